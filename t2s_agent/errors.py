@@ -1,0 +1,41 @@
+"""The one exception that reaches people and agents, and the list of its codes."""
+
+from typing import Literal, get_args
+
+Code = Literal[
+    "argument_invalid",  # an option or argument that makes no sense: what it was, what it may be
+    "image_not_found",  # also for a path outside of the roots, where telling apart would list files
+    "image_unreadable",  # not a raster, truncated, hostile, or of a kind that we do not open
+    "limit_exceeded",  # pixels, bytes or seconds over a limit of the settings
+    "bands_unknown",
+    "bbox_invalid",  # inverted, degenerate, not four finite numbers
+    "bbox_outside",
+    "no_georeference",  # the question needs metres or degrees and the image has none
+    "region_unknown",
+    "result_unknown",
+    "result_damaged",
+    "model_unavailable",  # unknown name, missing files, a library that is not installed, no memory
+    "model_failed",  # it was loaded and then failed to answer
+    "endpoint_failed",
+    "answer_unparsable",
+    "output_unwritable",
+    "internal",  # a bug of ours; the log has its traceback
+]
+CODES: tuple[str, ...] = get_args(Code)
+
+
+class T2SError(Exception):
+    """Something that the caller can mend.
+
+    `code` is stable and one of `CODES`; `what` names the offending value; `fix` names the way out.
+    Printed as `code: what. fix.`
+    """
+
+    def __init__(self, code: Code, what: str, fix: str) -> None:
+        super().__init__(code, what, fix)
+        self.code: Code = code
+        self.what = what.rstrip(".")
+        self.fix = fix.rstrip(".")
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.what}. {self.fix}."

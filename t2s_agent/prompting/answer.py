@@ -1,0 +1,21 @@
+"""What a prompter answers: instances for a segmenter, in View pixels, and the words around them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from t2s_agent.instance import Instance
+
+Status = Literal["found", "empty", "unparsable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to one question about one View. `raw` and `thinking` are a model's words: data, never trusted."""
+
+    status: Status
+    instances: tuple[Instance, ...] = ()
+    thinking: str = ""
+    raw: str = ""
+    warnings: tuple[str, ...] = ()
+    tokens: int = 0
+    seconds: float = 0.0

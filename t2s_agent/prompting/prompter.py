@@ -1,0 +1,27 @@
+"""The one door through which the pipeline asks: views and questions in, answers in View pixels out."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from t2s_agent.prompting.answer import Answer
+from t2s_agent.scene.view import View
+
+
+class Prompter(Protocol):
+    """Anything that turns a question about a View into prompts for a segmenter.
+
+    `name` is what the user called it, `digest` identifies the weights ("" where that cannot be known, as
+    for an endpoint), and `frame` says in words which coordinates the model itself writes.
+    """
+
+    name: str
+    digest: str
+    frame: str
+
+    def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
+        """One answer for each pair of view and question, in order. Coordinates come back in View pixels."""
+        ...
+
+    def tell(self, view: View, question: str) -> str:
+        """A free answer in words to a question about a View: a model's claim, not a measurement."""
+        ...

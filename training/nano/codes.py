@@ -1,0 +1,81 @@
+"""The code in which nano's eye speaks to its language side: what each block of an image token's numbers means.
+
+An image token covers one cell of 32 x 32 px of the 448-px image. Its first 192 numbers have a fixed meaning, so that
+the language side can learn to read from drawn codes before any eye exists, and the eye can learn to write them
+without any language. The remaining 64 numbers are the eye's own.
+
+| block | numbers | meaning |
+|---|---|---|
+| centre | 24 | one a category: 1 where an object of it has the centre of its box in this cell, else 0 |
+| cover | 24 | one a category: the share of the cell that it covers |
+| x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code`; 0 where none |
+| place | 2 x 8 | row and column of the cell, as `number_code` of its centre |
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.nano.questions import CATEGORIES
+
+SIDE = 448  # px; what nano looks at, whatever the View
+CELL = 32  # px; patch 16, merge 2
+GRID = SIDE // CELL
+WIDTH = 256  # of the language side, and so of an image token
+STEP = 10  # of the numbers that nano can write: 0, 10 ... 1000, Qwen3-VL's relative frame
+NUMBERS = tuple(range(0, 1001, STEP))
+
+FREQUENCIES = (1.0, 2.0, 3.5, 6.0, 10.0, 17.0, 29.0, 50.0)  # half periods over 0..1000: the first is unique, the last splits 10
+CODE = 2 * len(FREQUENCIES)
+FIELDS = ("x1", "y1", "x2", "y2", "ax", "ay", "bx", "by")
+
+CENTRE = slice(0, 24)
+COVER = slice(24, 48)
+COORDINATES = slice(48, 48 + CODE * len(FIELDS))
+PLACE = slice(COORDINATES.stop, COORDINATES.stop + CODE)
+MEANT = PLACE.stop  # numbers with a meaning; the rest is free
+
+assert len(CATEGORIES) <= 24
+assert MEANT <= WIDTH
+
+
+def number_code(value: Tensor, frequencies: tuple[float, ...] = FREQUENCIES) -> Tensor:
+    """Sines and cosines of numbers in 0..1000: shape (...,) to (..., 2 x frequencies), squared length = their count."""
+    angle = value.unsqueeze(-1).float() / 1000 * math.pi * torch.tensor(frequencies)
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+
+def table() -> Tensor:
+    """Codes of all numbers that nano can write, (101, 16)."""
+    return number_code(torch.tensor(NUMBERS))
+
+
+def place_code() -> Tensor:
+    """Row and column codes of all cells in reading order, (GRID * GRID, 16)."""
+    centres = (torch.arange(GRID) + 0.5) * 1000 / GRID
+    code = number_code(centres, FREQUENCIES[:4])
+    rows = code.repeat_interleave(GRID, 0)
+    columns = code.repeat(GRID, 1)
+    return torch.cat([rows, columns], dim=-1)
+
+
+def coordinate_logits(tokens: Tensor) -> Tensor:
+    """What the coordinate blocks say, as logits over `NUMBERS`: (..., WIDTH) to (..., 8, 101)."""
+    blocks = tokens[..., COORDINATES].unflatten(-1, (len(FIELDS), CODE))
+    return 2.0 * blocks @ table().T.to(blocks)
+
+
+def soft_targets(values: Tensor, spread: float = 0.7) -> Tensor:
+    """Numbers in 0..1000 as distributions over `NUMBERS`, a Gaussian of `spread` steps: (...,) to (..., 101)."""
+    distance = (values.unsqueeze(-1) - torch.tensor(NUMBERS, dtype=torch.float32)) / STEP
+    return torch.softmax(-0.5 * (distance / spread) ** 2, dim=-1)
+
+
+def cell_of(boxes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Index in reading order of the cell with each box's centre; boxes (N, 4) in 0..1000."""
+    column = np.clip((boxes[:, 0] + boxes[:, 2]) / 2 * GRID / 1000, 0, GRID - 1).astype(int)
+    row = np.clip((boxes[:, 1] + boxes[:, 3]) / 2 * GRID / 1000, 0, GRID - 1).astype(int)
+    return np.asarray(row * GRID + column)

@@ -1,0 +1,70 @@
+"""Stage one of nano's prompter: the language side learns to look up and copy, from drawn codes, before any eye exists.
+
+Why: what nano could not do was to put a box where the eye had seen it. Reading a question, finding the cells that hold its
+category, going through them in order and copying their numbers is an algorithm of its own, which needs no picture. Here it is learned
+from image tokens that are drawn, not seen (codes.py), a hundred times cheaper than through an eye.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.nano.codes import CENTRE, COORDINATES, COVER, GRID, MEANT, PLACE, WIDTH, cell_of, number_code, place_code
+from training.nano.dialogue import Targets
+from training.nano.questions import CATEGORIES
+
+_CELLS = GRID * GRID
+
+
+def draw_targets(rng: np.random.Generator, *, most: int = 24) -> Targets:
+    """Objects at random: one to six categories, one object a cell, sizes from a car's to a stadium's."""
+    kinds = rng.choice(len(CATEGORIES), rng.integers(1, 7), replace=False)
+    count = int(rng.integers(1, most + 1))
+    category = rng.choice(kinds, count)
+    scale = np.exp(rng.uniform(np.log(15), np.log(500), len(CATEGORIES)))[category] * rng.uniform(0.7, 1.4, count)
+    aspect = np.exp(rng.normal(0, 0.4, count))
+    size = np.stack([scale * aspect, scale / aspect], axis=1)
+    centre = rng.uniform(0, 1000, (count, 2))
+    low, high = np.clip(centre - size / 2, 0, 1000), np.clip(centre + size / 2, 0, 1000)
+    box = np.concatenate([low, high], axis=1)
+    inside = rng.uniform(0.25, 0.75, (count, 4)) * np.tile(high - low, 2) + np.tile(low, 2)
+    cells = cell_of(box)
+    _, first = np.unique(cells, return_index=True)  # sorted by cell: reading order
+    return Targets(category[first], np.concatenate([box, inside], axis=1)[first])
+
+
+def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.15) -> NDArray[np.float32]:
+    """Image tokens (196, 256) as a tolerable eye would write them for these objects: blurred, and with errors of its own."""
+    tokens = rng.normal(0, 1, (_CELLS, WIDTH)) * rng.uniform(0, noise)
+    tokens[:, MEANT:] = rng.normal(0, 0.5, (_CELLS, WIDTH - MEANT))
+    tokens[:, PLACE] += place_code().numpy()
+    edges = np.arange(GRID) * 1000 / GRID
+    for kind, (x1, y1, x2, y2) in zip(targets.category, targets.numbers[:, :4], strict=True):
+        across = np.clip(np.minimum(edges + 1000 / GRID, x2) - np.maximum(edges, x1), 0, None) * GRID / 1000
+        down = np.clip(np.minimum(edges + 1000 / GRID, y2) - np.maximum(edges, y1), 0, None) * GRID / 1000
+        tokens[:, COVER.start + kind] += np.outer(down, across).ravel() * rng.uniform(0.5, 1.0)
+    cells = cell_of(targets.numbers[:, :4])
+    tokens[cells, CENTRE.start + targets.category] += rng.uniform(0.75, 1.1, len(cells))
+    faint = rng.integers(0, _CELLS, 6)  # where the eye half believes in something: not to be answered
+    tokens[faint, CENTRE.start + rng.integers(0, len(CATEGORIES), 6)] += rng.uniform(0, 0.3, 6)
+    code = number_code(torch.from_numpy(targets.numbers)).flatten(1).numpy()
+    tokens[cells, COORDINATES] += code * rng.uniform(0.8, 1.05, (len(cells), 1))
+    return np.asarray(tokens, dtype=np.float32)
+
+
+def batch_of(rng: np.random.Generator, size: int, *, shown: int = 64) -> tuple[list[Targets], Tensor, Tensor]:
+    """Drawn images: their objects, `shown` of their tokens (size, shown, 256) and the cells of these (size, shown).
+
+    All cells with objects are shown, and others up to that number: sequences a third as long teach the same.
+    """
+    targets, tokens, cells = [], [], []
+    for _ in range(size):
+        each = draw_targets(rng)
+        own = cell_of(each.numbers[:, :4])
+        others = rng.permutation(np.setdiff1d(np.arange(_CELLS), own))[: shown - len(own)]
+        part = np.sort(np.concatenate([own, others]))
+        targets.append(each)
+        tokens.append(draw_tokens(each, rng)[part])
+        cells.append(part)
+    return targets, torch.from_numpy(np.stack(tokens)), torch.from_numpy(np.stack(cells))

@@ -1,0 +1,82 @@
+"""Settings: flags over T2S_* variables over a TOML file over defaults.
+
+The file is `t2s.toml` in the working folder, or what T2S_CONFIG names. Every setting has one name in all three places:
+`--prompter`, `T2S_PROMPTER`, `prompter = "..."`.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from t2s_agent.errors import T2SError
+
+DEFAULT_STORE = Path.home() / ".local" / "share" / "t2s-agent" / "results"
+
+
+class Settings(BaseSettings):
+    """What a user may want otherwise. Everything else is a constant with a reason, where it is used."""
+
+    model_config = SettingsConfigDict(env_prefix="T2S_", extra="forbid", frozen=True)
+
+    roots: tuple[Path, ...] = Field(
+        (),
+        description="folders that imagery may be opened from; empty: the folder of the image that is named",
+    )
+    prompter: str = Field(
+        "nano", description="who reads the question: nano, a hub name, a folder, URL#model, scripted:FILE"
+    )
+    segmenter: str = Field(
+        "nano", description="who draws the masks: nano, a hub name, a folder, a .pth checkpoint, box"
+    )
+    style: str = Field("box_2_points", description="what the prompter is asked for: one of the prompt styles")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    dtype: str = Field("auto", description="auto, float32, bfloat16, float16")
+    max_size: int = Field(1024, ge=32, le=8192, description="longer side of the View that models look at, in pixels")
+    seed: int = Field(0, ge=0, description="of sampled answers")
+    store: Path = Field(DEFAULT_STORE, description="folder of results")
+    store_max_bytes: int = Field(10 * 2**30, ge=2**20, description="oldest results are dropped beyond this many bytes")
+    store_max_age_days: float = Field(365.0, gt=0, description="results older than this are dropped")
+    max_pixels: int = Field(50_000 * 50_000, ge=1, description="pixels of a scene; a larger one is refused")
+    read_seconds: float = Field(60.0, gt=0, description="time budget of one read of a scene")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature; we read no .env)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = Path(os.environ.get("T2S_CONFIG", "t2s.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings with `flags` on top; a flag that is None was not given.
+
+    Raises `argument_invalid` naming the setting that makes no sense and where it may be set.
+    """
+    named = os.environ.get("T2S_CONFIG")
+    if named and not Path(named).is_file():
+        raise T2SError(
+            "argument_invalid", f"T2S_CONFIG names {named!r}, which is no file", "Unset it or create the file"
+        )
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise T2SError(
+            "argument_invalid",
+            f"the setting {name} = {first.get('input')!r} is refused: {first['msg']}",
+            f"Correct --{name.replace('_', '-')}, T2S_{name.upper()} or {name} in the TOML file",
+        ) from error

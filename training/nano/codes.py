@@ -6,9 +6,9 @@ without any language. The remaining 64 numbers are the eye's own.
 
 | block | numbers | meaning |
 |---|---|---|
-| centre | 24 | one a category: 1 where an object of it has the centre of its box in this cell, else 0 |
+| centre | 24 | one a category: `LOUD` where an object of it has the centre of its box in this cell, else 0 |
 | cover | 24 | one a category: the share of the cell that it covers |
-| x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code`; 0 where none |
+| x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code` at half height; 0 where none |
 | place | 2 x 8 | row and column of the cell, as `number_code` of its centre |
 """
 
@@ -34,6 +34,8 @@ FIELDS = ("x1", "y1", "x2", "y2", "ax", "ay", "bx", "by")
 
 CENTRE = slice(0, 24)
 COVER = slice(24, 48)
+LOUD = 3.0  # the one number that says what is here must not drown in the 128 that say where
+SOFT = 0.5  # height of the coordinates' codes
 COORDINATES = slice(48, 48 + CODE * len(FIELDS))
 PLACE = slice(COORDINATES.stop, COORDINATES.stop + CODE)
 MEANT = PLACE.stop  # numbers with a meaning; the rest is free
@@ -65,7 +67,7 @@ def place_code() -> Tensor:
 def coordinate_logits(tokens: Tensor) -> Tensor:
     """What the coordinate blocks say, as logits over `NUMBERS`: (..., WIDTH) to (..., 8, 101)."""
     blocks = tokens[..., COORDINATES].unflatten(-1, (len(FIELDS), CODE))
-    return 2.0 * blocks @ table().T.to(blocks)
+    return 2.0 / SOFT * blocks @ table().T.to(blocks)
 
 
 def soft_targets(values: Tensor, spread: float = 0.7) -> Tensor:

@@ -23,9 +23,11 @@ from training.nano.codes import (
     COORDINATES,
     COVER,
     GRID,
+    LOUD,
     NUMBERS,
     PLACE,
     SIDE,
+    SOFT,
     cell_of,
     coordinate_logits,
     number_code,
@@ -187,7 +189,7 @@ def truth_of(samples: list[Sample], row: int, column: int, side: int) -> Truth:
 def dense_loss(tokens: Tensor, truth: Truth, known: Tensor) -> tuple[Tensor, dict[str, float]]:
     """How far tokens (B, K, WIDTH) are from the code. `known` (B, 24): the categories that the image's truth speaks of."""
     tokens = tokens.float()
-    centre = SHARP * (tokens[..., CENTRE] - 0.5)
+    centre = SHARP * (tokens[..., CENTRE] / LOUD - 0.5)
     weight = known[:, None, :] * (1 + 9 * truth.centre)
     centre_loss = (F.binary_cross_entropy_with_logits(centre, truth.centre, reduction="none") * weight).sum() / known.sum()
     cover = SHARP * (tokens[..., COVER] - 0.5)
@@ -200,8 +202,8 @@ def dense_loss(tokens: Tensor, truth: Truth, known: Tensor) -> tuple[Tensor, dic
         said = tokens[truth.at[:, 0], truth.at[:, 1]]
         logits = coordinate_logits(said)
         number_loss = -(soft_targets(truth.numbers) * logits.log_softmax(-1)).sum(-1).mean()
-        code = number_code(truth.numbers).flatten(1)
-        total = total + number_loss + 2 * F.mse_loss(said[:, COORDINATES], code)
+        code = SOFT * number_code(truth.numbers).flatten(1)
+        total = total + number_loss + 4 * F.mse_loss(said[:, COORDINATES], code)
         guess = torch.tensor(NUMBERS)[logits.detach().argmax(-1)].float()
         figures["numbers"] = float(number_loss.detach())
         figures["error"] = float((guess - truth.numbers)[:, :4].abs().mean())
@@ -257,7 +259,7 @@ def measure(visual: nn.Module, packed: Packed, count: int = 64) -> dict[str, flo
         with torch.autocast("cpu", torch.bfloat16):
             tokens = see(visual, pixels_of(samples, None, 0, 0, GRID)).float()
         known = torch.from_numpy(known_of_cached(packed)).bool()
-        guess = (tokens[..., CENTRE] > 0.5) & known
+        guess = (tokens[..., CENTRE] > LOUD / 2) & known
         hits += int((guess & (truth.centre > 0)).sum())
         said += int(guess.sum())
         real += int(truth.centre.sum())

@@ -10,7 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.nano.codes import CENTRE, COORDINATES, COVER, GRID, MEANT, PLACE, WIDTH, cell_of, number_code, place_code
+from training.nano.codes import (
+    CENTRE,
+    COORDINATES,
+    COVER,
+    GRID,
+    LOUD,
+    MEANT,
+    PLACE,
+    SOFT,
+    WIDTH,
+    cell_of,
+    number_code,
+    place_code,
+)
 from training.nano.dialogue import Targets
 from training.nano.questions import CATEGORIES
 
@@ -45,22 +58,24 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
         down = np.clip(np.minimum(edges + 1000 / GRID, y2) - np.maximum(edges, y1), 0, None) * GRID / 1000
         tokens[:, COVER.start + kind] += np.outer(down, across).ravel() * rng.uniform(0.5, 1.0)
     cells = cell_of(targets.numbers[:, :4])
-    tokens[cells, CENTRE.start + targets.category] += rng.uniform(0.75, 1.1, len(cells))
+    tokens[cells, CENTRE.start + targets.category] += LOUD * rng.uniform(0.75, 1.1, len(cells))
     faint = rng.integers(0, _CELLS, 6)  # where the eye half believes in something: not to be answered
-    tokens[faint, CENTRE.start + rng.integers(0, len(CATEGORIES), 6)] += rng.uniform(0, 0.3, 6)
+    tokens[faint, CENTRE.start + rng.integers(0, len(CATEGORIES), 6)] += LOUD * rng.uniform(0, 0.3, 6)
     code = number_code(torch.from_numpy(targets.numbers)).flatten(1).numpy()
-    tokens[cells, COORDINATES] += code * rng.uniform(0.8, 1.05, (len(cells), 1))
+    tokens[cells, COORDINATES] += SOFT * code * rng.uniform(0.8, 1.05, (len(cells), 1))
     return np.asarray(tokens, dtype=np.float32)
 
 
-def batch_of(rng: np.random.Generator, size: int, *, shown: int = 64) -> tuple[list[Targets], Tensor, Tensor]:
-    """Drawn images: their objects, `shown` of their tokens (size, shown, 256) and the cells of these (size, shown).
+def batch_of(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
+    """Drawn images: their objects, 8 to 96 of their tokens (size, K, 256) and the cells of these (size, K).
 
-    All cells with objects are shown, and others up to that number: sequences a third as long teach the same.
+    All cells with objects are shown and some others. Few tokens at a time is what makes the look-up learnable: among
+    eight a wrong glance is often right, among 196 never. It also makes sequences short.
     """
+    shown = int(rng.choice([8, 16, 32, 64, 96]))
     targets, tokens, cells = [], [], []
     for _ in range(size):
-        each = draw_targets(rng)
+        each = draw_targets(rng, most=min(shown // 2, 24))
         own = cell_of(each.numbers[:, :4])
         others = rng.permutation(np.setdiff1d(np.arange(_CELLS), own))[: shown - len(own)]
         part = np.sort(np.concatenate([own, others]))

@@ -8,8 +8,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from torch import nn
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from training.nano.codes import NUMBERS, SIDE, WIDTH, table
-from training.nano.questions import QUESTIONS, TELL
+from training.nano.codes import CENTRE, LOUD, NUMBERS, SIDE, WIDTH, table
+from training.nano.questions import CATEGORIES, QUESTIONS, TELL
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 PAD, END, IMAGE = "<|endoftext|>", "<|im_end|>", "<|image_pad|>"
@@ -52,7 +52,7 @@ def build_tokenizer(boilerplate: list[str], vocabulary: int = 1600) -> PreTraine
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in SPECIAL])
     numbers = [f"{n}{after}" for after in ("", ",") for n in NUMBERS]
-    whole = [*ROLES, *boilerplate, *ANSWER_PIECES, *numbers]
+    whole = [*ROLES, *boilerplate, *ANSWER_PIECES, *numbers, *CATEGORIES]
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in whole])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, clean_up_tokenization_spaces=False, padding_side="left"
@@ -109,7 +109,17 @@ def build_model(tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layer
         for after in ("", ","):  # a number that ends a pair and one that goes on: alike but for what is learned
             rows = [tokenizer.convert_tokens_to_ids(f"{n}{after}") for n in NUMBERS]
             model.get_input_embeddings().weight[rows] = table() @ into * 0.35 + torch.randn(WIDTH) * 0.02
+        # A category's word starts as what the eye writes where it sees one, and half of the heads start by looking for
+        # what is like themselves (q = k): a question finds its cells from the first step on.
+        names = [tokenizer.convert_tokens_to_ids(name) for name in CATEGORIES]
+        words = torch.randn(len(CATEGORIES), WIDTH) * 0.02
+        words[:, CENTRE][:, : len(CATEGORIES)] += LOUD / 3 * torch.eye(len(CATEGORIES))
+        model.get_input_embeddings().weight[names] = words
+        for layer in model.model.language_model.layers:
+            attention = layer.self_attn
+            attention.k_proj.weight[: WIDTH // 2] = attention.q_proj.weight[: WIDTH // 2]
         _smooth_positions(model.model.visual.pos_embed.weight)
+        model.model.visual.merger.linear_fc2.weight.mul_(0.1)  # the code's numbers lie in -1..1
     return model
 
 

@@ -28,7 +28,16 @@ WIDTH = 256  # of the language side, and so of an image token
 STEP = 10  # of the numbers that nano can write: 0, 10 ... 1000, Qwen3-VL's relative frame
 NUMBERS = tuple(range(0, 1001, STEP))
 
-FREQUENCIES = (1.0, 2.0, 3.5, 6.0, 10.0, 17.0, 29.0, 50.0)  # half periods over 0..1000: the first is unique, the last splits 10
+FREQUENCIES = (
+    1.0,
+    2.0,
+    3.5,
+    6.0,
+    10.0,
+    17.0,
+    29.0,
+    50.0,
+)  # half periods over 0..1000: the first is unique, the last splits 10
 CODE = 2 * len(FREQUENCIES)
 FIELDS = ("x1", "y1", "x2", "y2", "ax", "ay", "bx", "by")
 

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from t2s_agent.prompting.style import STYLES, PromptStyle
 from training.nano.codes import GRID, NUMBERS, STEP
+from training.nano.model import opening
 from training.nano.questions import CATEGORIES
 
 MOST_INSTANCES = 16  # in one answer; 13 tokens each
@@ -62,10 +63,19 @@ class Writer:
         self._number_comma = [tokenizer.convert_tokens_to_ids(f"{n},") for n in NUMBERS]
         self.number_ids = torch.tensor([self._number, self._number_comma])
         self._questions: dict[str, list[int]] = {}
-        pieces = ('{"bbox_2d": [', '], "positive_points": [[', "], [", "]]}", ", ", "\n<answer>```json[", "]```</answer>")
-        self._open, self._points, self._next, self._close, self._between, self._begin, self._end = (
+        pieces = (
+            '{"bbox_2d": [',
+            '], "positive_points": [[',
+            "], [",
+            "]]}",
+            ", ",
+            "\n<answer>```json[",
+            "]```</answer>",
+        )
+        self._points, self._next, self._close, self._between, self._begin, self._end = (
             tokenizer.convert_tokens_to_ids(piece) for piece in pieces
         )
+        self._open = {name: tokenizer.convert_tokens_to_ids(opening(name)) for name in CATEGORIES}
         self._stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def _ids(self, text: str) -> list[int]:
@@ -91,7 +101,7 @@ class Writer:
             first, last = self._number_comma, self._number
             if index:
                 ids.append(self._between)
-            ids += [self._open, first[x1], first[y1], first[x2], last[y2], self._points]
+            ids += [self._open[category], first[x1], first[y1], first[x2], last[y2], self._points]
             ids += [first[ax], last[ay], self._next, first[bx], last[by], self._close]
         ids += [self._end, self._stop]
         return Dialogue(torch.tensor(prompt + ids), len(prompt))
@@ -111,9 +121,7 @@ def positions(length: int, image_from: int, cells: Tensor) -> Tensor:
     return place
 
 
-def ask(
-    targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25
-) -> tuple[str, NDArray[np.float64]]:
+def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[str, NDArray[np.float64]]:
     """Draws a category to ask for, absent with `absent_share`, and the numbers of its objects (N, 8)."""
     present = np.unique(targets.category)
     if len(present) == 0 or rng.random() < absent_share:

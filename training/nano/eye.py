@@ -34,7 +34,6 @@ from training.nano.codes import (
     place_code,
     soft_targets,
 )
-from training.nano.questions import CATEGORIES
 
 SHARP = 8.0  # logits of a 0-or-1 number v are SHARP * (v - 0.5)
 
@@ -191,7 +190,9 @@ def dense_loss(tokens: Tensor, truth: Truth, known: Tensor) -> tuple[Tensor, dic
     tokens = tokens.float()
     centre = SHARP * (tokens[..., CENTRE] / LOUD - 0.5)
     weight = known[:, None, :] * (1 + 9 * truth.centre)
-    centre_loss = (F.binary_cross_entropy_with_logits(centre, truth.centre, reduction="none") * weight).sum() / known.sum()
+    centre_loss = (
+        F.binary_cross_entropy_with_logits(centre, truth.centre, reduction="none") * weight
+    ).sum() / known.sum()
     cover = SHARP * (tokens[..., COVER] - 0.5)
     cover_loss = (F.binary_cross_entropy_with_logits(cover, truth.cover, reduction="none") * known[:, None, :]).mean()
     place_loss = F.mse_loss(tokens[..., PLACE], place_code()[truth.cells].expand(len(tokens), -1, -1))
@@ -340,9 +341,16 @@ def train(
         print(f"end     test {name}: " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
 
 
-def _save(state: Path, visual: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int) -> None:
+def _save(
+    state: Path, visual: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int
+) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
-    held = {"visual": visual.state_dict(), "optimizer": optimizer.state_dict(), "rng": rng.bit_generator.state, "step": step}
+    held = {
+        "visual": visual.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": rng.bit_generator.state,
+        "step": step,
+    }
     fresh = state.with_suffix(".new")
     torch.save(held, fresh)
     fresh.replace(state)

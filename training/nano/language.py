@@ -142,9 +142,16 @@ def train(
     _save(state, language, optimizer, rng, step)
 
 
-def _save(state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int) -> None:
+def _save(
+    state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int
+) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
-    held = {"language": language.state_dict(), "optimizer": optimizer.state_dict(), "rng": rng.bit_generator.state, "step": step}
+    held = {
+        "language": language.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": rng.bit_generator.state,
+        "step": step,
+    }
     fresh = state.with_suffix(".new")
     torch.save(held, fresh)
     fresh.replace(state)

@@ -8,10 +8,18 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from torch import nn
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from training.nano.codes import CENTRE, LOUD, NUMBERS, SIDE, WIDTH, table
+from training.nano.codes import CENTRE, NUMBERS, SIDE, WIDTH, table
 from training.nano.questions import CATEGORIES, QUESTIONS, TELL
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 PAD, END, IMAGE = "<|endoftext|>", "<|im_end|>", "<|image_pad|>"
 ROLES = ("system\n", "user\n", "assistant\n")
 ANSWER_PIECES = (
@@ -19,12 +27,17 @@ ANSWER_PIECES = (
     "</think>",
     "\n<answer>```json[",
     "]```</answer>",
-    '{"bbox_2d": [',
     '], "positive_points": [[',
     "], [",
     "]]}",
     ", ",
 )
+
+
+def opening(category: str) -> str:
+    """How an instance of `category` begins, one token: it looks for cells of that category by what it is itself."""
+    return f'{{"label": "{category}", "bbox_2d": ['
+
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -52,16 +65,22 @@ def build_tokenizer(boilerplate: list[str], vocabulary: int = 1600) -> PreTraine
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in SPECIAL])
     numbers = [f"{n}{after}" for after in ("", ",") for n in NUMBERS]
-    whole = [*ROLES, *boilerplate, *ANSWER_PIECES, *numbers, *CATEGORIES]
+    whole = [*ROLES, *boilerplate, *ANSWER_PIECES, *numbers, *CATEGORIES, *map(opening, CATEGORIES)]
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in whole])
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, clean_up_tokenization_spaces=False, padding_side="left"
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
     )
     fast.chat_template = CHAT_TEMPLATE
     return fast
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layers: int = 5) -> Qwen3VLForConditionalGeneration:
+def build_model(
+    tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layers: int = 5
+) -> Qwen3VLForConditionalGeneration:
     """Fresh weights, initialised for layers this narrow; number tokens start as the codes of their values."""
     ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
     text = {
@@ -73,7 +92,12 @@ def build_model(tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layer
         "num_key_value_heads": 4,
         "head_dim": 64,
         "max_position_embeddings": 4096,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [12, 10, 10], "mrope_interleaved": True},
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10_000.0,
+            "mrope_section": [12, 10, 10],
+            "mrope_interleaved": True,
+        },
         "tie_word_embeddings": True,
         "pad_token_id": ids[PAD],
         "eos_token_id": ids[END],
@@ -111,10 +135,11 @@ def build_model(tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layer
             model.get_input_embeddings().weight[rows] = table() @ into * 0.35 + torch.randn(WIDTH) * 0.02
         # A category's word starts as what the eye writes where it sees one, and half of the heads start by looking for
         # what is like themselves (q = k): a question finds its cells from the first step on.
-        names = [tokenizer.convert_tokens_to_ids(name) for name in CATEGORIES]
-        words = torch.randn(len(CATEGORIES), WIDTH) * 0.02
-        words[:, CENTRE][:, : len(CATEGORIES)] += LOUD / 3 * torch.eye(len(CATEGORIES))
-        model.get_input_embeddings().weight[names] = words
+        for write in (str, opening):
+            names = [tokenizer.convert_tokens_to_ids(write(name)) for name in CATEGORIES]
+            words = torch.randn(len(CATEGORIES), WIDTH) * 0.02
+            words[:, CENTRE][:, : len(CATEGORIES)] += torch.eye(len(CATEGORIES))
+            model.get_input_embeddings().weight[names] = words
         for layer in model.model.language_model.layers:
             attention = layer.self_attn
             attention.k_proj.weight[: WIDTH // 2] = attention.q_proj.weight[: WIDTH // 2]

@@ -1,0 +1,37 @@
+"""Leaves out instances that say the same object twice, without preferring wide boxes over tight ones."""
+
+from collections.abc import Sequence
+
+from t2s_agent.instance import Box, Instance
+
+
+def box_iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes; 0.0 where they do not meet."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+
+
+def without_duplicates(
+    instances: Sequence[Instance], threshold: float = 0.7
+) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
+    """The instances to keep, in their order, and a warning for each one left out.
+
+    Of two boxes that overlap by more than `threshold` IoU the one with the better score stays, and without scores the
+    one that came first: neither the larger nor the smaller. (The paper's code keeps the larger above 0.5, so that one
+    loose box deletes a good one.) Instances of points alone are never left out.
+    """
+    order = sorted(range(len(instances)), key=lambda i: (-(instances[i].score or 0.0), i))
+    kept: list[int] = []
+    warnings = []
+    for index in order:
+        box = instances[index].box
+        twin = next((k for k in kept if box and (other := instances[k].box) and box_iou(box, other) > threshold), None)
+        if twin is None:
+            kept.append(index)
+        else:
+            warnings.append(f"instance {index + 1} repeats instance {twin + 1} and is left out")
+    return tuple(instances[i] for i in sorted(kept)), tuple(warnings)

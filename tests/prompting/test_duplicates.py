@@ -1,0 +1,38 @@
+"""Duplicate suppression."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2s_agent.instance import Instance
+from t2s_agent.prompting.duplicates import box_iou, without_duplicates
+
+side = st.floats(1, 100)
+boxes = st.builds(lambda x, y, w, h: Instance((x, y, x + w, y + h)), side, side, side, side)
+
+
+def test_iou_of_two_boxes_worked_by_hand():
+    assert box_iou((0, 0, 2, 2), (1, 0, 3, 2)) == 2 / 6
+
+
+def test_a_wide_box_does_not_delete_the_tight_one_before_it():
+    tight, wide = Instance((10, 10, 20, 20)), Instance((9, 9, 21, 21))
+    kept, warnings = without_duplicates([tight, wide], threshold=0.5)
+    assert kept == (tight,)
+    assert len(warnings) == 1
+
+
+def test_the_better_score_stays_wherever_it_stands():
+    first, second = Instance((10, 10, 20, 20), score=0.2), Instance((10, 10, 20, 21), score=0.9)
+    assert without_duplicates([first, second])[0] == (second,)
+
+
+def test_points_alone_are_never_left_out():
+    same = Instance(None, ((5, 5),))
+    assert without_duplicates([same, same])[0] == (same, same)
+
+
+@given(st.lists(boxes, max_size=8))
+def test_a_second_pass_changes_nothing_and_something_is_always_kept(instances):
+    kept, _ = without_duplicates(instances)
+    assert without_duplicates(kept)[0] == kept
+    assert bool(kept) == bool(instances)

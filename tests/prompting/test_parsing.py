@@ -1,0 +1,121 @@
+"""Parsing a model's words, from the ordinary answer to the mangled one."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2s_agent.instance import Instance
+from t2s_agent.prompting.parsing import parse_answer
+from t2s_agent.prompting.style import STYLES
+
+FRAME = (840, 840)
+GOOD = (
+    "<think>Two tanks stand by the quay.</think>\n<answer>```json"
+    '[{"bbox_2d": [310,360,567,586], "positive_points": [[434, 474], [450, 460]]}]```</answer>'
+)
+
+
+def answered(body: str, **options):
+    return parse_answer(f"<think>t</think><answer>```json{body}```</answer>", frame=FRAME, **options)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_ordinary_answer_gives_its_instance_and_its_thinking(strict):
+    answer = parse_answer(GOOD, frame=FRAME, strict=strict)
+    assert answer.status == "found"
+    assert answer.instances == (Instance((310, 360, 567, 586), ((434, 474), (450, 460))),)
+    assert answer.thinking == "Two tanks stand by the quay."
+    assert answer.warnings == ()
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_empty_list_says_that_there_is_no_target(strict):
+    assert answered("[]", strict=strict).status == "empty"
+
+
+def test_words_without_a_list_are_unparsable_not_empty():
+    assert parse_answer("I see no tanks.", frame=FRAME).status == "unparsable"
+
+
+def test_every_styles_own_example_parses_strictly():
+    for style in STYLES.values():
+        body = style.user("q").split("<answer>```json")[1].split("```")[0]
+        answer = answered(body, style=style, strict=True)
+        assert (answer.status, len(answer.instances)) == ("found", 2), style.name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]},]',
+        "[{'bbox_2d': [1,2,30,40], 'positive_points': [[5,6],[7,8]]}]",
+        '[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}, {"bbox_2d": [4,',
+        '{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}',
+    ],
+)
+def test_lenient_mends_what_strict_refuses(body):
+    if body.startswith("["):
+        assert answered(body).instances == (Instance((1, 2, 30, 40), ((5, 6), (7, 8))),)
+        assert answered(body).warnings
+    assert answered(body, strict=True).status == "unparsable"
+
+
+def test_a_native_answer_without_tags_is_read_leniently_only():
+    raw = '```json\n[{"bbox_2d": [1,2,30,40], "label": "tank"}]\n```'
+    assert parse_answer(raw, frame=FRAME).instances == (Instance((1, 2, 30, 40), label="tank"),)
+    assert parse_answer(raw, frame=FRAME, strict=True).status == "unparsable"
+
+
+@pytest.mark.parametrize(
+    "box",
+    ["[1,2,3]", '["1",2,3,4]', "[NaN,2,3,4]", "[1,2,1,4]", "[900,900,950,950]", "[true,0,3,4]", "[1,2,1e999,null]"],
+)
+def test_one_bad_box_is_dropped_leniently_and_spoils_a_strict_answer(box):
+    body = f'[{{"bbox_2d": {box}, "positive_points": [[5,6],[7,8]]}}, {{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}}]'
+    lenient = answered(body)
+    assert [i.box for i in lenient.instances] == [(1, 2, 30, 40)]
+    assert "instance 1 is dropped" in lenient.warnings[0]
+    assert answered(body, strict=True).status == "unparsable"
+
+
+def test_boxes_are_clipped_to_the_frame():
+    assert answered('[{"bbox_2d": [-5,10,900,20]}]').instances[0].box == (0, 10, 840, 20)
+
+
+def test_an_empty_list_of_negative_points_is_as_none():
+    body = '[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]], "negative_points": []}]'
+    assert answered(body, strict=True).status == "found"
+
+
+@given(st.text(max_size=400))
+def test_no_text_raises(raw):
+    parse_answer(raw, frame=FRAME)
+    parse_answer(raw, frame=FRAME, strict=True)
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["bbox_2d", "positive_points", "label"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(junk, max_size=4), st.integers(0, 60), st.booleans())
+def test_no_mangled_json_raises_and_what_is_found_lies_in_the_frame(value, cut, strict):
+    text = json.dumps(value)
+    answer = answered(text[: len(text) - cut] if cut % 2 else text, strict=strict)
+    for instance in answer.instances:
+        if instance.box:
+            x1, y1, x2, y2 = instance.box
+            assert 0 <= x1 < x2 <= 840
+            assert 0 <= y1 < y2 <= 840
+        assert all(0 <= x <= 840 and 0 <= y <= 840 for x, y in instance.positive + instance.negative)
+
+
+def test_a_deep_nest_and_a_flood_are_answered_quickly():
+    assert answered("[" * 90_000).status == "unparsable"
+    assert parse_answer("[" * 200_000, frame=FRAME).status == "unparsable"

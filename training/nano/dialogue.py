@@ -64,7 +64,6 @@ class Writer:
         self.number_ids = torch.tensor([self._number, self._number_comma])
         self._questions: dict[str, list[int]] = {}
         pieces = (
-            '{"bbox_2d": [',
             '], "positive_points": [[',
             "], [",
             "]]}",

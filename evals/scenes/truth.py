@@ -1,0 +1,112 @@
+"""What is true of a procedural scene, and how it is written to disk."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+LAND = ("bare land", "vegetation", "water", "road", "pavement")  # values of SceneTruth.land
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Object:
+    """One object: `mask` bool (h, w) of its visible pixels, whose upper left pixel is (row, column) `offset`."""
+
+    id: int
+    category: str
+    mask: NDArray[np.bool_]
+    offset: tuple[int, int]
+    heading_deg: float
+    length_m: float
+    width_m: float
+
+    def centroid(self) -> tuple[float, float]:
+        """Mean of its pixels' centres, (x, y) in scene pixels."""
+        ys, xs = np.nonzero(self.mask)
+        return float(xs.mean() + 0.5 + self.offset[1]), float(ys.mean() + 0.5 + self.offset[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneTruth:
+    """A drawn scene. `rgb` uint8 (H, W, 3); `land` uint8 (H, W) indexes LAND; `transform` goes from pixels to `crs` metres."""
+
+    seed: int
+    theme: str
+    rgb: NDArray[np.uint8]
+    land: NDArray[np.uint8]
+    objects: list[Object]
+    gsd_m: float
+    crs: CRS
+    transform: Affine
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def mask_of(self, thing: Object) -> NDArray[np.bool_]:
+        """An object's mask in the whole scene, bool (H, W)."""
+        full = np.zeros(self.land.shape, bool)
+        y, x = thing.offset
+        full[y : y + thing.mask.shape[0], x : x + thing.mask.shape[1]] = thing.mask
+        return full
+
+    def instances(self, category: str) -> list[NDArray[np.bool_]]:
+        """The masks of all objects of a category, each bool (H, W)."""
+        return [self.mask_of(thing) for thing in self.objects if thing.category == category]
+
+    def land_mask(self, name: str) -> NDArray[np.bool_]:
+        """Where the ground is of a kind and nothing stands on it, bool (H, W)."""
+        free = self.land == LAND.index(name)
+        for thing in self.objects:
+            if thing.category != "bridge":
+                y, x = thing.offset
+                free[y : y + thing.mask.shape[0], x : x + thing.mask.shape[1]] &= ~thing.mask
+        return np.asarray(free)
+
+    def distance_m(self, a: Object, b: Object) -> float:
+        """The shortest distance between the pixel centres of two objects, in metres."""
+        first, second = (np.argwhere(_edge(o.mask)) + o.offset for o in (a, b))
+        gaps = ((first[:, None, :] - second[None, :, :]) ** 2).sum(-1)
+        return float(np.sqrt(gaps.min()) * self.gsd_m)
+
+
+def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    inner = np.pad(mask, 1)
+    whole = inner[2:, 1:-1] & inner[:-2, 1:-1] & inner[1:-1, 2:] & inner[1:-1, :-2]
+    return np.asarray(mask & ~whole)
+
+
+def facts_of(objects: list[Object], gsd_m: float) -> dict[str, Any]:
+    """Count and total area in square metres by category."""
+    facts: dict[str, Any] = {}
+    for thing in objects:
+        row = facts.setdefault(thing.category, {"count": 0, "area_m2": 0.0})
+        row["count"] += 1
+        row["area_m2"] += float(thing.mask.sum()) * gsd_m**2
+    return facts
+
+
+def write(truth: SceneTruth, path: Path) -> None:
+    """A tiled GeoTIFF at `path`, and `<stem>.truth.json` beside it with facts and objects."""
+    height, width = truth.land.shape
+    profile = {"driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8", "crs": truth.crs}
+    layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "predictor": 2}
+    with rasterio.open(path, "w", **profile, **layout, transform=truth.transform, photometric="rgb") as file:
+        file.write(np.moveaxis(truth.rgb, -1, 0))
+    objects = [
+        {
+            "id": thing.id,
+            "category": thing.category,
+            "pixels": int(thing.mask.sum()),
+            "centroid_px": [round(v, 2) for v in thing.centroid()],
+            "heading_deg": round(thing.heading_deg, 1),
+            "length_m": round(thing.length_m, 2),
+            "width_m": round(thing.width_m, 2),
+        }
+        for thing in truth.objects
+    ]
+    record = {"seed": truth.seed, "theme": truth.theme, "gsd_m": truth.gsd_m, "facts": truth.facts, "objects": objects}
+    path.with_suffix(".truth.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,8 +1,9 @@
 """A model's words to an Answer: one parser, strict for rewards and lenient for serving. It never raises.
 
-Lenient mends what costs nothing in meaning (a missing fence, a trailing comma, single quotes, a list that was cut off)
-and drops what it cannot mend, instance by instance, each with a warning. Strict is the paper's format reward: tags, fence, exactly
-as many points as the style asks for, and one bad instance spoils the answer.
+Lenient mends what costs nothing in meaning (a missing fence, what `mending` forgives, a box whose corners are named the
+other way round) and drops what it cannot mend, point by point and instance by instance, each with a warning. Strict is
+the paper's format reward, without its repairs: a fence, proper JSON, for every instance exactly what the style asks
+for, and one bad instance spoils the answer. The tags are a reward of their own: `well_tagged`.
 """
 
 import json
@@ -12,13 +13,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from t2s_agent.instance import Box, Instance, Point
-from t2s_agent.prompting.answer import Answer
+from t2s_agent.prompting.answer import Answer, Status
+from t2s_agent.prompting.mending import Unreadable, read_json
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
 
 MOST_CHARACTERS = 100_000  # an answer of 1,024 tokens has some 4,000; what is longer is not read
 MOST_INSTANCES = 500
+MOST_POINTS = 50  # of one instance and kind
 _LABEL = 80
-_TRAILING_COMMA = re.compile(r",\s*([\]}])")
+_BETWEEN_TAGS = re.compile(r"</think>\s*<answer>")
+_LIST = re.compile(r"\[\s*[\[{\]]|\{\s*[\"'\w]")  # a list of objects, an empty list, or a lone object
+_BOX_KEYS = ("bbox_2d", "bbox", "box")  # the paper's and Qwen's; the others are what models say instead
 
 
 class _Bad(ValueError):
@@ -31,89 +36,76 @@ def parse_answer(
     """What `raw` answers, with coordinates in the frame that the model writes in.
 
     `frame` is that frame's width and height: boxes are clipped to it, and a box that does not touch it is bad.
-    Status `found` has instances, `empty` is an explicit empty list, everything else is `unparsable`; the warnings say what
-    was mended, dropped or wrong.
+    A point outside of it is bad too: clipped, it would lie where nobody meant it.
+    Status `found` has instances, `empty` is an explicit empty list, everything else is `unparsable`; the warnings say
+    what was mended, dropped or wrong.
     """
     thinking = _between(raw[:MOST_CHARACTERS], "<think>", "</think>")
     if len(raw) > MOST_CHARACTERS:
-        return Answer("unparsable", raw=raw[:MOST_CHARACTERS], warnings=(f"the answer has {len(raw)} characters",))
+        return Answer("unparsable", (), thinking, raw[:MOST_CHARACTERS], (f"the answer has {len(raw)} characters",))
     warnings: list[str] = []
     try:
-        listed = _listed(raw, strict, warnings)
+        listed = _strictly_listed(raw) if strict else _listed(raw, warnings)
         instances = _instances(listed, frame, style, strict, warnings)
     except _Bad as bad:
-        return Answer("unparsable", thinking=thinking, raw=raw, warnings=(*warnings, str(bad)))
+        return Answer("unparsable", (), thinking, raw, (*warnings, str(bad)))
     if listed and not instances:
-        return Answer("unparsable", thinking=thinking, raw=raw, warnings=(*warnings, "no instance could be used"))
-    status = "found" if instances else "empty"
-    return Answer(status, tuple(instances), thinking, raw, tuple(warnings))  # type: ignore[arg-type]
+        return Answer("unparsable", (), thinking, raw, (*warnings, "no instance could be used"))
+    status: Status = "found" if instances else "empty"
+    return Answer(status, tuple(instances), thinking, raw, tuple(warnings))
+
+
+def well_tagged(raw: str) -> bool:
+    """Whether the whole text is one <think> part and one <answer> part, blanks between: the paper's tag reward."""
+    return raw.startswith("<think>") and raw.endswith("</answer>") and _BETWEEN_TAGS.search(raw) is not None
 
 
 def _between(text: str, opening: str, closing: str) -> str:
-    start = text.find(opening)
-    if start < 0:
-        return ""
-    start += len(opening)
-    end = text.find(closing, start)
-    return text[start : end if end >= 0 else len(text)].strip()
+    """What stands between two tags; to the end where the second is missing, "" where the first is."""
+    _, found, after = text.partition(opening)
+    return after.partition(closing)[0].strip() if found else ""
 
 
-def _listed(raw: str, strict: bool, warnings: list[str]) -> list[Any]:
-    """The JSON list of an answer, as Python's own values."""
+def _strictly_listed(raw: str) -> list[Any]:
     tagged = "<answer>" in raw and "</answer>" in raw
-    if strict and not (tagged and raw.lstrip().startswith("<think>") and "</think>" in raw):
-        raise _Bad("the tags <think> and <answer> are not as asked for")
+    text = _between(raw, "<answer>", "</answer>") if tagged else raw
+    _, opened, fenced = text.partition("```json")
+    fenced, closed, _ = fenced.partition("```")
+    if not (opened and closed):
+        raise _Bad("the answer has no ```json fence")
+    start, end = fenced.find("["), fenced.rfind("]")
+    if start < 0 or end < start:
+        raise _Bad("the answer holds no list")
+    try:
+        value = json.loads(fenced[start : end + 1])
+    except (ValueError, RecursionError) as error:
+        raise _Bad("the list is not JSON") from error
+    return list(value)
+
+
+def _listed(raw: str, warnings: list[str]) -> list[Any]:
     if "<answer>" in raw:
         text = _between(raw, "<answer>", "</answer>")
+        if "</answer>" not in raw:
+            warnings.append("the answer's closing tag is missing")
     else:
-        text = raw.rsplit("</think>", 1)[-1]
+        text = raw.rpartition("</think>")[2]
         warnings.append("the answer has no <answer> tags")
-    fence = text.find("```json")
-    if fence >= 0:
-        text = text[fence + 7 :].split("```", 1)[0]
-    elif strict:
-        raise _Bad("the answer has no ```json fence")
-    start, end = text.find("["), text.rfind("]")
-    if start < 0 or (strict and end < start):
+    if "```json" in text:
+        text = _between(text, "```json", "```")
+    begin = _LIST.search(text)
+    if begin is None:
         raise _Bad("the answer holds no list")
-    if strict:
-        return _loaded(text[start : end + 1])
-    for mend in (_plain, _tidied, _cut):
-        try:
-            listed = _loaded(mend(text[start:]))
-        except _Bad:
-            continue
-        if mend is not _plain:
-            warnings.append(
-                "the JSON was mended" if mend is _tidied else "the list was cut off; its whole part is used"
-            )
-        return listed
-    raise _Bad("the list is not JSON")
-
-
-def _loaded(text: str) -> list[Any]:
+    text = text[begin.start() :]
+    if text.startswith("{"):
+        text = f"[{text.rpartition('}')[0]}}}]"
+        warnings.append("the objects stand in no list")
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        read = read_json(text)
+    except Unreadable as error:
         raise _Bad(f"the list is not JSON: {error}") from error
-    if isinstance(value, dict):
-        value = [value]
-    if not isinstance(value, list):
-        raise _Bad("the answer is no list")
-    return value
-
-
-def _plain(text: str) -> str:
-    return text[: text.rfind("]") + 1]
-
-
-def _tidied(text: str) -> str:
-    return _TRAILING_COMMA.sub(r"\1", _plain(text).replace("'", '"'))
-
-
-def _cut(text: str) -> str:
-    """Up to the last whole object of the list."""
-    return _TRAILING_COMMA.sub(r"\1", text[: text.rfind("}") + 1].replace("'", '"')) + "]"
+    warnings.extend(read.mends)
+    return list(read.value)
 
 
 def _instances(
@@ -123,8 +115,10 @@ def _instances(
         warnings.append(f"of {len(listed)} instances the first {MOST_INSTANCES} are used")
     instances = []
     for number, item in enumerate(listed[:MOST_INSTANCES], 1):
+        notes: list[str] = []
         try:
-            instances.append(_instance(item, frame, style, strict))
+            instances.append(_strict_instance(item, frame, style) if strict else _instance(item, frame, notes))
+            warnings.extend(f"instance {number}: {note}" for note in notes)
         except _Bad as bad:
             if strict:
                 raise
@@ -132,50 +126,92 @@ def _instances(
     return instances
 
 
-def _instance(item: Any, frame: tuple[float, float], style: PromptStyle, strict: bool) -> Instance:
+def _strict_instance(item: Any, frame: tuple[float, float], style: PromptStyle) -> Instance:
+    if not isinstance(item, dict):
+        raise _Bad("an instance is no object")
+    if style.box != ("bbox_2d" in item):
+        raise _Bad("bbox_2d is missing" if style.box else "bbox_2d was not asked for")
+    box = _clipped(_numbers(item["bbox_2d"], 4, "bbox_2d"), frame) if style.box else None
+    positive = tuple(_point(each, frame) for each in _listing(item.get("positive_points", []), "positive_points"))
+    negative = tuple(_point(each, frame) for each in _listing(item.get("negative_points", []), "negative_points"))
+    if (len(positive), len(negative)) != (style.positive, style.negative):
+        raise _Bad(f"{len(positive)} and {len(negative)} points, not {style.positive} and {style.negative}")
+    return Instance(box, positive, negative, _label(item))
+
+
+def _instance(item: Any, frame: tuple[float, float], notes: list[str]) -> Instance:
     if not isinstance(item, dict):
         raise _Bad("it is no object")
-    box = _box(item["bbox_2d"], frame, strict) if item.get("bbox_2d") else None
-    positive = _points(item.get("positive_points") or (), frame)
-    negative = _points(item.get("negative_points") or (), frame)
-    if strict:
-        if style.box != (box is not None):
-            raise _Bad("bbox_2d is missing" if style.box else "bbox_2d was not asked for")
-        if len(positive) != style.positive or len(negative) != style.negative:
-            raise _Bad(f"{len(positive)} and {len(negative)} points, not {style.positive} and {style.negative}")
+    written = next((item[key] for key in _BOX_KEYS if item.get(key) not in (None, [])), None)
+    box = None if written is None else _box(written, frame, notes)
+    positive = _points(item.get("positive_points"), frame, "positive", notes)
+    negative = _points(item.get("negative_points"), frame, "negative", notes)
     if box is None and not positive:
-        raise _Bad("it has neither a box nor a positive point")
-    label = item.get("label", "")
-    return Instance(box, positive, negative, label[:_LABEL] if isinstance(label, str) else "")
+        raise _Bad("; ".join([*notes, "it has neither a box nor a positive point"]))
+    return Instance(box, positive, negative, _label(item))
 
 
-def _box(value: Any, frame: tuple[float, float], strict: bool) -> Box:
-    x1, y1, x2, y2 = _numbers(value, 4, "bbox_2d")
-    if not strict:
-        x1, x2 = sorted((x1, x2))  # the corners of a box, named the other way round
-        y1, y2 = sorted((y1, y2))
-    width, height = frame
-    x1, x2 = max(0.0, x1), min(float(width), x2)
-    y1, y2 = max(0.0, y1), min(float(height), y2)
-    if x1 >= x2 or y1 >= y2:
+def _label(item: dict[str, Any]) -> str:
+    label = item.get("label")
+    return label[:_LABEL] if isinstance(label, str) else ""
+
+
+def _box(value: Any, frame: tuple[float, float], notes: list[str]) -> Box:
+    x1, y1, x2, y2 = _numbers(value, 4, "its box")
+    if x1 > x2 or y1 > y2:
+        notes.append("its box's corners were the other way round")
+        (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
+    box = _clipped((x1, y1, x2, y2), frame)
+    if box != (x1, y1, x2, y2):
+        notes.append("its box was clipped to the image")
+    return box
+
+
+def _clipped(corners: Sequence[float], frame: tuple[float, float]) -> Box:
+    x1, y1, x2, y2 = corners
+    box = max(0.0, x1), max(0.0, y1), min(float(frame[0]), x2), min(float(frame[1]), y2)
+    if box[0] >= box[2] or box[1] >= box[3]:
         raise _Bad("its box is empty or outside of the image")
-    return (x1, y1, x2, y2)
+    return box
 
 
-def _points(value: Any, frame: tuple[float, float]) -> tuple[Point, ...]:
-    if not isinstance(value, list | tuple):
-        raise _Bad("points are no list")
+def _points(value: Any, frame: tuple[float, float], kind: str, notes: list[str]) -> tuple[Point, ...]:
+    """The points that can be used; a lone pair is taken as a list of one."""
+    if value is None:
+        return ()
+    try:
+        listed = _listing(value, f"{kind}_points")
+    except _Bad as bad:
+        notes.append(str(bad))
+        return ()
+    if len(listed) == 2 and not any(isinstance(each, list) for each in listed):
+        listed = [listed]
+    if len(listed) > MOST_POINTS:
+        notes.append(f"of {len(listed)} {kind} points the first {MOST_POINTS} are used")
     points = []
-    for each in value[:50]:
-        x, y = _numbers(each, 2, "a point")
-        if not (0 <= x <= frame[0] and 0 <= y <= frame[1]):
-            raise _Bad("a point lies outside of the image")
-        points.append((x, y))
+    for each in listed[:MOST_POINTS]:
+        try:
+            points.append(_point(each, frame))
+        except _Bad as bad:
+            notes.append(f"a {kind} point is dropped: {bad}")
     return tuple(points)
 
 
+def _listing(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise _Bad(f"{what} is no list")
+    return value
+
+
+def _point(value: Any, frame: tuple[float, float]) -> Point:
+    x, y = _numbers(value, 2, "it")
+    if not (0 <= x <= frame[0] and 0 <= y <= frame[1]):
+        raise _Bad("it lies outside of the image")
+    return x, y
+
+
 def _numbers(value: Any, count: int, what: str) -> Sequence[float]:
-    if not isinstance(value, list | tuple) or len(value) != count:
+    if not isinstance(value, list) or len(value) != count:
         raise _Bad(f"{what} has not {count} numbers")
     if any(isinstance(n, bool) or not isinstance(n, int | float) for n in value):
         raise _Bad(f"{what} holds something that is no number")

@@ -1,0 +1,54 @@
+"""Several answers to one question, and how far they agree: a score for each instance that the model did not give itself."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from t2s_agent.instance import Instance
+from t2s_agent.prompting.answer import Answer
+from t2s_agent.prompting.duplicates import box_iou
+
+
+def agreed(answers: Sequence[Answer]) -> Answer:
+    """The answer that the others agree with most, its instances scored by that agreement.
+
+    An instance's score is the mean, over the other answers that could be parsed, of the best IoU of its box with a box
+    of theirs: 1.0 where all drew the same box, 0.0 where no other saw it. Instances without a box and answers without
+    a readable other keep the score None. The more frequent of `found` and `empty` wins (`found` when level), then the
+    answer with the higher mean score, then the earlier one. Tokens and seconds are sums.
+    """
+    readable = [answer for answer in answers if answer.status != "unparsable"]
+    if not readable:
+        return _summed(answers[0], answers)
+    found = [answer for answer in readable if answer.status == "found"]
+    if 2 * len(found) < len(readable):
+        chosen = next(answer for answer in readable if answer.status == "empty")
+    else:
+        chosen = max((_scored(answer, readable) for answer in found), key=_mean_score)
+    warnings = list(chosen.warnings)
+    if len(found) not in (0, len(readable)):
+        warnings.append(f"{len(found)} of {len(readable)} samples found a target")
+    if len(readable) < len(answers):
+        warnings.append(f"{len(answers) - len(readable)} of {len(answers)} samples could not be parsed")
+    return _summed(replace(chosen, warnings=tuple(warnings)), answers)
+
+
+def _summed(answer: Answer, answers: Sequence[Answer]) -> Answer:
+    return replace(answer, tokens=sum(a.tokens for a in answers), seconds=sum(a.seconds for a in answers))
+
+
+def _scored(answer: Answer, readable: Sequence[Answer]) -> Answer:
+    others = [other for other in readable if other is not answer]
+    return replace(answer, instances=tuple(_with_score(instance, others) for instance in answer.instances))
+
+
+def _with_score(instance: Instance, others: Sequence[Answer]) -> Instance:
+    if instance.box is None or not others:
+        return instance
+    box = instance.box
+    best = [max((box_iou(box, i.box) for i in other.instances if i.box), default=0.0) for other in others]
+    return replace(instance, score=sum(best) / len(best))
+
+
+def _mean_score(answer: Answer) -> float:
+    scores = [instance.score for instance in answer.instances if instance.score is not None]
+    return sum(scores) / len(scores) if scores else 0.0

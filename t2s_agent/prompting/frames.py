@@ -1,0 +1,134 @@
+"""Which coordinates a model writes: the size of its frame for one View, and the way there and back.
+
+A rule says for every View how large a picture the model gets and in which frame it answers; the `Frame` that follows
+from it carries instances to View pixels and back.
+
+| rule | picture | coordinates | who |
+|---|---|---|---|
+| `Square(840)` | stretched to a square, the aspect ratio not kept | its pixels | Think2Seg-RS |
+| `Pixels(factor)` | resized to multiples of `factor` | its pixels | Qwen2.5-VL |
+| `Relative(factor)` | the same | 0 to 1000 along both axes | Qwen3-VL |
+| `Relative(factor, square=448)` | stretched to a square | 0 to 1000 | models of one picture size, such as nano |
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from t2s_agent.instance import Instance
+
+MIN_PIXELS = 56 * 56  # Qwen's image processors: class defaults of transformers' Qwen2VLImageProcessor
+MAX_PIXELS = 28 * 28 * 1280
+STEEPEST = 200  # Qwen's limit of the aspect ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels, or in whatever the frame counts."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The coordinates that a model writes for one View: x right, y down, from the same corner as View pixels."""
+
+    model: Size
+    view: Size
+
+    def to_view(self, instance: Instance) -> Instance:
+        """An instance in the model's coordinates, in View pixels."""
+        return instance.scaled(self.view.width / self.model.width, self.view.height / self.model.height)
+
+    def from_view(self, instance: Instance) -> Instance:
+        """An instance in View pixels, in the model's coordinates."""
+        return instance.scaled(self.model.width / self.view.width, self.model.height / self.view.height)
+
+
+class FrameRule(Protocol):
+    """From the size of a View to the picture that the model gets and the frame in which it answers."""
+
+    def picture(self, view: Size) -> Size:
+        """The size of the picture that the model sees, in its pixels."""
+        ...
+
+    def frame(self, view: Size) -> Frame:
+        """The frame in which the model writes about this View."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """Stretched to `side` x `side`, and answered in its pixels."""
+
+    side: int
+
+    def picture(self, view: Size) -> Size:  # noqa: ARG002 - every View becomes the same square
+        return Size(self.side, self.side)
+
+    def frame(self, view: Size) -> Frame:
+        return Frame(self.picture(view), view)
+
+    def __str__(self) -> str:
+        return f"pixels of a {self.side} x {self.side} square"
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Resized to multiples of `factor` with an area between the limits, and answered in the resized picture's pixels."""
+
+    factor: int = 28
+    min_pixels: int = MIN_PIXELS
+    max_pixels: int = MAX_PIXELS
+
+    def picture(self, view: Size) -> Size:
+        return smart_size(view, self.factor, self.min_pixels, self.max_pixels)
+
+    def frame(self, view: Size) -> Frame:
+        return Frame(self.picture(view), view)
+
+    def __str__(self) -> str:
+        return "pixels of the resized picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """Resized as `Pixels` (or stretched to `square`), and answered in 0 to 1000 along both axes."""
+
+    factor: int = 32
+    min_pixels: int = MIN_PIXELS
+    max_pixels: int = MAX_PIXELS
+    square: int | None = None
+
+    def picture(self, view: Size) -> Size:
+        if self.square:
+            return Size(self.square, self.square)
+        return smart_size(view, self.factor, self.min_pixels, self.max_pixels)
+
+    def frame(self, view: Size) -> Frame:
+        return Frame(Size(1000, 1000), view)
+
+    def __str__(self) -> str:
+        return "0 to 1000 along both axes"
+
+
+def smart_size(view: Size, factor: int, min_pixels: int, max_pixels: int) -> Size:
+    """The size to which Qwen's image processors resize: multiples of `factor`, area within the limits, shape nearly kept.
+
+    Follows `smart_resize` of transformers' Qwen2VLImageProcessor (a test compares them), except that a View longer than
+    200 times its breadth, which that refuses, is taken as exactly that long.
+    """
+    width, height = float(view.width), float(view.height)
+    width, height = max(width, height / STEEPEST), max(height, width / STEEPEST)
+    w, h = round(width / factor) * factor, round(height / factor) * factor
+    if w * h > max_pixels:
+        shrink = math.sqrt(width * height / max_pixels)
+        return Size(
+            max(factor, math.floor(width / shrink / factor) * factor),
+            max(factor, math.floor(height / shrink / factor) * factor),
+        )
+    if w * h < min_pixels:
+        grow = math.sqrt(min_pixels / (width * height))
+        return Size(math.ceil(width * grow / factor) * factor, math.ceil(height * grow / factor) * factor)
+    return Size(w, h)

@@ -1,0 +1,141 @@
+"""Reads the JSON that a model meant: a small reader that forgives what costs nothing in meaning, and says what it forgave.
+
+It forgives trailing, doubled and missing commas, single quotes, bare keys, Python's None, True and False, a sign or dot
+too many in a number's spelling (`+5`, `.5`, `5.`), and a text that was cut off: a list gives its whole items, an object
+that was not finished is left out. One pass, in time linear in the text.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+DEEPEST = 12  # lists in lists; an answer needs four
+_BLANK = re.compile(r"[\s,]*")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORDS = {"null": None, "None": None, "true": True, "True": True, "false": False, "False": False}
+_ENDS = {'"': re.compile(r'["\\]'), "'": re.compile(r"['\\]")}
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
+
+class Unreadable(ValueError):
+    """Not even with good will; the text says where."""
+
+
+class _CutOff(Exception):
+    """No error: the text ended here, and `part` is what of it was whole."""
+
+    def __init__(self, part: Any = None) -> None:
+        super().__init__()
+        self.part = part
+
+
+@dataclass(slots=True)
+class Mended:
+    """A value that was read, and in words what had to be forgiven (nothing, for proper JSON)."""
+
+    value: Any
+    mends: list[str] = field(default_factory=list)
+
+
+def read_json(text: str) -> Mended:
+    """The first JSON value in `text`; what follows it is not read. Raises nothing but `Unreadable`."""
+    try:
+        return Mended(json.JSONDecoder().raw_decode(text.lstrip())[0])
+    except (ValueError, RecursionError):
+        reader = _Reader(text)
+        try:
+            value = reader.value(0)
+        except _CutOff as cut:
+            if cut.part is None:
+                raise Unreadable("the list is cut off before its first item") from cut
+            return Mended(cut.part, ["the list was cut off; its whole items are used"])
+        return Mended(value, ["the JSON was mended"])
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def peek(self) -> str:
+        """The next character that is neither blank nor comma, without taking it."""
+        if blank := _BLANK.match(self.text, self.at):
+            self.at = blank.end()
+        if self.at >= len(self.text):
+            raise _CutOff
+        return self.text[self.at]
+
+    def value(self, depth: int) -> Any:
+        if depth > DEEPEST:
+            raise Unreadable(f"lists lie more than {DEEPEST} deep in each other")
+        opening = self.peek()
+        if opening == "[":
+            return self.items(depth)
+        if opening == "{":
+            return self.members(depth)
+        if opening in "\"'":
+            return self.string()
+        return self.scalar()
+
+    def items(self, depth: int) -> list[Any]:
+        self.at += 1
+        items: list[Any] = []
+        try:
+            while self.peek() != "]":
+                items.append(self.value(depth + 1))
+        except _CutOff as cut:
+            raise _CutOff(items or None) from cut
+        self.at += 1
+        return items
+
+    def members(self, depth: int) -> dict[str, Any]:
+        self.at += 1
+        members: dict[str, Any] = {}
+        try:
+            while (opening := self.peek()) != "}":
+                key = self.string() if opening in "\"'" else self.word()
+                if self.peek() != ":":
+                    raise Unreadable(f"a colon is missing after {key[:30]!r}")
+                self.at += 1
+                members[key] = self.value(depth + 1)
+        except _CutOff as cut:
+            raise _CutOff from cut  # an object that was not finished says nothing
+        self.at += 1
+        return members
+
+    def string(self) -> str:
+        quote = self.text[self.at]
+        self.at += 1
+        parts = []
+        while ends := _ENDS[quote].search(self.text, self.at):
+            parts.append(self.text[self.at : ends.start()])
+            self.at = ends.end()
+            if ends.group() == quote:
+                return "".join(parts)
+            follows = self.text[self.at : self.at + 1]
+            parts.append(_ESCAPES.get(follows, follows))
+            self.at += 1
+        raise _CutOff
+
+    def word(self) -> str:
+        match = _WORD.match(self.text, self.at)
+        if match is None:
+            raise Unreadable(f"a key is expected at {self.text[self.at : self.at + 20]!r}")
+        self.at = match.end()
+        return match.group()
+
+    def scalar(self) -> Any:
+        if match := _NUMBER.match(self.text, self.at):
+            self.at = match.end()
+            if self.at == len(self.text):
+                raise _CutOff  # 56 may have been meant to be 567
+            spelled = match.group()
+            return float(spelled) if len(spelled) > 300 or not spelled.lstrip("+-").isdigit() else int(spelled)
+        word = self.word()
+        if self.at == len(self.text):
+            raise _CutOff
+        if word not in _WORDS:
+            raise Unreadable(f"{word[:30]!r} is no JSON value")
+        return _WORDS[word]

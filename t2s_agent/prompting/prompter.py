@@ -8,15 +8,22 @@ from t2s_agent.scene.view import View
 
 
 class Prompter(Protocol):
-    """Anything that turns a question about a View into prompts for a segmenter.
+    """Anything that turns a question about a View into prompts for a segmenter."""
 
-    `name` is what the user called it, `digest` identifies the weights ("" where that cannot be known, as
-    for an endpoint), and `frame` says in words which coordinates the model itself writes.
-    """
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        ...
 
-    name: str
-    digest: str
-    frame: str
+    @property
+    def digest(self) -> str:
+        """Identifies the weights; "" where that cannot be known, as for an endpoint. May read them when first asked."""
+        ...
+
+    @property
+    def frame(self) -> str:
+        """In words, which coordinates the model itself writes."""
+        ...
 
     def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
         """One answer for each pair of view and question, in order. Coordinates come back in View pixels."""

@@ -1,0 +1,388 @@
+"""A prompter that runs a Qwen2.5-VL or Qwen3-VL checkpoint here, through transformers.
+
+Picture and text are put together by hand, always in the same way: resized with pillow, cut into patches by
+transformers' pillow image processor, the chat template's one image token repeated for every merged patch. So the frame of
+the answers is known exactly, and torchvision, which transformers' own VL processors insist on, is not needed.
+"""
+
+import contextlib
+import copy
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from t2s_agent.errors import T2SError
+from t2s_agent.prompting.agreement import agreed
+from t2s_agent.prompting.answer import Answer
+from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Size, Square
+from t2s_agent.prompting.reading import SAME, read_answer
+from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
+from t2s_agent.prompting.weights import model_folder, read_settings, weights_bytes, weights_digest
+from t2s_agent.scene.view import View
+
+CLASSES = {"qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration", "qwen3_vl": "Qwen3VLForConditionalGeneration"}
+PAPERS_SQUARE = 840  # px; what Think2Seg-RS's weights were trained on
+MAX_PICTURE = 2048 * 2048  # px; 5,000 tokens for Qwen2.5-VL. Its own limit is three times that
+BIG = 2 * 2**30  # bytes of weights above which a CPU, too, gets bfloat16
+
+Device = str  # "auto", "cpu", "cuda", "cuda:1", "mps"
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One text that the model wrote: how many tokens it has, and whether it was cut off at the limit."""
+
+    text: str
+    tokens: int
+    cut: bool
+
+
+class TransformersPrompter:
+    """Asks a vision-language model that runs on this machine. Made by `load`; one thread at a time generates."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        model: Any,
+        tokenizer: Any,
+        patches: Any,
+        rule: FrameRule,
+        *,
+        style: PromptStyle = DEFAULT_STYLE,
+        max_new_tokens: int = 2048,
+        samples: int = 1,
+        temperature: float = 1.0,
+        seed: int = 0,
+        batch_size: int = 4,
+        same: float = SAME,
+    ) -> None:
+        self.name = name
+        self.frame = str(rule)
+        self.style = style
+        self._folder = folder
+        self._model = model
+        self._tokenizer = tokenizer
+        self._patches = patches
+        self._rule = rule
+        self._max_new_tokens = max_new_tokens
+        self._samples = samples
+        self._temperature = temperature
+        self._seed = seed
+        self._batch_size = batch_size
+        self._same = same
+        self._image_token = tokenizer.convert_ids_to_tokens(model.config.image_token_id)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        name_or_folder: str | Path,
+        *,
+        style: PromptStyle = DEFAULT_STYLE,
+        device: Device = "auto",
+        dtype: DType = "auto",
+        square: int | None = None,
+        max_new_tokens: int = 2048,
+        samples: int = 1,
+        temperature: float = 1.0,
+        seed: int = 0,
+        batch_size: int = 4,
+        same: float = SAME,
+    ) -> "TransformersPrompter":
+        """Loads a checkpoint by hub name or folder; its family is what config.json's `model_type` says.
+
+        `square` stretches every View to that many pixels a side; by itself this happens for Think2Seg-RS (840) and for
+        processors whose smallest and largest area are one square. `samples` above 1 asks that often at `temperature`,
+        reproducibly for a `seed`, and scores instances by agreement; one sample is greedy. `same` is the box IoU above
+        which two instances are one. `model_unavailable` for whatever keeps it from being loaded.
+        """
+        if samples < 1 or max_new_tokens < 1 or batch_size < 1 or not temperature > 0:
+            raise T2SError(
+                "argument_invalid",
+                f"samples {samples}, max_new_tokens {max_new_tokens}, batch_size {batch_size}, temperature {temperature}",
+                "All four have to be above zero",
+            )
+        name = str(name_or_folder)
+        folder = model_folder(name)
+        family = str(read_settings(folder, "config.json").get("model_type"))
+        if family not in CLASSES:
+            raise T2SError(
+                "model_unavailable",
+                f"{name} is of type {family!r}",
+                f"Choose a checkpoint of {' or '.join(CLASSES)}, or serve it and give its URL",
+            )
+        patches = _patches(folder)
+        rule = _rule(family, patches, square or _square_of(name, patches))
+        model = _model(folder, family, device, dtype)
+        return cls(
+            name,
+            folder,
+            model,
+            _tokenizer(folder, model.config.image_token_id),
+            patches,
+            rule,
+            style=style,
+            max_new_tokens=max_new_tokens,
+            samples=samples,
+            temperature=temperature,
+            seed=seed,
+            batch_size=batch_size,
+            same=same,
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the weight files."""
+        return weights_digest(self._folder)
+
+    def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
+        """One answer a pair, in View pixels, `batch_size` pairs at a time; `model_failed` where memory does not suffice."""
+        pairs = list(zip(views, questions, strict=True))
+        answers: list[Answer] = []
+        for start in range(0, len(pairs), self._batch_size):
+            batch = pairs[start : start + self._batch_size]
+            began = time.perf_counter()
+            written = self._write([v for v, _ in batch], [self._messages(q) for _, q in batch], self._samples)
+            seconds = (time.perf_counter() - began) / (len(batch) * self._samples)
+            for index, (view, _) in enumerate(batch):
+                own = written[index * self._samples : (index + 1) * self._samples]
+                answers.append(agreed([self._read(each, view, seconds) for each in own]))
+        return answers
+
+    def tell(self, view: View, question: str) -> str:
+        """The model's words about a View, greedily."""
+        content = [{"type": "image"}, {"type": "text", "text": _plain(question)}]
+        return self._write([view], [[{"role": "user", "content": content}]], samples=1)[0].text.strip()
+
+    def _messages(self, question: str) -> list[dict[str, Any]]:
+        content = [{"type": "image"}, {"type": "text", "text": self.style.user(_plain(question))}]
+        return [{"role": "system", "content": self.style.system}, {"role": "user", "content": content}]
+
+    def _read(self, written: _Written, view: View, seconds: float) -> Answer:
+        frame = self._rule.frame(Size(view.width, view.height))
+        answer = read_answer(written.text, frame, self.style, same=self._same)
+        cut = (f"the answer was cut off after {written.tokens} tokens",) if written.cut else ()
+        return replace(answer, tokens=written.tokens, seconds=seconds, warnings=(*cut, *answer.warnings))
+
+    def _write(self, views: Sequence[View], chats: Sequence[list[dict[str, Any]]], samples: int) -> list[_Written]:
+        """What the model writes: `samples` texts for each View and chat, together in their order."""
+        import torch
+
+        inputs = self._inputs(views, chats)
+        config = self._generation(samples)
+        length = inputs["input_ids"].shape[1]
+        with self._lock, torch.inference_mode(), _own_randomness(self._seed), _memory("answer", self.name):
+            rows = self._model.generate(**inputs, generation_config=config)[:, length:].tolist()
+        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+        return [self._decoded(row, ends) for row in rows]
+
+    def _decoded(self, row: list[int], ends: list[int]) -> _Written:
+        """The exact text, special tokens included (an answer's tags may be some), up to the end token."""
+        end = next((at for at, token in enumerate(row) if token in ends), None)
+        text = self._tokenizer.decode(row[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return _Written(text, len(row) if end is None else end + 1, cut=end is None)
+
+    def _generation(self, samples: int) -> Any:
+        """The folder's own settings (a repetition penalty, end tokens) with ours of sampling over them."""
+        config = copy.deepcopy(self._model.generation_config)
+        config.max_new_tokens, config.max_length = self._max_new_tokens, None
+        config.do_sample, config.use_cache, config.num_return_sequences = samples > 1, True, samples
+        config.temperature = self._temperature if samples > 1 else None
+        config.top_k, config.top_p = (0, 1.0) if samples > 1 else (None, None)  # the whole distribution, or none of it
+        if config.eos_token_id is None:
+            config.eos_token_id = self._tokenizer.eos_token_id
+        config.pad_token_id = self._tokenizer.pad_token_id
+        config.suppress_tokens = [self._model.config.image_token_id, self._model.config.video_token_id]
+        return config
+
+    def _inputs(self, views: Sequence[View], chats: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
+        """What the model takes: ids (B, L) padded on the left, their mask and kinds (1: image), patches (N, D), grids (B, 3)."""
+        import torch
+
+        sizes = [self._rule.picture(Size(view.width, view.height)) for view in views]
+        pictures = [_picture(view, size, self._rule) for view, size in zip(views, sizes, strict=True)]
+        pixels = self._patches(images=pictures, do_resize=False, return_tensors="pt")
+        cell, merged = self._patches.patch_size, self._patches.merge_size**2
+        expected = [[1, size.height // cell, size.width // cell] for size in sizes]
+        if pixels["image_grid_thw"].tolist() != expected:
+            raise RuntimeError(
+                f"image grids {pixels['image_grid_thw'].tolist()} are not {expected}: the frame would be wrong"
+            )
+        texts = []
+        for chat, (_, rows, columns) in zip(chats, expected, strict=True):
+            text = self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+            if text.count(self._image_token) != 1:
+                raise T2SError(
+                    "model_unavailable",
+                    f"the chat template of {self.name} shows {text.count(self._image_token)} images where one is meant",
+                    "Use the checkpoint's own chat_template.jinja, as saved with its processor",
+                )
+            texts.append(text.replace(self._image_token, self._image_token * (rows * columns // merged)))
+        ids = self._tokenizer(texts, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt")
+        inputs = {
+            "input_ids": ids["input_ids"],
+            "attention_mask": ids["attention_mask"],
+            "mm_token_type_ids": (ids["input_ids"] == self._model.config.image_token_id).to(torch.int32),
+            "pixel_values": pixels["pixel_values"].to(self._model.dtype),
+            "image_grid_thw": pixels["image_grid_thw"],
+        }
+        return {key: tensor.to(self._model.device) for key, tensor in inputs.items()}
+
+
+def _plain(question: str) -> str:
+    """A question in one line, in which nothing reads as a control token of a chat template."""
+    return " ".join(question.replace("<|", "< |").split())
+
+
+def _picture(view: View, size: Size, rule: FrameRule) -> Image.Image:
+    """LANCZOS for the paper's square (its loader's), BICUBIC otherwise (Qwen's image processor's)."""
+    how = Image.Resampling.LANCZOS if isinstance(rule, Square) else Image.Resampling.BICUBIC
+    picture = Image.fromarray(np.ascontiguousarray(view.rgb))
+    return picture if picture.size == (size.width, size.height) else picture.resize((size.width, size.height), how)
+
+
+def _rule(family: str, patches: Any, square: int | None) -> FrameRule:
+    factor = patches.patch_size * patches.merge_size
+    if square is not None and (square < factor or square % factor):
+        raise T2SError(
+            "argument_invalid", f"a square of {square} px", f"Choose a multiple of {factor} px for this model"
+        )
+    least, most = patches.size["shortest_edge"], min(patches.size["longest_edge"], MAX_PICTURE)
+    if family == "qwen3_vl":
+        return Relative(factor, least, most, square)
+    return Square(square) if square else Pixels(factor, least, most)
+
+
+def _square_of(name: str, patches: Any) -> int | None:
+    """The square that a checkpoint was made for: the paper's, or the one that its processor leaves no choice but."""
+    if "think2seg" in Path(name).name.casefold():
+        return PAPERS_SQUARE
+    least, most = patches.size["shortest_edge"], patches.size["longest_edge"]
+    side = round(least**0.5)
+    return side if least == most == side * side and side % (patches.patch_size * patches.merge_size) == 0 else None
+
+
+def _patches(folder: Path) -> Any:
+    """The pillow image processor, as the folder's settings have it."""
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    if (folder / "preprocessor_config.json").exists():
+        settings = read_settings(folder, "preprocessor_config.json")
+    else:  # how transformers 5 saves a whole processor
+        settings = read_settings(folder, "processor_config.json").get("image_processor", {})
+    names = ("patch_size", "temporal_patch_size", "merge_size", "image_mean", "image_std", "min_pixels", "max_pixels")
+    chosen = {key: settings[key] for key in names if settings.get(key) is not None}
+    if {"shortest_edge", "longest_edge"} <= set(settings.get("size") or ()):
+        chosen["size"] = {key: settings["size"][key] for key in ("shortest_edge", "longest_edge")}
+    return Qwen2VLImageProcessorPil(**chosen)
+
+
+def _tokenizer(folder: Path, image_token_id: int) -> Any:
+    """The folder's tokenizer.json as it is; transformers' AutoTokenizer would rebuild it by the rules of its model type."""
+    from transformers import PreTrainedTokenizerFast
+
+    if not (folder / "tokenizer.json").exists():
+        raise T2SError("model_unavailable", f"{folder.name} has no tokenizer.json", "Save or fetch the model again")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    if tokenizer.chat_template is None and (folder / "chat_template.json").exists():  # as transformers 4 saved it
+        tokenizer.chat_template = read_settings(folder, "chat_template.json").get("chat_template")
+    if tokenizer.chat_template is None or image_token_id >= len(tokenizer):
+        raise T2SError(
+            "model_unavailable",
+            f"the tokenizer of {folder.name} has no chat template or no image token",
+            "Save the model's processor into its folder",
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
+    import torch
+    import transformers
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    where = _device(device)
+    if dtype == "auto":
+        dtype = "float32" if where == "cpu" and weights_bytes(folder) < BIG else "bfloat16"
+    shows_progress = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # the caller shows its own
+    try:
+        with _memory("load", folder.name):
+            model, report = getattr(transformers, CLASSES[family]).from_pretrained(
+                folder, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True
+            )
+            model = model.to(where).eval()
+    except (OSError, SafetensorError, ValueError) as error:
+        raise T2SError(
+            "model_unavailable",
+            f"the weights of {folder.name} could not be loaded: {str(error).splitlines()[0][:200]}",
+            "Save or fetch the model again, as safetensors",
+        ) from error
+    finally:
+        if shows_progress:
+            logging.enable_progress_bar()
+    absent = sorted(set(report["missing_keys"]) - set(model.all_tied_weights_keys))
+    if absent:
+        raise T2SError(
+            "model_unavailable",
+            f"{folder.name} lacks {len(absent)} weights, such as {absent[0]}",
+            "Save or fetch the model again; with random numbers in their place it would answer nonsense",
+        )
+    return model
+
+
+def _device(device: Device) -> str:
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = device.partition(":")[0]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(kind, False):
+        raise T2SError(
+            "model_unavailable",
+            f"this machine has no device {device!r}",
+            f"Choose auto or {' or '.join(k for k, has in there.items() if has)}",
+        )
+    return device
+
+
+@contextlib.contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    """Seeds torch for the time being and leaves the caller's random state as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _memory(doing: Literal["load", "answer"], name: str) -> Iterator[None]:
+    """Turns running out of memory, of either kind, into an error that leads out."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch's CPU allocator has no type of its own
+        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not short and "out of memory" not in str(error) and "allocate memory" not in str(error):
+            raise
+        raise T2SError(
+            "model_unavailable" if doing == "load" else "model_failed",
+            f"there was not enough memory to {doing} {'' if doing == 'load' else 'with '}{name}",
+            "Choose dtype bfloat16, a smaller model, fewer samples or a smaller batch, or an endpoint",
+        ) from error

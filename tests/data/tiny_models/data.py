@@ -1,0 +1,123 @@
+"""Makes tiny random vision-language models, saved in transformers' own layout, as a published checkpoint would be.
+
+Their words are noise; their classes, files and frames are those of production.
+"""
+
+from pathlib import Path
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    GenerationConfig,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+)
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+SEES, SEEN, IMAGE, VIDEO = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def make_qwen2_5_vl(folder: Path) -> Path:
+    """A Qwen2.5-VL of two layers, 32 wide: patches of 14 px, absolute pixels."""
+    tokenizer = _tokenizer()
+    config = Qwen2_5_VLConfig(
+        text_config=_text(tokenizer, {"mrope_section": [2, 3, 3]}),
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "patch_size": 14,
+            "window_size": 56,
+            "fullatt_block_indexes": [1],
+        },
+        **_token_ids(tokenizer),
+    )
+    return _save(folder, Qwen2_5_VLForConditionalGeneration, config, tokenizer, patch_size=14)
+
+
+def make_qwen3_vl(folder: Path) -> Path:
+    """A Qwen3-VL of two layers, 32 wide: patches of 16 px, coordinates from 0 to 1000."""
+    tokenizer = _tokenizer()
+    config = Qwen3VLConfig(
+        text_config={**_text(tokenizer, {"mrope_section": [2, 3, 3], "mrope_interleaved": True}), "head_dim": 16},
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "patch_size": 16,
+            "num_position_embeddings": 64,
+            "deepstack_visual_indexes": [0],
+        },
+        **_token_ids(tokenizer),
+    )
+    return _save(folder, Qwen3VLForConditionalGeneration, config, tokenizer, patch_size=16)
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    """Bytes, Qwen's control tokens, and the answer's tags as special tokens, which a careless decoder would drop."""
+    letters = {letter: index for index, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    backend = Tokenizer(models.BPE(vocab=letters, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    special = (PAD, START, END, SEES, SEEN, IMAGE, VIDEO, "<answer>", "</answer>")
+    backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, eos_token=END, padding_side="right")
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def _text(tokenizer: PreTrainedTokenizerFast, rope: dict[str, object]) -> dict[str, object]:
+    return {
+        "vocab_size": 320,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 8192,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, **rope},
+        "tie_word_embeddings": True,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "initializer_range": 0.2,
+    }
+
+
+def _token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, object]:
+    names = {
+        "image_token_id": IMAGE,
+        "video_token_id": VIDEO,
+        "vision_start_token_id": SEES,
+        "vision_end_token_id": SEEN,
+    }
+    return {
+        **{name: tokenizer.convert_tokens_to_ids(text) for name, text in names.items()},
+        "tie_word_embeddings": True,
+    }
+
+
+def _save(folder: Path, kind: type, config: object, tokenizer: PreTrainedTokenizerFast, *, patch_size: int) -> Path:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = kind(config).eval()
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Qwen2VLImageProcessorPil(patch_size=patch_size).save_pretrained(folder)
+    return folder

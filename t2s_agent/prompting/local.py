@@ -290,8 +290,7 @@ def _tokenizer(folder: Path, image_token_id: int) -> Any:
     """The folder's tokenizer.json as it is; transformers' AutoTokenizer would rebuild it by the rules of its model type."""
     from transformers import PreTrainedTokenizerFast
 
-    if not (folder / "tokenizer.json").exists():
-        raise T2SError("model_unavailable", f"{folder.name} has no tokenizer.json", "Save or fetch the model again")
+    read_settings(folder, "tokenizer.json")  # a damaged one raises a bare Exception in the tokenizers library
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     if tokenizer.chat_template is None and (folder / "chat_template.json").exists():  # as transformers 4 saved it
         tokenizer.chat_template = read_settings(folder, "chat_template.json").get("chat_template")
@@ -309,6 +308,7 @@ def _tokenizer(folder: Path, image_token_id: int) -> Any:
 def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
     import torch
     import transformers
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers.utils import logging
 
@@ -320,10 +320,14 @@ def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
     try:
         with _memory("load", folder.name):
             model, report = getattr(transformers, CLASSES[family]).from_pretrained(
-                folder, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True
+                folder,
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,  # a pickle could run code
+                ignore_mismatched_sizes=True,  # the report names them
+                output_loading_info=True,
             )
             model = model.to(where).eval()
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, StrictDataclassError, ValueError) as error:
         raise T2SError(
             "model_unavailable",
             f"the weights of {folder.name} could not be loaded: {str(error).splitlines()[0][:200]}",
@@ -332,11 +336,12 @@ def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
     finally:
         if shows_progress:
             logging.enable_progress_bar()
-    absent = sorted(set(report["missing_keys"]) - set(model.all_tied_weights_keys))
+    misfits = {key for key, *_ in report["mismatched_keys"]}
+    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
     if absent:
         raise T2SError(
             "model_unavailable",
-            f"{folder.name} lacks {len(absent)} weights, such as {absent[0]}",
+            f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
             "Save or fetch the model again; with random numbers in their place it would answer nonsense",
         )
     return model

@@ -1,5 +1,7 @@
 """Duplicate suppression."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,3 +38,17 @@ def test_a_second_pass_changes_nothing_and_something_is_always_kept(instances):
     kept, _ = without_duplicates(instances)
     assert without_duplicates(kept)[0] == kept
     assert bool(kept) == bool(instances)
+
+
+@given(st.lists(boxes, max_size=8), st.floats(0.05, 0.95))
+def test_no_two_that_are_kept_overlap_by_more_than_the_threshold(instances, threshold):
+    kept, warnings = without_duplicates(instances, threshold)
+    assert all(box_iou(a.box, b.box) <= threshold for i, a in enumerate(kept) for b in kept[i + 1 :])
+    assert len(kept) + len(warnings) == len(instances)
+
+
+@given(st.lists(boxes, max_size=6), st.randoms(use_true_random=False))
+def test_with_scores_of_their_own_the_order_does_not_matter(instances, random):
+    scored = [replace(instance, score=index / 10) for index, instance in enumerate(instances)]
+    shuffled = random.sample(scored, len(scored))
+    assert set(without_duplicates(scored)[0]) == set(without_duplicates(shuffled)[0])

@@ -1,13 +1,14 @@
 """Parsing a model's words, from the ordinary answer to the mangled one."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from t2s_agent.instance import Instance
-from t2s_agent.prompting.parsing import parse_answer
+from t2s_agent.prompting.parsing import parse_answer, well_tagged
 from t2s_agent.prompting.style import STYLES
 
 FRAME = (840, 840)
@@ -53,19 +54,20 @@ def test_every_styles_own_example_parses_strictly():
         "[{'bbox_2d': [1,2,30,40], 'positive_points': [[5,6],[7,8]]}]",
         '[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}, {"bbox_2d": [4,',
         '{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}',
+        '[{"bbox_2d": [30,40,1,2], "positive_points": [[5,6],[7,8]]}]',
+        '[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8],[9999,3]]}]',
     ],
 )
 def test_lenient_mends_what_strict_refuses(body):
-    if body.startswith("["):
-        assert answered(body).instances == (Instance((1, 2, 30, 40), ((5, 6), (7, 8))),)
-        assert answered(body).warnings
+    assert answered(body).instances == (Instance((1, 2, 30, 40), ((5, 6), (7, 8))),)
+    assert answered(body).warnings
     assert answered(body, strict=True).status == "unparsable"
 
 
 def test_a_native_answer_without_tags_is_read_leniently_only():
     raw = '```json\n[{"bbox_2d": [1,2,30,40], "label": "tank"}]\n```'
     assert parse_answer(raw, frame=FRAME).instances == (Instance((1, 2, 30, 40), label="tank"),)
-    assert parse_answer(raw, frame=FRAME, strict=True).status == "unparsable"
+    assert parse_answer(raw, frame=FRAME, strict=True).status == "unparsable"  # no points
 
 
 @pytest.mark.parametrize(
@@ -80,8 +82,60 @@ def test_one_bad_box_is_dropped_leniently_and_spoils_a_strict_answer(box):
     assert answered(body, strict=True).status == "unparsable"
 
 
-def test_boxes_are_clipped_to_the_frame():
-    assert answered('[{"bbox_2d": [-5,10,900,20]}]').instances[0].box == (0, 10, 840, 20)
+def test_boxes_are_clipped_to_the_frame_and_that_is_said():
+    answer = answered('[{"bbox_2d": [-5,10,900,20]}]')
+    assert answer.instances[0].box == (0, 10, 840, 20)
+    assert answer.warnings == ("instance 1: its box was clipped to the image",)
+
+
+def test_objects_without_a_list_around_them_are_all_read():
+    raw = '<answer>{"bbox_2d": [1,2,30,40]}, {"bbox_2d": [5,6,70,80], "label": "quay"}</answer>'
+    answer = parse_answer(raw, frame=FRAME)
+    assert answer.instances == (Instance((1, 2, 30, 40)), Instance((5, 6, 70, 80), label="quay"))
+    assert answer.warnings == ("the objects stand in no list",)
+
+
+def test_brackets_in_the_words_before_the_list_are_not_taken_for_it():
+    raw = "As seen [in the image] there are two: " + '[{"bbox_2d": [1,2,30,40]}]'
+    assert parse_answer(raw, frame=FRAME).instances == (Instance((1, 2, 30, 40)),)
+
+
+def test_an_answer_of_bad_instances_alone_is_unparsable_not_empty():
+    answer = answered('[{"bbox_2d": [1,2,3]}]')
+    assert answer.status == "unparsable"
+    assert answer.warnings == ("instance 1 is dropped: its box has not 4 numbers", "no instance could be used")
+
+
+@pytest.mark.parametrize(
+    "points", ["[[5,6]]", "[[5,6],[7,8],[9,9]]", "[]", '[["5","6"],[7,8]]', "[[5,6],[7,true]]", "[[5,6],[841,8]]"]
+)
+def test_strict_wants_exactly_the_points_that_the_style_asks_for(points):
+    body = f'[{{"bbox_2d": [1,2,30,40], "positive_points": {points}}}]'
+    assert answered(body, strict=True).status == "unparsable"
+    assert answered(body).instances[0].box == (1, 2, 30, 40)
+
+
+def test_strict_wants_a_fence_and_leaves_the_tags_to_their_own_reward():
+    bare = '<think>t</think><answer>[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}]</answer>'
+    assert parse_answer(bare, frame=FRAME, strict=True).status == "unparsable"
+    untagged = '```json[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}]```'
+    assert parse_answer(untagged, frame=FRAME, strict=True).status == "found"
+    assert not well_tagged(untagged)
+
+
+@pytest.mark.parametrize(
+    ("raw", "well"),
+    [
+        (GOOD, True),
+        ("<think></think> \n <answer></answer>", True),
+        (GOOD + " ", False),
+        ("Well: " + GOOD, False),
+        ("<think>a<answer>[]</answer>", False),
+        ("<think>a</think> so <answer>[]</answer>", False),
+    ],
+)
+def test_well_tagged_is_thinking_then_answer_and_nothing_else(raw, well):
+    assert well_tagged(raw) is well
 
 
 def test_an_empty_list_of_negative_points_is_as_none():
@@ -119,3 +173,21 @@ def test_no_mangled_json_raises_and_what_is_found_lies_in_the_frame(value, cut, 
 def test_a_deep_nest_and_a_flood_are_answered_quickly():
     assert answered("[" * 90_000).status == "unparsable"
     assert parse_answer("[" * 200_000, frame=FRAME).status == "unparsable"
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        "[ " * 40_000,
+        "</think> " * 11_000,
+        '[{"a":' * 16_000,
+        "[{'" + "\\\\" * 40_000,
+        "[1" + "0" * 90_000 + "]",
+        "{" * 90_000,
+    ],
+)
+def test_floods_take_time_in_proportion_to_their_length(flood):
+    began = time.perf_counter()
+    assert answered(flood).status == "unparsable"
+    assert well_tagged(flood) is False
+    assert time.perf_counter() - began < 2.0  # quadratic would be minutes

@@ -41,10 +41,10 @@ class Canvas:
         total = np.zeros((self.size, self.size), np.float32)
         for octave in octaves:
             field = _noise(octave, int(self.rng.integers(4)))
-            tiles = -(-(self.size + 1024) // 1024)
-            if tiles > 1:
-                field = np.tile(field, (tiles, tiles))
-            y, x = self.rng.integers(0, 1024, 2) if tiles > 1 else (0, 0)
+            if self.size > len(field):
+                mirrored = np.concatenate([field, field[::-1]])  # without a seam
+                field = np.tile(np.concatenate([mirrored, mirrored[:, ::-1]], 1), (-(-self.size // 2048),) * 2)
+            y, x = self.rng.integers(0, len(field) - self.size + 1, 2)
             total += field[y : y + self.size, x : x + self.size]
         return np.asarray(total * (strength / len(octaves) ** 0.5))
 

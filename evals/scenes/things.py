@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from evals.scenes.canvas import Canvas, Colour, Shape, disc, rectangle
+from evals.scenes.truth import LAND
 
 CAR_COLOURS: tuple[Colour, ...] = (
     (0.92, 0.92, 0.92), (0.75, 0.76, 0.78), (0.12, 0.12, 0.13), (0.35, 0.36, 0.38), (0.6, 0.12, 0.1), (0.12, 0.22, 0.5),
@@ -353,7 +354,8 @@ def pool(canvas: Canvas, x: float, y: float, heading: float) -> bool:
 def tree(canvas: Canvas, x: float, y: float) -> None:
     radius = canvas.rng.uniform(1.5, 5)
     crown = canvas.place(disc(radius, 11) * canvas.rng.uniform(0.75, 1.15, (11, 1)), x, y, 0)
-    if canvas.free([crown]):
+    row, column = min(max(int(y), 0), canvas.size - 1), min(max(int(x), 0), canvas.size - 1)
+    if LAND[canvas.land[row, column]] in ("vegetation", "bare land") and canvas.free([crown]):
         canvas.cast([crown], radius * 1.6)
         green = _pick(canvas, ((0.16, 0.28, 0.12), (0.22, 0.34, 0.15), (0.28, 0.36, 0.18)))
         canvas.cover("vegetation", [crown], green, grain=0.05)

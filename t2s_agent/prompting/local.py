@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,19 +21,12 @@ from PIL import Image
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
-from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Size, Square
+from t2s_agent.prompting.checkpoint import Checkpoint, Device, DType, memory_for, open_checkpoint
+from t2s_agent.prompting.frames import FrameRule, Size, Square
 from t2s_agent.prompting.reading import SAME, read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
-from t2s_agent.prompting.weights import model_folder, read_settings, weights_bytes, weights_digest
+from t2s_agent.prompting.weights import weights_digest
 from t2s_agent.scene.view import View
-
-CLASSES = {"qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration", "qwen3_vl": "Qwen3VLForConditionalGeneration"}
-PAPERS_SQUARE = 840  # px; what Think2Seg-RS's weights were trained on
-MAX_PICTURE = 2048 * 2048  # px; 5,000 tokens for Qwen2.5-VL. Its own limit is three times that
-BIG = 2 * 2**30  # bytes of weights above which a CPU, too, gets bfloat16
-
-Device = str  # "auto", "cpu", "cuda", "cuda:1", "mps"
-DType = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +43,7 @@ class TransformersPrompter:
 
     def __init__(
         self,
-        name: str,
-        folder: Path,
-        model: Any,
-        tokenizer: Any,
-        patches: Any,
-        rule: FrameRule,
+        checkpoint: Checkpoint,
         *,
         style: PromptStyle = DEFAULT_STYLE,
         max_new_tokens: int = 2048,
@@ -65,21 +53,21 @@ class TransformersPrompter:
         batch_size: int = 4,
         same: float = SAME,
     ) -> None:
-        self.name = name
-        self.frame = str(rule)
+        self.name = checkpoint.name
+        self.frame = str(checkpoint.rule)
         self.style = style
-        self._folder = folder
-        self._model = model
-        self._tokenizer = tokenizer
-        self._patches = patches
-        self._rule = rule
+        self._folder = checkpoint.folder
+        self._model = checkpoint.model
+        self._tokenizer = checkpoint.tokenizer
+        self._patches = checkpoint.patches
+        self._rule = checkpoint.rule
         self._max_new_tokens = max_new_tokens
         self._samples = samples
         self._temperature = temperature
         self._seed = seed
         self._batch_size = batch_size
         self._same = same
-        self._image_token = tokenizer.convert_ids_to_tokens(model.config.image_token_id)
+        self._image_token = self._tokenizer.convert_ids_to_tokens(self._model.config.image_token_id)
         self._lock = threading.Lock()
 
     @classmethod
@@ -111,25 +99,8 @@ class TransformersPrompter:
                 f"samples {samples}, max_new_tokens {max_new_tokens}, batch_size {batch_size}, temperature {temperature}",
                 "All four have to be above zero",
             )
-        name = str(name_or_folder)
-        folder = model_folder(name)
-        family = str(read_settings(folder, "config.json").get("model_type"))
-        if family not in CLASSES:
-            raise T2SError(
-                "model_unavailable",
-                f"{name} is of type {family!r}",
-                f"Choose a checkpoint of {' or '.join(CLASSES)}, or serve it and give its URL",
-            )
-        patches = _patches(folder)
-        rule = _rule(family, patches, square or _square_of(name, patches))
-        model = _model(folder, family, device, dtype)
         return cls(
-            name,
-            folder,
-            model,
-            _tokenizer(folder, model.config.image_token_id),
-            patches,
-            rule,
+            open_checkpoint(str(name_or_folder), device=device, dtype=dtype, square=square),
             style=style,
             max_new_tokens=max_new_tokens,
             samples=samples,
@@ -180,7 +151,7 @@ class TransformersPrompter:
         inputs = self._inputs(views, chats)
         config = self._generation(samples)
         length = inputs["input_ids"].shape[1]
-        with self._lock, torch.inference_mode(), _own_randomness(self._seed), _memory("answer", self.name):
+        with self._lock, torch.inference_mode(), _own_randomness(self._seed), memory_for("answer", self.name):
             rows = self._model.generate(**inputs, generation_config=config)[:, length:].tolist()
         ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         return [self._decoded(row, ends) for row in rows]
@@ -250,121 +221,6 @@ def _picture(view: View, size: Size, rule: FrameRule) -> Image.Image:
     return picture if picture.size == (size.width, size.height) else picture.resize((size.width, size.height), how)
 
 
-def _rule(family: str, patches: Any, square: int | None) -> FrameRule:
-    factor = patches.patch_size * patches.merge_size
-    if square is not None and (square < factor or square % factor):
-        raise T2SError(
-            "argument_invalid", f"a square of {square} px", f"Choose a multiple of {factor} px for this model"
-        )
-    least, most = patches.size["shortest_edge"], min(patches.size["longest_edge"], MAX_PICTURE)
-    if family == "qwen3_vl":
-        return Relative(factor, least, most, square)
-    return Square(square) if square else Pixels(factor, least, most)
-
-
-def _square_of(name: str, patches: Any) -> int | None:
-    """The square that a checkpoint was made for: the paper's, or the one that its processor leaves no choice but."""
-    if "think2seg" in Path(name).name.casefold():
-        return PAPERS_SQUARE
-    least, most = patches.size["shortest_edge"], patches.size["longest_edge"]
-    side = round(least**0.5)
-    return side if least == most == side * side and side % (patches.patch_size * patches.merge_size) == 0 else None
-
-
-def _patches(folder: Path) -> Any:
-    """The pillow image processor, as the folder's settings have it."""
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-
-    if (folder / "preprocessor_config.json").exists():
-        settings = read_settings(folder, "preprocessor_config.json")
-    else:  # how transformers 5 saves a whole processor
-        settings = read_settings(folder, "processor_config.json").get("image_processor", {})
-    names = ("patch_size", "temporal_patch_size", "merge_size", "image_mean", "image_std", "min_pixels", "max_pixels")
-    chosen = {key: settings[key] for key in names if settings.get(key) is not None}
-    if {"shortest_edge", "longest_edge"} <= set(settings.get("size") or ()):
-        chosen["size"] = {key: settings["size"][key] for key in ("shortest_edge", "longest_edge")}
-    return Qwen2VLImageProcessorPil(**chosen)
-
-
-def _tokenizer(folder: Path, image_token_id: int) -> Any:
-    """The folder's tokenizer.json as it is; transformers' AutoTokenizer would rebuild it by the rules of its model type."""
-    from transformers import PreTrainedTokenizerFast
-
-    read_settings(folder, "tokenizer.json")  # a damaged one raises a bare Exception in the tokenizers library
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    if tokenizer.chat_template is None and (folder / "chat_template.json").exists():  # as transformers 4 saved it
-        tokenizer.chat_template = read_settings(folder, "chat_template.json").get("chat_template")
-    if tokenizer.chat_template is None or image_token_id >= len(tokenizer):
-        raise T2SError(
-            "model_unavailable",
-            f"the tokenizer of {folder.name} has no chat template or no image token",
-            "Save the model's processor into its folder",
-        )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
-    import torch
-    import transformers
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-    from transformers.utils import logging
-
-    where = _device(device)
-    if dtype == "auto":
-        dtype = "float32" if where == "cpu" and weights_bytes(folder) < BIG else "bfloat16"
-    shows_progress = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # the caller shows its own
-    try:
-        with _memory("load", folder.name):
-            model, report = getattr(transformers, CLASSES[family]).from_pretrained(
-                folder,
-                dtype=getattr(torch, dtype),
-                use_safetensors=True,  # a pickle could run code
-                ignore_mismatched_sizes=True,  # the report names them
-                output_loading_info=True,
-            )
-            model = model.to(where).eval()
-    except (OSError, SafetensorError, StrictDataclassError, ValueError) as error:
-        raise T2SError(
-            "model_unavailable",
-            f"the weights of {folder.name} could not be loaded: {str(error).splitlines()[0][:200]}",
-            "Save or fetch the model again, as safetensors",
-        ) from error
-    finally:
-        if shows_progress:
-            logging.enable_progress_bar()
-    misfits = {key for key, *_ in report["mismatched_keys"]}
-    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
-    if absent:
-        raise T2SError(
-            "model_unavailable",
-            f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
-            "Save or fetch the model again; with random numbers in their place it would answer nonsense",
-        )
-    return model
-
-
-def _device(device: Device) -> str:
-    import torch
-
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = device.partition(":")[0]
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(kind, False):
-        raise T2SError(
-            "model_unavailable",
-            f"this machine has no device {device!r}",
-            f"Choose auto or {' or '.join(k for k, has in there.items() if has)}",
-        )
-    return device
-
-
 @contextlib.contextmanager
 def _own_randomness(seed: int) -> Iterator[None]:
     """Seeds torch for the time being and leaves the caller's random state as it was."""
@@ -373,21 +229,3 @@ def _own_randomness(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
-
-
-@contextlib.contextmanager
-def _memory(doing: Literal["load", "answer"], name: str) -> Iterator[None]:
-    """Turns running out of memory, of either kind, into an error that leads out."""
-    import torch
-
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:  # torch's CPU allocator has no type of its own
-        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not short and "out of memory" not in str(error) and "allocate memory" not in str(error):
-            raise
-        raise T2SError(
-            "model_unavailable" if doing == "load" else "model_failed",
-            f"there was not enough memory to {doing} {'' if doing == 'load' else 'with '}{name}",
-            "Choose dtype bfloat16, a smaller model, fewer samples or a smaller batch, or an endpoint",
-        ) from error

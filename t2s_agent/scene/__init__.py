@@ -1,0 +1,8 @@
+"""Imagery in: open one file safely, and look at any part of it at any resolution."""
+
+from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.limits import Limits
+from t2s_agent.scene.scene import Scene, open_scene
+from t2s_agent.scene.view import View, Window
+
+__all__ = ["Georeference", "Limits", "Scene", "View", "Window", "open_scene"]

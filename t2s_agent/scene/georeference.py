@@ -1,27 +1,147 @@
 """Where pixels are: pixel to CRS by an affine transform or ground control points, and on to WGS 84."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
+from pyproj import CRS as ProjCRS
+from pyproj import Geod, Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.transform import GCPTransformer
+
+from t2s_agent.errors import T2SError
 
 Floats = NDArray[np.float64]
+WGS84 = Geod(ellps="WGS84")
+_EARTH_RADIUS_M = (6_330_000.0, 6_400_000.0)  # of any ellipsoid or sphere that means this planet
 
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
-    """The contract; see its methods. `crs` None: not located, positions are pixels."""
+    """Pixel positions (x right, y down, continuous, origin at the outer corner of the first pixel) to the ground.
+
+    `crs` None, or neither transform nor control points: not located, positions are pixels and nothing else.
+    """
 
     crs: CRS | None = None
     transform: Affine | None = None
     gcps: tuple[GroundControlPoint, ...] = ()
 
-    def to_world(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]: ...
-    def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]: ...
-    def to_lonlat(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]: ...
-    def from_lonlat(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]: ...
-    def resized(self, window: Any, width: int, height: int) -> "Georeference": ...
+    @property
+    def located(self) -> bool:
+        """Whether pixels have a longitude and latitude on Earth."""
+        return self.unlocated_because == ""
+
+    @property
+    def unlocated_because(self) -> str:
+        """Why pixels have no place on Earth; empty where they have."""
+        if self.crs is None:
+            return "the image has no coordinate reference system"
+        if self.transform is None and not self.gcps:
+            return "the image has neither a transform nor ground control points"
+        if not _on_earth(self.crs.to_wkt()):
+            return "the image's coordinate reference system is not on Earth"
+        return ""
+
+    def to_world(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+        """Pixels to the CRS's own coordinates, element by element."""
+        x, y = _floats(x), _floats(y)
+        if self.transform is not None:
+            t = self.transform
+            return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+        if self.gcps:
+            return self._by_gcps("xy", y, x)
+        raise self._unlocated()
+
+    def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+        """The CRS's own coordinates to pixels, element by element."""
+        x, y = _floats(x), _floats(y)
+        if self.transform is not None:
+            t = ~self.transform
+            return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+        if self.gcps:
+            rows, columns = self._by_gcps("rowcol", x, y)
+            return columns, rows
+        raise self._unlocated()
+
+    def to_lonlat(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+        """Pixels to WGS 84 degrees, element by element; infinite where a pixel lies beside the Earth.
+
+        Raises `no_georeference` where the image is not located.
+        """
+        return self._transform(*self.to_world(*self._checked(x, y)), "FORWARD")
+
+    def from_lonlat(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
+        """WGS 84 degrees to pixels, element by element. Raises `no_georeference` where the image is not located."""
+        return self.to_pixel(*self._transform(*self._checked(lon, lat), "INVERSE"))
+
+    def gsd_m(self, x: float, y: float) -> float | None:
+        """Metres on the ground that a pixel at (x, y) measures, the square root of its area; None where unknown."""
+        if not self.located:
+            return None
+        lon, lat = self.to_lonlat([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5])
+        if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+            return None
+        _, _, across = WGS84.inv(lon[0], lat[0], lon[1], lat[1])
+        _, _, down = WGS84.inv(lon[2], lat[2], lon[3], lat[3])
+        azimuth_across = WGS84.inv(lon[0], lat[0], lon[1], lat[1])[0]
+        azimuth_down = WGS84.inv(lon[2], lat[2], lon[3], lat[3])[0]
+        between = abs(np.sin(np.radians(azimuth_down - azimuth_across)))
+        return float(np.sqrt(across * down * between)) or None
+
+    def resized(self, window: Sequence[float], width: int, height: int) -> "Georeference":
+        """The georeference of a picture of `width` x `height` pixels that shows `window` (x, y, width, height)."""
+        wx, wy, ww, wh = window
+        sx, sy = ww / width, wh / height
+        gcps = tuple(
+            GroundControlPoint((p.row - wy) / sy, (p.col - wx) / sx, p.x, p.y, p.z, p.id, p.info) for p in self.gcps
+        )
+        transform = self.transform and self.transform * Affine(sx, 0, wx, 0, sy, wy)
+        return replace(self, transform=transform, gcps=gcps)
+
+    def _checked(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+        if not self.located:
+            raise self._unlocated()
+        return _floats(x), _floats(y)
+
+    def _unlocated(self) -> T2SError:
+        why = self.unlocated_because or "the image has neither a transform nor ground control points"
+        return T2SError("no_georeference", why, "Give positions in pixels, or an image with a georeference")
+
+    def _by_gcps(self, method: str, a: Floats, b: Floats) -> tuple[Floats, Floats]:
+        with GCPTransformer(list(self.gcps)) as transformer:
+            # rasterio adds half a pixel for "center"; "ul" is the identity on continuous positions
+            if method == "xy":
+                first, second = transformer.xy(a.ravel(), b.ravel(), offset="ul")
+            else:
+                first, second = transformer.rowcol(a.ravel(), b.ravel(), op=lambda v: v)
+        return np.reshape(_floats(first), a.shape), np.reshape(_floats(second), a.shape)
+
+    def _transform(self, x: Floats, y: Floats, direction: str) -> tuple[Floats, Floats]:
+        assert self.crs is not None
+        first, second = _transformer(self.crs.to_wkt()).transform(x, y, direction=direction)
+        return _floats(first), _floats(second)
+
+
+def _floats(values: Any) -> Floats:
+    return np.atleast_1d(np.asarray(values, dtype=np.float64))
+
+
+@lru_cache(maxsize=32)
+def _transformer(wkt: str) -> Transformer:
+    return Transformer.from_crs(ProjCRS.from_wkt(wkt), ProjCRS.from_epsg(4326), always_xy=True)
+
+
+@lru_cache(maxsize=32)
+def _on_earth(wkt: str) -> bool:
+    crs = ProjCRS.from_wkt(wkt)
+    ellipsoid = crs.ellipsoid
+    if ellipsoid is None or (crs.geodetic_crs is None):
+        return False  # an engineering CRS: metres from nowhere
+    low, high = _EARTH_RADIUS_M
+    return bool(low < ellipsoid.semi_major_metre < high)

@@ -75,6 +75,7 @@ class Writer:
             tokenizer.convert_tokens_to_ids(piece) for piece in pieces
         )
         self._open = {name: tokenizer.convert_tokens_to_ids(opening(name)) for name in CATEGORIES}
+        self.opening_ids = torch.tensor(list(self._open.values()))
         self._stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def _ids(self, text: str) -> list[int]:

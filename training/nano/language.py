@@ -83,6 +83,11 @@ def loss_of(
         among = log_p[is_number].gather(1, writer.number_ids[goes_on])
         loss = loss.masked_scatter(is_number, -(soft * among).sum(-1))
         guess = among.argmax(-1)
+        before = ids[:, :-1][answer[:, 1:]][is_number]
+        first = torch.isin(before, writer.opening_ids)  # a box's x1: what shows whether the right cell was found
+        if first.any():
+            figures["first_loss"] = float(-(soft * among).sum(-1)[first].detach().mean())
+            figures["first_error"] = float((guess - number[is_number])[first].abs().float().mean() * 10)
         figures["number_error"] = float((guess - number[is_number]).abs().float().mean() * 10)
     # every answer counts alike, and its numbers as much as all its other words together
     weight = torch.where(is_number, 1.0, 0.5)

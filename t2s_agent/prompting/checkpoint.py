@@ -1,0 +1,182 @@
+"""A Qwen2.5-VL or Qwen3-VL checkpoint, opened: model, tokenizer, patch cutter, and the frame that it writes in."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from t2s_agent.errors import T2SError
+from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Square
+from t2s_agent.prompting.weights import model_folder, read_settings, weights_bytes
+
+CLASSES = {"qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration", "qwen3_vl": "Qwen3VLForConditionalGeneration"}
+PAPERS_SQUARE = 840  # px; what Think2Seg-RS's weights were trained on
+MAX_PICTURE = 2048 * 2048  # px; 5,000 tokens for Qwen2.5-VL. Its own limit is three times that
+BIG = 2 * 2**30  # bytes of weights above which a CPU, too, gets bfloat16
+
+Device = str  # "auto", "cpu", "cuda", "cuda:1", "mps"
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """What `open_checkpoint` gives: transformers' model (in eval mode), its tokenizer and pillow image processor."""
+
+    name: str
+    folder: Path
+    model: Any
+    tokenizer: Any
+    patches: Any
+    rule: FrameRule
+
+
+def open_checkpoint(
+    name: str, *, device: Device = "auto", dtype: DType = "auto", square: int | None = None
+) -> Checkpoint:
+    """Opens a checkpoint by hub name or folder; see `TransformersPrompter.load` for the options and errors."""
+    folder = model_folder(name)
+    family = str(read_settings(folder, "config.json").get("model_type"))
+    if family not in CLASSES:
+        raise T2SError(
+            "model_unavailable",
+            f"{name} is of type {family!r}",
+            f"Choose a checkpoint of {' or '.join(CLASSES)}, or serve it and give its URL",
+        )
+    patches = _patches(folder)
+    rule = _rule(family, patches, square or _square_of(name, patches))
+    model = _model(folder, family, device, dtype)
+    return Checkpoint(name, folder, model, _tokenizer(folder, model.config.image_token_id), patches, rule)
+
+
+def _rule(family: str, patches: Any, square: int | None) -> FrameRule:
+    factor = patches.patch_size * patches.merge_size
+    if square is not None and (square < factor or square % factor):
+        raise T2SError(
+            "argument_invalid", f"a square of {square} px", f"Choose a multiple of {factor} px for this model"
+        )
+    least, most = patches.size["shortest_edge"], min(patches.size["longest_edge"], MAX_PICTURE)
+    if family == "qwen3_vl":
+        return Relative(factor, least, most, square)
+    return Square(square) if square else Pixels(factor, least, most)
+
+
+def _square_of(name: str, patches: Any) -> int | None:
+    """The square that a checkpoint was made for: the paper's, or the one that its processor leaves no choice but."""
+    if "think2seg" in Path(name).name.casefold():
+        return PAPERS_SQUARE
+    least, most = patches.size["shortest_edge"], patches.size["longest_edge"]
+    side = round(least**0.5)
+    return side if least == most == side * side and side % (patches.patch_size * patches.merge_size) == 0 else None
+
+
+def _patches(folder: Path) -> Any:
+    """The pillow image processor, as the folder's settings have it."""
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    if (folder / "preprocessor_config.json").exists():
+        settings = read_settings(folder, "preprocessor_config.json")
+    else:  # how transformers 5 saves a whole processor
+        settings = read_settings(folder, "processor_config.json").get("image_processor", {})
+    names = ("patch_size", "temporal_patch_size", "merge_size", "image_mean", "image_std", "min_pixels", "max_pixels")
+    chosen = {key: settings[key] for key in names if settings.get(key) is not None}
+    if {"shortest_edge", "longest_edge"} <= set(settings.get("size") or ()):
+        chosen["size"] = {key: settings["size"][key] for key in ("shortest_edge", "longest_edge")}
+    return Qwen2VLImageProcessorPil(**chosen)
+
+
+def _tokenizer(folder: Path, image_token_id: int) -> Any:
+    """The folder's tokenizer.json as it is; transformers' AutoTokenizer would rebuild it by the rules of its model type."""
+    from transformers import PreTrainedTokenizerFast
+
+    read_settings(folder, "tokenizer.json")  # a damaged one raises a bare Exception in the tokenizers library
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    if tokenizer.chat_template is None and (folder / "chat_template.json").exists():  # as transformers 4 saved it
+        tokenizer.chat_template = read_settings(folder, "chat_template.json").get("chat_template")
+    if tokenizer.chat_template is None or image_token_id >= len(tokenizer):
+        raise T2SError(
+            "model_unavailable",
+            f"the tokenizer of {folder.name} has no chat template or no image token",
+            "Save the model's processor into its folder",
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
+    import torch
+    import transformers
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    where = _device(device)
+    if dtype == "auto":
+        dtype = "float32" if where == "cpu" and weights_bytes(folder) < BIG else "bfloat16"
+    shows_progress = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # the caller shows its own
+    try:
+        with memory_for("load", folder.name):
+            model, report = getattr(transformers, CLASSES[family]).from_pretrained(
+                folder,
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,  # a pickle could run code
+                ignore_mismatched_sizes=True,  # the report names them
+                output_loading_info=True,
+            )
+            model = model.to(where).eval()
+    except (OSError, SafetensorError, StrictDataclassError, ValueError) as error:
+        raise T2SError(
+            "model_unavailable",
+            f"the weights of {folder.name} could not be loaded: {str(error).splitlines()[0][:200]}",
+            "Save or fetch the model again, as safetensors",
+        ) from error
+    finally:
+        if shows_progress:
+            logging.enable_progress_bar()
+    misfits = {key for key, *_ in report["mismatched_keys"]}
+    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
+    if absent:
+        raise T2SError(
+            "model_unavailable",
+            f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
+            "Save or fetch the model again; with random numbers in their place it would answer nonsense",
+        )
+    return model
+
+
+def _device(device: Device) -> str:
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = device.partition(":")[0]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(kind, False):
+        raise T2SError(
+            "model_unavailable",
+            f"this machine has no device {device!r}",
+            f"Choose auto or {' or '.join(k for k, has in there.items() if has)}",
+        )
+    return device
+
+
+@contextlib.contextmanager
+def memory_for(doing: Literal["load", "answer"], name: str) -> Iterator[None]:
+    """Turns running out of memory, of either kind, into an error that leads out."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch's CPU allocator has no type of its own
+        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not short and "out of memory" not in str(error) and "allocate memory" not in str(error):
+            raise
+        raise T2SError(
+            "model_unavailable" if doing == "load" else "model_failed",
+            f"there was not enough memory to {doing} {'' if doing == 'load' else 'with '}{name}",
+            "Choose dtype bfloat16, a smaller model, fewer samples or a smaller batch, or an endpoint",
+        ) from error

@@ -1,7 +1,8 @@
 """What a prompter is asked for: the paper's prompt in its variants. One value drives prompt, parser and reward alike.
 
-The wording is Think2Seg-RS's, to the letter (arXiv 2512.19302, code at commit 1d35fa9): its published weights were
-trained on it, so every space counts.
+The wording of the default is Think2Seg-RS's, to the letter (arXiv 2512.19302, code at commit 1d35fa9,
+dataset/EarthReason_datasets.py): its published weights were trained on it, so every space counts. The variants differ
+from it as they do there; the numbers of their examples beyond the default's are ours.
 """
 
 from dataclasses import dataclass

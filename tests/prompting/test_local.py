@@ -119,6 +119,14 @@ def test_samples_are_repeated_by_their_seed_and_leave_the_callers_randomness_alo
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_sample_sees_its_own_view(tiny_models, view_of, family):
+    views, questions = [view_of(96, 96), view_of(140, 90, seed=1)], ["a", "another question"]
+    greedy = TransformersPrompter.load(tiny_models[family], device="cpu", max_new_tokens=6)
+    cold = TransformersPrompter.load(tiny_models[family], device="cpu", max_new_tokens=6, samples=3, temperature=1e-4)
+    assert [a.raw for a in cold.answer(views, questions)] == [a.raw for a in greedy.answer(views, questions)]
+
+
 def test_samples_that_agree_give_a_score(tiny_models, view_of, monkeypatch):
     prompter = TransformersPrompter.load(tiny_models["qwen2_5_vl"], device="cpu", samples=2)
     written = prompter._tokenizer(RAW + "<|im_end|>", return_tensors="pt")["input_ids"]

@@ -75,6 +75,7 @@ class TransformersPrompter:
         cls,
         name_or_folder: str | Path,
         *,
+        name: str | None = None,
         style: PromptStyle = DEFAULT_STYLE,
         device: Device = "auto",
         dtype: DType = "auto",
@@ -88,6 +89,7 @@ class TransformersPrompter:
     ) -> "TransformersPrompter":
         """Loads a checkpoint by hub name or folder; its family is what config.json's `model_type` says.
 
+        `name` is what results will call it (a folder's path says too much about a machine).
         `square` stretches every View to that many pixels a side; by itself this happens for Think2Seg-RS (840) and for
         processors whose smallest and largest area are one square. `samples` above 1 asks that often at `temperature`,
         reproducibly for a `seed`, and scores instances by agreement; one sample is greedy. `same` is the box IoU above
@@ -99,8 +101,9 @@ class TransformersPrompter:
                 f"samples {samples}, max_new_tokens {max_new_tokens}, batch_size {batch_size}, temperature {temperature}",
                 "All four have to be above zero",
             )
+        checkpoint = open_checkpoint(str(name_or_folder), device=device, dtype=dtype, square=square)
         return cls(
-            open_checkpoint(str(name_or_folder), device=device, dtype=dtype, square=square),
+            replace(checkpoint, name=name or checkpoint.name),
             style=style,
             max_new_tokens=max_new_tokens,
             samples=samples,

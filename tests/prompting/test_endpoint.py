@@ -262,7 +262,8 @@ def test_a_key_with_a_line_break_or_accents_is_refused_without_being_told(ask, m
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "host/v1", "http://me:secret@host/v1", "https://h/v1?key=secret", "http://host:port/v1", ""]
+    "url",
+    ["file:///etc/passwd", "host/v1", "http://me:secret@host/v1", "https://h/v1?key=secret", "http://host:port/v1", ""],
 )
 def test_a_url_that_is_none_or_carries_a_secret_is_refused(url):
     with pytest.raises(T2SError) as caught:

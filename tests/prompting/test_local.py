@@ -77,6 +77,8 @@ def test_an_answer_arrives_word_for_word_and_in_view_pixels(tiny_models, view_of
 def test_think2seg_weights_get_their_square_of_840(tiny_models, tmp_path):
     folder = copied(tiny_models["qwen2_5_vl"], tmp_path / "Think2Seg-RS-3B")
     prompter = TransformersPrompter.load(folder, device="cpu")
+    assert prompter.name == str(folder)
+    assert TransformersPrompter.load(folder, device="cpu", name="paper").name == "paper"
     assert prompter.frame == "pixels of a 840 x 840 square"
     assert prompter._rule.picture(Size(300, 200)) == Size(840, 840)
 

@@ -1,0 +1,88 @@
+"""Embeddings kept by content: in memory within a byte budget, and on disk, where another process finds them."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from t2s_agent.segmenting.segmenter import Embedding
+
+
+class EmbeddingCache:
+    """Least recently used embeddings go first. One computation a key, also when several threads ask at once.
+
+    `max_bytes` bounds the memory; with a `folder`, embeddings are also written there (safetensors, renamed into place),
+    within `max_disk_bytes`. A damaged file is dropped and computed again.
+    """
+
+    def __init__(
+        self, max_bytes: int = 512 * 2**20, folder: Path | None = None, max_disk_bytes: int = 2 * 2**30
+    ) -> None:
+        self._max_bytes, self._folder, self._max_disk_bytes = max_bytes, folder, max_disk_bytes
+        self._held: OrderedDict[str, Embedding] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        with self._lock:
+            return sum(embedding.nbytes for embedding in self._held.values())
+
+    def get(self, key: str, make: Callable[[], Embedding]) -> Embedding:
+        """The embedding of a key: from memory, from disk, or made now."""
+        with self._lock:
+            own = self._making.setdefault(key, threading.Lock())
+        with own:
+            with self._lock:
+                if key in self._held:
+                    self._held.move_to_end(key)
+                    return self._held[key]
+            embedding = self._read(key)
+            if embedding is None:
+                embedding = make()
+                self._write(embedding)
+            with self._lock:
+                self._making.pop(key, None)
+                self._held[key] = embedding
+                while self._held and sum(e.nbytes for e in self._held.values()) > self._max_bytes:
+                    self._held.popitem(last=False)
+            return embedding
+
+    def _file(self, key: str) -> Path | None:
+        return self._folder and self._folder / f"{key}.safetensors"
+
+    def _read(self, key: str) -> Embedding | None:
+        file = self._file(key)
+        if file is None or not file.is_file():
+            return None
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(file, framework="pt") as opened:
+                size = opened.metadata()
+                features = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+            nbytes = sum(t.nbytes for t in features.values())
+            return Embedding(key, int(size["height"]), int(size["width"]), features, nbytes)
+        except (SafetensorError, KeyError, TypeError, ValueError):
+            file.unlink(missing_ok=True)
+            return None
+
+    def _write(self, embedding: Embedding) -> None:
+        file = self._file(embedding.key)
+        if file is None or not embedding.features:
+            return
+        from safetensors.torch import save_file
+
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
+        size = {"height": str(embedding.height), "width": str(embedding.width)}
+        save_file({name: t.contiguous().cpu() for name, t in embedding.features.items()}, fresh, metadata=size)
+        fresh.replace(file)
+        kept = sorted(file.parent.glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
+        total = 0
+        for each in kept:
+            total += each.stat().st_size
+            if total > self._max_disk_bytes and each != file:
+                each.unlink(missing_ok=True)

@@ -1,0 +1,149 @@
+"""SAM 2.1 through transformers: the paper's segmenter in all four sizes, and nano's, which is of the same class."""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from t2s_agent.errors import T2SError
+from t2s_agent.instance import Instance
+from t2s_agent.scene.view import View
+from t2s_agent.segmenting.cache import EmbeddingCache
+from t2s_agent.segmenting.segmenter import Embedding, Masks
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_PREPROCESSING = "square-bilinear-1"  # part of every key: change it with the code below
+_POSITIVE, _NEGATIVE = 1, 0  # labels of points
+_AT_ONCE = 32  # instances decoded together: at 1024 px some 0.5 GB
+
+
+class Sam2Segmenter:
+    """A Sam2Model. Its own frame is a square of `side` pixels that every View is stretched to, as the paper does."""
+
+    def __init__(self, model: Any, *, name: str, digest: str, side: int, cache: EmbeddingCache) -> None:
+        self.name, self.digest = name, digest
+        self._model, self._side, self._cache = model, side, cache
+        self._lock = threading.Lock()
+        self.embedded = 0  # how many Views went through the trunk
+
+    @classmethod
+    def load(
+        cls,
+        name_or_folder: str | Path,
+        *,
+        name: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        cache: EmbeddingCache | None = None,
+    ) -> "Sam2Segmenter":
+        """Loads a hub name (facebook/sam2.1-hiera-small) or a folder in transformers' layout.
+
+        `device` and `dtype` "auto": the first accelerator in bfloat16, else the CPU in float32. Raises `model_unavailable`.
+        """
+        import torch
+        from transformers import Sam2Model
+
+        where = str(name_or_folder)
+        try:
+            device = _device(device)
+            kind = getattr(
+                torch, "bfloat16" if dtype == "auto" and device != "cpu" else "float32" if dtype == "auto" else dtype
+            )
+            model = Sam2Model.from_pretrained(where, dtype=kind).to(device).eval()
+        except (OSError, ValueError, AttributeError, RuntimeError, KeyError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise T2SError(
+                "model_unavailable",
+                f"the segmenter {where!r} could not be loaded: {first[:200]}",
+                "Give a folder of transformers' layout, a hub name that is reachable or in the cache, nano, or box",
+            ) from error
+        model.requires_grad_(False)
+        side = int(model.config.prompt_encoder_config.image_size)
+        digest = (
+            _digest(Path(where)) if Path(where).is_dir() else f"{where}@{getattr(model.config, '_commit_hash', None)}"
+        )
+        return cls(model, name=name or where, digest=digest, side=side, cache=cache or EmbeddingCache())
+
+    def embed(self, views: Sequence[View]) -> list[Embedding]:
+        """One embedding a View, from the cache where the same pixels were seen before."""
+        return [self._cache.get(self._key(view), lambda view=view: self._embed(view)) for view in views]  # type: ignore[misc]
+
+    def _key(self, view: View) -> str:
+        whole = f"{view.digest()} {view.window} {self.digest} {_PREPROCESSING} {self._side} {self._model.dtype}"
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+    def _embed(self, view: View) -> Embedding:
+        import torch
+
+        square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
+        pixels = (np.asarray(square, np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))[None]
+        with self._lock, torch.inference_mode():
+            maps = self._model.get_image_embeddings(tensor.to(self._model.device, self._model.dtype))
+            self.embedded += 1
+        features = {f"level{i}": m.detach().clone() for i, m in enumerate(maps)}
+        return Embedding(self._key(view), view.height, view.width, features, sum(t.nbytes for t in features.values()))
+
+    def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
+        """All instances against one embedding, those of one form (box or none, so many points) in one call.
+
+        A mask is where the logits are above 0. Forms are kept apart because transformers pads points with zero vectors
+        that still take part in attention: what an instance gets would depend on its company.
+        """
+        masks = np.zeros((len(instances), embedding.height, embedding.width), bool)
+        scores = np.zeros(len(instances), np.float32)
+        forms: dict[tuple[bool, int], list[int]] = {}
+        for index, each in enumerate(instances):
+            forms.setdefault((each.box is not None, len(each.positive) + len(each.negative)), []).append(index)
+        for group in forms.values():
+            for start in range(0, len(group), _AT_ONCE):
+                part = group[start : start + _AT_ONCE]
+                masks[part], scores[part] = self._decode(embedding, [instances[i] for i in part])
+        return Masks(masks, scores)
+
+    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[Any, Any]:
+        """Masks bool (N, H, W) and scores (N,) of instances that all have a box, or all have none."""
+        import torch
+        from torch.nn import functional as F
+
+        device, kind = self._model.device, self._model.dtype
+        maps = [embedding.features[f"level{i}"].to(device, kind) for i in range(len(embedding.features))]
+        own = [i.scaled(self._side / embedding.width, self._side / embedding.height) for i in instances]
+        listed = [[*i.positive, *i.negative] for i in own]
+        prompts: dict[str, Any] = {}
+        if listed[0]:
+            labels = [[_POSITIVE] * len(i.positive) + [_NEGATIVE] * len(i.negative) for i in own]
+            prompts["input_points"] = torch.tensor(listed, dtype=kind, device=device)[None]
+            prompts["input_labels"] = torch.tensor(labels, device=device)[None]
+        if own[0].box:
+            prompts["input_boxes"] = torch.tensor([i.box for i in own], dtype=kind, device=device)[None]
+        with self._lock, torch.inference_mode():
+            out = self._model(image_embeddings=maps, multimask_output=False, **prompts)
+            logits = out.pred_masks[0, :, :1].float()  # (N, 1, h, w)
+            size = (embedding.height, embedding.width)
+            full = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, 0]
+            quality = out.iou_scores[0, :, 0].float().clamp(0, 1)
+        return (full > 0).cpu().numpy(), quality.cpu().numpy()
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _digest(folder: Path) -> str:
+    sha = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            while block := opened.read(2**20):
+                sha.update(block)
+    return sha.hexdigest()

@@ -1,0 +1,115 @@
+"""SAM 2 through transformers: tiny and of the real size, with random weights."""
+
+import numpy as np
+import pytest
+from transformers import Sam2Config, Sam2Model
+
+from t2s_agent.errors import T2SError
+from t2s_agent.instance import Instance
+from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.view import View, Window
+from t2s_agent.segmenting.cache import EmbeddingCache
+from t2s_agent.segmenting.sam2 import Sam2Segmenter
+from training.nano.segmenter import build
+
+
+def view_of(height=60, width=80, seed=0):
+    rgb = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+    return View(rgb, np.ones((height, width), bool), Georeference(), Window(0, 0, width, height), None, (1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("sam2")
+    build().save_pretrained(where)
+    return where
+
+
+@pytest.fixture
+def segmenter(folder):
+    return Sam2Segmenter.load(folder)
+
+
+INSTANCES = [
+    Instance((10, 10, 40, 40), ((20, 20), (30, 30))),
+    Instance((5, 30, 30, 55)),
+    Instance(None, ((60, 20),), ((10, 50), (70, 50))),
+]
+
+
+def test_every_kind_of_instance_gets_a_mask_in_view_pixels(segmenter):
+    masks = segmenter.decode(segmenter.embed([view_of()])[0], INSTANCES)
+    assert masks.masks.shape == (3, 60, 80)
+    assert masks.masks.dtype == bool
+    assert ((masks.scores >= 0) & (masks.scores <= 1)).all()
+
+
+def test_no_instances_give_no_masks(segmenter):
+    assert segmenter.decode(segmenter.embed([view_of()])[0], []).masks.shape == (0, 60, 80)
+
+
+def test_decoding_together_is_decoding_one_by_one(segmenter):
+    embedding = segmenter.embed([view_of()])[0]
+    together = segmenter.decode(embedding, INSTANCES)
+    for index, instance in enumerate(INSTANCES):
+        alone = segmenter.decode(embedding, [instance])
+        assert np.mean(alone.masks[0] == together.masks[index]) > 0.999
+        assert alone.scores[0] == pytest.approx(together.scores[index], abs=1e-4)
+
+
+def test_an_instance_means_the_same_place_in_a_view_of_any_shape(segmenter):
+    def plain(width):
+        valid = np.ones((64, width), bool)
+        return View(
+            np.full((64, width, 3), 90, np.uint8), valid, Georeference(), Window(0, 0, width, 64), None, (1, 2, 3)
+        )
+
+    first = segmenter.decode(segmenter.embed([plain(64)])[0], [Instance((8, 8, 40, 50))])
+    second = segmenter.decode(segmenter.embed([plain(128)])[0], [Instance((16, 8, 80, 50))])
+    assert first.scores == pytest.approx(second.scores, abs=1e-4)
+
+
+def test_a_view_is_embedded_once_however_often_it_is_asked_about(segmenter):
+    for _ in range(3):
+        segmenter.decode(segmenter.embed([view_of()])[0], INSTANCES)
+    assert segmenter.embedded == 1
+    segmenter.embed([view_of(seed=1)])
+    assert segmenter.embedded == 2
+
+
+def test_another_process_finds_the_embedding_on_disk(folder, tmp_path):
+    first = Sam2Segmenter.load(folder, cache=EmbeddingCache(folder=tmp_path))
+    masks = first.decode(first.embed([view_of()])[0], INSTANCES)
+    second = Sam2Segmenter.load(folder, cache=EmbeddingCache(folder=tmp_path))
+    again = second.decode(second.embed([view_of()])[0], INSTANCES)
+    assert second.embedded == 0
+    assert (masks.masks == again.masks).all()
+
+
+def test_a_damaged_embedding_on_disk_is_made_again(folder, tmp_path):
+    first = Sam2Segmenter.load(folder, cache=EmbeddingCache(folder=tmp_path))
+    first.embed([view_of()])
+    for file in tmp_path.iterdir():
+        file.write_bytes(b"\x10" + file.read_bytes()[:50])
+    second = Sam2Segmenter.load(folder, cache=EmbeddingCache(folder=tmp_path))
+    second.embed([view_of()])
+    assert second.embedded == 1
+
+
+def test_a_folder_without_a_model_is_said(tmp_path):
+    with pytest.raises(T2SError) as caught:
+        Sam2Segmenter.load(tmp_path)
+    assert caught.value.code == "model_unavailable"
+
+
+@pytest.mark.slow
+def test_a_model_of_hiera_smalls_size_goes_the_same_way(tmp_path):
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "blocks_per_stage": [1, 2, 11, 2],
+        "global_attention_blocks": [7, 10, 13],
+    }
+    Sam2Model(Sam2Config(vision_config={"backbone_config": backbone})).save_pretrained(tmp_path)
+    segmenter = Sam2Segmenter.load(tmp_path)
+    masks = segmenter.decode(segmenter.embed([view_of(200, 300)])[0], INSTANCES)
+    assert masks.masks.shape == (3, 200, 300)

@@ -1,0 +1,1 @@
+"""Masks to regions: outlines on the ground, measures with their uncertainty, sets and distances, files and a picture."""

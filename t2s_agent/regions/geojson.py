@@ -1,0 +1,61 @@
+"""Regions as GeoJSON (RFC 7946) and back. Where there is no ground, coordinates are pixels and the file says so."""
+
+from typing import Any
+
+from shapely.geometry import mapping, shape
+
+from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
+from t2s_agent.regions.region import Measure, Region, RegionSet
+
+
+def feature_collection(regions: RegionSet, **about: Any) -> dict[str, Any]:
+    """A FeatureCollection; `about` (query, result id ...) goes into its foreign members."""
+    return {
+        "type": "FeatureCollection",
+        **about,
+        "measured": METHOD_EARTH if regions.located else METHOD_PIXELS,
+        "coordinates": "lon/lat WGS 84" if regions.located else "pixels of the scene, x right, y down: not on Earth",
+        "features": [_feature(region) for region in regions.regions],
+    }
+
+
+def _feature(region: Region) -> dict[str, Any]:
+    area, length = region.area, region.perimeter
+    properties = {
+        "id": region.id,
+        "label": region.label,
+        f"area_{area.unit}": round(area.value, 2),
+        f"area_pm_{area.unit}": round(area.plus_minus, 2),
+        f"perimeter_{length.unit}": round(length.value, 2),
+        f"perimeter_pm_{length.unit}": round(length.plus_minus, 2),
+        "centroid": list(region.centroid),
+        "score": None if region.score is None else round(region.score, 4),
+    }
+    return {
+        "type": "Feature",
+        "id": region.id,
+        "bbox": list(region.bbox),
+        "geometry": mapping(region.geometry),
+        "properties": properties,
+    }
+
+
+def regions_from(collection: dict[str, Any]) -> tuple[Region, ...]:
+    """The regions of a FeatureCollection that `feature_collection` wrote."""
+    return tuple(_region(feature) for feature in collection["features"])
+
+
+def _region(feature: dict[str, Any]) -> Region:
+    p = feature["properties"]
+    area_unit, length_unit = ("m2", "m") if "area_m2" in p else ("px2", "px")
+    west, south, east, north = feature["bbox"]
+    return Region(
+        int(feature["id"]),
+        shape(feature["geometry"]),
+        Measure(p[f"area_{area_unit}"], p[f"area_pm_{area_unit}"], area_unit),
+        Measure(p[f"perimeter_{length_unit}"], p[f"perimeter_pm_{length_unit}"], length_unit),
+        (p["centroid"][0], p["centroid"][1]),
+        (west, south, east, north),
+        p["score"],
+        p["label"],
+    )

@@ -1,0 +1,118 @@
+"""What can be done to regions: sets, distances, smoothing. Each gives back masks on the View's grid, to be measured anew.
+
+Geometry is computed in metres around the regions (or in pixels where there is no ground), and every result passes through
+`build_regions` again, so that mask, polygon and measures never disagree.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from t2s_agent.errors import T2SError
+from t2s_agent.regions.measure import LocalPlane
+from t2s_agent.regions.polygons import rasterised, trace
+from t2s_agent.regions.region import Geometry, Region, RegionSet
+from t2s_agent.scene.view import View
+
+
+def masks_of(regions: RegionSet) -> NDArray[np.bool_]:
+    """One mask a region, bool (N, H, W), in the regions' order."""
+    ids = np.array([region.id for region in regions.regions], np.uint16)
+    return np.asarray(regions.labels[None] == ids[:, None, None])
+
+
+def selected(regions: RegionSet, *, keep: Sequence[int] = (), drop: Sequence[int] = ()) -> list[int]:
+    """Positions of the regions to go on with. Raises `region_unknown` naming the ids that there are."""
+    known = [region.id for region in regions.regions]
+    for wanted in (*keep, *drop):
+        if wanted not in known:
+            raise T2SError("region_unknown", f"there is no region {wanted}", f"The regions are {_listed(known)}")
+    return [i for i, id_ in enumerate(known) if (not keep or id_ in keep) and id_ not in drop]
+
+
+def within(regions: Sequence[Region], others: Sequence[Region], metres: float, *, located: bool) -> list[int]:
+    """Positions of those regions that come within so many metres (pixels) of any of the others, edge to edge."""
+    if not regions or not others:
+        return []
+    flat = _flat([r.geometry for r in (*regions, *others)], located)
+    tree = shapely.STRtree(flat[len(regions) :])
+    return [
+        i for i, each in enumerate(flat[: len(regions)]) if len(tree.query(each, predicate="dwithin", distance=metres))
+    ]
+
+
+def combined(masks: NDArray[np.bool_], other: NDArray[np.bool_], operation: str) -> NDArray[np.bool_]:
+    """Each mask (N, H, W) against an area (H, W): `intersection` and `difference` cut each, `union` adds the rest of it.
+
+    A union joins what touches: the area, with all masks that meet it, in pieces that hang together.
+    """
+    if operation == "intersection":
+        return masks & other
+    if operation == "difference":
+        return masks & ~other
+    if operation == "union":
+        whole = masks.any(0) | other if len(masks) else other
+        pieces = [rasterised(part, *other.shape) for part in _pieces(trace(whole))]
+        return np.array(pieces, bool).reshape(-1, *other.shape)
+    raise T2SError(
+        "argument_invalid", f"there is no operation {operation!r}", "Choose from union, intersection, difference"
+    )
+
+
+def smoothed(masks: NDArray[np.bool_], view: View, radius: float) -> NDArray[np.bool_]:
+    """Masks opened and closed by a disc: notches and spurs narrower than twice `radius` (metres, or pixels) go.
+
+    What would vanish altogether stays as it was.
+    """
+    in_pixels = radius / view.gsd_m if view.gsd_m else radius
+    done = []
+    for mask in masks:
+        outline = trace(mask)
+        shape = outline.buffer(in_pixels).buffer(-2 * in_pixels).buffer(in_pixels)
+        smooth = rasterised(shape, *mask.shape) if not shape.is_empty else mask
+        done.append(smooth if smooth.any() else mask)
+    return np.array(done, bool).reshape(masks.shape)
+
+
+def on_grid(regions: Sequence[Region], view: View) -> NDArray[np.bool_]:
+    """The union of regions of any result, rasterised on a View's pixels, bool (H, W)."""
+    if view.georeference.located:
+        pixels = [_to_view(region.geometry, view) for region in regions]
+    else:
+        sx, sy = view.window.width / view.width, view.window.height / view.height
+        pixels = [
+            shapely.transform(r.geometry, lambda p: (p - (view.window.x, view.window.y)) / (sx, sy)) for r in regions
+        ]
+    area = np.zeros((view.height, view.width), bool)
+    for geometry in pixels:
+        area |= rasterised(geometry, view.height, view.width)
+    return area
+
+
+def _to_view(geometry: Geometry, view: View) -> Geometry:
+    def move(points: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        x, y = view.georeference.from_lonlat(points[:, 0], points[:, 1])
+        return np.stack([x, y], axis=1)
+
+    return shapely.transform(geometry, move)
+
+
+def _flat(geometries: Sequence[Geometry], located: bool) -> list[Geometry]:
+    if not located:
+        return list(geometries)
+    centre = shapely.union_all(list(geometries)).centroid
+    plane = LocalPlane(centre.x, centre.y)
+    return [plane.flat(each) for each in geometries]
+
+
+def _pieces(geometry: Geometry) -> list[Geometry]:
+    return [part for part in getattr(geometry, "geoms", (geometry,)) if not part.is_empty]
+
+
+def _listed(ids: Sequence[int]) -> str:
+    if not ids:
+        return "none at all"
+    shown = ", ".join(map(str, ids[:20]))
+    return shown + (f" ... {ids[-1]}" if len(ids) > 20 else "")

@@ -1,0 +1,135 @@
+"""The picture of a result: the View with outlined, numbered regions, a legend and a scale bar."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from t2s_agent.regions.polygons import simplified, trace
+from t2s_agent.regions.region import RegionSet
+from t2s_agent.scene.view import View
+
+# Okabe and Ito's colours (2008), which the colour-blind can tell apart
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167), (0, 114, 178))
+_SMALLEST = 720  # px: a smaller View is enlarged, so that outlines and numbers can be read
+_LISTED = 12  # regions in the legend
+_BACK, _TEXT = (22, 26, 30), (238, 240, 242)
+
+
+def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "") -> None:
+    """Writes a PNG: picture above, legend below."""
+    factor = max(1, math.ceil(_SMALLEST / max(view.width, view.height)))
+    width, height = view.width * factor, view.height * factor
+    image = Image.fromarray(view.rgb).resize((width, height), Image.Resampling.NEAREST)
+    tint = image.convert("RGBA")
+    overlay = Image.new("RGBA", tint.size)
+    pen = ImageDraw.Draw(overlay)
+    line = max(2, round(min(width, height) / 360))
+    font = ImageFont.load_default(max(12, round(min(width, height) / 48)))
+    for region in regions.regions:
+        colour = COLOURS[(region.id - 1) % len(COLOURS)]
+        outline = simplified(trace(regions.labels == region.id))
+        for part in getattr(outline, "geoms", (outline,)):
+            rings = [np.array(ring.coords) * factor for ring in (part.exterior, *part.interiors)]
+            pen.polygon([tuple(p) for p in rings[0]], fill=(*colour, 70))
+            for ring in rings:
+                pen.line([tuple(p) for p in ring], fill=(0, 0, 0, 200), width=line + 2, joint="curve")
+                pen.line([tuple(p) for p in ring], fill=(*colour, 255), width=line, joint="curve")
+    for region in regions.regions:
+        spot = _inside(regions, region.id)
+        x, y = (spot[0] * factor, spot[1] * factor)
+        pen.text(
+            (x, y),
+            str(region.id),
+            fill=(255, 255, 255, 255),
+            font=font,
+            anchor="mm",
+            stroke_width=2,
+            stroke_fill=(0, 0, 0),
+        )
+    if view.gsd_m:
+        _scale_bar(pen, width, height, view.gsd_m / factor, font)
+    picture = Image.alpha_composite(tint, overlay).convert("RGB")
+    _with_legend(picture, regions, title, font).save(path)
+
+
+def _inside(regions: RegionSet, id_: int) -> tuple[float, float]:
+    """A place well inside a region: of its pixels the one nearest to their mean."""
+    ys, xs = np.nonzero(regions.labels == id_)
+    nearest = int(np.argmin((xs - xs.mean()) ** 2 + (ys - ys.mean()) ** 2))
+    return float(xs[nearest] + 0.5), float(ys[nearest] + 0.5)
+
+
+def round_length(metres: float) -> float:
+    """The largest of 1, 2, 5 times a power of ten that is not above `metres`."""
+    power = 10 ** math.floor(math.log10(metres))
+    return float(max(step for step in (1, 2, 5) if step * power <= metres * (1 + 1e-9)) * power)
+
+
+def _scale_bar(
+    pen: ImageDraw.ImageDraw, width: int, height: int, gsd_m: float, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
+) -> None:
+    length = round_length(width * gsd_m / 4)
+    pixels = length / gsd_m
+    x, y = width * 0.03, height * 0.965
+    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    pen.rectangle((x - 8, y - 30, x + pixels + 8, y + 12), fill=(0, 0, 0, 130))
+    pen.line([(x, y), (x + pixels, y)], fill=(255, 255, 255, 255), width=4)
+    for end in (x, x + pixels):
+        pen.line([(end, y - 7), (end, y + 4)], fill=(255, 255, 255, 255), width=3)
+    pen.text((x + pixels / 2, y - 6), text, fill=(255, 255, 255, 255), font=font, anchor="ms")
+
+
+def _with_legend(
+    picture: Image.Image, regions: RegionSet, title: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
+) -> Image.Image:
+    lines = _legend(regions)
+    size = round(getattr(font, "size", 14))
+    columns = 2 if picture.width >= 600 else 1
+    rows = math.ceil(len(lines) / columns)
+    head = 2 if title else 1
+    tall = round(size * 1.6)
+    sheet = Image.new("RGB", (picture.width, picture.height + tall * (rows + head) + tall // 2), _BACK)
+    sheet.paste(picture, (0, 0))
+    pen = ImageDraw.Draw(sheet)
+    y = picture.height + tall // 3
+    if title:
+        pen.text((size, y), _fitted(title, picture.width // max(1, size // 2)), fill=_TEXT, font=font)
+        y += tall
+    total = regions.total_area()
+    unit = "m²" if total.unit == "m2" else "px²"
+    count = len(regions.regions)
+    pen.text(
+        (size, y),
+        f"{count} region{'s' * (count != 1)}, {total.value:,.0f} ± {total.plus_minus:,.0f} {unit}",
+        fill=_TEXT,
+        font=font,
+    )
+    y += tall
+    for index, (id_, text) in enumerate(lines):
+        column, row = divmod(index, rows)
+        x = size + column * picture.width // columns
+        top = y + row * tall
+        if id_:
+            pen.rectangle((x, top + 2, x + size, top + size), fill=COLOURS[(id_ - 1) % len(COLOURS)])
+        pen.text((x + size * 1.5, top), text, fill=_TEXT, font=font)
+    return sheet
+
+
+def _legend(regions: RegionSet) -> list[tuple[int, str]]:
+    lines = []
+    for region in regions.regions[:_LISTED]:
+        unit = "m²" if region.area.unit == "m2" else "px²"
+        label = f" {region.label}" if region.label else ""
+        lines.append(
+            (region.id, f"{region.id}{label}: {region.area.value:,.0f} ± {region.area.plus_minus:,.0f} {unit}")
+        )
+    if len(regions.regions) > _LISTED:
+        lines.append((0, f"and {len(regions.regions) - _LISTED} more"))
+    return lines
+
+
+def _fitted(text: str, most: int) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -1,0 +1,98 @@
+"""Masks to polygons: traced along pixel edges, simplified by less than a pixel, put on the ground."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio.features
+import shapely
+from numpy.typing import NDArray
+from shapely import affinity
+from shapely.geometry import LineString, MultiPolygon, Polygon, box, shape
+from shapely.geometry.polygon import orient
+
+from t2s_agent.regions.region import Geometry
+from t2s_agent.scene.georeference import Georeference
+
+SIMPLIFY_PX = 0.5  # a staircase's corners lie half a pixel from the edge that it stands for
+_DENSE_PX = 16.0  # where pixels to degrees is curved, a straight edge gets a corner this often
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A geometry in both frames: View pixels, and lon/lat (None where the View is not located)."""
+
+    pixels: Geometry
+    lonlat: Geometry | None
+
+
+def trace(mask: NDArray[np.bool_]) -> Geometry:
+    """The outline of a mask (H, W) along pixel edges, holes kept, in View pixels. Pixels that touch at a corner are apart."""
+    found = rasterio.features.shapes(mask.astype(np.uint8), mask=mask, connectivity=4)
+    parts = [shape(geometry) for geometry, _ in found]
+    return _multi(parts)
+
+
+def simplified(outline: Geometry, tolerance_px: float = SIMPLIFY_PX) -> Geometry:
+    """Fewer corners, none moved further than the tolerance; valid, and never empty where the outline was not."""
+    if tolerance_px <= 0:
+        return outline
+    simple = outline.simplify(tolerance_px, preserve_topology=True)
+    if not simple.is_valid:
+        simple = shapely.make_valid(simple)
+    kept = _polygons(simple)
+    return _multi(kept) if kept and simple.area > 0 else outline
+
+
+def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int) -> Geometry:
+    """A geometry in View pixels on the ground: RFC 7946 (counter-clockwise, cut at the antimeridian)."""
+    curved = bool(georeference.gcps) or not (georeference.crs is not None and georeference.crs.is_geographic)
+    dense = outline.segmentize(_DENSE_PX) if curved and outline.length > 4 * _DENSE_PX else outline
+
+    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
+        return np.stack([lon, lat], axis=1)
+
+    ground = shapely.transform(dense, move)
+    west, _, east, _ = ground.bounds
+    if east - west > 180:
+        ground = _cut_at_antimeridian(ground)
+    ground = shapely.transform(ground, lambda p: np.round(p, decimals))
+    if not ground.is_valid:
+        ground = shapely.make_valid(ground)
+    parts = [orient(part, 1.0) for part in _polygons(ground) if part.area > 0]
+    return _multi(parts)
+
+
+def decimals_for(gsd_m: float | None) -> int:
+    """Decimals of a degree that are finer than a tenth of a pixel: 7 (a centimetre) below one metre a pixel, else 6."""
+    return 7 if gsd_m is not None and gsd_m < 1.0 else 6
+
+
+def rasterised(outline: Geometry, height: int, width: int) -> NDArray[np.bool_]:
+    """The pixels (H, W) whose centres lie in a geometry in View pixels."""
+    if outline.is_empty:
+        return np.zeros((height, width), bool)
+    burned = rasterio.features.rasterize([(outline, 1)], out_shape=(height, width), dtype="uint8")
+    return np.asarray(burned, dtype=bool)
+
+
+def _cut_at_antimeridian(ground: Geometry) -> Geometry:
+    """Two parts, one on either side of 180 degrees, of a geometry whose longitudes jump there."""
+    lifted = shapely.transform(ground, lambda p: np.stack([np.where(p[:, 0] < 0, p[:, 0] + 360, p[:, 0]), p[:, 1]], 1))
+    if not lifted.is_valid:
+        lifted = shapely.make_valid(lifted)
+    west_side = lifted.intersection(box(0, -90, 180, 90))
+    east_side = affinity.translate(lifted.intersection(box(180, -90, 360, 90)), xoff=-360)
+    return _multi([*_polygons(west_side), *_polygons(east_side)])
+
+
+def _polygons(geometry: shapely.Geometry) -> list[Polygon]:
+    if isinstance(geometry, Polygon):
+        return [] if geometry.is_empty else [geometry]
+    if isinstance(geometry, LineString):
+        return []
+    return [part for each in getattr(geometry, "geoms", ()) for part in _polygons(each)]
+
+
+def _multi(parts: list[Polygon]) -> Geometry:
+    return parts[0] if len(parts) == 1 else MultiPolygon(parts)

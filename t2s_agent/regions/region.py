@@ -1,0 +1,58 @@
+"""What comes out: a place on the ground, with measures that say how sure they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon, Polygon
+
+from t2s_agent.instance import Instance
+
+Geometry = Polygon | MultiPolygon
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number with its warrant: `value` +- `plus_minus`, both in `unit`. The method is said once, by `METHOD`."""
+
+    value: float
+    plus_minus: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """One region. On Earth: `geometry` in lon/lat WGS 84 (RFC 7946), areas in m2, lengths in m. Otherwise: scene pixels.
+
+    `centroid` is (lon, lat) or (x, y); `bbox` is west, south, east, north (west > east across 180 degrees) or x1, y1, x2, y2.
+    """
+
+    id: int
+    geometry: Geometry
+    area: Measure
+    perimeter: Measure
+    centroid: tuple[float, float]
+    bbox: tuple[float, float, float, float]
+    score: float | None = None
+    label: str = ""
+    instance: Instance | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionSet:
+    """The regions of one result, and `labels` uint16 (H, W): the id of the region that each View pixel belongs to, 0 = none."""
+
+    regions: tuple[Region, ...]
+    labels: NDArray[np.uint16]
+    located: bool
+    warnings: tuple[str, ...] = field(default=())
+
+    def total_area(self) -> Measure:
+        """The sum of the areas. Their errors may all point one way, so they add."""
+        unit = "m2" if self.located else "px2"
+        return Measure(sum(r.area.value for r in self.regions), sum(r.area.plus_minus for r in self.regions), unit)
+
+    def by_ids(self, ids: Sequence[int]) -> tuple[Region, ...]:
+        """The regions with these ids, in the order of the set."""
+        return tuple(region for region in self.regions if region.id in ids)

@@ -34,9 +34,9 @@ def build_regions(
     `min_area_m2` are dropped with a warning (in pixels where there is no CRS, square pixels are meant).
     """
     warnings: list[str] = []
-    stack = masks & view.valid
+    stack: NDArray[np.bool_] = np.asarray(masks & view.valid)
     if merge == "union":
-        stack = stack.any(0, keepdims=True) if len(stack) else stack
+        stack = np.asarray(stack.any(0, keepdims=True)) if len(stack) else stack
         scores, instances = (), ()
     kept = _without_repeats(stack, scores, warnings)
     labels = np.zeros((view.height, view.width), np.uint16)
@@ -64,7 +64,7 @@ def measured(
     mask: NDArray[np.bool_],
     view: View,
     *,
-    id: int,  # noqa: A002 (the field's name)
+    id: int,
     score: float | None = None,
     instance: Instance | None = None,
     label: str = "",
@@ -112,7 +112,7 @@ def _in_pixels(
     """The same in the scene's own pixels, where there is no ground to speak of."""
     sx, sy = view.window.width / view.width, view.window.height / view.height
 
-    def move(points: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def move(points: np.ndarray) -> np.ndarray:
         return np.asarray(points * (sx, sy) + (view.window.x, view.window.y))
 
     exact, outline = shapely.transform(traced, move), shapely.transform(smooth, move)

@@ -24,7 +24,9 @@ METHOD_PIXELS = "pixels of the scene, which has no place on Earth; plus/minus: h
 
 def area_m2(geometry: Geometry) -> float:
     """Geodesic area in square metres of a lon/lat geometry, holes subtracted."""
-    return abs(sum(WGS84.geometry_area_perimeter(shapely.geometry.polygon.orient(p, 1.0))[0] for p in _parts(geometry)))
+    return float(
+        abs(sum(WGS84.geometry_area_perimeter(shapely.geometry.polygon.orient(p, 1.0))[0] for p in _parts(geometry)))
+    )
 
 
 def perimeter_m(geometry: Geometry) -> float:
@@ -77,7 +79,7 @@ class LocalPlane:
         return self._moved(flat, "INVERSE")
 
     def _moved(self, geometry: shapely.Geometry, direction: str) -> shapely.Geometry:
-        def move(points: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        def move(points: np.ndarray) -> np.ndarray:
             x, y = self._transformer.transform(points[:, 0], points[:, 1], direction=direction)
             return np.stack([x, y], axis=1)
 

@@ -92,7 +92,7 @@ def on_grid(regions: Sequence[Region], view: View) -> NDArray[np.bool_]:
 
 
 def _to_view(geometry: Geometry, view: View) -> Geometry:
-    def move(points: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def move(points: np.ndarray) -> np.ndarray:
         x, y = view.georeference.from_lonlat(points[:, 0], points[:, 1])
         return np.stack([x, y], axis=1)
 

@@ -38,7 +38,7 @@ def choose_bands(bands: Sequence[Band], wanted: str | Sequence[int] | None = Non
     described = [_described(bands, name) for name in ("red", "green", "blue")]
     if all(described):
         return described[0], described[1], described[2]
-    shown = [band.index for band in bands if band.colour not in ("alpha",)] or [bands[0].index]
+    shown = [band.index for band in bands if band.colour != "alpha"] or [bands[0].index]
     if len(shown) >= 3:
         return shown[0], shown[1], shown[2]
     return (shown[0],) * 3

@@ -6,10 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pyproj
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
-from pyproj import CRS as ProjCRS
-from pyproj import Geod, Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import GCPTransformer
@@ -17,7 +16,7 @@ from rasterio.transform import GCPTransformer
 from t2s_agent.errors import T2SError
 
 Floats = NDArray[np.float64]
-WGS84 = Geod(ellps="WGS84")
+WGS84 = pyproj.Geod(ellps="WGS84")
 _EARTH_RADIUS_M = (6_330_000.0, 6_400_000.0)  # of any ellipsoid or sphere that means this planet
 
 
@@ -123,8 +122,8 @@ class Georeference:
         return np.reshape(_floats(first), a.shape), np.reshape(_floats(second), a.shape)
 
     def _transform(self, x: Floats, y: Floats, direction: str) -> tuple[Floats, Floats]:
-        assert self.crs is not None
-        first, second = _transformer(self.crs.to_wkt()).transform(x, y, direction=direction)
+        wkt = self.crs.to_wkt() if self.crs else ""
+        first, second = _transformer(wkt).transform(x, y, direction=direction)
         return _floats(first), _floats(second)
 
 
@@ -133,13 +132,13 @@ def _floats(values: Any) -> Floats:
 
 
 @lru_cache(maxsize=32)
-def _transformer(wkt: str) -> Transformer:
-    return Transformer.from_crs(ProjCRS.from_wkt(wkt), ProjCRS.from_epsg(4326), always_xy=True)
+def _transformer(wkt: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(wkt), pyproj.CRS.from_epsg(4326), always_xy=True)
 
 
 @lru_cache(maxsize=32)
 def _on_earth(wkt: str) -> bool:
-    crs = ProjCRS.from_wkt(wkt)
+    crs = pyproj.CRS.from_wkt(wkt)
     ellipsoid = crs.ellipsoid
     if ellipsoid is None or (crs.geodetic_crs is None):
         return False  # an engineering CRS: metres from nowhere

@@ -79,7 +79,7 @@ def open_descriptor(real: Path) -> int:
     except OSError as error:
         raise _unreadable(real, f"cannot be opened ({error.strerror})") from error
     opened = os.fstat(descriptor)
-    moved = sys.platform == "linux" and os.readlink(f"/proc/self/fd/{descriptor}") != str(real)
+    moved = sys.platform == "linux" and Path(f"/proc/self/fd/{descriptor}").readlink() != real
     if not stat.S_ISREG(opened.st_mode) or moved:
         os.close(descriptor)
         raise _unreadable(real, "is not a regular file")

@@ -158,7 +158,7 @@ class Scene:
 
     def read(
         self, window: Window | None = None, bands: Sequence[int] | None = None, max_size: int = 2048
-    ) -> np.ma.MaskedArray:  # type: ignore[type-arg]
+    ) -> np.ma.MaskedArray:
         """Values as they are stored, masked float64 (B, H, W); decimated beyond `max_size` px a side."""
         where = self._checked(window)
         scale = min(1.0, max_size / max(where.width, where.height))
@@ -246,8 +246,7 @@ class Scene:
             how = Resampling.nearest  # GDAL averages complex numbers' parts, which means nothing
         self._budget(where, height, width, len(unique))
         out = self._in_strips(where, height, width, unique, how)
-        values = np.abs(out) if np.iscomplexobj(out) else out
-        values = values.astype(np.float64)
+        values = np.asarray(np.abs(out) if np.iscomplexobj(out) else out, dtype=np.float64)
         return values if list(indexes) == unique else values[[unique.index(i) for i in indexes]]
 
     def _in_strips(

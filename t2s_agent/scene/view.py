@@ -47,6 +47,6 @@ class View:
     def digest(self) -> str:
         """SHA-256 of what a model sees: size, pixels and validity."""
         sha = hashlib.sha256(f"{self.height}x{self.width}".encode())
-        sha.update(np.ascontiguousarray(self.rgb))
-        sha.update(np.packbits(self.valid))
+        sha.update(self.rgb.tobytes())
+        sha.update(np.packbits(self.valid).tobytes())
         return sha.hexdigest()

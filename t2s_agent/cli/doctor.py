@@ -1,0 +1,64 @@
+"""What is installed, what can be loaded, what the machine offers, and where each setting stands."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from t2s_agent.errors import T2SError
+from t2s_agent.models import HUB_PROMPTERS, HUB_SEGMENTERS, Models, nano_folder
+from t2s_agent.settings import Settings
+
+_PACKAGES = ("t2s-agent", "torch", "transformers", "segment-anything", "rasterio", "shapely", "pyproj", "mcp")
+
+
+def examine(settings: Settings) -> dict[str, Any]:
+    """Sections of names and findings. Loads the models of the settings, so that what it says of them is true."""
+    return {
+        "installed": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "machine": _machine(),
+        "models": _models(settings),
+        "settings": {name: value if value != () else "none" for name, value in settings.model_dump().items()},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    found: dict[str, Any] = {
+        "system": platform.platform(terse=True),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if torch.cuda.is_available():
+        found["accelerator"] = f"{torch.cuda.get_device_name()}, {torch.cuda.mem_get_info()[1] / 2**30:.0f} GiB"
+    elif torch.backends.mps.is_available():
+        found["accelerator"] = "mps"
+    else:
+        found["accelerator"] = "none: models run on the CPU"
+    return found
+
+
+def _models(settings: Settings) -> dict[str, str]:
+    models = Models(settings)
+    found = {}
+    for kind, load in (("prompter", models.prompter), ("segmenter", models.segmenter)):
+        name = getattr(settings, kind)
+        try:
+            digest = load().digest
+            found[f"{kind} {name}"] = f"can be loaded, weights {digest[:12] or 'unknown'}"
+        except T2SError as error:
+            found[f"{kind} {name}"] = str(error)
+    for part in ("prompter", "segmenter"):
+        card = nano_folder(part) / "README.md"
+        if card.is_file():
+            found[f"nano's {part}"] = f"tiny, for a first look and tests; what it cannot do: {card}"
+    found["also known"] = ", ".join((*HUB_PROMPTERS, *HUB_SEGMENTERS, "box"))
+    return found

@@ -1,0 +1,113 @@
+"""Names to prompters and segmenters, each loaded once."""
+
+import threading
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+
+from t2s_agent.errors import T2SError
+from t2s_agent.prompting.prompter import Prompter
+from t2s_agent.prompting.style import style_named
+from t2s_agent.segmenting.segmenter import Segmenter
+from t2s_agent.settings import Settings
+
+HUB_PROMPTERS = ("RicardoString/Think2Seg-RS-3B", "RicardoString/Think2Seg-RS-7B")
+HUB_SEGMENTERS = tuple(f"facebook/sam2.1-hiera-{size}" for size in ("tiny", "small", "base-plus", "large"))
+
+
+def nano_folder(part: str) -> Path:
+    """The folder of nano's `prompter` or `segmenter` in this package."""
+    return Path(str(files("t2s_agent.nano"))) / part
+
+
+class Models:
+    """The models that settings name. Thread-safe: a model is loaded by whoever asks first, once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._held: dict[tuple[str, str], Prompter | Segmenter] = {}
+        self._lock = threading.Lock()
+
+    def prompter(self, name: str | None = None) -> Prompter:
+        """The prompter of that name, or the one of the settings.
+
+        `nano`; a hub name; a folder; `https://host/v1#model` (also http on this machine); `scripted:FILE`.
+        """
+        name = name or self._settings.prompter
+        with self._lock:
+            if ("prompter", name) not in self._held:
+                self._held["prompter", name] = self._load_prompter(name)
+            return self._held["prompter", name]  # type: ignore[return-value]
+
+    def segmenter(self, name: str | None = None) -> Segmenter:
+        """The segmenter of that name, or the one of the settings: `nano`, `box`, a hub name, a folder, a `.pth` file."""
+        name = name or self._settings.segmenter
+        with self._lock:
+            if ("segmenter", name) not in self._held:
+                self._held["segmenter", name] = self._load_segmenter(name)
+            return self._held["segmenter", name]  # type: ignore[return-value]
+
+    def _load_prompter(self, name: str) -> Prompter:
+        style = style_named(self._settings.style)
+        if name.startswith("scripted:"):
+            from t2s_agent.prompting.scripted import ScriptedPrompter
+
+            return ScriptedPrompter(Path(name.removeprefix("scripted:")), style=style)
+        if name.startswith(("http://", "https://")):
+            from t2s_agent.prompting.endpoint import EndpointPrompter
+
+            url, _, model = name.partition("#")
+            if not model:
+                raise T2SError(
+                    "model_unavailable",
+                    f"{url} names no model",
+                    "Write it as URL#model, for example http://localhost:11434/v1#qwen2.5vl",
+                )
+            return EndpointPrompter(url, model, style=style)
+        from t2s_agent.prompting.local import TransformersPrompter
+
+        where = self._where(name, "prompter", HUB_PROMPTERS)
+        return TransformersPrompter.load(
+            where,
+            name=name,
+            style=style,
+            device=self._settings.device,
+            dtype=self._settings.dtype,  # type: ignore[arg-type]
+            seed=self._settings.seed,
+        )
+
+    def _load_segmenter(self, name: str) -> Segmenter:
+        from t2s_agent.segmenting.cache import EmbeddingCache
+
+        if name == "box":
+            from t2s_agent.segmenting.box import BoxSegmenter
+
+            return BoxSegmenter()
+        cache = EmbeddingCache(folder=self._settings.store / "embeddings")
+        device, dtype = self._settings.device, self._settings.dtype
+        if name.endswith(".pth"):
+            from t2s_agent.segmenting.sam import SamSegmenter
+
+            return SamSegmenter.load(Path(name), device=device, cache=cache)
+        from t2s_agent.segmenting.sam2 import Sam2Segmenter
+
+        where = self._where(name, "segmenter", HUB_SEGMENTERS)
+        return Sam2Segmenter.load(where, name=name, device=device, dtype=dtype, cache=cache)
+
+    @staticmethod
+    def _where(name: str, part: str, hub: tuple[str, ...]) -> str:
+        """A folder or hub name that can be loaded; near names for one that cannot be either."""
+        if name == "nano":
+            folder = nano_folder(part)
+            if not (folder / "config.json").is_file():
+                raise T2SError(
+                    "model_unavailable",
+                    f"this installation has no nano {part}",
+                    "Install the wheel, or name another model",
+                )
+            return str(folder)
+        if Path(name).is_dir() or "/" in name:
+            return name
+        near = get_close_matches(name, ["nano", "box", *hub], 2, 0.4)
+        fix = f"Did you mean {' or '.join(near)}?" if near else f"Use nano, {hub[0]} or a folder"
+        raise T2SError("model_unavailable", f"there is no {part} {name!r}", fix)

@@ -1,0 +1,226 @@
+"""What can be said of a result, a region or a box: measured facts first, then what a model thinks, kept apart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from t2s_agent.errors import T2SError
+from t2s_agent.pipeline.workshop import (
+    Progress,
+    Workshop,
+    checked_question,
+    region_set,
+    silent,
+    stored_regions,
+    view_of,
+)
+from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, distances, smallest_rectangle
+from t2s_agent.regions.region import Region
+from t2s_agent.results.record import Result, plain
+from t2s_agent.scene import Scene, View, Window
+
+LONGEST_CLAIM = 2_000  # characters of a model's words
+
+
+class Description(BaseModel):
+    """`measured` is what we computed, with units in its names; `claimed` is what a model says, to be taken as such."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subject: str
+    method: str
+    measured: dict[str, Any]
+    claimed: str = ""
+    claimed_by: str = ""
+    question: str = ""
+
+
+def describe(
+    shop: Workshop,
+    *,
+    result_id: str = "",
+    region_id: int = 0,
+    image: Path | str = "",
+    bbox: Sequence[float] | None = None,
+    question: str = "",
+    progress: Progress = silent,
+) -> Description:
+    """Describes a stored result, one of its regions, or an image or a box (degrees) of it.
+
+    With a `question` the prompter is asked about that part of the picture too. Raises `result_unknown`, `region_unknown`,
+    `argument_invalid`, and what opening an image raises.
+    """
+    if bool(result_id) == bool(image):
+        raise T2SError("argument_invalid", "neither or both of a result and an image are named", "Name one of them")
+    if region_id and not result_id:
+        raise T2SError("argument_invalid", f"region {region_id} of no result", "Name the result that it belongs to")
+    if question:
+        question = checked_question(question)
+    if result_id:
+        return _of_result(shop, result_id, region_id, question, progress)
+    return _of_image(shop, image, bbox, question, progress)
+
+
+def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, progress: Progress) -> Description:
+    result = shop.store.load(result_id, shop.owner)
+    regions = stored_regions(shop, result)
+    if region_id:
+        chosen = [region for region in regions if region.id == region_id]
+        if not chosen:
+            ids = ", ".join(str(region.id) for region in regions[:30]) or "none at all"
+            raise T2SError("region_unknown", f"{result_id} has no region {region_id}", f"Its regions are {ids}")
+        subject = f"region {region_id} of {result_id}"
+        measured = region_facts(chosen[0], located=result.located)
+    else:
+        subject = result_id
+        measured = set_facts(result, regions)
+    view = view_of(shop, result)
+    labels = region_set(shop, result).labels
+    inside = labels == region_id if region_id else labels > 0
+    if inside.any():
+        with shop.scene(result.scene.path) as scene:
+            measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
+    crop = _crop(view, inside) if region_id else view
+    return _with_claim(shop, subject, measured, result.located, crop, question, progress)
+
+
+def _of_image(
+    shop: Workshop, image: Path | str, bbox: Sequence[float] | None, question: str, progress: Progress
+) -> Description:
+    with shop.scene(image) as scene:
+        view = scene.view(bbox=bbox, max_size=shop.settings.max_size)
+        located = scene.georeference.located
+        measured: dict[str, Any] = {
+            "width_px": view.window.width,
+            "height_px": view.window.height,
+            "gsd_m": scene.gsd_m,
+            "crs": scene.crs.to_string() if scene.crs else None,
+            "bounds_lonlat": scene.bounds_lonlat,
+            "valid_share": round(float(view.valid.mean()), 4),
+            "bands": band_facts(scene, view.window, view.valid),
+        }
+        if scene.warnings:
+            measured["remarks"] = list(scene.warnings)
+        subject = scene.name + (f" in {list(bbox)}" if bbox else "")
+    return _with_claim(shop, subject, measured, located, view, question, progress)
+
+
+def _with_claim(
+    shop: Workshop,
+    subject: str,
+    measured: dict[str, Any],
+    located: bool,
+    view: View,
+    question: str,
+    progress: Progress,
+) -> Description:
+    method = METHOD_EARTH if located else METHOD_PIXELS
+    if not question:
+        return Description(subject=subject, method=method, measured=measured)
+    progress(f"asking {shop.settings.prompter}")
+    said = shop.models.prompter().tell(view, question)
+    return Description(
+        subject=subject,
+        method=method,
+        measured=measured,
+        claimed=plain(said, LONGEST_CLAIM),
+        claimed_by=shop.settings.prompter,
+        question=question,
+    )
+
+
+def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
+    """Area, perimeter, place, smallest rectangle and compactness of one region; units in the names."""
+    area, length = ("m2", "m") if located else ("px2", "px")
+    around = smallest_rectangle(region.geometry, located=located)
+    return {
+        f"area_{area}": round(region.area.value, 2),
+        f"area_pm_{area}": round(region.area.plus_minus, 2),
+        f"perimeter_{length}": round(region.perimeter.value, 2),
+        f"perimeter_pm_{length}": round(region.perimeter.plus_minus, 2),
+        "centroid_lonlat" if located else "centroid_px": list(region.centroid),
+        "bbox": list(region.bbox),
+        f"length_{length}": round(around.length, 2),
+        f"width_{length}": round(around.width, 2),
+        "orientation_deg_from_north": round(around.orientation_deg, 1),
+        "compactness": round(compactness(region.area.value, region.perimeter.value), 3),
+        "label": region.label,
+        "score": region.score,
+    }
+
+
+def set_facts(result: Result, regions: Sequence[Region]) -> dict[str, Any]:
+    """Count, total and typical area, and how far regions are from their nearest neighbours."""
+    area, length = ("m2", "m") if result.located else ("px2", "px")
+    facts: dict[str, Any] = {
+        "count": len(regions),
+        f"total_area_{area}": result.total_area,
+        f"total_area_pm_{area}": result.total_area_pm,
+    }
+    if regions:
+        sizes = [region.area.value for region in regions]
+        facts |= {
+            f"smallest_area_{area}": round(min(sizes), 2),
+            f"median_area_{area}": round(float(np.median(sizes)), 2),
+            f"largest_area_{area}": round(max(sizes), 2),
+        }
+    gaps = distances([region.geometry for region in regions], located=result.located)
+    if gaps:
+        facts[f"nearest_neighbour_{length}"] = {
+            "min": round(min(gaps), 2),
+            "median": round(float(np.median(gaps)), 2),
+            "max": round(max(gaps), 2),
+        }
+    return facts
+
+
+def band_facts(scene: Scene, window: Window, inside: np.ndarray) -> list[dict[str, Any]]:
+    """Mean, deviation, smallest and largest stored value of each band where `inside` (H, W of the View) is true; NDVI last.
+
+    Read at the View's resolution, so that a large scene costs no more than its picture.
+    """
+    height, width = inside.shape
+    values = scene.read(window, max_size=max(height, width))
+    indexes = [band.index for band in scene.bands if band.colour != "alpha"]
+    facts = []
+    for index, band in zip(indexes, values, strict=True):
+        facts.append({"band": index, "name": scene.bands[index - 1].description, **_statistics(band[inside])})
+    pair = scene.red_and_nir()
+    if pair:
+        red, nir = (values[indexes.index(i)][inside] for i in pair)
+        total = np.ma.masked_equal(nir + red, 0)
+        facts.append(
+            {"band": "NDVI", "name": f"(band {pair[1]} - band {pair[0]}) / sum", **_statistics((nir - red) / total)}
+        )
+    return facts
+
+
+def _statistics(values: np.ma.MaskedArray) -> dict[str, float | None]:
+    kept = np.ma.compressed(values)
+    if not kept.size:
+        return {"mean": None, "std": None, "min": None, "max": None}
+    figures = {"mean": kept.mean(), "std": kept.std(), "min": kept.min(), "max": kept.max()}
+    return {name: round(float(value), 4) for name, value in figures.items()}
+
+
+def _crop(view: View, inside: np.ndarray) -> View:
+    """The part of a View around a region, with a margin of half its size, for a model to look at."""
+    ys, xs = np.nonzero(inside)
+    if not len(xs):
+        return view
+    margin = max(16, int(max(np.ptp(xs), np.ptp(ys)) / 2))
+    x0, x1 = max(0, int(xs.min()) - margin), min(view.width, int(xs.max()) + 1 + margin)
+    y0, y1 = max(0, int(ys.min()) - margin), min(view.height, int(ys.max()) + 1 + margin)
+    part = (slice(y0, y1), slice(x0, x1))
+    sx, sy = view.window.width / view.width, view.window.height / view.height
+    window = Window(
+        int(view.window.x + x0 * sx),
+        int(view.window.y + y0 * sy),
+        max(1, int((x1 - x0) * sx)),
+        max(1, int((y1 - y0) * sy)),
+    )
+    place = view.georeference.resized((x0, y0, x1 - x0, y1 - y0), x1 - x0, y1 - y0)
+    return View(np.ascontiguousarray(view.rgb[part]), view.valid[part], place, window, view.gsd_m, view.bands)

@@ -1,0 +1,277 @@
+"""An earlier result corrected, filtered or combined, as a new one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from t2s_agent.errors import T2SError
+from t2s_agent.instance import Box, Instance, Point
+from t2s_agent.pipeline.workshop import (
+    LONGEST_QUERY,
+    Clock,
+    Progress,
+    Workshop,
+    checked_question,
+    demand_parsable,
+    prompted_of,
+    region_set,
+    silent,
+    store_result,
+    stored_regions,
+    view_of,
+)
+from t2s_agent.regions import operations
+from t2s_agent.regions.build import build_regions
+from t2s_agent.regions.region import RegionSet
+from t2s_agent.results.record import Result, plain
+from t2s_agent.scene import View
+
+Operation = Literal["union", "intersection", "difference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """What to do to a result. Points are (lon, lat), or scene pixels where there is no ground; nothing given: nothing done.
+
+    In this order: `instruction` is reasoned over anew; `box` adds an object; points correct the region that they lie in or next to
+    (or add one, where a positive point lies in none); then ids, the other result, nearness, smoothing and area.
+    """
+
+    instruction: str = ""
+    positive: tuple[Point, ...] = ()
+    negative: tuple[Point, ...] = ()
+    box: Box | None = None
+    keep: tuple[int, ...] = ()
+    drop: tuple[int, ...] = ()
+    other: str = ""
+    operation: Operation | None = None
+    within_m: float | None = None
+    min_area_m2: float = 0.0
+    smooth_m: float = 0.0
+
+
+def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progress = silent) -> Result:
+    """A new result from an earlier one, which stays as it is and becomes its parent.
+
+    The View is the parent's; its embedding comes from the cache. Raises `result_unknown`, `region_unknown`, `argument_invalid`,
+    and `image_unreadable` where the image is no longer what the parent saw.
+    """
+    clock = Clock()
+    parent = shop.store.load(result_id, shop.owner)
+    _demand_sense(how)
+    with clock("read"):
+        view = view_of(shop, parent)
+        regions = region_set(shop, parent)
+    prompted = parent.prompted
+    query = parent.query
+    warnings: list[str] = []
+    if how.instruction:
+        query = f"{parent.query}; {plain(how.instruction, LONGEST_QUERY)}"
+        progress(f"asking {shop.settings.prompter} again")
+        with clock("prompt"):
+            question = _followed_up(parent, regions, how.instruction, view)
+            answer = shop.models.prompter().answer([view], [question])[0]
+        demand_parsable(answer, shop.settings.prompter)
+        prompted = prompted_of(shop, question, answer)
+        warnings += answer.warnings
+        regions = _segmented(shop, view, answer.instances, clock)
+    if how.box or how.positive or how.negative:
+        progress("prompting with points")
+        regions = _corrected(shop, view, regions, how, clock)
+    with clock("operations"):
+        regions = _operated(shop, view, regions, how)
+    parents = (parent.id, how.other) if how.other else (parent.id,)
+    warnings += regions.warnings
+    return store_result(
+        shop,
+        view,
+        parent.scene,
+        regions,
+        query=query,
+        operation=_named(how),
+        parents=parents,
+        parameters=_given(how),
+        prompted=prompted,
+        warnings=warnings,
+        clock=clock,
+    )
+
+
+def _segmented(shop: Workshop, view: View, instances: Sequence[Instance], clock: Clock) -> RegionSet:
+    segmenter = shop.models.segmenter()
+    with clock("embed"):
+        embedding = segmenter.embed([view])[0]
+    with clock("decode"):
+        masks = segmenter.decode(embedding, instances)
+    return build_regions(masks.masks, view, scores=masks.scores, instances=instances)
+
+
+def _corrected(shop: Workshop, view: View, regions: RegionSet, how: Refinement, clock: Clock) -> RegionSet:
+    """Regions after a box and points: each point belongs to the region it lies in, else to the nearest; no region, a new one."""
+    positive, negative = (_to_view(view, points) for points in (how.positive, how.negative))
+    fresh: list[Instance] = []
+    if how.box:
+        corners = _to_view(view, ((how.box[0], how.box[1]), (how.box[2], how.box[3])), inside=False)
+        (xa, ya), (xb, yb) = corners
+        box = (
+            max(0.0, min(xa, xb)),
+            max(0.0, min(ya, yb)),
+            min(float(view.width), max(xa, xb)),
+            min(float(view.height), max(ya, yb)),
+        )
+        if box[0] >= box[2] or box[1] >= box[3]:
+            raise T2SError(
+                "bbox_outside",
+                f"the box {list(how.box)} does not meet the view",
+                "Give one inside of the result's image",
+            )
+        fresh.append(Instance(box, positive, negative))
+        positive = negative = ()
+    touched: dict[int, tuple[list[Point], list[Point]]] = {}
+    for point, good in [*((p, True) for p in positive), *((p, False) for p in negative)]:
+        owner = _owner_of(regions, point)
+        if owner == 0 and good:
+            fresh.append(Instance(None, (point,), negative))
+        elif owner or regions.regions:
+            target = owner or _nearest(regions, point)
+            touched.setdefault(target, ([], []))[0 if good else 1].append(point)
+    masks = list(operations.masks_of(regions))
+    labels = {region.id: region.label for region in regions.regions}
+    changed: dict[int, Instance] = {}
+    for id_, (good_points, bad_points) in touched.items():
+        ys, xs = np.nonzero(regions.labels == id_)
+        box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
+        box = (
+            min([box[0], *(p[0] for p in good_points)]), min([box[1], *(p[1] for p in good_points)]),
+            max([box[2], *(p[0] for p in good_points)]), max([box[3], *(p[1] for p in good_points)]),
+        )  # fmt: skip
+        changed[id_] = Instance(box, tuple(good_points), tuple(bad_points), labels[id_])
+    asked = [*changed.values(), *fresh]
+    segmenter = shop.models.segmenter()
+    with clock("embed"):
+        embedding = segmenter.embed([view])[0]
+    with clock("decode"):
+        drawn = segmenter.decode(embedding, asked)
+    order = [region.id for region in regions.regions]
+    scores = [np.nan if region.score is None else region.score for region in regions.regions]
+    instances: list[Instance | None] = [region.instance for region in regions.regions]
+    for index, id_ in enumerate(changed):
+        spot = order.index(id_)
+        masks[spot], scores[spot], instances[spot] = drawn.masks[index], float(drawn.scores[index]), changed[id_]
+    masks += list(drawn.masks[len(changed) :])
+    scores += [float(s) for s in drawn.scores[len(changed) :]]
+    instances += fresh
+    stack = np.array(masks, bool).reshape(-1, view.height, view.width)
+    shown = [each or Instance(None, label=labels.get(order[i], "")) for i, each in enumerate(instances)]
+    return build_regions(stack, view, scores=np.array(scores, np.float32), instances=shown)
+
+
+def _operated(shop: Workshop, view: View, regions: RegionSet, how: Refinement) -> RegionSet:
+    """Regions after everything that needs no model."""
+    chosen = operations.selected(regions, keep=how.keep, drop=how.drop)
+    if how.other:
+        other = shop.store.load(how.other, shop.owner)
+        if other.located != regions.located:
+            raise T2SError(
+                "no_georeference", f"{how.other} and the result do not share a ground", "Combine results of one kind"
+            )
+        others = stored_regions(shop, other)
+    else:
+        others = ()
+    if how.within_m is not None:
+        near = operations.within([regions.regions[i] for i in chosen], others, how.within_m, located=regions.located)
+        chosen = [chosen[i] for i in near]
+    parts = [regions.regions[i] for i in chosen]
+    masks = operations.masks_of(regions)[chosen]
+    if how.operation:
+        masks = operations.combined(masks, operations.on_grid(others, view), how.operation)
+        if how.operation == "union":
+            parts = []
+    if how.smooth_m:
+        masks = operations.smoothed(masks, view, how.smooth_m)
+    return build_regions(
+        masks,
+        view,
+        scores=[np.nan if r.score is None else r.score for r in parts],
+        instances=[r.instance or Instance(None, label=r.label) for r in parts],
+        min_area_m2=how.min_area_m2,
+    )
+
+
+def _demand_sense(how: Refinement) -> None:
+    if (how.operation or how.within_m is not None) and not how.other:
+        raise T2SError(
+            "argument_invalid", "an operation or a distance without another result", "Name the other result by its id"
+        )
+    if how.other and not how.operation and how.within_m is None:
+        raise T2SError("argument_invalid", f"nothing is to be done with {how.other}", "Give an operation or within_m")
+    for name in ("within_m", "min_area_m2", "smooth_m"):
+        value = getattr(how, name)
+        if value is not None and not (0 <= value < 1e9):
+            raise T2SError("argument_invalid", f"{name} = {value}", "Give a number of metres that is not negative")
+    if how == Refinement():
+        raise T2SError(
+            "argument_invalid",
+            "nothing is to be done",
+            "Give points, a box, ids, an operation, a size or an instruction",
+        )
+
+
+def _named(how: Refinement) -> str:
+    return "refine " + " ".join(_given(how))
+
+
+def _given(how: Refinement) -> dict[str, Any]:
+    """The fields of a refinement that say something."""
+    return {
+        name: value
+        for name in Refinement.__dataclass_fields__
+        if (value := getattr(how, name)) not in ("", (), None, 0.0)
+    }
+
+
+def _followed_up(parent: Result, regions: RegionSet, instruction: str, view: View) -> str:
+    """The question of a refinement by words: what was asked, what was found, what is wanted now."""
+    boxes = []
+    for region in regions.regions[:20]:
+        ys, xs = np.nonzero(regions.labels == region.id)
+        shares = (
+            xs.min() / view.width,
+            ys.min() / view.height,
+            (xs.max() + 1) / view.width,
+            (ys.max() + 1) / view.height,
+        )
+        boxes.append(f"{region.id}: " + " ".join(f"{100 * s:.0f}%" for s in shares))
+    found = "; ".join(boxes) or "nothing"
+    return checked_question(f"{parent.query} (found before, as left, top, right, bottom: {found}). Now: {instruction}")
+
+
+def _to_view(view: View, points: Sequence[Point], *, inside: bool = True) -> tuple[Point, ...]:
+    """Lon/lat (or scene pixels where there is no ground) to View pixels; `bbox_outside` for a point beside the View."""
+    moved: list[Point] = []
+    for lon, lat in points:
+        if view.georeference.located:
+            x, y = (float(v[0]) for v in view.georeference.from_lonlat(lon, lat))
+        else:
+            x = (lon - view.window.x) * view.width / view.window.width
+            y = (lat - view.window.y) * view.height / view.window.height
+        moved.append((x, y))
+    for (x, y), given in zip(moved, points, strict=True):
+        if inside and not (0 <= x <= view.width and 0 <= y <= view.height):
+            raise T2SError(
+                "bbox_outside", f"the point {list(given)} lies beside the result's view", "Give one inside of it"
+            )
+    return tuple(moved)
+
+
+def _owner_of(regions: RegionSet, point: Point) -> int:
+    height, width = regions.labels.shape
+    return int(regions.labels[min(int(point[1]), height - 1), min(int(point[0]), width - 1)])
+
+
+def _nearest(regions: RegionSet, point: Point) -> int:
+    ys, xs = np.nonzero(regions.labels)
+    nearest = int(np.argmin((xs + 0.5 - point[0]) ** 2 + (ys + 0.5 - point[1]) ** 2))
+    return int(regions.labels[ys[nearest], xs[nearest]])

@@ -1,0 +1,96 @@
+"""Does a result again from its record, and names the first step that comes out otherwise."""
+
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from typing import Any
+
+from t2s_agent.errors import T2SError
+from t2s_agent.pipeline.refine import Refinement, refine
+from t2s_agent.pipeline.segment import segment
+from t2s_agent.pipeline.workshop import Progress, Workshop, silent
+from t2s_agent.results.record import Result
+from t2s_agent.settings import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a replay: what the record says, what came out now."""
+
+    name: str
+    then: str
+    now: str
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return self.then == self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A replay: its steps in the order of the work, and the result that it made."""
+
+    steps: tuple[Step, ...]
+    result_id: str
+
+    @property
+    def first_difference(self) -> Step | None:
+        """The first step that differs, the cause of all that follow; None where all is the same."""
+        return next((step for step in self.steps if not step.same), None)
+
+
+def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Replay:
+    """Does a result again with the models, style and seed that its record names, as a new result."""
+    then = shop.store.load(result_id, shop.owner)
+    settings = load_settings(
+        **shop.settings.model_dump()
+        | {
+            "prompter": then.prompter.name,
+            "segmenter": then.segmenter.name,
+            "style": then.prompted.style or shop.settings.style,
+            "seed": then.prompted.seed,
+            "max_size": then.scene.max_size,
+        }
+    )
+    if (settings.prompter, settings.segmenter) == (shop.settings.prompter, shop.settings.segmenter):
+        again = changed(shop, settings=settings)
+    else:
+        again = Workshop.open(settings, shop.owner)
+    if then.operation == "segment":
+        given = {name: value for name, value in then.parameters.items() if value is not None}
+        now = segment(again, then.scene.path, then.query, progress=progress, **given)
+    elif then.operation.startswith("refine"):
+        given = {name: _frozen(value) for name, value in then.parameters.items()}
+        how = Refinement(**given)
+        now = refine(again, then.parents[0], how, progress=progress)
+    else:
+        raise T2SError(
+            "argument_invalid", f"{result_id} was made by {then.operation!r}", "Only segment and refine are replayed"
+        )
+    return Replay(tuple(_steps(then, now)), now.id)
+
+
+def _steps(then: Result, now: Result) -> list[Step]:
+    def step(name: str, a: object, b: object) -> Step:
+        return Step(name, str(a), str(b))
+
+    return [
+        step("code version", then.code_version, now.code_version),
+        step("pixels", then.scene.pixels_sha256, now.scene.pixels_sha256),
+        step("prompter's weights", then.prompter.digest, now.prompter.digest),
+        step("question", then.prompted.question, now.prompted.question),
+        step("answer", then.prompted.raw, now.prompted.raw),
+        step("segmenter's weights", then.segmenter.digest, now.segmenter.digest),
+        step("mask", then.mask_sha256, now.mask_sha256),
+        step(
+            "measures",
+            then.model_dump(include={"regions", "total_area"}),
+            now.model_dump(include={"regions", "total_area"}),
+        ),
+    ]
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(each) for each in value)
+    return value

@@ -1,0 +1,78 @@
+"""A question about an image to measured regions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from t2s_agent.pipeline.workshop import (
+    Clock,
+    Progress,
+    Workshop,
+    checked_question,
+    demand_parsable,
+    prompted_of,
+    reference_to,
+    silent,
+    store_result,
+)
+from t2s_agent.regions.build import build_regions
+from t2s_agent.results.record import Result
+
+
+def segment(
+    shop: Workshop,
+    image: Path | str,
+    query: str,
+    *,
+    bbox: Sequence[float] | None = None,
+    bands: str | None = None,
+    merge: Literal["instances", "union"] = "instances",
+    min_area_m2: float = 0.0,
+    progress: Progress = silent,
+) -> Result:
+    """Answers a question about an image: regions on the ground, stored as a new result.
+
+    `bbox` is west, south, east, north in degrees. Nothing found is a result with status `empty`. Raises T2SError for bad
+    input, and `answer_unparsable` where the prompter's answer cannot be read (its words are in the message).
+    """
+    clock = Clock()
+    question = checked_question(query)
+    progress(f"reading {Path(image).name}")
+    with clock("read"), shop.scene(image) as scene:
+        view = scene.view(bbox=bbox, bands=bands, max_size=shop.settings.max_size)
+        reference = reference_to(scene, view, shop.settings.max_size)
+        remarks = scene.warnings
+    progress(f"asking {shop.settings.prompter}")
+    with clock("load prompter"):
+        prompter = shop.models.prompter()
+    with clock("prompt"):
+        answer = prompter.answer([view], [question])[0]
+    demand_parsable(answer, prompter.name)
+    progress(f"drawing {len(answer.instances)} masks with {shop.settings.segmenter}")
+    with clock("load segmenter"):
+        segmenter = shop.models.segmenter()
+    with clock("embed"):
+        embedding = segmenter.embed([view])[0]
+    with clock("decode"):
+        masks = segmenter.decode(embedding, answer.instances)
+    with clock("regions"):
+        regions = build_regions(
+            masks.masks,
+            view,
+            scores=masks.scores,
+            instances=answer.instances,
+            merge=merge,
+            min_area_m2=min_area_m2,
+        )
+    return store_result(
+        shop,
+        view,
+        reference,
+        regions,
+        query=question,
+        operation="segment",
+        parameters={"bbox": list(bbox) if bbox else None, "bands": bands, "merge": merge, "min_area_m2": min_area_m2},
+        prompted=prompted_of(shop, question, answer),
+        warnings=(*remarks, *answer.warnings),
+        clock=clock,
+    )

@@ -1,0 +1,223 @@
+"""What the pipeline works with, and how a stored result comes back to life."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from t2s_agent.errors import T2SError
+from t2s_agent.models import Models
+from t2s_agent.prompting.answer import Answer
+from t2s_agent.regions.geojson import feature_collection, regions_from
+from t2s_agent.regions.picture import draw_picture
+from t2s_agent.regions.raster import read_mask, write_mask
+from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.results.record import (
+    ModelReference,
+    Prompted,
+    Result,
+    SceneReference,
+    bounded_warnings,
+    code_version,
+    measures_of,
+    new_id,
+    plain,
+    prompted_words,
+)
+from t2s_agent.results.store import ResultStore
+from t2s_agent.scene import Limits, Scene, View, Window, open_scene
+from t2s_agent.settings import Settings
+
+MASK, GEOJSON, PREVIEW = "mask.tif", "regions.geojson", "preview.png"
+LONGEST_QUERY = 2_000  # characters
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(slots=True)
+class Workshop:
+    """What the pipeline works with. One for a process; its models are loaded when they are first asked for."""
+
+    settings: Settings
+    models: Models
+    store: ResultStore
+    owner: str = "local"
+
+    @classmethod
+    def open(cls, settings: Settings, owner: str = "local") -> "Workshop":
+        """Models and store as the settings say."""
+        store = ResultStore(
+            settings.store, max_bytes=settings.store_max_bytes, max_age_days=settings.store_max_age_days
+        )
+        return cls(settings, Models(settings), store, owner)
+
+    def scene(self, image: Path | str) -> Scene:
+        """Opens an image within the roots; without roots, one that a person named."""
+        limits = Limits(pixels=self.settings.max_pixels, seconds=self.settings.read_seconds)
+        return open_scene(image, roots=self.settings.roots or None, limits=limits)
+
+
+@dataclass(slots=True)
+class Clock:
+    """How long each step took, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - began, 4)
+
+
+def view_of(shop: Workshop, result: Result) -> View:
+    """The View that a result was made from, read again; `image_unreadable` where its pixels have changed."""
+    reference = result.scene
+    with shop.scene(reference.path) as scene:
+        view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=reference.max_size)
+    if view.digest() != reference.pixels_sha256:
+        raise T2SError(
+            "image_unreadable",
+            f"{reference.name} is no longer the image that {result.id} was made from",
+            "Segment it anew",
+        )
+    return view
+
+
+def stored_regions(shop: Workshop, result: Result) -> tuple[Region, ...]:
+    """The regions of a stored result with their outlines."""
+    path = shop.store.artifact(result.id, GEOJSON, shop.owner)
+    return regions_from(json.loads(path.read_text(encoding="utf-8")))
+
+
+def region_set(shop: Workshop, result: Result) -> RegionSet:
+    """A stored result's regions with their pixels."""
+    labels = read_mask(shop.store.artifact(result.id, MASK, shop.owner))
+    return RegionSet(stored_regions(shop, result), labels, result.located)
+
+
+def store_result(
+    shop: Workshop,
+    view: View,
+    reference: SceneReference,
+    regions: RegionSet,
+    *,
+    query: str,
+    operation: str,
+    parameters: dict[str, Any],
+    prompted: Prompted,
+    warnings: Sequence[str],
+    clock: Clock,
+    parents: tuple[str, ...] = (),
+) -> Result:
+    """Writes everything and gives the record."""
+    result = Result(
+        id=new_id(),
+        parents=parents,
+        operation=operation,
+        parameters=parameters,
+        query=query,
+        status="found" if regions.regions else "empty",
+        scene=reference,
+        prompter=ModelReference(name=shop.settings.prompter, digest=_digest_of_prompter(shop, operation, prompted)),
+        segmenter=ModelReference(name=shop.settings.segmenter, digest=shop.models.segmenter().digest),
+        prompted=prompted,
+        **measures_of(regions),
+        warnings=bounded_warnings(tuple(dict.fromkeys((*warnings, *regions.warnings)))),
+        seconds=clock.seconds,
+        mask_sha256=_mask_digest(regions.labels),
+        code_version=code_version(),
+        created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        owner=shop.owner,
+    )
+    collection = feature_collection(regions, result=result.id, query=query)
+    shop.store.save(
+        result,
+        {
+            MASK: lambda path: write_mask(regions.labels, view, path),
+            GEOJSON: lambda path: _write_text(path, json.dumps(collection, separators=(",", ":"))),
+            PREVIEW: lambda path: draw_picture(view, regions, path, title=query),
+        },
+    )
+    return result
+
+
+def _digest_of_prompter(shop: Workshop, operation: str, prompted: Prompted) -> str:
+    asked = operation == "segment" or "instruction" in operation
+    return shop.models.prompter().digest if asked and prompted.question else ""
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _mask_digest(labels: NDArray[np.uint16]) -> str:
+    return hashlib.sha256(f"{labels.shape}".encode() + np.ascontiguousarray(labels).tobytes()).hexdigest()
+
+
+def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
+    return SceneReference(
+        name=scene.name,
+        path=str(scene.path),
+        width=scene.width,
+        height=scene.height,
+        crs=scene.crs.to_string() if scene.crs else "",
+        gsd_m=scene.gsd_m,
+        window=view.window,
+        view_size=(view.width, view.height),
+        bands=view.bands,
+        max_size=max_size,
+        pixels_sha256=view.digest(),
+        valid_share=round(float(view.valid.mean()), 4),
+    )
+
+
+def prompted_of(shop: Workshop, question: str, answer: Answer) -> Prompted:
+    instances = [
+        {"box": i.box, "positive": i.positive, "negative": i.negative, "label": plain(i.label, 80), "score": i.score}
+        for i in answer.instances
+    ]
+    words = prompted_words(answer.raw, answer.thinking)
+    return Prompted(
+        style=shop.settings.style,
+        question=question,
+        seed=shop.settings.seed,
+        instances=instances,
+        tokens=answer.tokens,
+        **words,
+    )
+
+
+def checked_question(query: str) -> str:
+    question = " ".join(query.split())
+    if not question:
+        raise T2SError(
+            "argument_invalid", "the question is empty", "Ask something, for example 'Where are the storage tanks?'"
+        )
+    if len(question) > LONGEST_QUERY:
+        raise T2SError(
+            "limit_exceeded", f"the question has {len(question)} characters", f"Ask in at most {LONGEST_QUERY}"
+        )
+    return question
+
+
+def demand_parsable(answer: Answer, name: str) -> None:
+    if answer.status == "unparsable":
+        said = plain(" ".join(answer.raw.split()), 160)
+        why = f" ({answer.warnings[-1]})" if answer.warnings else ""
+        raise T2SError(
+            "answer_unparsable",
+            f"{plain(name, 60)} answered in no form that can be read{why}: {said!r}",
+            "Ask in other words, or use another --prompter",
+        )

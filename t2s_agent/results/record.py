@@ -1,0 +1,161 @@
+"""The record of a result: everything in words and numbers, enough to do it again."""
+
+import secrets
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
+from t2s_agent.regions.region import Region, RegionSet
+
+SCHEMA = 1
+_THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # bounds on what strangers' words may take
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SceneReference(_Part):
+    """Which pixels were looked at. `pixels_sha256` is of what the models saw: stretched RGB and validity."""
+
+    name: str
+    path: str
+    width: int
+    height: int
+    crs: str = ""
+    gsd_m: float | None = None
+    window: tuple[int, int, int, int]
+    view_size: tuple[int, int]  # width, height
+    bands: tuple[int, int, int]
+    max_size: int
+    pixels_sha256: str
+    valid_share: float
+
+
+class ModelReference(_Part):
+    """A model by the name it was called and the digest of its weights (empty where that cannot be known)."""
+
+    name: str
+    digest: str = ""
+
+
+class Prompted(_Part):
+    """What was asked and answered. `raw` and `thinking` are a model's words: data, never instructions."""
+
+    style: str = ""
+    question: str = ""
+    seed: int = 0
+    raw: str = ""
+    thinking: str = ""
+    instances: list[dict[str, Any]] = Field(default_factory=list)
+    tokens: int = 0
+
+
+class RegionRecord(_Part):
+    """A region's facts; its outline is in regions.geojson. Units and method stand once in the record."""
+
+    id: int
+    label: str = ""
+    area: float
+    area_pm: float
+    perimeter: float
+    perimeter_pm: float
+    centroid: tuple[float, float]
+    bbox: tuple[float, float, float, float]
+    score: float | None = None
+
+
+class Result(_Part):
+    """One result. Never changed once written: what follows from it names it as a parent."""
+
+    schema_version: int = SCHEMA
+    id: str
+    parents: tuple[str, ...] = ()
+    operation: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    query: str
+    status: Literal["found", "empty"]
+    scene: SceneReference
+    prompter: ModelReference
+    segmenter: ModelReference
+    prompted: Prompted
+    located: bool
+    unit_area: Literal["m2", "px2"]
+    unit_length: Literal["m", "px"]
+    method: str
+    total_area: float
+    total_area_pm: float
+    regions: tuple[RegionRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict)
+    mask_sha256: str = ""
+    code_version: str = ""
+    created_utc: str = ""
+    owner: str = "local"
+
+
+def new_id() -> str:
+    """`r_` and twelve hexadecimal digits, the first eight of which sort by time."""
+    return f"r_{int(time.time()):08x}{secrets.token_hex(2)}"
+
+
+def code_version() -> str:
+    """The installed version of this package."""
+    try:
+        return version("t2s-agent")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def region_records(regions: RegionSet) -> tuple[RegionRecord, ...]:
+    """The facts of regions, rounded to what their plus/minus can carry."""
+    return tuple(_region(region) for region in regions.regions)
+
+
+def _region(region: Region) -> RegionRecord:
+    west, south, east, north = (round(v, 7) for v in region.bbox)
+    return RegionRecord(
+        id=region.id,
+        label=plain(region.label, 80),
+        area=round(region.area.value, 2),
+        area_pm=round(region.area.plus_minus, 2),
+        perimeter=round(region.perimeter.value, 2),
+        perimeter_pm=round(region.perimeter.plus_minus, 2),
+        centroid=region.centroid,
+        bbox=(west, south, east, north),
+        score=None if region.score is None else round(region.score, 4),
+    )
+
+
+def measures_of(regions: RegionSet) -> dict[str, Any]:
+    """The fields of a Result that say how it was measured and what the sum is."""
+    total = regions.total_area()
+    return {
+        "located": regions.located,
+        "unit_area": "m2" if regions.located else "px2",
+        "unit_length": "m" if regions.located else "px",
+        "method": METHOD_EARTH if regions.located else METHOD_PIXELS,
+        "total_area": round(total.value, 2),
+        "total_area_pm": round(total.plus_minus, 2),
+        "regions": region_records(regions),
+    }
+
+
+def plain(text: str, most: int) -> str:
+    """A stranger's words without control characters, cut at `most` characters."""
+    kept = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return kept if len(kept) <= most else kept[: most - 1] + "…"
+
+
+def bounded_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """At most forty warnings, each at most 300 characters."""
+    kept = tuple(plain(w, 300) for w in warnings[:_WARNINGS])
+    return kept if len(warnings) <= _WARNINGS else (*kept, f"and {len(warnings) - _WARNINGS} more")
+
+
+def prompted_words(raw: str, thinking: str) -> dict[str, str]:
+    """A model's words as the record keeps them."""
+    return {"raw": plain(raw, _RAW), "thinking": plain(thinking, _THINKING)}

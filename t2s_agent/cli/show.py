@@ -52,7 +52,7 @@ class Screen:
         else:
             out.print(self._regions(result))
             out.print(
-                f"{len(result.regions)} regions, {result.total_area:,.1f} ± {result.total_area_pm:,.1f} {result.unit_area}"
+                f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}, {result.total_area:,.1f} ± {result.total_area_pm:,.1f} {result.unit_area}"
             )
         out.print(f"[dim]{escape(result.method)}[/dim]")
         for warning in result.warnings:

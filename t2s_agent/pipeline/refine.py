@@ -13,6 +13,7 @@ from t2s_agent.pipeline.workshop import (
     Clock,
     Progress,
     Workshop,
+    asked_prompter,
     checked_question,
     demand_parsable,
     prompted_of,
@@ -64,7 +65,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     with clock("read"):
         view = view_of(shop, parent)
         regions = region_set(shop, parent)
-    prompted = parent.prompted
+    prompter, prompted = parent.prompter, parent.prompted
     query = parent.query
     warnings: list[str] = []
     if how.instruction:
@@ -74,7 +75,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
             question = _followed_up(parent, regions, how.instruction, view)
             answer = shop.models.prompter().answer([view], [question])[0]
         demand_parsable(answer, shop.settings.prompter)
-        prompted = prompted_of(shop, question, answer)
+        prompter, prompted = asked_prompter(shop), prompted_of(shop, question, answer)
         warnings += answer.warnings
         regions = _segmented(shop, view, answer.instances, clock)
     if how.box or how.positive or how.negative:
@@ -93,6 +94,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         operation=_named(how),
         parents=parents,
         parameters=_given(how),
+        prompter=prompter,
         prompted=prompted,
         warnings=warnings,
         clock=clock,
@@ -189,6 +191,8 @@ def _operated(shop: Workshop, view: View, regions: RegionSet, how: Refinement) -
         masks = operations.combined(masks, operations.on_grid(others, view), how.operation)
         if how.operation == "union":
             parts = []
+    left = [i for i, mask in enumerate(masks) if mask.any()]  # a difference or intersection may take all of a region
+    masks, parts = masks[left], [parts[i] for i in left] if parts else []
     if how.smooth_m:
         masks = operations.smoothed(masks, view, how.smooth_m)
     return build_regions(

@@ -116,6 +116,7 @@ def store_result(
     query: str,
     operation: str,
     parameters: dict[str, Any],
+    prompter: ModelReference,
     prompted: Prompted,
     warnings: Sequence[str],
     clock: Clock,
@@ -130,7 +131,7 @@ def store_result(
         query=query,
         status="found" if regions.regions else "empty",
         scene=reference,
-        prompter=ModelReference(name=shop.settings.prompter, digest=_digest_of_prompter(shop, operation, prompted)),
+        prompter=prompter,
         segmenter=ModelReference(name=shop.settings.segmenter, digest=shop.models.segmenter().digest),
         prompted=prompted,
         **measures_of(regions),
@@ -153,17 +154,17 @@ def store_result(
     return result
 
 
-def _digest_of_prompter(shop: Workshop, operation: str, prompted: Prompted) -> str:
-    asked = operation == "segment" or "instruction" in operation
-    return shop.models.prompter().digest if asked and prompted.question else ""
-
-
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def _mask_digest(labels: NDArray[np.uint16]) -> str:
     return hashlib.sha256(f"{labels.shape}".encode() + np.ascontiguousarray(labels).tobytes()).hexdigest()
+
+
+def asked_prompter(shop: Workshop) -> ModelReference:
+    """The prompter of the settings, as a record names it."""
+    return ModelReference(name=shop.settings.prompter, digest=shop.models.prompter().digest)
 
 
 def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:

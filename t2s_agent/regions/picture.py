@@ -98,11 +98,10 @@ def _with_legend(
         pen.text((size, y), _fitted(title, picture.width // max(1, size // 2)), fill=_TEXT, font=font)
         y += tall
     total = regions.total_area()
-    unit = "m²" if total.unit == "m2" else "px²"
     count = len(regions.regions)
     pen.text(
         (size, y),
-        f"{count} region{'s' * (count != 1)}, {total.value:,.0f} ± {total.plus_minus:,.0f} {unit}",
+        f"{count} region{'s' * (count != 1)}, {total.value:,.0f} ± {total.plus_minus:,.0f} {total.unit}",
         fill=_TEXT,
         font=font,
     )
@@ -120,10 +119,12 @@ def _with_legend(
 def _legend(regions: RegionSet) -> list[tuple[int, str]]:
     lines = []
     for region in regions.regions[:_LISTED]:
-        unit = "m²" if region.area.unit == "m2" else "px²"
         label = f" {region.label}" if region.label else ""
         lines.append(
-            (region.id, f"{region.id}{label}: {region.area.value:,.0f} ± {region.area.plus_minus:,.0f} {unit}")
+            (
+                region.id,
+                f"{region.id}{label}: {region.area.value:,.0f} ± {region.area.plus_minus:,.0f} {region.area.unit}",
+            )
         )
     if len(regions.regions) > _LISTED:
         lines.append((0, f"and {len(regions.regions) - _LISTED} more"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
 
 from t2s_agent.scene.view import View

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: demo test test-fast lint format env bench clean
+.PHONY: demo test test-fast lint format env wheel-check clean
 
 demo: $(STAMP)
 	@$(BIN)/t2s-agent demo --out demo-out
@@ -33,8 +33,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-bench: $(STAMP)
-	@$(BIN)/python -m evals.speed
+# The wheel as a stranger meets it: one top-level package, under 60 MB, and the demo from an empty folder.
+wheel-check: $(STAMP)
+	@rm -rf build dist
+	@$(BIN)/python -m build --wheel --outdir dist . >/dev/null
+	@$(BIN)/python tests/wheel_check.py dist/*.whl constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-out

@@ -43,7 +43,9 @@ def main() -> None:
         )
         if str(site) not in done.stdout:
             sys.exit(f"t2s_agent came from elsewhere: {done.stdout.splitlines()[0]}")
-        missing = {"preview.png", "regions.geojson", "mask.tif", "record.json"} - {f.name for f in (empty / "demo-out").iterdir()}
+        missing = {"preview.png", "regions.geojson", "mask.tif", "record.json"} - {
+            f.name for f in (empty / "demo-out").iterdir()
+        }
         if missing:
             sys.exit(f"the demo left out {sorted(missing)}")
     print(f"wheel: {wheel.name}, {wheel.stat().st_size / 2**20:.1f} MB, its demo runs from an empty folder")

@@ -100,7 +100,7 @@ class Georeference:
         gcps = tuple(
             GroundControlPoint((p.row - wy) / sy, (p.col - wx) / sx, p.x, p.y, p.z, p.id, p.info) for p in self.gcps
         )
-        transform = self.transform and self.transform * Affine(sx, 0, wx, 0, sy, wy)
+        transform = self.transform and self.transform @ Affine(sx, 0, wx, 0, sy, wy)
         return replace(self, transform=transform, gcps=gcps)
 
     def _checked(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:

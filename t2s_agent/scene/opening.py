@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import rasterio
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.limits import Limits
@@ -35,6 +36,8 @@ PINNED = {
     "AWS_NO_SIGN_REQUEST": "YES",
     "GDAL_SKIP": "VRT GTI WMS WMTS WCS HTTP STACTA STACIT EEDAI PLMOSAIC ZARR DERIVED NGW DAAS OGCAPI",
 }
+# What a damaged file may raise: rasterio lets some of GDAL's errors through as they are.
+DAMAGE = (RasterioError, CPLE_BaseError, ValueError, TypeError, OverflowError, UnicodeDecodeError)
 _NEIGHBOURS = (".tfw", ".wld", ".jgw", ".pgw", ".aux.xml", ".ovr", ".msk", ".rpb", "_rpc.txt", ".imd", ".j2w", ".prj")
 
 
@@ -77,12 +80,12 @@ def open_descriptor(real: Path) -> int:
     try:
         descriptor = os.open(real, flags)
     except OSError as error:
-        raise _unreadable(real, f"cannot be opened ({error.strerror})") from error
+        raise unreadable(real, f"cannot be opened ({error.strerror})") from error
     opened = os.fstat(descriptor)
     moved = sys.platform == "linux" and Path(f"/proc/self/fd/{descriptor}").readlink() != real
     if not stat.S_ISREG(opened.st_mode) or moved:
         os.close(descriptor)
-        raise _unreadable(real, "is not a regular file")
+        raise unreadable(real, "is not a regular file")
     return descriptor
 
 
@@ -94,28 +97,28 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
     head = os.pread(descriptor, 16, 0)
     driver = driver_of(head)
     if not head:
-        raise _unreadable(real, "is empty")
+        raise unreadable(real, "is empty")
     if not driver:
-        raise _unreadable(real, "is no GeoTIFF, PNG, JPEG, WebP or JPEG 2000")
+        raise unreadable(real, "is no GeoTIFF, PNG, JPEG, WebP or JPEG 2000")
     linked = Path(f"/proc/self/fd/{descriptor}")
     name = linked if linked.exists() else real
     if name is real:
         on_disk, held = real.stat(), os.fstat(descriptor)
         if (on_disk.st_dev, on_disk.st_ino) != (held.st_dev, held.st_ino):
-            raise _unreadable(real, "was exchanged while it was opened")
+            raise unreadable(real, "was exchanged while it was opened")
     try:
         dataset = rasterio.open(name, driver=driver)
-    except (RasterioError, ValueError, TypeError) as error:
-        raise _unreadable(real, "is damaged or truncated") from error
+    except DAMAGE as error:
+        raise unreadable(real, "is damaged or truncated") from error
     try:
         _check_limits(dataset, real, limits)
         _check_tags(dataset, real)
-    except RasterioIOError as error:
-        dataset.close()
-        raise _unreadable(real, "is damaged") from error
     except T2SError:
         dataset.close()
         raise
+    except DAMAGE as error:
+        dataset.close()
+        raise unreadable(real, "is damaged") from error
     return dataset
 
 
@@ -128,7 +131,7 @@ def neighbours(real: Path) -> list[str]:
 def _check_limits(dataset: rasterio.DatasetReader, real: Path, limits: Limits) -> None:
     width, height = dataset.width, dataset.height
     if width < 1 or height < 1 or dataset.count < 1:
-        raise _unreadable(real, "holds no bands")
+        raise unreadable(real, "holds no bands")
     blocked = dataset.driver in ("GTiff", "JP2OpenJPEG")
     most = limits.pixels if blocked else limits.whole_pixels
     item = max(_bytes_of(kind) for kind in dataset.dtypes)
@@ -162,8 +165,8 @@ def _check_tags(dataset: rasterio.DatasetReader, real: Path) -> None:
             tags = dataset.tags(band, ns=domain) if domain else dataset.tags(band)
             found = next((key for key in keys if key in {name.upper() for name in tags}), None)
             if found:
-                raise _unreadable(real, f"has a tag {found}, which names another file")
+                raise unreadable(real, f"has a tag {found}, which names another file")
 
 
-def _unreadable(real: Path, why: str) -> T2SError:
+def unreadable(real: Path, why: str) -> T2SError:
     return T2SError("image_unreadable", f"{real.name} {why}", "Convert it, for example with gdal_translate to GeoTIFF")

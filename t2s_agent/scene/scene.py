@@ -12,14 +12,13 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, choose_bands, red_and_nir
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.limits import Limits
-from t2s_agent.scene.opening import PINNED, neighbours, open_dataset, open_descriptor, resolve
+from t2s_agent.scene.opening import DAMAGE, PINNED, neighbours, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Stretch, stretch_of
 from t2s_agent.scene.view import View, Window
 
@@ -39,7 +38,12 @@ def open_scene(path: Path | str, *, roots: Sequence[Path] | None = None, limits:
     descriptor = open_descriptor(real)
     try:
         with rasterio.Env(**PINNED):
-            return Scene(open_dataset(descriptor, real, limits), descriptor, real, limits)
+            dataset = open_dataset(descriptor, real, limits)
+            try:
+                return Scene(dataset, descriptor, real, limits)
+            except DAMAGE as error:
+                dataset.close()
+                raise unreadable(real, "has a header that makes no sense") from error
     except T2SError:
         os.close(descriptor)
         raise
@@ -180,7 +184,7 @@ class Scene:
         try:
             with rasterio.Env(**PINNED):
                 yield
-        except (RasterioError, MemoryError) as error:
+        except (*DAMAGE, MemoryError) as error:
             raise T2SError(
                 "image_unreadable",
                 f"{self.name} could not be read: it is damaged or truncated",

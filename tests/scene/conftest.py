@@ -1,0 +1,41 @@
+"""The maker of rasters, loaded by path, and a server on loopback that counts who calls."""
+
+import http.server
+import importlib.util
+import threading
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location(
+    "raster_data", Path(__file__).parents[1] / "data" / "rasters" / "data.py"
+)
+_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Functions that write tiny rasters."""
+    return _module
+
+
+@pytest.fixture
+def caller():
+    """A server that answers 404; `caller.requests` lists the paths that were asked for, `caller.url` is its address."""
+
+    class Count(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.requests.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Count) as server:
+        server.requests, server.url = [], f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -9,7 +9,7 @@ from PIL import Image
 from evals.scenes import THEMES, SceneTruth, demo, draw, write
 
 
-def outlined(truth: SceneTruth) -> np.ndarray:  # type: ignore[type-arg]
+def outlined(truth: SceneTruth) -> np.ndarray:
     """The scene with every object's edge in the colour of its category."""
     picture = truth.rgb.copy()
     names = sorted({thing.category for thing in truth.objects})

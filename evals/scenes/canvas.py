@@ -78,6 +78,11 @@ class Canvas:
         c, s = math.cos(heading), math.sin(heading)
         return np.asarray(shape @ np.array([[c, s], [-s, c]]) / self.gsd_m + (x, y))
 
+    def spot(self, along: float, across: float, x: float, y: float, heading: float) -> tuple[float, float]:
+        """The pixel so many metres along a heading from (x, y), and so many to its right."""
+        place = self.place(np.array([[along, across]]), x, y, heading)[0]
+        return float(place[0]), float(place[1])
+
     def paint(self, shapes: Sequence[Shape], colour: Colour, *, grain: float = 0.02, opacity: float = 1.0) -> None:
         """Colours a union of polygons (scene pixels)."""
         drawn = self.alpha(shapes)
@@ -156,7 +161,8 @@ class Canvas:
 
     def sensed(self) -> NDArray[np.uint8]:
         """The picture as a sensor sees it: blur, light, haze, cast, noise, now and then panchromatic or as JPEG."""
-        rng, x = self.rng, self.rgb
+        rng = self.rng
+        x: NDArray[np.floating] = self.rgb
         blur = rng.uniform(0, 0.35)
         near = (np.roll(x, 1, 0) + np.roll(x, -1, 0) + np.roll(x, 1, 1) + np.roll(x, -1, 1)) / 4
         x = x * (1 - blur) + near * blur

@@ -8,7 +8,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from evals.scenes import things
-from evals.scenes.canvas import Canvas, Colour, rectangle
+from evals.scenes.canvas import Canvas, Colour, disc, rectangle
 from evals.scenes.truth import SceneTruth, facts_of
 
 ASPHALT: Colour = (0.36, 0.36, 0.37)
@@ -58,7 +58,7 @@ def _road(canvas: Canvas, x: float, y: float, heading: float, width: float = 9.0
     for along in np.arange(-reach, reach, 14.0):
         if canvas.rng.random() < cars * 0.35:
             lane = canvas.rng.choice([-1, 1])
-            spot = canvas.place(np.array([[along + canvas.rng.uniform(-4, 4), lane * width / 4]]), x, y, heading)[0]
+            spot = canvas.spot(along + canvas.rng.uniform(-4, 4), lane * width / 4, x, y, heading)
             act = things.truck if canvas.rng.random() < 0.2 else things.car
             act(canvas, *spot, heading + (0 if lane > 0 else math.pi))
 
@@ -78,8 +78,8 @@ def harbour(canvas: Canvas) -> None:
     rng, size, g = canvas.rng, canvas.size, canvas.gsd_m
     _land(canvas)
     heading = rng.uniform(0, 2 * math.pi)
-    across = np.array([-math.sin(heading), math.cos(heading)])
-    middle = np.array([size / 2, size / 2]) + across * rng.uniform(-0.2, 0.15) * size
+    shift = rng.uniform(-0.2, 0.15) * size
+    middle = (size / 2 - math.sin(heading) * shift, size / 2 + math.cos(heading) * shift)
     extent = size * g * 1.5
     shore = canvas.place(rectangle(2 * extent, extent) + (0, extent / 2), *middle, heading)
     drawn = canvas.alpha([shore])
@@ -94,7 +94,7 @@ def harbour(canvas: Canvas) -> None:
         [canvas.place(rectangle(2 * extent, quay) - (0, quay / 2), *middle, heading)],
         _shaded(canvas, CONCRETE),
     )
-    _road(canvas, *(middle - across * (quay + 10) / g), heading, cars=0.7)
+    _road(canvas, *canvas.spot(0, -quay - 10, *middle, heading), heading, cars=0.7)
     for along in np.arange(-extent / 2, extent / 2, rng.uniform(45, 90)):
         if rng.random() < 0.6:
             length, width = rng.uniform(25, 80), rng.uniform(3, 9)
@@ -106,9 +106,7 @@ def harbour(canvas: Canvas) -> None:
             for out in np.arange(boat, length - boat / 2, boat * 0.6):
                 for side in (-1, 1):
                     if rng.random() < 0.45:
-                        spot = canvas.place(
-                            np.array([[along + side * (width / 2 + boat * 0.62), out]]), *middle, heading
-                        )[0]
+                        spot = canvas.spot(along + side * (width / 2 + boat * 0.62), out, *middle, heading)
                         things.ship(canvas, *spot, heading + (0 if side > 0 else math.pi), boat)
     _try(
         canvas,
@@ -151,7 +149,7 @@ def tank_farm(canvas: Canvas) -> None:
     for i in range(-n, n):
         for j in range(-n, n):
             if rng.random() < 0.55:
-                x, y = canvas.place(np.array([[i * pitch, j * pitch]]), size / 2, size / 2, heading)[0]
+                x, y = canvas.spot(i * pitch, j * pitch, size / 2, size / 2, heading)
                 if not (-20 < x < size + 20 and -20 < y < size + 20) or not _on(canvas, x, y, radius * 1.2):
                     continue
                 if rng.random() < 0.5:
@@ -213,7 +211,7 @@ def sports(canvas: Canvas) -> None:
         if rng.random() < 0.6:
             x, y = _somewhere(canvas)
             for i in range(times):  # courts come in rows
-                step = canvas.place(np.array([[(i % 4) * 38, (i // 4) * 21]]), x, y, heading)[0]
+                step = canvas.spot((i % 4) * 38, (i // 4) * 21, x, y, heading)
                 if times > 6 and rng.random() < 0.8:
                     act(canvas, *step, heading)
                 else:
@@ -237,16 +235,14 @@ def residential(canvas: Canvas) -> None:
     heading, block = rng.uniform(0, 7), rng.uniform(55, 90)
     n = int(size * g / block) + 1
     for i in range(-n, n + 1):
-        x, y = canvas.place(np.array([[0, i * block]]), size / 2, size / 2, heading)[0]
+        x, y = canvas.spot(0, i * block, size / 2, size / 2, heading)
         _road(canvas, x, y, heading, 7, cars=0.5)
     if rng.random() < 0.7:
         _road(canvas, *_somewhere(canvas), heading + math.pi / 2, 7, cars=0.4)
     for i in range(-n, n + 1):
         for along in np.arange(-size * g, size * g, rng.uniform(17, 28)):
             for side in (-1, 1):
-                spot = canvas.place(
-                    np.array([[along, i * block + side * rng.uniform(14, 19)]]), size / 2, size / 2, heading
-                )[0]
+                spot = canvas.spot(along, i * block + side * rng.uniform(14, 19), size / 2, size / 2, heading)
                 if rng.random() < 0.8 and _on(canvas, *spot, 7):
                     things.building(canvas, *spot, heading, rng.uniform(9, 17), rng.uniform(7, 11), rng.uniform(4, 8))
     _try(canvas, 25, lambda x, y: _on(canvas, x, y, 6) and things.pool(canvas, x, y, heading))
@@ -269,7 +265,7 @@ def roads(canvas: Canvas) -> None:
             span = rng.uniform(7, 22)
             along = rng.uniform(-0.3, 0.3) * size * g
             turn = heading + math.pi / 2 + rng.normal(0, 0.15)
-            bx, by = canvas.place(np.array([[along, 0]]), x, y, heading)[0]
+            bx, by = canvas.spot(along, 0, x, y, heading)
             deck = [canvas.place(rectangle(width * 1.12, span), bx, by, turn)]
             if canvas.free(deck):
                 canvas.cover(
@@ -285,14 +281,14 @@ def roads(canvas: Canvas) -> None:
     if rng.random() < 0.6:
         x, y = rng.uniform(0.15, 0.85, 2) * size
         radius = rng.uniform(14, 32)
-        ring = [canvas.place(things.disc(radius, 40), x, y, 0)]
+        ring = [canvas.place(disc(radius, 40), x, y, 0)]
         if canvas.free(ring) and _on(canvas, x, y, radius):
             for arm in range(int(rng.integers(3, 5))):
                 turn = heading + arm * math.pi / 2
                 half = rectangle(extent, 8) + (extent / 2, 0)
                 canvas.cover("road", [canvas.place(half, x, y, turn)], _shaded(canvas, ASPHALT))
             canvas.cover("road", ring, _shaded(canvas, ASPHALT))
-            canvas.cover("vegetation", [canvas.place(things.disc(radius * 0.6, 36), x, y, 0)], _choice(canvas, GRASS))
+            canvas.cover("vegetation", [canvas.place(disc(radius * 0.6, 36), x, y, 0)], _choice(canvas, GRASS))
             canvas.add("roundabout", ring, 0.0, 2 * radius, 2 * radius)
     else:
         _road(canvas, *_somewhere(canvas), rng.uniform(0, 7), 12, cars=0.8)
@@ -320,7 +316,7 @@ def parking(canvas: Canvas) -> None:
     for i in range(int(rng.integers(2, 9))):
         for j in range(int(rng.integers(6, 30))):
             if rng.random() < full:
-                spot = canvas.place(np.array([[j * bay - 30, i * row - 20]]), x, y, heading)[0]
+                spot = canvas.spot(j * bay - 30, i * row - 20, x, y, heading)
                 (things.truck if big else things.car)(canvas, *spot, heading + math.pi / 2)
     _try(canvas, 8, lambda x, y: things.car(canvas, x, y, heading))
     _trees(canvas, 20)
@@ -344,7 +340,7 @@ def countryside(canvas: Canvas) -> None:
     if rng.random() < 0.5:
         x, y = _somewhere(canvas)
         radius = rng.uniform(10, 60)
-        shape = things.disc(radius, 24) * rng.uniform(0.7, 1.2, (24, 1))
+        shape = disc(radius, 24) * rng.uniform(0.7, 1.2, (24, 1))
         canvas.cover("water", [canvas.place(shape, x, y, 0)], _choice(canvas, WATER), grain=0.02)
     if rng.random() < 0.6:
         _road(canvas, *_somewhere(canvas), heading, 6, cars=0.2)

@@ -75,8 +75,9 @@ def place_code() -> Tensor:
 
 def coordinate_logits(tokens: Tensor) -> Tensor:
     """What the coordinate blocks say, as logits over `NUMBERS`: (..., WIDTH) to (..., 8, 101)."""
-    blocks = tokens[..., COORDINATES].unflatten(-1, (len(FIELDS), CODE))
-    return 2.0 / SOFT * blocks @ table().T.to(blocks)
+    blocks = tokens[..., COORDINATES].reshape(*tokens.shape[:-1], len(FIELDS), CODE)
+    logits: Tensor = 2.0 / SOFT * blocks @ table().T.to(blocks)
+    return logits
 
 
 def soft_targets(values: Tensor, spread: float = 0.7) -> Tensor:

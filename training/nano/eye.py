@@ -10,6 +10,7 @@ import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ def centred(sample: Sample) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return found, order[first]
 
 
-def see(visual: nn.Module, pixels: Tensor, row: int = 0, column: int = 0) -> Tensor:
+def see(visual: Any, pixels: Tensor, row: int = 0, column: int = 0) -> Tensor:
     """Image tokens (B, cells, WIDTH) of pixels (B, 3, H, W) in -1..1 that show part of the 448-px image.
 
     `row` and `column` say where, in patches. The same weights and sums as the class's own forward, over a batch of
@@ -249,7 +250,7 @@ def pixels_of(samples: list[Sample], rng: np.random.Generator | None, row: int, 
 
 
 @torch.no_grad()
-def measure(visual: nn.Module, packed: Packed, count: int = 64) -> dict[str, float]:
+def measure(visual: Any, packed: Packed, count: int = 64) -> dict[str, float]:
     """On whole, plain images: does a cell know its category, how far are box sides off (0..1000), box IoU."""
     visual.eval()
     hits = said = real = 0
@@ -282,7 +283,7 @@ def measure(visual: nn.Module, packed: Packed, count: int = 64) -> dict[str, flo
 
 
 def train(
-    visual: nn.Module,
+    visual: Any,
     sets: list[Packed],
     shares: list[float],
     tests: dict[str, Packed],
@@ -318,7 +319,7 @@ def train(
             tokens = see(visual, pixels_of(samples, rng, row, column, side), 2 * row, 2 * column)
         loss, figures = dense_loss(tokens, truth, known)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -341,9 +342,7 @@ def train(
         print(f"end     test {name}: " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
 
 
-def _save(
-    state: Path, visual: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int
-) -> None:
+def _save(state: Path, visual: Any, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     held = {
         "visual": visual.state_dict(),

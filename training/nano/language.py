@@ -1,6 +1,8 @@
 """Trains nano's language side on image tokens: drawn ones first (`lookup`), the eye's own later (`read`).
 
     python -m training.nano.language lookup --run runs/language --minutes 40
+    python -m training.nano.language read --run runs/language --seen runs/seen --minutes 20
+    python -m training.nano.language export --run runs/language --eye runs/eye --out t2s_agent/nano/prompter
 
 A run goes on where it stopped: the folder holds weights, optimizer, step and random state.
 """
@@ -19,8 +21,9 @@ from t2s_agent.prompting.style import STYLES
 from training.nano import lookup
 from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Targets, Writer, ask, boilerplate, positions
-from training.nano.model import build_model, build_tokenizer
+from training.nano.model import build_model, build_tokenizer, save
 from training.nano.questions import pick
+from training.nano.seen import Seen
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
 
@@ -130,7 +133,7 @@ def train(
         targets, tokens, cells = batch(rng, size)
         loss, figures = loss_of(model, writer, tokens, cells, dialogues(targets, writer, rng))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         step += 1
@@ -174,17 +177,32 @@ def start(run: Path) -> tuple[Qwen3VLForConditionalGeneration, PreTrainedTokeniz
     return build_model(tokenizer), tokenizer, Writer(tokenizer, STYLES["box_2_points"])
 
 
+def export(run: Path, eye: Path, out: Path) -> None:
+    """Puts the run's language side and the eye together and writes the folder that the product loads."""
+    model, tokenizer, _ = start(run)
+    model.model.language_model.load_state_dict(torch.load(run / "state.pt", weights_only=False)["language"])
+    model.model.visual.load_state_dict(torch.load(eye / "eye.pt", weights_only=False)["visual"])
+    save(model, tokenizer, out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=["lookup"])
+    parser.add_argument("stage", choices=["lookup", "read", "export"])
     parser.add_argument("--run", type=Path, default=Path("runs/language"))
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--size", type=int, default=16)
     parser.add_argument("--peak", type=float, default=1e-3)
+    parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.seen wrote")
+    parser.add_argument("--eye", type=Path, default=Path("runs/eye"))
+    parser.add_argument("--out", type=Path, default=Path("t2s_agent/nano/prompter"))
     options = parser.parse_args()
     torch.set_num_threads(1)  # one process a core
+    if options.stage == "export":
+        export(options.run, options.eye, options.out)
+        return
     model, _, writer = start(options.run)
-    train(model, writer, lookup.batch_of, options.run, minutes=options.minutes, size=options.size, peak=options.peak)
+    batch = lookup.batch_of if options.stage == "lookup" else Seen(options.seen).batch_of
+    train(model, writer, batch, options.run, minutes=options.minutes, size=options.size, peak=options.peak)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -161,7 +162,7 @@ def _smooth_positions(weight: torch.Tensor) -> None:
     weight.copy_(torch.cat([code.repeat_interleave(side, 0), code.repeat(side, 1)], dim=1)[:, : weight.shape[1]])
 
 
-def _look_up(attention: nn.Module) -> None:
+def _look_up(attention: Any) -> None:
     """Sets two heads of an attention to look from a word for a category to the cells of that category and fetch numbers.
 
     Queries and keys compare the `centre` numbers, placed where rotary positions turn slowly; the first head brings the

@@ -49,7 +49,8 @@ def inside_points(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
         part = places[half] if half.any() else places
         points.append(part[np.argmin(((part - part.mean(0)) ** 2).sum(1))])
     points.sort(key=lambda p: (p[0], p[1]))
-    return (*map(float, points[0]), *map(float, points[1]))
+    (ax, ay), (bx, by) = points
+    return float(ax), float(ay), float(bx), float(by)
 
 
 def numbers_of(mask: NDArray[np.bool_]) -> list[float]:

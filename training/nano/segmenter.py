@@ -184,7 +184,7 @@ def _unpacked(bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.unpackbits(bits, count=SIDE * SIDE).reshape(SIDE, SIDE).astype(bool)
 
 
-def _turned(array: np.ndarray, turn: int) -> np.ndarray:  # type: ignore[type-arg]
+def _turned(array: np.ndarray, turn: int) -> np.ndarray:
     if turn & 1:
         array = array[:, ::-1]
     if turn & 2:
@@ -279,7 +279,7 @@ def train(run: Path, cocos: list[Path], *, minutes: float, drawn_share: float, p
         logits, quality = decode(model, embeddings, asked, points, labels)
         loss, iou = loss_of(logits.flatten(0, 1), quality.flatten(), truth.flatten(0, 1), boxes.flatten(0, 1))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1

@@ -17,6 +17,7 @@ from t2s_agent.errors import T2SError
 
 Floats = NDArray[np.float64]
 WGS84 = pyproj.Geod(ellps="WGS84")
+_FAR_LEFT_DEG = 10.0
 _EARTH_RADIUS_M = (6_330_000.0, 6_400_000.0)  # of any ellipsoid or sphere that means this planet
 
 
@@ -73,11 +74,16 @@ class Georeference:
 
         Raises `no_georeference` where the image is not located.
         """
-        return self._transform(*self.to_world(*self._checked(x, y)), "FORWARD")
+        lon, lat = self._transform(*self.to_world(*self._checked(x, y)), "FORWARD")
+        return np.where(np.abs(lon) > 180, (lon + 180) % 360 - 180, lon), lat
 
     def from_lonlat(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
         """WGS 84 degrees to pixels, element by element. Raises `no_georeference` where the image is not located."""
-        return self.to_pixel(*self._transform(*self._checked(lon, lat), "INVERSE"))
+        x, y = self._transform(*self._checked(lon, lat), "INVERSE")
+        if self.crs is not None and self.crs.is_geographic and self.transform is not None:
+            # a raster in degrees may run on beyond 180, or from 0 to 360: what lies far left of it is meant to its right
+            x = np.where(x < self.transform.c - _FAR_LEFT_DEG, x + 360, x)
+        return self.to_pixel(x, y)
 
     def gsd_m(self, x: float, y: float) -> float | None:
         """Metres on the ground that a pixel at (x, y) measures, the square root of its area; None where unknown."""

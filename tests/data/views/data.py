@@ -1,0 +1,22 @@
+"""Views and masks without a file: black, 60 x 40 px, half a metre a pixel, in UTM zone 33."""
+
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+
+from t2s_agent.scene import Georeference, View, Window
+
+HALF_A_METRE = Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)
+
+
+def view_of(height=40, width=60, *, transform=HALF_A_METRE, crs=32633):
+    place = Georeference(CRS.from_epsg(crs), transform) if crs else Georeference()
+    gsd = place.gsd_m(width / 2, height / 2)
+    rgb, valid = np.zeros((height, width, 3), np.uint8), np.ones((height, width), bool)
+    return View(rgb, valid, place, Window(0, 0, width, height), gsd, (1, 2, 3))
+
+
+def mask_of(view, x1, y1, x2, y2):
+    mask = np.zeros((view.height, view.width), bool)
+    mask[y1:y2, x1:x2] = True
+    return mask

@@ -1,0 +1,177 @@
+"""Measures: numbers worked by hand, and the truth of real footprints."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely import affinity
+from shapely.geometry import Polygon, box, shape
+from views.data import mask_of, view_of
+
+from t2s_agent.regions.build import build_regions
+from t2s_agent.regions.measure import area_m2, compactness, distance_m, distances, smallest_rectangle
+from t2s_agent.regions.operations import on_grid
+from t2s_agent.regions.polygons import rasterised, trace
+from t2s_agent.scene import View, Window, open_scene
+
+SHARED = Path(os.environ.get("T2S_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+
+
+def test_a_rectangle_of_twenty_by_ten_pixels_of_half_a_metre_has_fifty_square_metres():
+    view = view_of()
+    region = build_regions(mask_of(view, 5, 5, 25, 15)[None], view).regions[0]
+    assert region.area.value == pytest.approx(50, rel=1e-3)  # UTM's scale is 0.9996 here
+    assert region.perimeter.value == pytest.approx(30, rel=1e-3)
+    assert region.area.plus_minus == pytest.approx(30 * 0.5 / 2, rel=1e-3)
+    assert region.area.unit == "m2"
+    lon, lat = view.georeference.to_lonlat(15, 10)
+    assert region.centroid == pytest.approx((lon[0], lat[0]), abs=1e-6)
+
+
+def test_without_a_crs_measures_are_pixels_of_the_scene():
+    view = replace(view_of(crs=None), window=Window(100, 200, 120, 80))  # shown at half its size
+    region = build_regions(mask_of(view, 0, 0, 10, 10)[None], view).regions[0]
+    assert (region.area.value, region.area.unit) == (400, "px2")
+    assert region.bbox == (100, 200, 120, 220)
+
+
+def test_mercator_does_not_stretch_areas():
+    at_60_north = Affine(1, 0, 0, 0, -1, 8_399_738)
+    view = view_of(transform=at_60_north, crs=3857)
+    region = build_regions(mask_of(view, 0, 0, 20, 20)[None], view).regions[0]
+    assert region.area.value == pytest.approx(400 / 4, rel=0.01)
+
+
+@given(st.integers(0, 50), st.integers(0, 30), st.integers(1, 10), st.integers(1, 10))
+def test_masks_to_polygons_and_back_is_the_identity(x, y, w, h):
+    view = view_of()
+    mask = mask_of(view, x, y, x + w, y + h)
+    assert (rasterised(trace(mask), 40, 60) == mask).all()
+    regions = build_regions(mask[None], view)
+    assert ((regions.labels > 0) == mask).all()
+    assert (on_grid(regions.regions, view) == mask).mean() > 0.99
+
+
+def test_holes_are_kept_and_not_counted():
+    view = view_of()
+    mask = mask_of(view, 5, 5, 25, 25)
+    mask[10:15, 10:15] = False
+    region = build_regions(mask[None], view).regions[0]
+    assert len(region.geometry.interiors) == 1
+    assert region.area.value == pytest.approx((400 - 25) / 4, rel=1e-3)
+
+
+def test_outer_rings_run_counter_clockwise():
+    view = view_of()
+    region = build_regions(mask_of(view, 5, 5, 25, 25)[None], view).regions[0]
+    assert region.geometry.exterior.is_ccw
+
+
+def test_a_region_across_the_antimeridian_is_cut_there():
+    view = view_of(transform=Affine(0.01, 0, 179.8, 0, -0.01, 10), crs=4326)
+    region = build_regions(mask_of(view, 10, 10, 30, 20)[None], view).regions[0]
+    assert len(region.geometry.geoms) == 2
+    west, _, east, _ = region.bbox
+    assert west == pytest.approx(179.9)
+    assert east == pytest.approx(-179.9)
+    assert abs(region.centroid[0]) == pytest.approx(180, abs=1e-6)
+    whole = area_m2(box(0, 9.8, 0.2, 9.9))
+    assert region.area.value == pytest.approx(whole, rel=1e-6)
+
+
+def test_overlaps_go_to_the_smaller_and_repeats_become_one():
+    view = view_of()
+    large, small = mask_of(view, 0, 0, 30, 30), mask_of(view, 10, 10, 15, 15)
+    regions = build_regions(np.stack([large, small, large]), view)
+    assert [r.id for r in regions.regions] == [1, 2]
+    assert (regions.labels[10:15, 10:15] == 2).all()
+    assert any("repeats" in warning for warning in regions.warnings)
+    assert sum(r.area.value for r in regions.regions) == pytest.approx(900 / 4, rel=1e-3)
+
+
+def test_nodata_is_nobodys():
+    view = view_of()
+    view.valid[:, :10] = False
+    region = build_regions(mask_of(view, 0, 0, 20, 10)[None], view).regions[0]
+    assert region.area.value == pytest.approx(100 / 4, rel=1e-3)
+
+
+def test_small_regions_are_left_out_when_asked():
+    view = view_of()
+    regions = build_regions(np.stack([mask_of(view, 0, 0, 4, 4), mask_of(view, 20, 20, 40, 40)]), view, min_area_m2=50)
+    assert [round(r.area.value) for r in regions.regions] == [100]
+    assert "below the minimum" in regions.warnings[0]
+
+
+def test_no_masks_are_no_regions():
+    view = view_of()
+    assert build_regions(np.zeros((0, 40, 60), bool), view).regions == ()
+
+
+def test_one_degree_along_the_equator_is_111_km_319_m():
+    assert distance_m(box(-0.001, -0.001, 0, 0.001), box(1, -0.001, 1.001, 0.001)) == pytest.approx(111_319, rel=1e-4)
+
+
+def test_nearest_neighbours_edge_to_edge():
+    boxes = [box(0, 0, 10, 10), box(13, 0, 20, 10), box(50, 0, 60, 10)]
+    assert distances(boxes, located=False) == [3, 3, 30]
+    assert distances(boxes[:1], located=False) == []
+
+
+def test_the_smallest_rectangle_of_a_leaning_strip_in_metres():
+    # 0.001 degrees are 110.57 m north (at the equator) and 111.32 m east
+    strip = Polygon([(0, 0), (0.001, 0), (0.001, 0.0001), (0, 0.0001)])
+    around = smallest_rectangle(strip, located=True)
+    assert around.length == pytest.approx(111.32, rel=1e-3)
+    assert around.width == pytest.approx(11.06, rel=1e-3)
+    assert around.orientation_deg == pytest.approx(90, abs=0.1)
+
+
+def test_compactness_of_a_disc_and_a_square():
+    assert compactness(np.pi, 2 * np.pi) == pytest.approx(1)
+    assert compactness(1, 4) == pytest.approx(0.785, abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "geo").is_dir(), reason="the footprints of ../shared/data are not here")
+@pytest.mark.parametrize(
+    ("raster", "truth"),
+    [("kampala.tif", "kampala_buildings.geojson"), ("alexandria_height.tif", "alexandria_buildings.geojson")],
+)
+def test_real_footprints_come_back_within_two_percent_and_within_their_plus_minus(raster, truth):
+    with open_scene(SHARED / "geo" / raster) as scene:
+        view = scene.view(max_size=8192)
+    view = replace(view, valid=np.ones_like(view.valid))
+    inside = box(0, 0, view.width, view.height)
+    true = found = bound = 0.0
+    for feature in json.loads((SHARED / "geo" / truth).read_text(encoding="utf-8"))["features"]:
+        footprint = shape(feature["geometry"])
+        pixels = shapely.transform(
+            footprint, lambda p: np.stack(view.georeference.from_lonlat(p[:, 0], p[:, 1]), axis=1)
+        )
+        if not inside.contains(pixels):
+            continue
+        x0, y0, x1, y1 = (int(v) for v in pixels.bounds)
+        window = (max(0, x0 - 2), max(0, y0 - 2), x1 - x0 + 5, y1 - y0 + 5)
+        part = view_part(view, *window)
+        mask = rasterised(affinity.translate(pixels, -window[0], -window[1]), part.height, part.width)
+        region = build_regions(mask[None], part).regions[0]
+        area = area_m2(footprint)
+        assert abs(region.area.value - area) <= region.area.plus_minus
+        true, found, bound = true + area, found + region.area.value, bound + region.area.plus_minus
+    assert found == pytest.approx(true, rel=0.02)
+    assert abs(found - true) <= bound
+
+
+def view_part(view, x, y, width, height):
+    width, height = min(width, view.width - x), min(height, view.height - y)
+    part = (slice(y, y + height), slice(x, x + width))
+    place = view.georeference.resized((x, y, width, height), width, height)
+    return View(view.rgb[part], view.valid[part], place, Window(x, y, width, height), view.gsd_m, view.bands)

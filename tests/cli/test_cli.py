@@ -1,0 +1,90 @@
+"""The command line: what it prints, where, and how it exits."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from evals.scenes import demo, write
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the demo scene and a script of answers."""
+    folder = tmp_path_factory.mktemp("cli")
+    write(demo(), folder / "harbour.tif")
+    raw = '<think>Round.</think><answer>```json[{"bbox_2d": [64, 414, 116, 466]}, {"bbox_2d": [140, 414, 192, 466]}]```</answer>'
+    none = raw.split("[", 1)[0] + "[]```</answer>"
+    script = [
+        {"question": "tanks", "raw": raw},
+        {"question": "helicopters", "raw": none},
+        {"question": "odd", "raw": "?"},
+    ]
+    (folder / "script.json").write_text(json.dumps(script), encoding="utf-8")
+    return folder
+
+
+def t2s(place, *words):
+    command = [sys.executable, "-c", "from t2s_agent.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=120)
+
+
+def segmented(place, query, *more):
+    scripted = ("--prompter", "scripted:script.json", "--segmenter", "box", "--store", "store")
+    return t2s(place, "segment", "harbour.tif", query, *scripted, *more)
+
+
+def test_segment_prints_regions_and_writes_files(place):
+    done = segmented(place, "tanks", "--out", "out")
+    assert done.returncode == 0
+    assert "2 regions" in done.stdout
+    assert "asking" in done.stderr
+    assert {f.name for f in (place / "out").iterdir()} == {"record.json", "mask.tif", "regions.geojson", "preview.png"}
+
+
+def test_json_is_one_document_on_standard_output(place):
+    record = json.loads(segmented(place, "tanks", "--json", "--out", "tanks.geojson").stdout)
+    assert len(record["regions"]) == 2
+    assert json.loads((place / "tanks.geojson").read_text(encoding="utf-8"))["type"] == "FeatureCollection"
+
+
+def test_results_are_refined_described_replayed_and_listed(place):
+    first = json.loads(segmented(place, "tanks", "--json").stdout)["id"]
+    common = ("--store", "store", "--json")
+    second = json.loads(t2s(place, "refine", first, "--drop", 1, "--segmenter", "box", *common).stdout)
+    assert (second["parents"], len(second["regions"])) == ([first], 1)
+    assert json.loads(t2s(place, "describe", first, *common).stdout)["measured"]["count"] == 2
+    assert json.loads(t2s(place, "describe", "harbour.tif", *common).stdout)["measured"]["width_px"] == 640
+    assert json.loads(t2s(place, "replay", first, *common).stdout)["first_difference"] is None
+    assert second["id"] in [r["id"] for r in json.loads(t2s(place, "results", *common).stdout)["results"]]
+
+
+def test_no_target_exits_zero_bad_input_two_and_a_failed_model_three(place):
+    assert segmented(place, "helicopters").returncode == 0
+    assert "Nothing found" in segmented(place, "helicopters").stdout
+    missing = t2s(place, "segment", "absent.tif", "tanks", "--store", "store")
+    assert missing.returncode == 2
+    assert missing.stderr.splitlines()[-1].startswith("image_not_found:")
+    assert segmented(place, "odd").returncode == 3
+    assert segmented(place, "tanks", "--bbox", 5, 52, 4, 51).returncode == 2
+    assert t2s(place, "refine", "r_00000000abcd", "--drop", 1, "--store", "store").returncode == 2
+
+
+def test_importing_is_quick_and_loads_no_torch(place):
+    code = "import time; t = time.perf_counter(); import t2s_agent; s = time.perf_counter() - t; import sys; print(s, 'torch' in sys.modules)"
+    seconds, torch = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert float(seconds) < 0.3
+    assert torch == "False"
+
+
+def test_help_needs_no_torch_and_comes_at_once(place):
+    code = "import sys; sys.argv = ['t2s-agent', '--help']\ntry:\n from t2s_agent.cli import main; main()\nfinally:\n print('torch' in sys.modules)"
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert "segment" in done.stdout
+    assert time.perf_counter() - began < 3

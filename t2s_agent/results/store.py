@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -88,10 +88,10 @@ class ResultStore:
         """All ids, oldest first, whoever owns them."""
         return sorted(f.name for f in self.folder.iterdir() if _ID.fullmatch(f.name) and (f / RECORD).is_file())
 
-    def listed(self, owner: str = "local") -> tuple[list[Result], list[str]]:
-        """The owner's results, newest first, and the ids of those that are damaged."""
+    def listed(self, owner: str = "local", *, of: Sequence[str] | None = None) -> tuple[list[Result], list[str]]:
+        """The owner's results, newest first, and the ids of those that are damaged; only `of` these ids where they are given."""
         results, damaged = [], []
-        for id_ in reversed(self.ids()):
+        for id_ in reversed(self.ids() if of is None else of):
             try:
                 result = self._read(id_)
             except T2SError:

@@ -186,7 +186,13 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
 
 def prompted_of(shop: Workshop, question: str, answer: Answer) -> Prompted:
     instances = [
-        {"box": i.box, "positive": i.positive, "negative": i.negative, "label": plain(i.label, 80), "score": i.score}
+        {
+            "box": i.box and list(i.box),
+            "positive": [list(point) for point in i.positive],
+            "negative": [list(point) for point in i.negative],
+            "label": plain(i.label, 80),
+            "score": i.score,
+        }
         for i in answer.instances
     ]
     words = prompted_words(answer.raw, answer.thinking)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from t2s_agent.errors import T2SError
 
@@ -23,6 +23,14 @@ _WORDS = {
     "blue": ("blue",),
     "nir": ("nir", "near infrared", "near_infrared", "nir1", "near-infrared"),
 }
+
+
+def band_of(index: int, description: str, colour: str, dtype: str) -> Band:
+    """A band as it is meant: a fourth band that is described as light is not alpha, which many writers call it unasked."""
+    band = Band(index, description, colour, dtype)
+    if colour == "alpha" and any(_described([band], name) for name in _WORDS):
+        return replace(band, colour="undefined")
+    return band
 
 
 def choose_bands(bands: Sequence[Band], wanted: str | Sequence[int] | None = None) -> tuple[int, int, int]:

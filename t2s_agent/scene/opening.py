@@ -7,12 +7,14 @@ chosen from the first bytes, with its settings pinned by us.
 import os
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.limits import Limits
@@ -39,6 +41,14 @@ PINNED = {
 # What a damaged file may raise: rasterio lets some of GDAL's errors through as they are.
 DAMAGE = (RasterioError, CPLE_BaseError, ValueError, TypeError, OverflowError, UnicodeDecodeError)
 _NEIGHBOURS = (".tfw", ".wld", ".jgw", ".pgw", ".aux.xml", ".ovr", ".msk", ".rpb", "_rpc.txt", ".imd", ".j2w", ".prj")
+
+
+@contextmanager
+def placeless() -> Iterator[None]:
+    """A file without a georeference is nothing to warn of on standard error: a scene says it in its own `warnings`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
 
 
 def driver_of(head: bytes) -> str:
@@ -107,7 +117,8 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
         if (on_disk.st_dev, on_disk.st_ino) != (held.st_dev, held.st_ino):
             raise unreadable(real, "was exchanged while it was opened")
     try:
-        dataset = rasterio.open(name, driver=driver)
+        with placeless():
+            dataset = rasterio.open(name, driver=driver)
     except DAMAGE as error:
         raise unreadable(real, "is damaged or truncated") from error
     try:

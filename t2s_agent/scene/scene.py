@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.bands import Band, choose_bands, red_and_nir
+from t2s_agent.scene.bands import band_of, choose_bands, red_and_nir
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, neighbours, open_dataset, open_descriptor, resolve, unreadable
@@ -60,7 +60,9 @@ class Scene:
         self.dtype = str(dataset.dtypes[0])
         self.nodata = dataset.nodata
         self.bands = tuple(
-            Band(i, dataset.descriptions[i - 1] or "", dataset.colorinterp[i - 1].name.lower(), dataset.dtypes[i - 1])
+            band_of(
+                i, dataset.descriptions[i - 1] or "", dataset.colorinterp[i - 1].name.lower(), dataset.dtypes[i - 1]
+            )
             for i in dataset.indexes
         )
         gcps, gcp_crs = dataset.gcps
@@ -280,8 +282,9 @@ class Scene:
         window = RasterioWindow(where.x, where.y, where.width, where.height)
         valid = np.ones((height, width), bool)
         flags = {index: self._dataset.mask_flag_enums[index - 1] for index in sorted(set(indexes))}
-        shared = any(MaskFlags.per_dataset in f for f in flags.values())
-        if shared:
+        if any(MaskFlags.alpha in f for f in flags.values()) and not any(b.colour == "alpha" for b in self.bands):
+            return valid  # what the file calls alpha is a band of light
+        if any(MaskFlags.per_dataset in f for f in flags.values()):
             return np.asarray(self._dataset.dataset_mask(window=window, out_shape=(height, width)) > 127)
         masked = [index for index, flag in flags.items() if MaskFlags.all_valid not in flag]
         if masked:

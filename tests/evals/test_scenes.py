@@ -1,6 +1,7 @@
 """Procedural scenes: the truth is that of the pixels."""
 
 import collections
+import itertools
 
 import numpy as np
 import pytest
@@ -66,9 +67,8 @@ def test_the_written_file_puts_things_where_they_are(tmp_path):
 
 def test_every_category_turns_up_and_things_stand_anywhere_in_the_frame():
     seen, places = collections.Counter(), []
-    for seed in range(60):
-        scene = draw(seed, size=224)
-        for thing in scene.objects:
+    for seed, theme in itertools.product(range(10), THEMES):
+        for thing in draw(seed, size=224, theme=theme).objects:
             seen[thing.category] += 1
             places.append(np.array(thing.centroid()) / 224)
     assert len(seen) == 16, seen

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -135,8 +136,8 @@ while True:
 @pytest.mark.slow
 def test_the_store_is_whole_after_kill_9_twenty_times(tmp_path):
     for attempt in range(20):
-        command = [sys.executable, "-c", WRITER, str(tmp_path), os.path.dirname(__file__)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=os.getcwd()) as process:
+        command = [sys.executable, "-c", WRITER, str(tmp_path), str(Path(__file__).parent)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             process.stdout.readline()
             time.sleep(0.02 + 0.01 * attempt)  # somewhere within a write
             process.send_signal(signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +228,23 @@ def test_every_real_raster_opens_or_gives_a_clear_reason():
             assert view.valid.any(), entry["file"]
             if not scene.georeference.located:
                 assert scene.warnings, entry["file"]
+
+
+def test_a_file_that_lies_nowhere_is_opened_without_a_warning(tmp_path, make):
+    path = make.geotiff(tmp_path / "a.tif", bare=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with open_scene(path) as scene:
+            assert scene.view().gsd_m is None
+            assert "no coordinate reference system" in scene.warnings[0]
+
+
+def test_a_fourth_band_of_light_that_the_file_calls_alpha_hides_nothing(tmp_path):
+    path = tmp_path / "nir.tif"
+    with rasterio.open(path, "w", driver="GTiff", height=2, width=2, count=4, dtype="uint8") as file:
+        file.write(np.array([[[9, 9], [9, 9]]] * 3 + [[[0, 50], [100, 200]]], np.uint8))  # written as RGB and alpha
+        file.set_band_description(4, "NIR")
+    with open_scene(path) as scene:
+        assert scene.view().valid.all()
+        assert scene.red_and_nir() == (1, 4)
+        assert scene.read().shape == (4, 2, 2)

@@ -7,7 +7,7 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 
-from t2s_agent.scene import placeless
+from t2s_agent.scene import PINNED, placeless
 from t2s_agent.scene.view import View
 
 
@@ -17,7 +17,7 @@ def write_mask(labels: NDArray[np.uint16], view: View, path: Path) -> None:
     profile = {"height": view.height, "width": view.width, "count": 1, "dtype": "uint16", "nodata": 0}
     if place.transform is not None:
         profile |= {"crs": place.crs, "transform": place.transform}
-    with placeless(), rasterio.MemoryFile() as memory:
+    with rasterio.Env(**PINNED), placeless(), rasterio.MemoryFile() as memory:
         with memory.open(driver="GTiff", **profile) as plain:
             plain.write(labels, 1)
             plain.set_band_description(1, "region id, 0 = none")
@@ -29,5 +29,5 @@ def write_mask(labels: NDArray[np.uint16], view: View, path: Path) -> None:
 
 def read_mask(path: Path) -> NDArray[np.uint16]:
     """The labels (H, W) of a file that `write_mask` wrote."""
-    with placeless(), rasterio.open(path) as file:
+    with rasterio.Env(**PINNED), placeless(), rasterio.open(path) as file:
         return np.asarray(file.read(1), dtype=np.uint16)

@@ -8,6 +8,7 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from rasterio._env import del_gdal_config, set_gdal_config
 from views.data import mask_of, view_of
 
 from t2s_agent.errors import T2SError
@@ -95,6 +96,16 @@ def test_the_mask_is_a_cog_in_place(tmp_path):
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert (file.crs.to_epsg(), file.nodata, file.dtypes) == (32633, 0, ("uint16",))
         assert file.transform == view.georeference.transform
+
+
+def test_what_the_environment_says_of_gdal_does_not_displace_a_mask(tmp_path, request):
+    set_gdal_config("GDAL_GEOREF_SOURCES", "WORLDFILE")
+    request.addfinalizer(lambda: del_gdal_config("GDAL_GEOREF_SOURCES"))
+    view, regions = three()
+    write_mask(regions.labels, view, tmp_path / "mask.tif")
+    del_gdal_config("GDAL_GEOREF_SOURCES")
+    with rasterio.open(tmp_path / "mask.tif") as file:
+        assert file.crs.to_epsg() == 32633
 
 
 def test_a_mask_without_a_place_is_written_too(tmp_path):

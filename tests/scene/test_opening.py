@@ -12,13 +12,13 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio._env import del_gdal_config
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import Limits, open_scene
 from t2s_agent.scene.opening import driver_of
 
 SECRET = 201
-pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 
 @pytest.fixture
@@ -307,10 +307,14 @@ def test_a_truncated_image_says_so(place):
     assert refused("cut.tif", place).code == "image_unreadable"
 
 
-def test_settings_of_the_environment_do_not_matter(place, tmp_path, make, monkeypatch):
-    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "FALSE")
-    monkeypatch.setenv("GDAL_PAM_ENABLED", "YES")
-    monkeypatch.setenv("GDAL_GEOREF_SOURCES", "WORLDFILE")
+def test_settings_of_the_environment_do_not_matter(place, tmp_path, make, monkeypatch, request):
+    for name, value in (
+        ("GDAL_DISABLE_READDIR_ON_OPEN", "FALSE"),
+        ("GDAL_PAM_ENABLED", "YES"),
+        ("GDAL_GEOREF_SOURCES", "WORLDFILE"),
+    ):
+        monkeypatch.setenv(name, value)
+        request.addfinalizer(lambda name=name: del_gdal_config(name))  # rasterio makes what it found its own
     make.geotiff(place / "image.tif", bands=1)
     (place / "image.tif.ovr").write_text(make.vrt(str(tmp_path / "secret.tif"), 15, 20), encoding="utf-8")
     (place / "image.tfw").write_text("9\n0\n0\n-9\n0\n0\n", encoding="utf-8")

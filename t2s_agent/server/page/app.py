@@ -1,0 +1,40 @@
+"""The same view as an MCP App: one self-contained HTML that a host shows beside a tool's answer.
+
+It asks for nothing from any network: the host hands it the tool's result, and it reads the outlines and the picture as the
+resource `VIEW_URI` (whose text `shown.view_json` makes) and calls `refine_mask`, both through the host.
+
+This module imports neither the pipeline nor anything else that would slow the start of a server.
+"""
+
+from mcp.server.apps import Apps, ResourceCsp
+
+from t2s_agent.server.page.assets import static_text
+
+APP_URI = "ui://t2s/result.html"
+VIEW_URI = "t2s://results/{result_id}/view"
+TOOL_META = {"ui": {"resourceUri": APP_URI}}  # the `meta` of a tool whose answer the app shows
+
+
+def app_html() -> str:
+    """Everything in one file: hosts show it in a frame that may load nothing."""
+    return (
+        static_text("app.html")
+        .replace("/*page.css*/", static_text("page.css"))
+        .replace("/*result.js*/", static_text("result.js"))
+        .replace("/*app.js*/", static_text("app.js"))
+    )
+
+
+def app_extension() -> Apps:
+    """For `MCPServer(extensions=[app_extension()])`: advertises the extension and serves the HTML."""
+    apps = Apps()
+    apps.add_html_resource(
+        APP_URI,
+        app_html(),
+        name="result",
+        title="Result on the picture",
+        description="Outlines, measures and lineage of a result, and corrections by clicks.",
+        csp=ResourceCsp(connect_domains=[], resource_domains=[]),
+        prefers_border=False,
+    )
+    return apps

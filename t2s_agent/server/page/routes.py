@@ -1,0 +1,240 @@
+"""The page's addresses. Files of the page are public and carry nothing of anybody's; everything else goes through `shop_of`."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from anyio.to_thread import run_sync
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from t2s_agent.errors import Code, T2SError
+from t2s_agent.pipeline import Refinement, Workshop, refine, segment
+from t2s_agent.pipeline.workshop import LONGEST_QUERY
+from t2s_agent.server.page.assets import static_text
+from t2s_agent.server.page.shown import FILES, PRIVATE, Shelf, grounded, picture, shown, thumbnail
+from t2s_agent.server.page.work import Work, WorkResponse, error_of, in_thread
+
+STATIC = {
+    "page.css": "text/css",
+    "result.js": "text/javascript",
+    "page.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+# Nothing from elsewhere, nothing inline, and no text that turns into HTML by any road.
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_PUBLIC = {**_ALWAYS, "Cache-Control": "no-cache", "Content-Security-Policy": CSP}
+_PRIVATE = {
+    **_ALWAYS,
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+_LARGEST_BODY = 64 * 2**10  # bytes: two hundred points and a question take a fifth of it
+_MOST_POINTS = 200
+_STATUS: dict[Code, int] = {
+    "result_unknown": 404,
+    "image_not_found": 404,
+    "image_unreadable": 409,
+    "limit_exceeded": 413,
+    "result_damaged": 500,
+    "output_unwritable": 500,
+    "model_unavailable": 503,
+    "model_failed": 502,
+    "endpoint_failed": 502,
+    "answer_unparsable": 502,
+}
+Pair = tuple[float, float]
+Body = TypeVar("Body", bound=BaseModel)
+Handler = Callable[[Request, Workshop], Awaitable[Response]]
+
+
+class Correction(BaseModel):
+    """What a person asks of a result. Points are in View pixels."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    positive: list[Pair] = Field([], max_length=_MOST_POINTS)
+    negative: list[Pair] = Field([], max_length=_MOST_POINTS)
+    keep: list[int] = Field([], max_length=65_535)
+    drop: list[int] = Field([], max_length=65_535)
+    instruction: str = Field("", max_length=LONGEST_QUERY)
+
+
+class Question(BaseModel):
+    """A new question about an image in the allowed folders."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str = Field(min_length=1, max_length=1_000)
+    query: str = Field(max_length=LONGEST_QUERY)
+
+
+def no_images(_: Workshop) -> Sequence[str]:
+    """No image may be asked about from the page."""
+    return ()
+
+
+def page_routes(
+    shop_of: Callable[[Request], Workshop],
+    *,
+    images_of: Callable[[Workshop], Sequence[str]] = no_images,
+    work: Work = in_thread,
+) -> list[BaseRoute]:
+    """The page and what it reads.
+
+    `shop_of` gives the workshop of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
+    about, as `Workshop.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
+    its own. Host names are the application's to check: what answers to any Host can be read by any site (DNS rebinding).
+    """
+    shelf = Shelf()
+
+    async def results(request: Request, shop: Workshop) -> Response:
+        most, before = _count(request), request.query_params.get("before", "")
+        listed = await run_sync(shelf.summaries, shop)
+        start = next((i + 1 for i, s in enumerate(listed) if s.id == before), len(listed)) if before else 0
+        part = [summary.model_dump(mode="json") for summary in listed[start : start + most]]
+        return _json({"results": part, "total": len(listed), "more": start + most < len(listed)})
+
+    async def result(request: Request, shop: Workshop) -> Response:
+        def read() -> dict[str, Any]:
+            return shown(shop, shop.store.load(request.path_params["id"], shop.owner), shelf.summaries(shop))
+
+        return _json(await run_sync(read))
+
+    async def image(request: Request, shop: Workshop) -> Response:
+        def read() -> bytes:
+            return picture(shop, shop.store.load(request.path_params["id"], shop.owner))
+
+        return Response(await run_sync(read), media_type="image/jpeg")
+
+    async def thumb(request: Request, shop: Workshop) -> Response:
+        def read() -> bytes:
+            return thumbnail(shop, shop.store.load(request.path_params["id"], shop.owner))
+
+        return Response(await run_sync(read), media_type="image/jpeg")
+
+    async def file(request: Request, shop: Workshop) -> Response:
+        id_, name = request.path_params["id"], request.path_params["name"]
+        if name not in FILES:
+            raise T2SError("result_unknown", f"a result has no file {name[:60]!r}", f"It has {', '.join(FILES)}")
+        if name == "record.json":  # without what is the server's own
+            text = (await run_sync(shop.store.load, id_, shop.owner)).model_dump_json(indent=1, exclude=PRIVATE)
+            attached = {"Content-Disposition": f'attachment; filename="{id_}-{name}"'}
+            return Response(text, media_type="application/json", headers=attached)
+        path = await run_sync(shop.store.artifact, id_, name, shop.owner)
+        return FileResponse(path, filename=f"{id_}-{name}", media_type="application/octet-stream")
+
+    async def images(_: Request, shop: Workshop) -> Response:
+        return _json({"images": list(await run_sync(images_of, shop)) if shop.settings.roots else []})
+
+    async def ask(request: Request, shop: Workshop) -> Response:
+        asked = await _body(request, Question)
+        if (
+            not shop.settings.roots
+        ):  # without roots any file that the server's user can read would be "named by a person"
+            raise T2SError("image_not_found", "no folder of images is allowed here", "Start the server with --root")
+        return WorkResponse(shop, lambda progress: segment(shop, asked.image, asked.query, progress=progress), work)
+
+    async def correct(request: Request, shop: Workshop) -> Response:
+        id_, asked = request.path_params["id"], await _body(request, Correction)
+
+        def task(progress: Callable[[str], None]) -> Any:
+            parent = shop.store.load(id_, shop.owner)
+            how = Refinement(
+                instruction=asked.instruction.strip(),
+                positive=grounded(shop, parent, asked.positive),
+                negative=grounded(shop, parent, asked.negative),
+                keep=tuple(asked.keep),
+                drop=tuple(asked.drop),
+            )
+            return refine(shop, id_, how, progress=progress)
+
+        return WorkResponse(shop, task, work)
+
+    def guarded(handler: Handler, *, changes: bool = False) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            if changes:
+                _same_site(request)
+            try:
+                response = await handler(request, shop_of(request))
+            except T2SError as error:
+                response = JSONResponse({"error": error_of(error)}, _STATUS.get(error.code, 400))
+            response.headers.update(_PRIVATE)
+            return response
+
+        return endpoint
+
+    return [
+        Route("/", _static("index.html", "text/html")),
+        *(Route(f"/page/{name}", _static(name, kind)) for name, kind in STATIC.items()),
+        Route("/api/results", guarded(results), methods=["GET"]),
+        Route("/api/results", guarded(ask, changes=True), methods=["POST"]),
+        Route("/api/images", guarded(images)),
+        Route("/api/results/{id}", guarded(result)),
+        Route("/api/results/{id}/image", guarded(image)),
+        Route("/api/results/{id}/thumbnail", guarded(thumb)),
+        Route("/api/results/{id}/files/{name}", guarded(file)),
+        Route("/api/results/{id}/refine", guarded(correct, changes=True), methods=["POST"]),
+    ]
+
+
+def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    body = static_text(name)
+
+    async def endpoint(_: Request) -> Response:
+        return Response(body, media_type=kind, headers=_PUBLIC)
+
+    return endpoint
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return JSONResponse(body)
+
+
+def _count(request: Request) -> int:
+    given = request.query_params.get("limit", "50")
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= 200):
+        raise T2SError("argument_invalid", f"limit = {given[:20]!r}", "Give a whole number from 1 to 200")
+    return int(given)
+
+
+def _same_site(request: Request) -> None:
+    """Refuses what another site's page sends through a person's browser. Programs send neither header and pass."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    foreign = site not in ("same-origin", "none") if site else False
+    if not site and origin:
+        foreign = urlsplit(origin).netloc != request.headers.get("host")
+    if foreign:
+        raise HTTPException(403, "This request comes from another site")
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise HTTPException(415, "Send application/json")
+
+
+async def _body(request: Request, kind: type[Body]) -> Body:
+    """The request's JSON as a model. `argument_invalid` names the first field that is wrong."""
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > _LARGEST_BODY:
+            raise T2SError("limit_exceeded", f"the request has more than {_LARGEST_BODY} bytes", "Send fewer points")
+    try:
+        return kind.model_validate(json.loads(raw))
+    except (ValueError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "it is not JSON"}
+        where = ".".join(str(part) for part in first["loc"]) or "the request"
+        raise T2SError(
+            "argument_invalid", f"{where}: {first['msg']}", f"Send {', '.join(kind.model_fields)}"
+        ) from error

@@ -1,0 +1,229 @@
+"""What people are shown of results: lists, outlines in picture pixels, lineage, pictures. Plain functions, without a loop."""
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import rasterio.features
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+from shapely.geometry import MultiPolygon, Polygon, shape
+
+from t2s_agent.errors import T2SError
+from t2s_agent.instance import Point
+from t2s_agent.pipeline import Workshop
+from t2s_agent.pipeline.workshop import MASK, PREVIEW, view_of
+from t2s_agent.regions.polygons import simplified
+from t2s_agent.regions.raster import read_mask
+from t2s_agent.results.record import Result
+from t2s_agent.scene.georeference import Georeference
+
+FILES = ("mask.tif", "regions.geojson", "preview.png", "record.json")
+PRIVATE: Any = {"scene": {"path"}, "owner": True}  # of a record: where files lie on this machine, and who owns what
+_GRID = 17  # places a side whose longitude and latitude the page knows; it interpolates between them
+_RELATIVES = 200  # results in one tree
+_THUMBNAIL = 176  # px
+_QUALITY = 92  # of JPEG: outlines are compared with edges in the picture
+
+
+class Summary(BaseModel):
+    """A result in a list or a tree."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    parents: tuple[str, ...]
+    operation: str
+    query: str
+    status: str
+    image: str
+    count: int
+    total_area: float
+    total_area_pm: float
+    unit_area: str
+    created_utc: str
+
+
+class Shelf:
+    """An owner's results as summaries. A result never changes, so each record is read once."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], dict[str, Summary | None]] = {}
+        self._lock = threading.Lock()
+
+    def summaries(self, shop: Workshop) -> list[Summary]:
+        """Newest first. Damaged records are left out."""
+        with self._lock:
+            held = self._held.setdefault((str(shop.store.folder), shop.owner), {})
+            there = shop.store.ids()
+            for gone in held.keys() - set(there):
+                del held[gone]
+            fresh = [id_ for id_ in there if id_ not in held]
+            own, _ = shop.store.listed(shop.owner, of=fresh)
+            held |= dict.fromkeys(fresh)  # None: somebody else's, or damaged
+            held |= {result.id: summary_of(result) for result in own}
+            kept = [summary for summary in held.values() if summary]
+        return sorted(kept, key=lambda s: (s.created_utc, s.id), reverse=True)
+
+
+def summary_of(result: Result) -> Summary:
+    """The few facts of a result by which it is recognised."""
+    return Summary(
+        id=result.id,
+        parents=result.parents,
+        operation=result.operation,
+        query=result.query,
+        status=result.status,
+        image=result.scene.name,
+        count=len(result.regions),
+        total_area=result.total_area,
+        total_area_pm=result.total_area_pm,
+        unit_area=result.unit_area,
+        created_utc=result.created_utc,
+    )
+
+
+def shown(shop: Workshop, result: Result, others: Sequence[Summary]) -> dict[str, Any]:
+    """All that the page shows of a result apart from its picture. `others` are the owner's results, this one among them.
+
+    `outlines` are rings [x, y, x, y ...] in View pixels; `grid` is lon/lat at 17 x 17 places of the View, or None where the
+    image cannot be opened any more or has no ground.
+    """
+    width, height = result.scene.view_size
+    folder = shop.store.artifact(result.id, MASK, shop.owner).parent
+    place, remark = _place_of(shop, result)
+    return {
+        "record": result.model_dump(mode="json", exclude=PRIVATE),
+        "outlines": outlines(read_mask(folder / MASK)),
+        "grid": None if place is None else lonlat_grid(place, width, height),
+        "gsd_m": None if place is None else place.gsd_m(width / 2, height / 2),
+        "remark": remark,
+        "lineage": [summary.model_dump(mode="json") for summary in relatives(result.id, others)],
+        "files": [{"name": name, "bytes": (folder / name).stat().st_size} for name in FILES],
+        "would_use": {"prompter": shop.settings.prompter, "segmenter": shop.settings.segmenter},
+    }
+
+
+def _place_of(shop: Workshop, result: Result) -> tuple[Georeference | None, str]:
+    """Where the View lies, and why that cannot be known: the image may have gone since."""
+    if not result.located:
+        return None, ""
+    try:
+        return place_of(shop, result), ""
+    except T2SError as error:
+        return None, str(error)
+
+
+def place_of(shop: Workshop, result: Result) -> Georeference:
+    """From a result's View pixels to the ground. Opens the image, reads none of its pixels."""
+    with shop.scene(result.scene.path) as scene:
+        return scene.georeference.resized(result.scene.window, *result.scene.view_size)
+
+
+def outlines(labels: NDArray[np.uint16]) -> list[dict[str, Any]]:
+    """Of each region its id, its rings in pixels (holes too: fill them even-odd) and a place inside for its number."""
+    parts: dict[int, list[Polygon]] = {}
+    for geometry, value in rasterio.features.shapes(labels, mask=labels > 0, connectivity=4):
+        parts.setdefault(int(value), []).append(shape(geometry))
+    return [_outline(id_, parts[id_]) for id_ in sorted(parts)]
+
+
+def _outline(id_: int, parts: list[Polygon]) -> dict[str, Any]:
+    smooth = simplified(parts[0] if len(parts) == 1 else MultiPolygon(parts))
+    largest = max(parts, key=lambda part: float(part.area))
+    inside = largest.centroid if largest.contains(largest.centroid) else largest.representative_point()
+    rings = [
+        np.round(np.asarray(ring.coords)[:-1], 2).ravel().tolist()
+        for part in getattr(smooth, "geoms", (smooth,))
+        for ring in (part.exterior, *part.interiors)
+    ]
+    return {"id": id_, "rings": rings, "inside": [round(inside.x, 1), round(inside.y, 1)]}
+
+
+def lonlat_grid(place: Georeference, width: int, height: int) -> list[list[list[float] | None]]:
+    """[row][column] -> [lon, lat] at evenly spread places from corner to corner; None for one beside the Earth.
+
+    Longitudes run on across 180 degrees, so that what lies between two places can be interpolated.
+    """
+    x, y = np.meshgrid(np.linspace(0, width, _GRID), np.linspace(0, height, _GRID))
+    lon, lat = (v.reshape(x.shape) for v in place.to_lonlat(x.ravel(), y.ravel()))
+    seen = np.isfinite(lon) & np.isfinite(lat)
+    if seen.any() and np.ptp(lon[seen]) > 180:
+        lon = np.where(lon < 0, lon + 360, lon)
+    return [
+        [[round(float(a), 8), round(float(b), 8)] if ok else None for a, b, ok in zip(*row, strict=True)]
+        for row in zip(lon, lat, seen, strict=True)
+    ]
+
+
+def relatives(id_: str, summaries: Sequence[Summary]) -> list[Summary]:
+    """Everything that a result comes from or that comes of those, oldest first; the 200 nearest to it."""
+    by_id = {summary.id: summary for summary in summaries}
+    children: dict[str, list[str]] = {}
+    for summary in reversed(summaries):
+        for parent in summary.parents:
+            children.setdefault(parent, []).append(summary.id)
+    found, edge = [id_], [id_]
+    while edge and len(found) < _RELATIVES:
+        near = [p for each in edge for p in ((*by_id[each].parents, *children.get(each, ())) if each in by_id else ())]
+        edge = [each for each in dict.fromkeys(near) if each in by_id and each not in found]
+        found += edge
+    kept = [by_id[each] for each in found[:_RELATIVES] if each in by_id]
+    return sorted(kept, key=lambda s: (s.created_utc, s.id))
+
+
+def picture(shop: Workshop, result: Result) -> bytes:
+    """What the models saw, as JPEG. `image_unreadable` where the image has changed since, `image_not_found` where it has gone."""
+    return _jpeg(Image.fromarray(view_of(shop, result).rgb))
+
+
+def thumbnail(shop: Workshop, result: Result) -> bytes:
+    """The picture with its outlines, small, without the legend below it. JPEG."""
+    with Image.open(shop.store.artifact(result.id, PREVIEW, shop.owner)) as preview:
+        width, height = result.scene.view_size
+        small = preview.convert("RGB").crop((0, 0, preview.width, round(preview.width * height / width)))
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    return _jpeg(small)
+
+
+def view_json(shop: Workshop, shelf: Shelf, result_id: str) -> str:
+    """All of a result in one text, for the MCP App: its picture is a data URL, empty where the image has gone."""
+    result = shop.store.load(result_id, shop.owner)
+    view = shown(shop, result, shelf.summaries(shop))
+    try:
+        view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(shop, result)).decode()
+    except T2SError as error:
+        view["picture"], view["remark"] = "", str(error)
+    return json.dumps(view, separators=(",", ":"))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=_QUALITY, subsampling=0)
+    return out.getvalue()
+
+
+def grounded(shop: Workshop, result: Result, points: Sequence[Point]) -> tuple[Point, ...]:
+    """View pixels as a refinement wants them: lon/lat, or scene pixels where there is no ground."""
+    if not points:
+        return ()
+    width, height = result.scene.view_size
+    for x, y in points:
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise T2SError(
+                "bbox_outside",
+                f"the point {[x, y]} lies beside the picture",
+                f"The picture has {width} x {height} pixels, counted from its upper left corner",
+            )
+    xs, ys = np.array(points, dtype=np.float64).T
+    if result.located:
+        lon, lat = place_of(shop, result).to_lonlat(xs, ys)
+        return tuple(zip(lon.tolist(), lat.tolist(), strict=True))
+    left, top, wide, high = result.scene.window
+    moved = left + xs * wide / width, top + ys * high / height
+    return tuple(zip(moved[0].tolist(), moved[1].tolist(), strict=True))

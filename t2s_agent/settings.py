@@ -4,13 +4,15 @@ The file is `t2s.toml` in the working folder, or what T2S_CONFIG names. Every se
 `--prompter`, `T2S_PROMPTER`, `prompter = "..."`.
 """
 
+import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -26,9 +28,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="T2S_", extra="forbid", frozen=True)
 
-    roots: tuple[Path, ...] = Field(
+    roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
-        description="folders that imagery may be opened from; empty: the folder of the image that is named",
+        description="folders that imagery may be opened from; empty: the folder of the image that a person names, and on "
+        "a server nothing but the demo scene",
     )
     prompter: str = Field(
         "nano", description="who reads the question: nano, a hub name, a folder, URL#model, scripted:FILE"
@@ -47,6 +50,47 @@ class Settings(BaseSettings):
     max_pixels: int = Field(50_000 * 50_000, ge=1, description="pixels of a scene; a larger one is refused")
     read_seconds: float = Field(60.0, gt=0, description="time budget of one read of a scene")
 
+    # the server
+    host: str = Field("127.0.0.1", description="address that the HTTP server binds; beyond loopback it needs tokens")
+    port: int = Field(8321, ge=0, le=65535, description="port of the HTTP server; 0: any free one")
+    tokens: Path | None = Field(
+        None, description="file of 'name token' lines (or 'name sha256:HEX'), read again when it changes"
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="names by which others reach the HTTP server, besides loopback's: maps.example.org"
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="web origins that may call the HTTP server, besides its own: https://maps.example.org"
+    )
+    max_body_bytes: int = Field(2**20, ge=1024, description="largest request that the HTTP server reads")
+    rate_per_minute: int = Field(600, ge=0, description="HTTP requests a minute of one credential; 0: no limit")
+    workers: int = Field(1, ge=1, le=64, description="calls that models work on at the same time")
+    max_waiting: int = Field(32, ge=1, description="calls of one credential that may wait; further ones are refused")
+    answer_within_s: float = Field(
+        45.0,
+        gt=0,
+        description="a call that takes longer is answered 'running'; the same call again joins the same work",
+    )
+    preload: bool = Field(True, description="load the models in the background once the server has started")
+    previews: bool = Field(True, description="let answers carry a small picture")
+    preview_size: int = Field(512, ge=64, le=2048, description="longer side of that picture, in pixels")
+    structured_output: bool = Field(True, description="answers also as structured content, with a schema")
+    resource_links: Literal["auto", "always", "never"] = Field(
+        "auto", description="links to a result's files in answers; auto: where not all regions fit in the answer"
+    )
+
+    @field_validator("roots", mode="before")
+    @classmethod
+    def _folders(cls, value: Any) -> Any:
+        """T2S_ROOTS: one folder, several as in PATH, or a JSON list."""
+        return _listed(value, os.pathsep)
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """One name, several with commas, or a JSON list."""
+        return _listed(value, ",")
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -58,6 +102,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = Path(os.environ.get("T2S_CONFIG", "t2s.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def _listed(value: Any, separator: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)  # a ValueError here becomes the setting's error
+    return [part.strip() for part in value.split(separator) if part.strip()]
 
 
 def load_settings(**flags: Any) -> Settings:

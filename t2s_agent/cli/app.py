@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from t2s_agent.cli.serve import serve
 from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
 from t2s_agent.settings import load_settings
@@ -217,6 +218,9 @@ def doctor(as_json: Json = False) -> None:
     from t2s_agent.cli.doctor import examine
 
     Screen(as_json).examined(examine(load_settings()))
+
+
+app.command()(serve)
 
 
 def _copied(folder: Path, out: Path | None, screen: Screen) -> None:

@@ -1,0 +1,125 @@
+"""A call of a tool: joined to its job, watched, told about, and answered in whichever way it ends."""
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
+
+from t2s_agent.errors import T2SError
+from t2s_agent.server.jobs import Job, Jobs, Watch
+from t2s_agent.server.service import OWNER, Service
+
+log = logging.getLogger(__name__)
+LONGEST_ERROR = 400  # characters
+_HEARTBEAT_S = 5.0  # a step that lasts is told again, so that clients which wait for progress go on waiting
+_FILES = {
+    "record.json": "application/json",
+    "regions.geojson": "application/geo+json",
+    "mask.tif": "image/tiff",
+    "preview.png": "image/png",
+}
+
+
+async def answered(
+    service: Service, tool: str, work: Callable[..., Any], arguments: dict[str, Any], ctx: Context[Any, Any]
+) -> CallToolResult:
+    """What the agent gets. The work is done by a thread of the service's; it is stopped where this call is cancelled."""
+    owner = OWNER.get()
+
+    def labour(progress: Callable[[str], None]) -> Any:
+        return work(service.shop(owner), progress=progress, **arguments)
+
+    try:
+        watch = service.jobs.join(owner, tool, arguments, labour)
+        in_time = False
+        try:
+            in_time = await _watched(watch, service.jobs, service.settings.answer_within_s, ctx)
+        except asyncio.CancelledError:
+            in_time = True  # whoever cancels wants nothing later
+            raise
+        finally:
+            service.jobs.leave(watch, promise=not in_time)
+    except T2SError as error:
+        return failed(error)
+    if not in_time:
+        return _told(service, _running(tool, watch.job))
+    if isinstance(watch.job.error, T2SError):
+        return failed(watch.job.error)
+    if watch.job.error is not None:
+        return failed(
+            T2SError(
+                "internal",
+                f"{tool} met a fault of the server's own ({type(watch.job.error).__name__})",
+                "Its operator finds the details in the log; other arguments may work",
+            )
+        )
+    answer = watch.job.answer
+    return _told(service, answer.facts(), answer.picture)
+
+
+def failed(error: T2SError) -> CallToolResult:
+    """An error as an agent reads it: `code: what. what to do.`, at most 400 characters, of which the last part survives."""
+    text = str(error)
+    if len(text) > LONGEST_ERROR:
+        room = LONGEST_ERROR - len(error.code) - min(len(error.fix), 250) - 8
+        what = error.what if len(error.what) <= room else error.what[: room - 1] + "…"
+        text = str(T2SError(error.code, what, error.fix))
+        text = text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 2] + "…."
+    return CallToolResult(is_error=True, content=[TextContent(type="text", text=text)])
+
+
+async def _watched(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any, Any]) -> bool:
+    """Tells the caller of every step until the job is done; False where that takes too long."""
+    job, loop = watch.job, asyncio.get_running_loop()
+    began, told = loop.time(), 0
+    while not job.done:
+        left = began + patience_s - loop.time()
+        if left <= 0:
+            return False
+        told += 1
+        await ctx.report_progress(told, message=_step(job, jobs, loop.time() - began))
+        await watch.change(min(left, _HEARTBEAT_S))
+    return True
+
+
+def _step(job: Job, jobs: Jobs, seconds: float) -> str:
+    waiting = jobs.ahead_of(job)
+    if waiting:
+        return f"waiting for a model, place {waiting} in your queue"
+    text = "".join(c if c.isprintable() else " " for c in job.step)[:200] or "starting"
+    return f"{text} ({seconds:.0f} s)" if seconds >= _HEARTBEAT_S else text
+
+
+def _running(tool: str, job: Job) -> dict[str, Any]:
+    return {
+        "status": "running",
+        "job": job.id,
+        "next": f"call {tool} again with the same arguments: it joins this work and waits for it",
+    }
+
+
+def _told(service: Service, facts: dict[str, Any], picture: bytes = b"") -> CallToolResult:
+    """Text and structured content with the same facts, then a picture and links where they are wanted."""
+    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+    content: list[Any] = [TextContent(type="text", text=text)]
+    if picture:
+        data = base64.b64encode(picture).decode()
+        content.append(ImageContent(type="image", data=data, mime_type="image/jpeg"))
+    content += _links(service.settings.resource_links, facts)
+    return CallToolResult(content=content, structured_content=facts if service.settings.structured_output else None)
+
+
+def _links(wanted: str, facts: dict[str, Any]) -> Sequence[ResourceLink]:
+    """Links to a result's files: always, never, or (auto) where not all of its regions are in the answer."""
+    result_id = facts.get("result_id")
+    if not result_id or wanted == "never" or (wanted == "auto" and "next" not in facts):
+        return []
+    return [
+        ResourceLink(type="resource_link", uri=f"t2s://results/{result_id}/{name}", name=name, mime_type=kind)
+        for name, kind in _FILES.items()
+    ]

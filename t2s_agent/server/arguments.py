@@ -1,0 +1,130 @@
+"""Arguments of a call checked against the tool's own schema, with errors that an agent can act on.
+
+A schema says what it allows: unknown names are refused where it says `additionalProperties: false`, as our tools do; keywords that
+are not understood here are left to the tool.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from t2s_agent.errors import T2SError
+
+Schema = Mapping[str, Any]
+_KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def checked(tool: str, schema: Schema, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as the tool gets them. Lists that came as JSON text, as some clients send them, are read.
+
+    Raises `argument_invalid` naming the argument, what it was and what it may be.
+    """
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    if schema.get("additionalProperties") is False:
+        for name in arguments:
+            if name not in properties:
+                raise _unknown(tool, name, list(properties))
+    for name in schema.get("required", ()):
+        if name not in arguments:
+            about = properties.get(name, {}).get("description", "")
+            raise T2SError(
+                "argument_invalid",
+                f"{tool} needs {name}" + (f": {about}" if about else ""),
+                f"Call it again with {name}",
+            )
+    mended = {name: _mended(value, properties.get(name, {})) for name, value in arguments.items()}
+    for name, value in mended.items():
+        if name in properties:
+            _check(name, value, properties[name])
+    return mended
+
+
+def _unknown(tool: str, name: str, known: list[str]) -> T2SError:
+    near = get_close_matches(name.lower(), known, n=2, cutoff=0.5)
+    near += [each for each in known if len(name) > 3 and each not in near and (each in name or name in each)][:1]
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    return T2SError("argument_invalid", f"{tool} has no argument {_shown(name)}", f"{hint}It takes {', '.join(known)}")
+
+
+def _mended(value: Any, schema: Schema) -> Any:
+    if schema.get("type") not in ("array", "object") or not isinstance(value, str):
+        return value
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return read if isinstance(read, list | dict) else value
+
+
+def _check(name: str, value: Any, schema: Schema) -> None:
+    kind = schema.get("type")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        return
+    if not _is(value, kind):
+        wanted = _KINDS[kind]
+        if kind == "array" and isinstance(schema.get("items"), Mapping):
+            wanted += f" such as {_example(schema['items'])}"
+        raise T2SError("argument_invalid", f"{name} = {_shown(value)} is not {wanted}", f"Give {wanted}")
+    choices = schema.get("enum")
+    if choices and value not in choices:
+        near = get_close_matches(str(value).lower(), map(str, choices), n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        listed = ", ".join(map(str, choices))
+        raise T2SError("argument_invalid", f"{name} = {_shown(value)} is no choice", f"{hint}Choose from {listed}")
+    if kind in ("integer", "number"):
+        low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+        if not low <= value <= high:
+            bounds = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
+            raise T2SError("argument_invalid", f"{name} = {_shown(value)} is out of range", f"Give a number {bounds}")
+    if kind == "array" and isinstance(schema.get("items"), Mapping):
+        for each in value:
+            _check_item(name, value, each, schema["items"])
+
+
+def _check_item(name: str, whole: Any, item: Any, schema: Schema) -> None:
+    kind = schema.get("type")
+    fits = not isinstance(kind, str) or kind not in _KINDS or _is(item, kind)
+    if fits and kind == "array" and isinstance(schema.get("items"), Mapping):
+        for each in item:
+            _check_item(name, whole, each, schema["items"])
+        return
+    if not fits:
+        raise T2SError(
+            "argument_invalid",
+            f"{name} = {_shown(whole)} holds {_shown(item)}, which is not {_KINDS[str(kind)]}",
+            f"Give a list such as {_example(schema)}",
+        )
+
+
+def _is(value: Any, kind: str) -> bool:
+    if kind == "string":
+        return isinstance(value, str)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "array":
+        return isinstance(value, list)
+    if kind == "object":
+        return isinstance(value, dict)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return False
+    return kind == "number" or float(value).is_integer()
+
+
+def _example(items: Schema) -> str:
+    if items.get("type") == "array":
+        return "[[4.35, 51.87], [4.36, 51.88]]"
+    return "[1, 2]" if items.get("type") == "integer" else "[4.33, 51.90, 4.34, 51.91]"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."

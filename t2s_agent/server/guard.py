@@ -1,0 +1,123 @@
+"""What stands before everything served over HTTP: hosts and origins, sign-in, rates, sizes."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.transport_security import RequestBodyLimitMiddleware
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from t2s_agent.server.service import LOCAL, OWNER_KEY
+from t2s_agent.server.tokens import Tokens
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_GUESSES = 60  # wrong tokens a minute from one address
+_REMEMBERED = 10_000  # callers whose rates are kept
+
+
+class Guard:
+    """Refuses what should not get in; writes whose request it is into the scope of what does.
+
+    /health answers to anybody. /mcp needs a credential; pages decide for themselves by the owner in the scope.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Sequence[str],
+        origins: Sequence[str],
+        tokens: Tokens | None,
+        max_body_bytes: int,
+        rate_per_minute: int,
+    ) -> None:
+        self._app = RequestBodyLimitMiddleware(app, max_body_bytes)
+        self._hosts = {host.lower() for host in (*LOOPBACK, *hosts)}
+        self._origins = {origin.rstrip("/").lower() for origin in origins}
+        self._tokens = tokens
+        self._rates = Rates(rate_per_minute)
+        self._guesses = Rates(_GUESSES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == "/health":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        """An answer to a request that goes no further; else None, and the scope knows the owner."""
+        headers = Headers(scope=scope)
+        if not self._own_host(headers.get("host", "")):
+            return _refused(421, "this name is not served here", "Add it with --allowed-host")
+        origin = headers.get("origin")
+        if origin is not None and not self._own_origin(origin):
+            return _refused(403, "pages of this origin may not call", "Add it with --allowed-origin")
+        address = (scope.get("client") or ("?",))[0]
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        owner = LOCAL if self._tokens is None else None
+        if self._tokens is not None and scheme.lower() == "bearer":
+            owner = self._tokens.owner(token.strip())
+            if owner is None and not self._guesses.allow(address):
+                return _refused(429, "too many wrong tokens", "Wait a minute", {"Retry-After": "60"})
+        if owner is None and (scope["path"] == "/mcp" or scope["path"].startswith("/mcp/")):
+            return _refused(
+                401,
+                "no valid token",
+                "Send 'Authorization: Bearer TOKEN'",
+                {"WWW-Authenticate": 'Bearer realm="t2s-agent"'},
+            )
+        if not self._rates.allow(owner or address):
+            return _refused(429, "too many requests", "Wait some seconds", {"Retry-After": "5"})
+        if owner is not None:
+            scope[OWNER_KEY] = owner
+        if owner is not None and self._tokens is not None:
+            # binds the SDK's sessions to the credential that opened them
+            scope["user"] = AuthenticatedUser(AccessToken(token="", client_id=owner, scopes=[]))
+        return None
+
+    def _own_host(self, host: str) -> bool:
+        return _name(host) in self._hosts or host.lower() in self._hosts
+
+    def _own_origin(self, origin: str) -> bool:
+        parts = urlsplit(origin.lower())
+        return origin.rstrip("/").lower() in self._origins or (
+            parts.scheme in ("http", "https") and self._own_host(parts.netloc)
+        )
+
+
+class Rates:
+    """Buckets of tokens, one a caller: so many a minute, as many at once."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # caller -> left, when
+
+    def allow(self, caller: str) -> bool:
+        """Whether this caller may go on now; 0 a minute means no limit."""
+        if not self._per_minute:
+            return True
+        now = time.monotonic()
+        left, when = self._buckets.pop(caller, (float(self._per_minute), now))
+        left = min(float(self._per_minute), left + (now - when) * self._per_minute / 60)
+        self._buckets[caller] = (left - 1 if left >= 1 else left, now)
+        if len(self._buckets) > _REMEMBERED:
+            self._buckets.popitem(last=False)
+        return left >= 1
+
+
+def _name(host: str) -> str:
+    """A host without its port, lower case; [::1]:80 is ::1."""
+    host = host.lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host
+
+
+def _refused(status: int, what: str, fix: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": f"{what}. {fix}."}, status, headers)

@@ -1,0 +1,125 @@
+"""The server over HTTP: MCP at /mcp, the page at /, /health, all behind one guard."""
+
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from t2s_agent.errors import T2SError
+from t2s_agent.server.build import AgentServer
+from t2s_agent.server.guard import LOOPBACK, Guard
+from t2s_agent.server.service import OWNER_KEY, Service
+from t2s_agent.server.tokens import Tokens
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mcp.server import MCPServer
+
+    from t2s_agent.pipeline import Workshop
+    from t2s_agent.settings import Settings
+
+STOP_S = 1  # connections get so long to end, then work gets as long: together well under three seconds
+_WARM_AFTER_S = 1.0
+
+
+def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
+    """The application of a server that `build_server` made.
+
+    Raises `argument_invalid` where it would be reachable from elsewhere without tokens.
+    """
+    if not isinstance(server, AgentServer):
+        raise TypeError("build_app serves what build_server made")
+    service = server.service
+    tokens = Tokens(settings.tokens) if settings.tokens else None
+    if tokens is None and settings.host not in LOOPBACK:
+        raise T2SError(
+            "argument_invalid",
+            f"{settings.host} can be reached from elsewhere and there are no tokens",
+            "Give a file of tokens (--tokens, T2S_TOKENS) or bind 127.0.0.1",
+        )
+    mcp = server.streamable_http_app(
+        streamable_http_path="/mcp",
+        max_request_body_size=settings.max_body_bytes,
+        # the guard has looked at host and origin already, for pages too
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with mcp.router.lifespan_context(app):
+            service.warm_up(_WARM_AFTER_S)
+            yield
+        await anyio.to_thread.run_sync(service.close, STOP_S)
+
+    guard = Middleware(
+        Guard,
+        hosts=settings.allowed_hosts,
+        origins=settings.allowed_origins,
+        tokens=tokens,
+        max_body_bytes=settings.max_body_bytes,
+        rate_per_minute=settings.rate_per_minute,
+    )
+    routes = [*mcp.routes, Route("/health", _health), *_page(service)]
+    return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
+
+
+def serve_http(server: "MCPServer[Any]", settings: "Settings") -> None:
+    """Serves until SIGTERM or SIGINT, then stops: no new calls, work ends at its next step, within three seconds."""
+    import uvicorn
+
+    app = build_app(server, settings)
+    listening = _listen(settings.host, settings.port)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=STOP_S
+    )
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda *_: None)  # uvicorn raises it again once it has stopped: then all is done
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"t2s-agent serves http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise T2SError(
+            "argument_invalid",
+            f"{host} port {port} cannot be bound ({error.strerror})",
+            "Choose another --port or --host",
+        ) from error
+    listening.listen(128)
+    return listening
+
+
+async def _health(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok"})
+
+
+def _page(service: Service) -> list[BaseRoute]:
+    def shop_of(request: Request) -> "Workshop":
+        """The Workshop of whoever sent a request; 401 where that is nobody."""
+        owner = request.scope.get(OWNER_KEY)
+        if not isinstance(owner, str):
+            raise HTTPException(401, "Send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": "Bearer"})
+        return service.shop(owner)
+
+    del shop_of
+    return []

@@ -1,0 +1,174 @@
+"""Resources: the images that may be opened, and the files of a credential's own results."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import anyio
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
+
+from t2s_agent.errors import T2SError
+from t2s_agent.server.service import OWNER, Service
+
+if TYPE_CHECKING:
+    from t2s_agent.results.record import Result
+
+T = TypeVar("T")
+PAGE = 100  # images in one answer to resources/list
+_RESULTS = 20  # newest results listed after them
+_UNKNOWN = {"image_not_found", "result_unknown"}
+_MOST_COMPLETIONS = 100  # the protocol's bound
+
+
+def add_resources(server: MCPServer[Any], service: Service) -> None:
+    """Templates for images and results, and completion of their arguments."""
+
+    @server.resource("t2s://images/{+name}", name="image", title="Image", mime_type="application/json")
+    def image(name: str) -> str:
+        """Size, CRS, resolution (metres a pixel), bounds and bands of an image that tools may be asked about."""
+        return _read(lambda: _image_words(service, name))
+
+    @server.resource(
+        "t2s://results/{result_id}/record.json", name="record", title="Record", mime_type="application/json"
+    )
+    def record(result_id: str) -> str:
+        """Everything about a result in words and numbers: question, models, answer, regions, parents."""
+        return _read(lambda: _record(service.shop(OWNER.get()).store.load(result_id, OWNER.get())))
+
+    @server.resource(
+        "t2s://results/{result_id}/regions.geojson", name="polygons", title="Polygons", mime_type="application/geo+json"
+    )
+    def polygons(result_id: str) -> str:
+        """Outlines and measures of a result's regions (RFC 7946)."""
+        return _read(lambda: _file(service, result_id, "regions.geojson").decode())
+
+    @server.resource("t2s://results/{result_id}/mask.tif", name="mask", title="Mask", mime_type="image/tiff")
+    def mask(result_id: str) -> bytes:
+        """A result's mask: cloud-optimised GeoTIFF, region ids, 0 = none."""
+        return _read(lambda: _file(service, result_id, "mask.tif"))
+
+    @server.resource("t2s://results/{result_id}/preview.png", name="preview", title="Preview", mime_type="image/png")
+    def preview(result_id: str) -> bytes:
+        """The picture with a result's outlines, ids, legend and scale bar."""
+        return _read(lambda: _file(service, result_id, "preview.png"))
+
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK gives it no types
+    async def complete(
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion | None:
+        """Names of images, ids of results."""
+        del context
+        if argument.name not in ("name", "image", "result_id"):
+            return None
+        if isinstance(ref, ResourceTemplateReference) and not ref.uri.startswith("t2s://"):
+            return None
+        known = _ids if argument.name == "result_id" else _names
+        values = await anyio.to_thread.run_sync(known, service, OWNER.get())
+        fitting = [value for value in values if argument.value.lower() in value.lower()]
+        shown = sorted(fitting, key=lambda v: not v.lower().startswith(argument.value.lower()))[:_MOST_COMPLETIONS]
+        return Completion(values=shown, total=len(fitting), has_more=len(fitting) > len(shown))
+
+
+async def listed(service: Service, params: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The answer to resources/list with a page of images, and on the last page the newest results."""
+    cursor = str(params.get("cursor") or "")
+    first = int(cursor.removeprefix("images:")) if cursor.removeprefix("images:").isdigit() else 0
+    ours, more = await anyio.to_thread.run_sync(_page, service, OWNER.get(), first)
+    theirs = result.get("resources", []) if first == 0 else []
+    page = {**result, "resources": [*theirs, *ours]}
+    return {**page, "nextCursor": f"images:{first + PAGE}"} if more else page
+
+
+def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]], bool]:
+    from t2s_agent.results.record import plain
+    from t2s_agent.tools.images import image_facts
+
+    shop = service.shop(owner)
+    names = _names(service, owner)
+    page = []
+    for name in names[first : first + PAGE]:
+        facts = image_facts(shop, name)
+        page.append(
+            {
+                "uri": f"t2s://images/{quote(name)}",
+                "name": plain(name, 200),
+                "description": _in_words(facts),
+                "mimeType": "application/json",
+            }
+        )
+    more = first + PAGE < len(names)
+    if not more:
+        for result in _newest(service, owner):
+            about = f"{len(result.regions)} regions in {plain(result.scene.name, 80)}: {plain(result.query, 80)}"
+            page.append(
+                {
+                    "uri": f"t2s://results/{result.id}/record.json",
+                    "name": result.id,
+                    "description": about,
+                    "mimeType": "application/json",
+                }
+            )
+    return page, more
+
+
+def _in_words(facts: Mapping[str, Any]) -> str:
+    if "error" in facts:
+        return str(facts["error"])
+    parts = [f"{facts['width_px']} x {facts['height_px']} px", f"{facts['bands']} bands"]
+    parts.append(str(facts["crs"]) if "crs" in facts else "no CRS")
+    if "gsd_m" in facts:
+        parts.append(f"{facts['gsd_m']} m a pixel")
+    return ", ".join(parts)
+
+
+def _names(service: Service, _: str) -> list[str]:
+    from t2s_agent.scene.listing import images_in
+
+    return images_in(service.settings.roots)
+
+
+def _ids(service: Service, owner: str) -> list[str]:
+    return [result.id for result in _newest(service, owner, _MOST_COMPLETIONS)]
+
+
+def _newest(service: Service, owner: str, most: int = _RESULTS) -> list["Result"]:
+    """The owner's newest results; looks through no more than the last thousand of all."""
+    store = service.shop(owner).store
+    found: list[Result] = []
+    for id_ in list(reversed(store.ids()))[:1000]:
+        try:
+            found.append(store.load(id_, owner))
+        except T2SError:
+            continue  # somebody else's, or damaged
+        if len(found) == most:
+            break
+    return found
+
+
+def _image_words(service: Service, name: str) -> str:
+    from t2s_agent.tools.images import image_facts
+
+    shop = service.shop(OWNER.get())
+    with shop.scene(name):  # raises where it may not be opened
+        return json.dumps(image_facts(shop, name))
+
+
+def _record(result: "Result") -> str:
+    """The record without what is the server's own: where files lie, who owns what."""
+    return result.model_dump_json(exclude={"scene": {"path"}, "owner": True})
+
+
+def _file(service: Service, result_id: str, name: str) -> bytes:
+    return service.shop(OWNER.get()).store.artifact(result_id, name, OWNER.get()).read_bytes()
+
+
+def _read(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except T2SError as error:
+        raise (ResourceNotFoundError if error.code in _UNKNOWN else ResourceError)(str(error)) from error

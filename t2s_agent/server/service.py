@@ -1,0 +1,85 @@
+"""What a running server keeps: its settings, one Workshop behind all credentials, and the jobs."""
+
+import logging
+import threading
+from contextvars import ContextVar
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from t2s_agent.errors import T2SError
+from t2s_agent.server.jobs import Jobs
+
+if TYPE_CHECKING:
+    from t2s_agent.models import Models
+    from t2s_agent.pipeline import Workshop
+    from t2s_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+LOCAL = "local"  # the owner on this machine: stdio, memory, and loopback without tokens
+OWNER_KEY = "t2s_owner"  # in an HTTP request's scope, put there by the guard alone
+OWNER: ContextVar[str] = ContextVar("owner")  # whose message is being answered
+
+
+def demo_folder() -> Path:
+    """The folder of the scene that comes with the package."""
+    return Path(str(files("t2s_agent.nano") / "demo"))
+
+
+def served(settings: "Settings") -> "Settings":
+    """Settings as a server uses them: agents may open what lies in the roots, and without roots only the demo scene."""
+    return settings if settings.roots else settings.model_copy(update={"roots": (demo_folder(),)})
+
+
+def owner_of(request: Any) -> str:
+    """The credential behind a message: None came from this machine's own pipe, an HTTP request was signed in by the guard."""
+    if request is None:
+        return LOCAL
+    owner = request.scope.get(OWNER_KEY)
+    if not isinstance(owner, str):
+        raise T2SError("internal", "an HTTP request reached the server past its guard", "Serve it with build_app")
+    return owner
+
+
+class Service:
+    """Opens the Workshop when it is first needed, so that a server starts without numpy, GDAL and torch."""
+
+    def __init__(self, settings: "Settings", models: "Models | None" = None, shop: "Workshop | None" = None) -> None:
+        self.settings = served(settings)
+        self.jobs = Jobs(settings.workers, settings.max_waiting)
+        self._models, self._shop = models, shop
+        self._lock = threading.Lock()
+        self._warm: threading.Thread | None = None
+
+    def shop(self, owner: str) -> "Workshop":
+        """The Workshop of one credential: the same models and store, other results."""
+        with self._lock:
+            if self._shop is None:
+                from t2s_agent.pipeline import Workshop
+
+                self._shop = Workshop.open(self.settings)
+                if self._models is not None:
+                    self._shop.models = self._models
+            return replace(self._shop, settings=self.settings, owner=owner)
+
+    def warm_up(self, delay_s: float = 0.0) -> None:
+        """Opens the store and loads the models in the background, once. Whoever calls meanwhile waits for the same load."""
+        with self._lock:
+            if self._warm is not None or not self.settings.preload:
+                return
+            self._warm = threading.Thread(target=self._load, args=(delay_s,), name="t2s-warm-up", daemon=True)
+        self._warm.start()
+
+    def _load(self, delay_s: float) -> None:
+        threading.Event().wait(delay_s)
+        try:
+            shop = self.shop(LOCAL)
+            shop.models.segmenter()
+            shop.models.prompter()
+        except T2SError as error:
+            log.error("models are not loaded: %s", error)  # noqa: TRY400 (a message for people; the call says it too)
+
+    def close(self, wait_s: float = 1.0) -> bool:
+        """Stops what is under way. Whether all of it ended within that time."""
+        return self.jobs.close(wait_s)

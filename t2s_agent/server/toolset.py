@@ -1,0 +1,77 @@
+"""The tools of `t2s_agent.tools` as the SDK's Tools: one signature, from which the agent's schema comes."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import CallToolResult, ToolAnnotations
+
+from t2s_agent.server.answering import answered
+from t2s_agent.server.service import Service
+from t2s_agent.tools import describe_region, reason_segment, refine_mask
+
+_OURS = ("shop", "progress")  # parameters that the server fills in
+TITLES = {
+    reason_segment: "Find and measure things in an overhead image",
+    refine_mask: "Filter, combine or correct a result",
+    describe_region: "Measure a result, a region or an image",
+}
+
+
+def tools_of(service: Service) -> list[Tool]:
+    """The three tools over one service."""
+    return [_tool(service, work, title) for work, title in TITLES.items()]
+
+
+def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
+    async def call(ctx: Context[Any, Any], **arguments: Any) -> CallToolResult:
+        return await answered(service, work.__name__, work, arguments, ctx)
+
+    given = inspect.signature(work)
+    ctx = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in given.parameters.items()
+        if name not in _OURS
+    ]
+    answer = Annotated[CallToolResult, given.return_annotation]
+    call.__signature__ = inspect.Signature([*parameters, ctx], return_annotation=answer)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in (*parameters, ctx)} | {"return": answer}
+    remote = service.settings.prompter.startswith(("http://", "https://"))
+    tool = Tool.from_function(
+        call,
+        name=work.__name__,
+        title=title,
+        description=inspect.getdoc(work),
+        # Imagery and earlier results are only read, the same call gives the same regions; what is added is the server's own.
+        annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=remote),
+        structured_output=service.settings.structured_output,
+    )
+    tool.parameters = compact(tool.parameters) | {"additionalProperties": False}
+    if tool.fn_metadata.output_schema is not None:
+        tool.fn_metadata.output_schema = compact(tool.fn_metadata.output_schema, keep_defaults=False)
+    return tool
+
+
+def compact(schema: dict[str, Any], *, keep_defaults: bool = True) -> dict[str, Any]:
+    """A JSON schema without the titles that pydantic adds, and with its definitions in place."""
+    definitions = schema.get("$defs", {})
+
+    def slim(node: Any, *, names: bool = False) -> Any:
+        if isinstance(node, list):
+            return [slim(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        if names:  # the keys are names of properties, not keywords
+            return {name: slim(each) for name, each in node.items()}
+        if "$ref" in node:
+            return slim(definitions[node["$ref"].rsplit("/", 1)[-1]])
+        left_out = {"title", "$defs", "additionalProperties"} | (set() if keep_defaults else {"default", "description"})
+        if node.get("default") in ("", []):
+            left_out.add("default")  # what leaving it out means anyway
+        return {key: slim(value, names=key == "properties") for key, value in node.items() if key not in left_out}
+
+    slimmed: dict[str, Any] = slim(schema)
+    return slimmed

@@ -1,0 +1,108 @@
+"""Images as agents name them: near names for misspelt ones, bounds for boxes that miss."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from t2s_agent.errors import T2SError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from t2s_agent.pipeline import Workshop
+
+_PREFIX = "t2s://images/"
+_BOXES = ("bbox_invalid", "bbox_outside")
+
+
+def image_name(given: str) -> str:
+    """The name of an image, also where its resource's address was given."""
+    return unquote(given.removeprefix(_PREFIX)) if given.startswith(_PREFIX) else given
+
+
+@contextmanager
+def helpful(shop: "Workshop", image: "str | Path", places: Sequence[Sequence[float]] = ()) -> Iterator[None]:
+    """Adds to errors what an agent needs to mend its call: near names, or the image's bounds and whether axes are swapped.
+
+    `places` are the boxes or points that were given. Only images in the allowed folders are ever named.
+    """
+    try:
+        yield
+    except T2SError as error:
+        if error.code == "image_not_found":
+            raise T2SError(error.code, error.what, near_names(shop, str(image))) from error
+        if error.code in _BOXES and "swapped" not in error.what:
+            raise _with_bounds(shop, image, places, error) from error
+        if error.code == "no_georeference" and places:
+            raise T2SError(error.code, error.what, "Leave bbox out: the whole image is looked at") from error
+        raise
+
+
+def near_names(shop: "Workshop", image: str) -> str:
+    """Which images there are that could have been meant; some of all where none is near."""
+    from t2s_agent.scene.listing import images_in
+
+    names = images_in(shop.settings.roots)
+    if not names:
+        return "There are no images: start the server with --root FOLDER"
+    wanted = image.replace("\\", "/").rsplit("/", 1)[-1].lower()
+    plain_names = {name.rsplit("/", 1)[-1].lower(): name for name in reversed(names)}
+    near = [plain_names[each] for each in get_close_matches(wanted, plain_names, n=3, cutoff=0.5)]
+    stem = wanted.rsplit(".", 1)[0]
+    near += [name for each, name in plain_names.items() if len(stem) > 2 and stem in each and name not in near][:2]
+    if near:
+        return f"Did you mean {_quoted(near)}?".rstrip("?") + "? describe_region() lists all"
+    shown = _quoted(names[:5])
+    more = f" and {len(names) - 5} more; describe_region() lists them" if len(names) > 5 else ""
+    return f"There are {shown}{more}"
+
+
+def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
+    """What an agent must know to use an image: size, CRS, resolution, bounds, bands. An error in words where it cannot be opened."""
+    from t2s_agent.results.record import plain
+
+    try:
+        with shop.scene(name) as scene:
+            facts: dict[str, Any] = {"image": plain(name, 200), "width_px": scene.width, "height_px": scene.height}
+            if scene.crs:
+                facts["crs"] = plain(scene.crs.to_string(), 80)
+            if scene.gsd_m:
+                facts["gsd_m"] = round(scene.gsd_m, 4)
+            bounds = scene.bounds_lonlat
+            if bounds:
+                facts["bbox"] = [round(v, 6) for v in bounds]
+            facts["bands"] = len(scene.bands)
+            return facts
+    except T2SError as error:
+        return {"image": plain(name, 200), "error": plain(str(error), 200)}
+
+
+def _with_bounds(shop: "Workshop", image: "str | Path", places: Sequence[Sequence[float]], error: T2SError) -> T2SError:
+    with shop.scene(image) as scene:
+        bounds = scene.bounds_lonlat
+        if bounds is None:
+            return error
+    shown = ", ".join(f"{v:.6f}" for v in bounds)
+    what = error.what
+    if any(_swapped(place, bounds) for place in places):
+        what += "; latitude and longitude look swapped"
+    return T2SError(error.code, what, f"The image covers west, south, east, north = {shown}")
+
+
+def _swapped(place: Sequence[float], bounds: Sequence[float]) -> bool:
+    """Whether a point or box lies in the image once its axes are exchanged, and does not as it is."""
+    west, south, east, north = bounds
+
+    def inside(lon: float, lat: float) -> bool:
+        return west <= lon <= east and south <= lat <= north
+
+    pairs = list(zip(place[::2], place[1::2], strict=False))
+    return any(inside(b, a) for a, b in pairs) and not any(inside(a, b) for a, b in pairs)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    from t2s_agent.results.record import plain
+
+    return ", ".join(repr(plain(name, 80)) for name in names)

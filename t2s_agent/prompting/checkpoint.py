@@ -1,22 +1,18 @@
 """A Qwen2.5-VL or Qwen3-VL checkpoint, opened: model, tokenizer, patch cutter, and the frame that it writes in."""
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from t2s_agent.accelerator import Device, DType, device_of, memory_for, quiet_loading
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Square
-from t2s_agent.prompting.weights import model_folder, read_settings, weights_bytes
+from t2s_agent.weights import model_folder, read_settings, weights_bytes
 
 CLASSES = {"qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration", "qwen3_vl": "Qwen3VLForConditionalGeneration"}
 PAPERS_SQUARE = 840  # px; what Think2Seg-RS's weights were trained on
 MAX_PICTURE = 2048 * 2048  # px; 5,000 tokens for Qwen2.5-VL. Its own limit is three times that
 BIG = 2 * 2**30  # bytes of weights above which a CPU, too, gets bfloat16
-
-Device = str  # "auto", "cpu", "cuda", "cuda:1", "mps"
-DType = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,15 +105,12 @@ def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
     import transformers
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
-    from transformers.utils import logging
 
-    where = _device(device)
+    where = device_of(device)
     if dtype == "auto":
         dtype = "float32" if where == "cpu" and weights_bytes(folder) < BIG else "bfloat16"
-    shows_progress = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # the caller shows its own
     try:
-        with memory_for("load", folder.name):
+        with quiet_loading(), memory_for("load", folder.name):
             model, report = getattr(transformers, CLASSES[family]).from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
@@ -132,9 +125,6 @@ def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
             f"the weights of {folder.name} could not be loaded: {str(error).splitlines()[0][:200]}",
             "Save or fetch the model again, as safetensors",
         ) from error
-    finally:
-        if shows_progress:
-            logging.enable_progress_bar()
     misfits = {key for key, *_ in report["mismatched_keys"]}
     absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
     if absent:
@@ -144,39 +134,3 @@ def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
             "Save or fetch the model again; with random numbers in their place it would answer nonsense",
         )
     return model
-
-
-def _device(device: Device) -> str:
-    import torch
-
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = device.partition(":")[0]
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(kind, False):
-        raise T2SError(
-            "model_unavailable",
-            f"this machine has no device {device!r}",
-            f"Choose auto or {' or '.join(k for k, has in there.items() if has)}",
-        )
-    return device
-
-
-@contextlib.contextmanager
-def memory_for(doing: Literal["load", "answer"], name: str) -> Iterator[None]:
-    """Turns running out of memory, of either kind, into an error that leads out."""
-    import torch
-
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:  # torch's CPU allocator has no type of its own
-        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not short and "out of memory" not in str(error) and "allocate memory" not in str(error):
-            raise
-        raise T2SError(
-            "model_unavailable" if doing == "load" else "model_failed",
-            f"there was not enough memory to {doing} {'' if doing == 'load' else 'with '}{name}",
-            "Choose dtype bfloat16, a smaller model, fewer samples or a smaller batch, or an endpoint",
-        ) from error

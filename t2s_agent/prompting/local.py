@@ -18,15 +18,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from t2s_agent.accelerator import Device, DType, memory_for
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
-from t2s_agent.prompting.checkpoint import Checkpoint, Device, DType, memory_for, open_checkpoint
+from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
 from t2s_agent.prompting.frames import FrameRule, Size, Square
 from t2s_agent.prompting.reading import SAME, read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
-from t2s_agent.prompting.weights import weights_digest
 from t2s_agent.scene.view import View
+from t2s_agent.weights import weights_digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from t2s_agent.accelerator import device_of, memory_for
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.scene.view import View
@@ -35,8 +36,6 @@ class SamSegmenter:
         import torch
         from segment_anything import sam_model_registry
 
-        from t2s_agent.segmenting.sam2 import _device
-
         try:
             weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
             depth = 1 + max(int(key.split(".")[2]) for key in weights if key.startswith("image_encoder.blocks."))
@@ -58,7 +57,7 @@ class SamSegmenter:
             ) from error
         with checkpoint.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        sam.to(_device(device)).eval()
+        sam.to(device_of(device)).eval()
         return cls(sam, name=checkpoint.name, digest=digest, cache=cache or EmbeddingCache())
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
@@ -78,7 +77,7 @@ class SamSegmenter:
         size = (round(view.width * scale), round(view.height * scale))
         pixels = np.asarray(Image.fromarray(view.rgb).resize(size, Image.Resampling.BILINEAR))
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self._sam.device)
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
             features = self._sam.image_encoder(self._sam.preprocess(tensor[None].float())).clone()
         return Embedding(self._key(view), view.height, view.width, {"image": features}, features.nbytes)
 
@@ -108,7 +107,7 @@ class SamSegmenter:
             labels = [[1] * len(i.positive) + [0] * len(i.negative) for i in own]
             points = (torch.tensor(listed, device=device), torch.tensor(labels, device=device))
         boxes = torch.tensor([i.box for i in own], device=device) if own[0].box else None
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
             sparse, dense = sam.prompt_encoder(points=points, boxes=boxes, masks=None)
             low, quality = sam.mask_decoder(
                 image_embeddings=embedding.features["image"].to(device),

@@ -1,32 +1,56 @@
-"""SAM 2.1 through transformers: the paper's segmenter in all four sizes, and nano's, which is of the same class."""
+"""SAM 2.1 through transformers: the paper's segmenter in all four sizes, and nano's, which is of the same class.
+
+SAM 3's tracker has the same two steps and takes the same prompts, so it is the same segmenter with another class and other
+numbers around its pixels.
+"""
 
 import hashlib
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from t2s_agent.accelerator import device_of, memory_for, quiet_loading
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.segmenter import Embedding, Masks
+from t2s_agent.weights import model_folder, read_settings, weights_digest
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What differs between the families: transformers' class, and the mean and deviation that its pixels are put in."""
+
+    kind: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+_SAM2 = Family("Sam2Model", IMAGENET_MEAN, IMAGENET_STD)
+_SAM3 = Family("Sam3TrackerModel", (0.5,) * 3, (0.5,) * 3)
+# by config.json's model_type; Meta's own files are those of the video models
+FAMILIES = {"sam2": _SAM2, "sam2_video": _SAM2, "sam3_tracker": _SAM3, "sam3_tracker_video": _SAM3, "sam3_video": _SAM3}
 _PREPROCESSING = "square-bilinear-1"  # part of every key: change it with the code below
 _POSITIVE, _NEGATIVE = 1, 0  # labels of points
 _AT_ONCE = 32  # instances decoded together: at 1024 px some 0.5 GB
 
 
 class Sam2Segmenter:
-    """A Sam2Model. Its own frame is a square of `side` pixels that every View is stretched to, as the paper does."""
+    """A Sam2Model or Sam3TrackerModel. Its own frame is a square of `side` pixels that every View is stretched to, as the paper does."""
 
-    def __init__(self, model: Any, *, name: str, digest: str, side: int, cache: EmbeddingCache) -> None:
+    def __init__(
+        self, model: Any, *, name: str, digest: str, side: int, cache: EmbeddingCache, family: Family = _SAM2
+    ) -> None:
         self.name, self.digest = name, digest
-        self._model, self._side, self._cache = model, side, cache
+        self._model, self._side, self._cache, self._family = model, side, cache, family
         self._lock = threading.Lock()
         self.embedded = 0  # how many Views went through the trunk
 
@@ -44,29 +68,25 @@ class Sam2Segmenter:
 
         `device` and `dtype` "auto": the first accelerator in bfloat16, else the CPU in float32. Raises `model_unavailable`.
         """
-        import torch
-        from transformers import Sam2Model
-
-        where = str(name_or_folder)
-        try:
-            device = _device(device)
-            kind = getattr(
-                torch, "bfloat16" if dtype == "auto" and device != "cpu" else "float32" if dtype == "auto" else dtype
-            )
-            model = Sam2Model.from_pretrained(where, dtype=kind).to(device).eval()
-        except (OSError, ValueError, AttributeError, RuntimeError, KeyError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
+        folder = model_folder(str(name_or_folder))
+        type_ = str(read_settings(folder, "config.json").get("model_type"))
+        if type_ not in FAMILIES:
             raise T2SError(
                 "model_unavailable",
-                f"the segmenter {where!r} could not be loaded: {first[:200]}",
-                "Give a folder of transformers' layout, a hub name that is reachable or in the cache, nano, or box",
-            ) from error
-        model.requires_grad_(False)
-        side = int(model.config.prompt_encoder_config.image_size)
-        digest = (
-            _digest(Path(where)) if Path(where).is_dir() else f"{where}@{getattr(model.config, '_commit_hash', None)}"
+                f"{name or folder.name} is of type {type_!r}",
+                f"Choose one of {', '.join(FAMILIES)}",
+            )
+        family = FAMILIES[type_]
+        model = _model(folder, family, device, dtype)
+        side = model.config.prompt_encoder_config.image_size
+        return cls(
+            model,
+            name=name or str(name_or_folder),
+            digest=weights_digest(folder),
+            side=int(side if isinstance(side, int) else side[0]),
+            cache=cache or EmbeddingCache(),
+            family=family,
         )
-        return cls(model, name=name or where, digest=digest, side=side, cache=cache or EmbeddingCache())
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
         """One embedding a View, from the cache where the same pixels were seen before."""
@@ -80,9 +100,9 @@ class Sam2Segmenter:
         import torch
 
         square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
-        pixels = (np.asarray(square, np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+        pixels = (np.asarray(square, np.float32) / 255 - self._family.mean) / self._family.std
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))[None]
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
             maps = self._model.get_image_embeddings(tensor.to(self._model.device, self._model.dtype))
             self.embedded += 1
         features = {f"level{i}": m.detach().clone() for i, m in enumerate(maps)}
@@ -121,7 +141,7 @@ class Sam2Segmenter:
             prompts["input_labels"] = torch.tensor(labels, device=device)[None]
         if own[0].box:
             prompts["input_boxes"] = torch.tensor([i.box for i in own], dtype=kind, device=device)[None]
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
             out = self._model(image_embeddings=maps, multimask_output=False, **prompts)
             logits = out.pred_masks[0, :, :1].float()  # (N, 1, h, w)
             size = (embedding.height, embedding.width)
@@ -130,20 +150,37 @@ class Sam2Segmenter:
         return (full > 0).cpu().numpy(), quality.cpu().numpy()
 
 
-def _device(device: str) -> str:
+def _model(folder: Path, family: Family, device: str, dtype: str) -> Any:
     import torch
+    import transformers
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
 
-    if device != "auto":
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _digest(folder: Path) -> str:
-    sha = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as opened:
-            while block := opened.read(2**20):
-                sha.update(block)
-    return sha.hexdigest()
+    where = device_of(device)
+    kind = ("float32" if where == "cpu" else "bfloat16") if dtype == "auto" else dtype
+    try:
+        with quiet_loading(), memory_for("load", folder.name):
+            model, report = getattr(transformers, family.kind).from_pretrained(
+                folder,
+                dtype=getattr(torch, kind),
+                use_safetensors=True,  # a pickle could run code
+                ignore_mismatched_sizes=True,  # the report names them
+                output_loading_info=True,
+            )
+            model = model.to(where).eval()
+    except (OSError, SafetensorError, StrictDataclassError, ValueError, KeyError, AttributeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise T2SError(
+            "model_unavailable",
+            f"the weights of {folder.name} could not be loaded: {first[:200]}",
+            "Save or fetch the model again, as safetensors; or use nano, or box",
+        ) from error
+    misfits = {key for key, *_ in report["mismatched_keys"]}
+    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
+    if absent:
+        raise T2SError(
+            "model_unavailable",
+            f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
+            "Save or fetch the model again; with random numbers in their place it would draw nonsense",
+        )
+    return model.requires_grad_(False)

@@ -1,8 +1,11 @@
 """SAM 2 through transformers: tiny and of the real size, with random weights."""
 
+import shutil
+
 import numpy as np
 import pytest
-from transformers import Sam2Config, Sam2Model
+from safetensors.torch import load_file, save_file
+from transformers import Sam2Config, Sam2Model, Sam2VideoConfig, Sam2VideoModel, Sam3TrackerConfig, Sam3TrackerModel
 
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
@@ -100,6 +103,90 @@ def test_a_folder_without_a_model_is_said(tmp_path):
     with pytest.raises(T2SError) as caught:
         Sam2Segmenter.load(tmp_path)
     assert caught.value.code == "model_unavailable"
+
+
+def test_weights_that_are_missing_are_not_replaced_by_random_numbers(folder, tmp_path):
+    weights = load_file(folder / "model.safetensors")
+    del weights[next(key for key in weights if "mask_decoder" in key)]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    shutil.copyfile(folder / "config.json", tmp_path / "config.json")
+    with pytest.raises(T2SError, match="lacks 1 weight") as caught:
+        Sam2Segmenter.load(tmp_path)
+    assert caught.value.code == "model_unavailable"
+
+
+def test_a_model_of_another_kind_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    with pytest.raises(T2SError, match="llama"):
+        Sam2Segmenter.load(tmp_path)
+
+
+def test_loading_is_quiet(tmp_path, capfd):
+    tiny_sam2_video(tmp_path)
+    capfd.readouterr()
+    Sam2Segmenter.load(tmp_path)  # transformers would draw a bar, and warn of the video model's extra parts
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_device_that_is_not_there_is_refused(folder):
+    with pytest.raises(T2SError, match="no device") as caught:
+        Sam2Segmenter.load(folder, device="tpu")
+    assert caught.value.code == "model_unavailable"
+
+
+def tiny_sam2_video(folder):
+    """A random Sam2VideoModel, which is what Meta's files on the hub are: memory and all."""
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 16,
+        "num_attention_heads": 1,
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [16, 32, 64, 128],
+        "num_attention_heads_per_stage": [1, 2, 4, 8],
+        "global_attention_blocks": [3],
+        "image_size": [256, 256],
+    }
+    vision = {
+        "backbone_config": backbone,
+        "backbone_channel_list": [128, 64, 32, 16],
+        "backbone_feature_sizes": [[64, 64], [32, 32], [16, 16]],
+    }
+    config = Sam2VideoConfig(
+        vision_config=vision, prompt_encoder_config={"image_size": 256}, image_size=256, memory_attention_num_layers=1
+    )
+    Sam2VideoModel(config).save_pretrained(folder)
+
+
+def tiny_sam3_tracker(folder):
+    backbone = {
+        "model_type": "sam3_vit_model",
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 224,
+        "pretrain_image_size": 112,
+        "window_size": 8,
+        "global_attn_indexes": [1],
+    }
+    vision = {
+        "model_type": "sam3_vision_model",
+        "backbone_config": backbone,
+        "backbone_feature_sizes": [[64, 64], [32, 32], [16, 16]],
+    }
+    config = Sam3TrackerConfig(vision_config=vision, prompt_encoder_config={"image_size": 224})
+    Sam3TrackerModel(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("make", [tiny_sam2_video, tiny_sam3_tracker])
+def test_metas_own_video_files_and_sam_3s_tracker_are_loaded_by_what_their_config_says(tmp_path, make):
+    make(tmp_path)
+    segmenter = Sam2Segmenter.load(tmp_path)
+    embedding = segmenter.embed([view_of()])[0]
+    together = segmenter.decode(embedding, INSTANCES)
+    assert together.masks.shape == (3, 60, 80)
+    alone = segmenter.decode(embedding, INSTANCES[2:])
+    assert (alone.masks[0] == together.masks[2]).mean() > 0.999
 
 
 @pytest.mark.slow

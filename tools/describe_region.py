@@ -49,12 +49,12 @@ def describe_region(
     question: Annotated[str, Field(description="ask a model about that part of the picture")] = "",
     detail: Annotated[
         Literal["facts", "regions", "outline"],
-        Field(description="facts: measures; regions: list regions from first_region on; outline: corners of region_id"),
+        Field(description="regions: list them from first_region on; outline: corners of region_id"),
     ] = "facts",
     first_region: Annotated[int, Field(ge=1, description="for detail='regions'")] = 1,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> DescribeAnswer:
-    """Measure a result, one region, or an image: count, areas, perimeter, length, width, orientation, distances to the nearest neighbour, band statistics. With question: what a model claims about it, apart from what is measured. Without arguments: the images that can be asked about, with size, CRS, resolution and bounds."""
+    """Measure a result, one region, or an image: count, areas, perimeter, length, width, orientation, distances to the nearest neighbour, band statistics; with question also what a model claims. Without arguments: the images that can be asked about, with size, CRS, resolution, bounds."""
     if not (result_id or image):
         if region_id or bbox or question:
             raise T2SError("argument_invalid", "neither result_id nor image is given", "Name one of them")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def reason_segment(
     shop: "Workshop",
     image: Annotated[str, Field(description="image name; describe_region() without arguments lists them")],
-    query: Annotated[str, Field(description="what to find, in words: 'storage tanks', 'ships that lie at the quay'")],
+    query: Annotated[str, Field(description="what to find, in words: 'ships at the quay'")],
     bbox: Annotated[
         list[float], Field(description="look only here: [west, south, east, north] in degrees; [] = whole image")
     ] = [],  # noqa: B006 (never written to)
@@ -25,7 +25,7 @@ def reason_segment(
     preview: Annotated[bool, Field(description="send a small picture with the outlines")] = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
-    """Find things in an overhead image by a question. Gives a result_id and regions with id, area (m2 and plus/minus), centroid and bbox. status 'empty' means: looked, none there. Narrow, combine or correct the result with refine_mask; measure or page it with describe_region. 'Which tanks are within 100 m of the quay?': reason_segment tanks, reason_segment quay, then refine_mask(tanks' result_id, combine_with=quay's, within_m=100)."""
+    """Find things in an overhead image by a question. Gives a result_id and regions with id, area with plus/minus, centroid and bbox. status 'empty' means: looked, none there. Narrow, combine or correct the result with refine_mask; measure or page it with describe_region. 'Which tanks are within 100 m of the quay?': reason_segment tanks, reason_segment quay, then refine_mask(tanks' result_id, combine_with=quay's, within_m=100)."""
     from t2s_agent.pipeline import segment
 
     name = image_name(image)

@@ -36,11 +36,11 @@ def refine_mask(
     ] = 0,
     min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions")] = 0,
     smooth_m: Annotated[float, Field(ge=0, description="smooth outlines by this radius in metres")] = 0,
-    max_regions: Annotated[int, Field(ge=1, le=500, description="regions listed in the answer")] = 50,
-    preview: Annotated[bool, Field(description="send a small picture")] = True,
+    max_regions: Annotated[int, Field(ge=1, le=500)] = 50,
+    preview: bool = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
-    """Make a new result from an earlier one, which stays as it is: filter by ids, area or distance, combine two results, correct by points, or look again in words. Region ids count anew in the new result. Images without georeference: pixels instead of degrees and metres."""
+    """Make a new result from an earlier one, which stays: filter by ids, area or distance, combine two results, correct by points, or look again in words. Region ids count anew. Images without georeference: pixels instead of degrees and metres."""
     from t2s_agent.pipeline import Refinement, refine
 
     how = Refinement(

@@ -12,6 +12,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from t2s_agent.errors import T2SError
 from t2s_agent.server.answering import failed
 from t2s_agent.server.arguments import checked
+from t2s_agent.server.page.app import app_extension
 from t2s_agent.server.prompts import add_prompts
 from t2s_agent.server.resources import add_resources, listed
 from t2s_agent.server.service import OWNER, Service, owner_of
@@ -48,6 +49,7 @@ def build_server(
         instructions=INSTRUCTIONS,
         version=version("t2s-agent"),
         tools=tools_of(service),
+        extensions=[app_extension()],
         log_level="WARNING",
     )
     server.service = service

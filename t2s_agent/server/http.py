@@ -23,11 +23,13 @@ from t2s_agent.server.service import OWNER_KEY, Service
 from t2s_agent.server.tokens import Tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from mcp.server import MCPServer
 
     from t2s_agent.pipeline import Workshop
+    from t2s_agent.results.record import Result
     from t2s_agent.settings import Settings
 
 STOP_S = 1  # connections get so long to end, then work gets as long: together well under three seconds
@@ -114,6 +116,10 @@ async def _health(_: Request) -> JSONResponse:
 
 
 def _page(service: Service) -> list[BaseRoute]:
+    """The page, whose work waits in the same queue as the agents'."""
+    from t2s_agent.scene.listing import images_in
+    from t2s_agent.server.page.routes import page_routes
+
     def shop_of(request: Request) -> "Workshop":
         """The Workshop of whoever sent a request; 401 where that is nobody."""
         owner = request.scope.get(OWNER_KEY)
@@ -121,5 +127,8 @@ def _page(service: Service) -> list[BaseRoute]:
             raise HTTPException(401, "Send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": "Bearer"})
         return service.shop(owner)
 
-    del shop_of
-    return []
+    async def work(shop: "Workshop", task: "Callable[[], Result]") -> "Result":
+        async with service.jobs.turn(shop.owner):
+            return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
+
+    return page_routes(shop_of, images_of=lambda shop: images_in(shop.settings.roots), work=work)

@@ -8,10 +8,11 @@ import contextlib
 import hashlib
 import json
 import logging
+import secrets
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,6 +128,25 @@ class Jobs:
                 waiting = self._turns.get(job.owner)
                 if waiting and job in waiting:
                     waiting.remove(job)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, owner: str) -> AsyncIterator[None]:
+        """For work that is done elsewhere: begins when it is this credential's turn, and holds the place of a job until it ends."""
+        begun, over = threading.Event(), threading.Event()
+
+        def hold(progress: Callable[[str], None]) -> None:
+            begun.set()
+            progress("at work")
+            over.wait()
+
+        watch = self.join(owner, "turn", {"of": secrets.token_hex(8)}, hold)
+        try:
+            while not begun.is_set():
+                await watch.change(60)
+            yield
+        finally:
+            over.set()
+            self.leave(watch)
 
     def ahead_of(self, job: Job) -> int:
         """How many jobs wait for a model before this one would, by its own credential's queue; 0 where it is at work."""

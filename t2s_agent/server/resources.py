@@ -11,6 +11,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 
 from t2s_agent.errors import T2SError
+from t2s_agent.server.page.app import VIEW_URI
 from t2s_agent.server.service import OWNER, Service
 
 if TYPE_CHECKING:
@@ -54,6 +55,17 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
     def preview(result_id: str) -> bytes:
         """The picture with a result's outlines, ids, legend and scale bar."""
         return _read(lambda: _file(service, result_id, "preview.png"))
+
+    shelf: list[Any] = []  # made with the first view, since it needs the pipeline
+
+    @server.resource(VIEW_URI, name="view", title="View", mime_type="application/json")
+    def view(result_id: str) -> str:
+        """All that the page shows of a result, for its MCP App."""
+        from t2s_agent.server.page.shown import Shelf, view_json
+
+        if not shelf:
+            shelf.append(Shelf())
+        return _read(lambda: view_json(service.shop(OWNER.get()), shelf[0], result_id))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK gives it no types
     async def complete(

@@ -9,6 +9,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 
 from t2s_agent.server.answering import answered
+from t2s_agent.server.page.app import TOOL_META
 from t2s_agent.server.service import Service
 from t2s_agent.tools import describe_region, reason_segment, refine_mask
 
@@ -48,6 +49,7 @@ def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
         # Imagery and earlier results are only read, the same call gives the same regions; what is added is the server's own.
         annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=remote),
         structured_output=service.settings.structured_output,
+        meta=None if work is describe_region else TOOL_META,
     )
     tool.parameters = compact(tool.parameters) | {"additionalProperties": False}
     if tool.fn_metadata.output_schema is not None:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: demo test test-fast lint format env wheel-check clean
+.PHONY: demo test test-fast lint format env wheel-check conformance clean
 
 demo: $(STAMP)
 	@$(BIN)/t2s-agent demo --out demo-out
@@ -39,5 +39,14 @@ wheel-check: $(STAMP)
 	@$(BIN)/python -m build --wheel --outdir dist . >/dev/null
 	@$(BIN)/python tests/wheel_check.py dist/*.whl constraints.txt
 
+# The official MCP conformance suite, both eras of the protocol; needs npm, brings the Node that the suite wants.
+conformance: $(STAMP) .node/.made
+	@$(BIN)/python -m tests.conformance.run .node/node_modules/.bin
+
+.node/.made: tests/conformance/package.json
+	@mkdir -p .node && cp $< .node/
+	@npm install --prefix .node --silent --no-audit --no-fund
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-out
+	rm -rf $(VENV) .node build dist *.egg-info demo-out

@@ -92,14 +92,14 @@ def _with_bounds(shop: "Workshop", image: "str | Path", places: Sequence[Sequenc
 
 
 def _swapped(place: Sequence[float], bounds: Sequence[float]) -> bool:
-    """Whether a point or box lies in the image once its axes are exchanged, and does not as it is."""
+    """Whether a point or box meets the image once its axes are exchanged, and does not as it is."""
     west, south, east, north = bounds
 
-    def inside(lon: float, lat: float) -> bool:
-        return west <= lon <= east and south <= lat <= north
+    def meets(xs: Sequence[float], ys: Sequence[float]) -> bool:
+        return min(xs) <= east and max(xs) >= west and min(ys) <= north and max(ys) >= south
 
-    pairs = list(zip(place[::2], place[1::2], strict=False))
-    return any(inside(b, a) for a, b in pairs) and not any(inside(a, b) for a, b in pairs)
+    first, second = place[::2], place[1::2]
+    return bool(first) and len(first) == len(second) and meets(second, first) and not meets(first, second)
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -86,7 +86,7 @@ def regions_answer(shop: "Workshop", result: "Result", max_regions: int, preview
         "result_id": result.id,
         "query": plain(result.query, 300),
         "image": plain(result.scene.name, 120),
-        "models": plain(f"prompter {result.prompter.name}, segmenter {result.segmenter.name}", 160),
+        "models": f"prompter {model_name(result.prompter.name)}, segmenter {model_name(result.segmenter.name)}",
         "units": units_of(result),
         "total": len(result.regions),
         f"total_area_{unit}": result.total_area,
@@ -109,6 +109,17 @@ def regions_answer(shop: "Workshop", result: "Result", max_regions: int, preview
     if preview:
         answer._picture = small_picture(shop, result.id)
     return answer
+
+
+def model_name(name: str) -> str:
+    """A model as agents may know it: without the folder that it lies in or the address that serves it."""
+    from t2s_agent.results.record import plain
+
+    if name.startswith("scripted:"):
+        return "scripted"
+    if name.startswith(("http://", "https://")):
+        return plain(name.partition("#")[2], 80)
+    return plain(name.rstrip("/").rsplit("/", 1)[-1] if name.startswith(("/", ".", "~")) else name, 80)
 
 
 def page_of(result: "Result", first: int, most: int, *, spent: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from t2s_agent.errors import T2SError
 
-from .answers import DEGREES, NOTE, PIXELS, TEXT_BYTES, Answer, page_of, size_of, small_picture, units_of
+from .answers import DEGREES, NOTE, PIXELS, TEXT_BYTES, Answer, model_name, page_of, size_of, small_picture, units_of
 from .images import helpful, image_facts, image_name
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _answer(said: Any, units: str) -> DescribeAnswer:
         "note": NOTE,
     }
     if said.question:
-        facts |= {"claimed": plain(said.claimed, 2_000), "claimed_by": plain(said.claimed_by, 80)}
+        facts |= {"claimed": plain(said.claimed, 2_000), "claimed_by": model_name(said.claimed_by)}
     return DescribeAnswer(**facts)
 
 

@@ -17,6 +17,7 @@ from t2s_agent.server.service import OWNER, Service
 log = logging.getLogger(__name__)
 LONGEST_ERROR = 400  # characters
 _HEARTBEAT_S = 5.0  # a step that lasts is told again, so that clients which wait for progress go on waiting
+_MOST_NEWS = 20  # steps told at once; of more, the last ones
 _FILES = {
     "record.json": "application/json",
     "regions.geojson": "application/geo+json",
@@ -32,7 +33,10 @@ async def answered(
     owner = OWNER.get()
 
     def labour(progress: Callable[[str], None]) -> Any:
-        return work(service.shop(owner), progress=progress, **arguments)
+        def step(text: str) -> None:
+            progress(service.discreet(text))
+
+        return work(service.shop(owner), progress=step, **arguments)
 
     try:
         watch = service.jobs.join(owner, tool, arguments, labour)
@@ -49,7 +53,8 @@ async def answered(
     if not in_time:
         return _told(service, _running(tool, watch.job))
     if isinstance(watch.job.error, T2SError):
-        return failed(watch.job.error)
+        error = watch.job.error
+        return failed(T2SError(error.code, service.discreet(error.what), service.discreet(error.fix)))
     if watch.job.error is not None:
         return failed(
             T2SError(
@@ -76,23 +81,24 @@ def failed(error: T2SError) -> CallToolResult:
 async def _watched(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any, Any]) -> bool:
     """Tells the caller of every step until the job is done; False where that takes too long."""
     job, loop = watch.job, asyncio.get_running_loop()
-    began, told = loop.time(), 0
-    while not job.done:
-        left = began + patience_s - loop.time()
+    began, count, seen = loop.time(), 0, 0
+    while True:
+        seconds = loop.time() - began
+        news = job.steps[max(seen, len(job.steps) - _MOST_NEWS) :]
+        if not news and not job.done:  # woken by the clock: the same again, with the time
+            waiting = jobs.ahead_of(job)
+            last = f"waiting for a model, place {waiting} in your queue" if waiting else (job.steps or ["starting"])[-1]
+            news = [f"{last} ({seconds:.0f} s)"] if seconds >= 1 else [last]
+        seen = len(job.steps)
+        for step in news:
+            count += 1
+            await ctx.report_progress(count, message="".join(c if c.isprintable() else " " for c in step)[:200])
+        if job.done:
+            return True
+        left = patience_s - (loop.time() - began)
         if left <= 0:
             return False
-        told += 1
-        await ctx.report_progress(told, message=_step(job, jobs, loop.time() - began))
         await watch.change(min(left, _HEARTBEAT_S))
-    return True
-
-
-def _step(job: Job, jobs: Jobs, seconds: float) -> str:
-    waiting = jobs.ahead_of(job)
-    if waiting:
-        return f"waiting for a model, place {waiting} in your queue"
-    text = "".join(c if c.isprintable() else " " for c in job.step)[:200] or "starting"
-    return f"{text} ({seconds:.0f} s)" if seconds >= _HEARTBEAT_S else text
 
 
 def _running(tool: str, job: Job) -> dict[str, Any]:

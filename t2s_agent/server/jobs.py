@@ -35,8 +35,7 @@ class Job:
     key: str
     owner: str
     work: Work
-    step: str = ""
-    steps: int = 0
+    steps: list[str] = field(default_factory=list)
     answer: Any = None
     error: Exception | None = None
     done: bool = False
@@ -48,7 +47,7 @@ class Job:
         """Progress from the working thread. Raises Stopped where the work is no longer wanted."""
         if self.stop.is_set():
             raise Stopped
-        self.step, self.steps = step, self.steps + 1
+        self.steps.append(step)
         self._notify()
 
     def _notify(self) -> None:

@@ -63,6 +63,16 @@ class Service:
                     self._shop.models = self._models
             return replace(self._shop, settings=self.settings, owner=owner)
 
+    def discreet(self, text: str) -> str:
+        """A text for agents, in which models go by their names and folders of this machine by none."""
+        from t2s_agent.tools.answers import model_name
+
+        for name in (self.settings.prompter, self.settings.segmenter):
+            text = text.replace(name, model_name(name))
+        for folder in (self.settings.store, *self.settings.roots):
+            text = text.replace(f"{folder}/", "").replace(str(folder), "the folder")
+        return text
+
     def warm_up(self, delay_s: float = 0.0) -> None:
         """Opens the store and loads the models in the background, once. Whoever calls meanwhile waits for the same load."""
         with self._lock:

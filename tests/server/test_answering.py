@@ -1,0 +1,182 @@
+"""Calls that take their time: progress, cancellation, the promise of an answer, and a server that answers meanwhile."""
+
+import json
+
+import anyio
+import pytest
+from mcp import Client
+from served.data import HeldModels, settings_in
+
+from t2s_agent.errors import T2SError
+from t2s_agent.server.answering import failed
+from t2s_agent.server.build import build_server
+
+TANKS = {"image": "harbour.tif", "query": "tanks"}
+
+
+@pytest.fixture
+def held(place):
+    """A server whose prompter waits at a gate."""
+    settings = settings_in(place)
+    models = HeldModels(settings)
+    server = build_server(settings, models=models)
+    yield server, models
+    models.gate.set()
+    assert server.service.close(5)
+
+
+def told(result):
+    assert not result.is_error, result.content[0].text
+    return json.loads(result.content[0].text)
+
+
+async def entered(models):
+    await anyio.to_thread.run_sync(models.entered.acquire)
+
+
+def test_every_step_is_told_in_words(server, ask, era):
+    steps = []
+
+    async def progress(done, total, message):
+        steps.append((done, message))
+
+    ask(server, lambda client: client.call_tool("reason_segment", TANKS, progress_callback=progress), era)
+    assert [done for done, _ in steps] == list(range(1, len(steps) + 1))
+    words = [message for _, message in steps if not message.startswith(("waiting", "starting"))]
+    assert words[0] == "reading harbour.tif"
+    assert any(word.startswith("asking") for word in words)
+    assert any(word.startswith("drawing 2 masks") for word in words)
+
+
+def test_no_step_names_a_folder_of_the_servers(server, ask, place):
+    steps = []
+
+    async def progress(done, total, message):
+        steps.append(message)
+
+    ask(server, lambda client: client.call_tool("reason_segment", TANKS, progress_callback=progress))
+    assert "loading scripted" in steps
+    assert str(place) not in " ".join(steps)
+
+
+def test_no_error_names_a_folder_of_the_servers(place, call):
+    server = build_server(settings_in(place, prompter=str(place / "no-model")))
+    text = call(server, "reason_segment", **TANKS).content[0].text
+    assert text.startswith("model_unavailable")
+    assert "no-model" in text
+    assert str(place) not in text
+
+
+def test_the_server_answers_while_a_model_works(held, ask, era):
+    server, models = held
+
+    async def work(client):
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "reason_segment", TANKS)
+            await entered(models)
+            with anyio.fail_after(5):
+                assert len((await client.list_tools()).tools) == 3
+                if era == "legacy":  # the newer protocol has no ping
+                    await client.send_ping()
+            assert not models.gate.is_set()
+            models.gate.set()
+
+    ask(server, work, era)
+
+
+def test_a_cancelled_call_stops_the_work_and_leaves_nothing_behind(held, ask, era, place):
+    server, models = held
+
+    async def work(client):
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "reason_segment", TANKS)
+            await entered(models)
+            group.cancel_scope.cancel()
+        while server.service.jobs._jobs:  # the cancellation has reached the server
+            await anyio.sleep(0.01)
+        models.gate.set()
+        await client.call_tool("describe_region", {})  # the one worker is free again: the cancelled work has ended
+
+    with_timeout(ask, server, work, era)
+    assert models.asked == ["tanks"]
+    assert server.service.shop("local").store.ids() == []
+
+
+def with_timeout(ask, server, work, era):
+    async def bounded(client):
+        with anyio.fail_after(20):
+            await work(client)
+
+    ask(server, bounded, era)
+
+
+def test_a_clients_time_out_stops_the_work(held, ask, era):
+    server, models = held
+
+    async def work(client):
+        with pytest.raises(Exception, match=r"(?i)timed out|timeout"):
+            await client.call_tool("reason_segment", TANKS, read_timeout_seconds=0.3)
+        while server.service.jobs._jobs:
+            await anyio.sleep(0.01)
+        models.gate.set()
+        await client.call_tool("describe_region", {})
+
+    with_timeout(ask, server, work, era)
+    assert server.service.shop("local").store.ids() == []
+
+
+def test_a_call_that_would_outlast_its_client_is_answered_running_and_joined_by_the_same_call(place, ask, era):
+    settings = settings_in(place, answer_within_s=0.2)
+    models = HeldModels(settings)
+    server = build_server(settings, models=models)
+
+    async def work(client):
+        first = told(await client.call_tool("reason_segment", TANKS))
+        assert first["status"] == "running"
+        assert first["job"].startswith("j_")
+        assert "same arguments" in first["next"]
+        second = told(await client.call_tool("reason_segment", TANKS))
+        assert second["job"] == first["job"]
+        models.gate.set()
+        third = told(await client.call_tool("reason_segment", TANKS))
+        while third["status"] == "running":
+            third = told(await client.call_tool("reason_segment", TANKS))
+        return third
+
+    assert ask(server, work, era)["status"] == "found"
+    assert models.asked == ["tanks"]
+    assert len(server.service.shop("local").store.ids()) == 1
+
+
+def test_two_clients_that_ask_the_same_at_once_share_the_work(held):
+    server, models = held
+    answers = []
+
+    async def one():
+        async with Client(server) as client:
+            answers.append(told(await client.call_tool("reason_segment", TANKS)))
+
+    async def main():
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(one)
+                group.start_soon(one)
+                await entered(models)
+                job = next(iter(server.service.jobs._jobs.values()))
+                while len(job.watchers) < 2:
+                    await anyio.sleep(0.01)
+                models.gate.set()
+
+    anyio.run(main)
+    assert answers[0] == answers[1]
+    assert models.asked == ["tanks"]
+
+
+def test_a_long_error_is_cut_in_its_middle_and_keeps_its_way_out():
+    text = failed(T2SError("image_not_found", "there is no " + "x" * 900, "Did you mean 'harbour.tif'")).content[0].text
+    assert len(text) <= 400
+    assert text.startswith("image_not_found: there is no xxx")
+    assert text.endswith("Did you mean 'harbour.tif'.")
+    both = failed(T2SError("image_not_found", "x" * 900, "y" * 900)).content[0].text
+    assert len(both) <= 400
+    assert "yyy" in both

@@ -4,6 +4,7 @@ import threading
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.prompter import Prompter
@@ -63,7 +64,14 @@ class Models:
                     f"{url} names no model",
                     "Write it as URL#model, for example http://localhost:11434/v1#qwen2.5vl",
                 )
-            return EndpointPrompter(url, model, style=style)
+            return EndpointPrompter(
+                url,
+                model,
+                style=style,
+                frame=self._settings.endpoint_frame,
+                timeout_s=self._settings.endpoint_timeout_s,
+                **self._asking(),
+            )
         from t2s_agent.prompting.local import TransformersPrompter
 
         where = self._where(name, "prompter", HUB_PROMPTERS)
@@ -73,8 +81,13 @@ class Models:
             style=style,
             device=self._settings.device,
             dtype=self._settings.dtype,  # type: ignore[arg-type]
-            seed=self._settings.seed,
+            **self._asking(),
         )
+
+    def _asking(self) -> dict[str, Any]:
+        """How a model is asked: what local and served ones have in common."""
+        names = ("samples", "temperature", "seed", "max_new_tokens")
+        return {name: getattr(self._settings, name) for name in names}
 
     def _load_segmenter(self, name: str) -> Segmenter:
         from t2s_agent.segmenting.cache import EmbeddingCache
@@ -83,7 +96,7 @@ class Models:
             from t2s_agent.segmenting.box import BoxSegmenter
 
             return BoxSegmenter()
-        cache = EmbeddingCache(folder=self._settings.store / "embeddings")
+        cache = EmbeddingCache(self._settings.embedding_bytes, folder=self._settings.store / "embeddings")
         device, dtype = self._settings.device, self._settings.dtype
         if name.endswith(".pth"):
             from t2s_agent.segmenting.sam import SamSegmenter

@@ -43,7 +43,17 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: str = Field("auto", description="auto, float32, bfloat16, float16")
     max_size: int = Field(1024, ge=32, le=8192, description="longer side of the View that models look at, in pixels")
-    seed: int = Field(0, ge=0, description="of sampled answers")
+    samples: int = Field(
+        1, ge=1, le=64, description="answers asked for; several are drawn at random and score instances by agreement"
+    )
+    temperature: float = Field(1.0, gt=0, le=10, description="of several samples; a single answer is the likeliest one")
+    seed: int = Field(0, ge=0, description="of several samples")
+    max_new_tokens: int = Field(2048, ge=16, le=65_536, description="longest answer of a prompter, in tokens")
+    endpoint_frame: Literal["auto", "absolute", "relative", "square"] = Field(
+        "auto", description="coordinates that a served model writes: pixels, 0 to 1000, pixels of an 840 px square"
+    )
+    endpoint_timeout_s: float = Field(120.0, gt=0, description="longest wait for one answer of a served model")
+    embedding_bytes: int = Field(512 * 2**20, ge=0, description="memory that a segmenter keeps embeddings in")
     store: Path = Field(DEFAULT_STORE, description="folder of results")
     store_max_bytes: int = Field(10 * 2**30, ge=2**20, description="oldest results are dropped beyond this many bytes")
     store_max_age_days: float = Field(365.0, gt=0, description="results older than this are dropped")

@@ -27,6 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="print the record as JSON ins
 Out = Annotated[Path | None, typer.Option(help="copy results here: a folder, or a file .geojson, .tif or .png")]
 Prompter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder, URL#model, scripted:FILE")]
 Segmenter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder, a .pth file, box")]
+Samples = Annotated[int | None, typer.Option(help="ask so often, and score regions by how far the answers agree")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")]
 Store = Annotated[Path | None, typer.Option(help="folder of results")]
 Bbox = Annotated[
@@ -63,7 +64,12 @@ def segment(
     max_size: Annotated[int | None, typer.Option(help="longer side in pixels of what the models see")] = None,
     prompter: Prompter = None,
     segmenter: Segmenter = None,
-    style: Annotated[str | None, typer.Option(help="prompt style: box_2_points, box, points ...")] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="what is asked for: box_2_points, box_4_points, box_2_points_2_negative, box or points"),
+    ] = None,
+    samples: Samples = None,
+    seed: Annotated[int | None, typer.Option(help="of several samples")] = None,
     device: Device = None,
     store: Store = None,
     out: Out = None,
@@ -73,7 +79,16 @@ def segment(
     from t2s_agent.pipeline import segment as work
 
     screen = Screen(as_json)
-    shop = _shop(prompter=prompter, segmenter=segmenter, device=device, store=store, style=style, max_size=max_size)
+    shop = _shop(
+        prompter=prompter,
+        segmenter=segmenter,
+        device=device,
+        store=store,
+        style=style,
+        samples=samples,
+        seed=seed,
+        max_size=max_size,
+    )
     with screen.progress() as progress:
         result = work(
             shop,
@@ -119,6 +134,7 @@ def refine(
     smooth_m: Annotated[float, typer.Option(help="smooth outlines by this radius")] = 0.0,
     prompter: Prompter = None,
     segmenter: Segmenter = None,
+    samples: Samples = None,
     device: Device = None,
     store: Store = None,
     out: Out = None,
@@ -144,7 +160,7 @@ def refine(
         smooth_m=smooth_m,
     )
     screen = Screen(as_json)
-    shop = _shop(prompter=prompter, segmenter=segmenter, device=device, store=store)
+    shop = _shop(prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store)
     with screen.progress() as progress:
         made = work(shop, result, how, progress=progress)
     screen.result(made, shop.store.folder / made.id)

@@ -70,6 +70,7 @@ class Screen:
             f"perimeter, {result.unit_length}",
             "centroid",
             "score",
+            *(["agreement"] if any(region.agreement is not None for region in result.regions) else []),
             box=None,
         )
         for region in result.regions[:_ROWS]:
@@ -82,6 +83,7 @@ class Screen:
                 if result.located
                 else "{:.1f}, {:.1f}".format(*region.centroid),
                 "" if region.score is None else f"{region.score:.2f}",
+                *([f"{region.agreement:.2f}"] if region.agreement is not None else []),
             )
         if len(result.regions) > _ROWS:
             table.add_row("...", f"{len(result.regions) - _ROWS} more")

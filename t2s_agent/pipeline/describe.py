@@ -66,6 +66,7 @@ def describe(
 
 def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, progress: Progress) -> Description:
     result = shop.store.load(result_id, shop.owner)
+    progress(f"measuring {result_id}")
     regions = stored_regions(shop, result)
     if region_id:
         chosen = [region for region in regions if region.id == region_id]
@@ -90,6 +91,7 @@ def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, pr
 def _of_image(
     shop: Workshop, image: Path | str, bbox: Sequence[float] | None, question: str, progress: Progress
 ) -> Description:
+    progress(f"reading {Path(image).name}")
     with shop.scene(image) as scene:
         view = scene.view(bbox=bbox, max_size=shop.settings.max_size)
         located = scene.georeference.located

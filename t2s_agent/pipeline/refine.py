@@ -16,6 +16,7 @@ from t2s_agent.pipeline.workshop import (
     asked_prompter,
     checked_question,
     demand_parsable,
+    draw_masks,
     prompted_of,
     region_set,
     silent,
@@ -62,6 +63,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     clock = Clock()
     parent = shop.store.load(result_id, shop.owner)
     _demand_sense(how)
+    progress(f"reading {parent.scene.name}")
     with clock("read"):
         view = view_of(shop, parent)
         regions = region_set(shop, parent)
@@ -77,10 +79,11 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         demand_parsable(answer, shop.settings.prompter)
         prompter, prompted = asked_prompter(shop), prompted_of(shop, question, answer)
         warnings += answer.warnings
-        regions = _segmented(shop, view, answer.instances, clock)
+        masks = draw_masks(shop, view, answer.instances, clock, progress)
+        regions = build_regions(masks.masks, view, scores=masks.scores, instances=answer.instances)
     if how.box or how.positive or how.negative:
-        progress("prompting with points")
-        regions = _corrected(shop, view, regions, how, clock)
+        regions = _corrected(shop, view, regions, how, clock, progress)
+    progress("measuring")
     with clock("operations"):
         regions = _operated(shop, view, regions, how)
     parents = (parent.id, how.other) if how.other else (parent.id,)
@@ -98,19 +101,13 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         prompted=prompted,
         warnings=warnings,
         clock=clock,
+        progress=progress,
     )
 
 
-def _segmented(shop: Workshop, view: View, instances: Sequence[Instance], clock: Clock) -> RegionSet:
-    segmenter = shop.models.segmenter()
-    with clock("embed"):
-        embedding = segmenter.embed([view])[0]
-    with clock("decode"):
-        masks = segmenter.decode(embedding, instances)
-    return build_regions(masks.masks, view, scores=masks.scores, instances=instances)
-
-
-def _corrected(shop: Workshop, view: View, regions: RegionSet, how: Refinement, clock: Clock) -> RegionSet:
+def _corrected(
+    shop: Workshop, view: View, regions: RegionSet, how: Refinement, clock: Clock, progress: Progress
+) -> RegionSet:
     """Regions after a box and points: each point belongs to the region it lies in, else to the nearest; no region, a new one."""
     positive, negative = (_to_view(view, points) for points in (how.positive, how.negative))
     fresh: list[Instance] = []
@@ -151,11 +148,7 @@ def _corrected(shop: Workshop, view: View, regions: RegionSet, how: Refinement, 
         )  # fmt: skip
         changed[id_] = Instance(box, tuple(good_points), tuple(bad_points), labels[id_])
     asked = [*changed.values(), *fresh]
-    segmenter = shop.models.segmenter()
-    with clock("embed"):
-        embedding = segmenter.embed([view])[0]
-    with clock("decode"):
-        drawn = segmenter.decode(embedding, asked)
+    drawn = draw_masks(shop, view, asked, clock, progress)
     order = [region.id for region in regions.regions]
     scores = [np.nan if region.score is None else region.score for region in regions.regions]
     instances: list[Instance | None] = [region.instance for region in regions.regions]

@@ -11,6 +11,8 @@ from t2s_agent.pipeline.workshop import Progress, Workshop, silent
 from t2s_agent.results.record import Result
 from t2s_agent.settings import load_settings
 
+_OF_MODELS = ("prompter", "segmenter", "style", "samples", "temperature", "seed")  # a model is loaded with these
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -48,11 +50,13 @@ def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Re
             "prompter": then.prompter.name,
             "segmenter": then.segmenter.name,
             "style": then.prompted.style or shop.settings.style,
+            "samples": then.prompted.samples,
+            "temperature": then.prompted.temperature,
             "seed": then.prompted.seed,
             "max_size": then.scene.max_size,
         }
     )
-    if (settings.prompter, settings.segmenter) == (shop.settings.prompter, shop.settings.segmenter):
+    if all(getattr(settings, name) == getattr(shop.settings, name) for name in _OF_MODELS):
         again = changed(shop, settings=settings)
     else:
         again = Workshop.open(settings, shop.owner)

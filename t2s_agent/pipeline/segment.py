@@ -11,6 +11,7 @@ from t2s_agent.pipeline.workshop import (
     asked_prompter,
     checked_question,
     demand_parsable,
+    draw_masks,
     prompted_of,
     reference_to,
     silent,
@@ -34,7 +35,8 @@ def segment(
     """Answers a question about an image: regions on the ground, stored as a new result.
 
     `bbox` is west, south, east, north in degrees. Nothing found is a result with status `empty`. Raises T2SError for bad
-    input, and `answer_unparsable` where the prompter's answer cannot be read (its words are in the message).
+    input, and `answer_unparsable` where the prompter's answer cannot be read (its words are in the message). `progress` is called
+    before each step and may raise to stop: then nothing is stored.
     """
     clock = Clock()
     question = checked_question(query)
@@ -43,19 +45,15 @@ def segment(
         view = scene.view(bbox=bbox, bands=bands, max_size=shop.settings.max_size)
         reference = reference_to(scene, view, shop.settings.max_size)
         remarks = scene.warnings
-    progress(f"asking {shop.settings.prompter}")
+    progress(f"loading {shop.settings.prompter}")
     with clock("load prompter"):
         prompter = shop.models.prompter()
+    progress(f"asking {shop.settings.prompter}")
     with clock("prompt"):
         answer = prompter.answer([view], [question])[0]
     demand_parsable(answer, prompter.name)
-    progress(f"drawing {len(answer.instances)} masks with {shop.settings.segmenter}")
-    with clock("load segmenter"):
-        segmenter = shop.models.segmenter()
-    with clock("embed"):
-        embedding = segmenter.embed([view])[0]
-    with clock("decode"):
-        masks = segmenter.decode(embedding, answer.instances)
+    masks = draw_masks(shop, view, answer.instances, clock, progress)
+    progress("measuring")
     with clock("regions"):
         regions = build_regions(
             masks.masks,
@@ -77,4 +75,5 @@ def segment(
         prompted=prompted_of(shop, question, answer),
         warnings=(*remarks, *answer.warnings),
         clock=clock,
+        progress=progress,
     )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from t2s_agent.errors import T2SError
+from t2s_agent.instance import Instance
 from t2s_agent.models import Models
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.regions.geojson import feature_collection, regions_from
@@ -34,10 +35,13 @@ from t2s_agent.results.record import (
 )
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene import Limits, Scene, View, Window, open_scene
+from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import Settings
 
 MASK, GEOJSON, PREVIEW = "mask.tif", "regions.geojson", "preview.png"
 LONGEST_QUERY = 2_000  # characters
+# Called with a few words before each step. Whatever it raises stops the work there and reaches the caller: since a result is
+# written last and at once, nothing is left half-written.
 Progress = Callable[[str], None]
 
 
@@ -81,6 +85,20 @@ class Clock:
         self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - began, 4)
 
 
+def draw_masks(shop: Workshop, view: View, instances: Sequence[Instance], clock: Clock, progress: Progress) -> Masks:
+    """One mask an instance. Without instances nothing is embedded."""
+    if not instances:
+        return Masks(np.zeros((0, view.height, view.width), bool), np.zeros(0, np.float32))
+    progress(f"looking at the picture with {shop.settings.segmenter}")
+    with clock("load segmenter"):
+        segmenter = shop.models.segmenter()
+    with clock("embed"):
+        embedding = segmenter.embed([view])[0]
+    progress(f"drawing {len(instances)} mask{'s' * (len(instances) != 1)}")
+    with clock("decode"):
+        return segmenter.decode(embedding, instances)
+
+
 def view_of(shop: Workshop, result: Result) -> View:
     """The View that a result was made from, read again; `image_unreadable` where its pixels have changed."""
     reference = result.scene
@@ -120,9 +138,11 @@ def store_result(
     prompted: Prompted,
     warnings: Sequence[str],
     clock: Clock,
+    progress: Progress,
     parents: tuple[str, ...] = (),
 ) -> Result:
     """Writes everything and gives the record."""
+    progress(f"writing {len(regions.regions)} region{'s' * (len(regions.regions) != 1)}")
     result = Result(
         id=new_id(),
         parents=parents,
@@ -199,6 +219,8 @@ def prompted_of(shop: Workshop, question: str, answer: Answer) -> Prompted:
     return Prompted(
         style=shop.settings.style,
         question=question,
+        samples=shop.settings.samples,
+        temperature=shop.settings.temperature,
         seed=shop.settings.seed,
         instances=instances,
         tokens=answer.tokens,

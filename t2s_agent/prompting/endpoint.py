@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from t2s_agent.errors import T2SError
+from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Size, Square
 from t2s_agent.prompting.reading import SAME, read_answer
@@ -67,6 +68,9 @@ class EndpointPrompter:
         timeout_s: float = 120.0,
         retries: int = 3,
         max_new_tokens: int = 2048,
+        samples: int = 1,
+        temperature: float = 1.0,
+        seed: int = 0,
         same: float = SAME,
     ) -> None:
         url = _checked(base_url)
@@ -81,6 +85,9 @@ class EndpointPrompter:
         self._timeout_s = timeout_s
         self._retries = retries
         self._max_new_tokens = max_new_tokens
+        self._samples = samples
+        self._temperature = temperature
+        self._seed = seed
         self._same = same
         self._client = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)))
 
@@ -92,18 +99,23 @@ class EndpointPrompter:
         self._client.close()
 
     def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
-        """One request a pair, a few at once; coordinates in View pixels."""
+        """As many requests a pair as there are samples, a few at once; coordinates in View pixels.
+
+        One sample is asked for at temperature 0; several at the given one, each with a seed of its own, and scored by agreement.
+        """
         pairs = list(zip(views, questions, strict=True))
-        if len(pairs) == 1:
-            return [self._one(*pairs[0])]
+        asked = [(view, question, sample) for view, question in pairs for sample in range(self._samples)]
+        if len(asked) == 1:
+            return [self._one(*asked[0])]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda pair: self._one(*pair), pairs))
+            answers = list(pool.map(lambda each: self._one(*each), asked))
+        return [agreed(answers[i : i + self._samples]) for i in range(0, len(answers), self._samples)]
 
     def tell(self, view: View, question: str) -> str:
         """The model's words about a View."""
         return self._ask(view, [], " ".join(question.split())).text.strip()
 
-    def _one(self, view: View, question: str) -> Answer:
+    def _one(self, view: View, question: str, sample: int) -> Answer:
         began = time.perf_counter()
         frame = self._rule.frame(Size(view.width, view.height))
         text = self.style.user(" ".join(question.split()))
@@ -111,13 +123,14 @@ class EndpointPrompter:
             text += f"\nThe image is {frame.model.width} x {frame.model.height} pixels; coordinates are pixels, x right, y down."
         elif self._kind == "relative":
             text += "\nCoordinates run from 0 to 1000 along both axes, x right, y down."
-        reply = self._ask(view, [{"role": "system", "content": self.style.system}], text)
+        how = {"temperature": self._temperature, "seed": self._seed + sample} if self._samples > 1 else {}
+        reply = self._ask(view, [{"role": "system", "content": self.style.system}], text, **how)
         answer = read_answer(reply.text, frame, self.style, same=self._same)
         cut = (f"the answer was cut off after {reply.tokens} tokens",) if reply.cut else ()
         seconds = time.perf_counter() - began
         return replace(answer, tokens=reply.tokens, seconds=seconds, warnings=(*cut, *answer.warnings))
 
-    def _ask(self, view: View, before: list[dict[str, Any]], text: str) -> _Reply:
+    def _ask(self, view: View, before: list[dict[str, Any]], text: str, **how: float) -> _Reply:
         picture = {"type": "image_url", "image_url": {"url": _data_url(view, self._rule)}}
         content = [picture, {"type": "text", "text": text}]
         body = {
@@ -125,7 +138,7 @@ class EndpointPrompter:
             "messages": [*before, {"role": "user", "content": content}],
             "max_tokens": self._max_new_tokens,
             "temperature": 0,
-        }
+        } | how
         return _reply(self._posted(body), self.name)
 
     def _posted(self, body: dict[str, Any]) -> bytes:
@@ -179,7 +192,7 @@ class EndpointPrompter:
         elif status is not None:
             fix = "Check that the model takes images and that its context is long enough"
         else:
-            fix = "Check the URL and that the server runs, or raise timeout_s; or use nano, which needs no server"
+            fix = "Check the URL and that the server runs, or raise endpoint_timeout_s; or use nano, which needs no server"
         return T2SError("endpoint_failed", f"{self.name} gave {problem}", fix)
 
 

@@ -2,7 +2,7 @@
 
 The file is a JSON list, or JSON Lines, of entries `{"question": ..., "raw": ..., "frame": ..., "image": ...}`:
 
-- `question` is matched without regard to case and blanks;
+- `question` is matched without regard to case and blanks; `*` answers what no other entry does;
 - `raw` is the model's text, read by the same parser as any model's;
 - `frame` says which coordinates `raw` writes: absent for View pixels, "relative" for 0 to 1000, `[width, height]` for a
   frame of that size;
@@ -25,6 +25,7 @@ from t2s_agent.prompting.reading import read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
 from t2s_agent.scene.view import View
 
+ANY = "*"
 _RELATIVE = Size(1000, 1000)
 _LARGEST = 256 * 2**20
 
@@ -73,8 +74,9 @@ class ScriptedPrompter:
         digest = view.digest() if any(entry.image for entry in same) else ""
         own = [entry for entry in same if entry.image and digest.startswith(entry.image)]
         general = [entry for entry in same if not entry.image]
-        if own or general:
-            return (own or general)[0]
+        anything = [entry for entry in self._entries if entry.question == ANY]
+        if own or general or anything:
+            return (own or general or anything)[0]
         known = {_plain(entry.question): entry.question for entry in self._entries}
         near = [known[each] for each in difflib.get_close_matches(asked, known, n=3, cutoff=0.4)]
         raise T2SError(

@@ -4,6 +4,7 @@ from typing import Any
 
 from shapely.geometry import mapping, shape
 
+from t2s_agent.instance import Instance
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.region import Measure, Region, RegionSet
 
@@ -30,6 +31,7 @@ def _feature(region: Region) -> dict[str, Any]:
         f"perimeter_pm_{length.unit}": round(length.plus_minus, 2),
         "centroid": list(region.centroid),
         "score": None if region.score is None else round(region.score, 4),
+        "agreement": None if region.agreement is None else round(region.agreement, 4),
     }
     return {
         "type": "Feature",
@@ -58,4 +60,5 @@ def _region(feature: dict[str, Any]) -> Region:
         (west, south, east, north),
         p["score"],
         p["label"],
+        Instance(None, label=p["label"], score=p["agreement"]) if p.get("agreement") is not None else None,
     )

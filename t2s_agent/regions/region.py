@@ -39,6 +39,11 @@ class Region:
     label: str = ""
     instance: Instance | None = None
 
+    @property
+    def agreement(self) -> float | None:
+        """How far several sampled answers agree on this object, 0 to 1; None where there was one."""
+        return self.instance.score if self.instance else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionSet:

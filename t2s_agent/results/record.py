@@ -47,6 +47,8 @@ class Prompted(_Part):
 
     style: str = ""
     question: str = ""
+    samples: int = 1
+    temperature: float = 1.0
     seed: int = 0
     raw: str = ""
     thinking: str = ""
@@ -55,7 +57,11 @@ class Prompted(_Part):
 
 
 class RegionRecord(_Part):
-    """A region's facts; its outline is in regions.geojson. Units and method stand once in the record."""
+    """A region's facts; its outline is in regions.geojson. Units and method stand once in the record.
+
+    `score` is the segmenter's own estimate of the mask; `agreement` is how far several sampled answers agree on the object. Both run
+    from 0 to 1, and are None where nobody gave them.
+    """
 
     id: int
     label: str = ""
@@ -66,6 +72,7 @@ class RegionRecord(_Part):
     centroid: tuple[float, float]
     bbox: tuple[float, float, float, float]
     score: float | None = None
+    agreement: float | None = None
 
 
 class Result(_Part):
@@ -127,6 +134,7 @@ def _region(region: Region) -> RegionRecord:
         centroid=region.centroid,
         bbox=(west, south, east, north),
         score=None if region.score is None else round(region.score, 4),
+        agreement=None if region.agreement is None else round(region.agreement, 4),
     )
 
 

@@ -2,11 +2,16 @@
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from t2s_agent.errors import T2SError
 from t2s_agent.segmenting.segmenter import Embedding
+
+_STALE_S = 3600.0  # no embedding takes that long to write
 
 
 class EmbeddingCache:
@@ -73,16 +78,36 @@ class EmbeddingCache:
         file = self._file(embedding.key)
         if file is None or not embedding.features:
             return
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
         size = {"height": str(embedding.height), "width": str(embedding.width)}
-        save_file({name: t.contiguous().cpu() for name, t in embedding.features.items()}, fresh, metadata=size)
-        fresh.replace(file)
-        kept = sorted(file.parent.glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_file({name: t.contiguous().cpu() for name, t in embedding.features.items()}, fresh, metadata=size)
+            fresh.replace(file)
+        except (OSError, SafetensorError) as error:
+            with suppress(OSError):
+                fresh.unlink()
+            raise T2SError(
+                "output_unwritable", f"an embedding could not be written to {file.parent}", "Make room there"
+            ) from error
+        self._bound(file)
+
+    def _bound(self, newest: Path) -> None:
+        """Drops the oldest files beyond the budget, and what a killed process left half-written an hour ago."""
+        found = [(file, _stat(file)) for file in newest.parent.iterdir()]  # another process may drop some meanwhile
         total = 0
-        for each in kept:
-            total += each.stat().st_size
-            if total > self._max_disk_bytes and each != file:
-                each.unlink(missing_ok=True)
+        for file, stat in sorted(found, key=lambda each: -each[1].st_mtime):
+            total += stat.st_size if file.suffix == ".safetensors" else 0
+            stale = file.suffix == ".new" and time.time() - stat.st_mtime > _STALE_S
+            if stale or (total > self._max_disk_bytes and file.suffix == ".safetensors" and file != newest):
+                file.unlink(missing_ok=True)
+
+
+def _stat(file: Path) -> os.stat_result:
+    try:
+        return file.stat()
+    except FileNotFoundError:
+        return os.stat_result((0,) * 10)

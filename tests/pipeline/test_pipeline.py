@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ import rasterio
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, Workshop, describe, refine, replay, segment
 from t2s_agent.pipeline.workshop import region_set, view_of
+from t2s_agent.prompting.scripted import ScriptedPrompter
 from t2s_agent.settings import load_settings
+from training.nano.segmenter import build
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"
 
@@ -185,6 +189,74 @@ def test_a_stored_result_comes_back_to_life(shop, scene):
     result = segment(shop, scene, TANKS)
     assert view_of(shop, result).digest() == result.scene.pixels_sha256
     assert set(np.unique(region_set(shop, result).labels)) == {0, *(r.id for r in result.regions)}
+
+
+@pytest.fixture
+def sam_shop(shop, tmp_path):
+    """The scripted workshop with a tiny random SAM 2, which counts what it embeds."""
+    build().save_pretrained(tmp_path / "sam")
+    return Workshop.open(shop.settings.model_copy(update={"segmenter": str(tmp_path / "sam")}))
+
+
+def answering_all(shop):
+    """The workshop with a prompter that gives one box, whatever it is asked; its segmenter and store are the same."""
+    raw = '<answer>```json[{"bbox_2d": [60, 410, 120, 470]}]```</answer>'
+    prompter = ScriptedPrompter({"*": raw})
+    return replace(shop, models=SimpleNamespace(prompter=lambda: prompter, segmenter=shop.models.segmenter))
+
+
+def test_no_refinement_embeds_the_picture_again(sam_shop, scene):
+    first = segment(sam_shop, scene, TANKS)
+    ships = segment(sam_shop, scene, SHIPS)
+    segmenter = sam_shop.models.segmenter()
+    assert segmenter.embedded == 1  # two questions about one picture
+    with sam_shop.scene(scene) as opened:
+        lon, lat = opened.georeference.to_lonlat([400, 440], [440, 400])
+    spot = ((lon[0], lat[0]),)
+    for how in (
+        Refinement(positive=spot),
+        Refinement(negative=spot),
+        Refinement(box=(lon[0], lat[0], lon[1], lat[1])),
+        Refinement(other=ships.id, operation="union"),
+    ):
+        refine(sam_shop, first.id, how)
+    refine(answering_all(sam_shop), first.id, Refinement(instruction="only the large ones"))
+    assert segmenter.embedded == 1
+    again = Workshop.open(sam_shop.settings)  # as another process would
+    refine(again, first.id, Refinement(positive=spot))
+    assert again.models.segmenter().embedded == 0
+
+
+def test_words_are_reasoned_over_with_the_earlier_question_and_its_regions(shop, scene):
+    first = segment(shop, scene, TANKS)
+    made = refine(answering_all(shop), first.id, Refinement(instruction="only the large ones"))
+    assert made.parents == (first.id,)
+    assert made.query == f"{TANKS}; only the large ones"
+    asked = made.prompted.question
+    assert asked.startswith(TANKS)
+    assert "1: 10% 65% 18% 73%" in asked  # a tank's box, as shares of the picture
+    assert asked.endswith("Now: only the large ones")
+    assert len(made.regions) == 1
+
+
+class Stopped(Exception):
+    """What a server raises to cancel."""
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_progress_may_raise_at_any_step_and_nothing_is_left(sam_shop, scene, step):
+    heard = []
+
+    def stop(text):
+        heard.append(text)
+        if len(heard) > step:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        segment(sam_shop, scene, TANKS, progress=stop)
+    assert sam_shop.store.ids() == []
+    assert list(sam_shop.store.folder.glob(".part-*")) == []
+    assert segment(sam_shop, scene, TANKS).status == "found"
 
 
 # describe

@@ -270,3 +270,21 @@ def test_a_url_that_is_none_or_carries_a_secret_is_refused(url):
         EndpointPrompter(url, "m")
     assert caught.value.code == "argument_invalid"
     assert "secret" not in str(caught.value)
+
+
+def test_several_samples_are_asked_for_with_seeds_of_their_own_and_scored_by_agreement(served, ask):
+    none = RAW.partition("[")[0] + "[]```</answer>"
+    served.script = [(200, completion(), {}), (200, completion(), {}), (200, completion(none), {})]
+    answer = ask(samples=3, temperature=0.7, seed=5)
+    bodies = [body for _, body in served.requests]
+    assert sorted(body["seed"] for body in bodies) == [5, 6, 7]
+    assert {body["temperature"] for body in bodies} == {0.7}
+    assert answer.instances[0].score == 0.5  # one of the two others drew the same box
+    assert answer.tokens == 3 * 42
+    assert answer.warnings == ("2 of 3 samples found a target",)
+
+
+def test_one_sample_is_asked_for_without_chance(served, ask):
+    ask()
+    body = served.requests[0][1]
+    assert (body["temperature"], "seed" in body) == (0, False)

@@ -67,3 +67,9 @@ def test_a_missing_script_is_refused():
 
 def test_the_digest_follows_the_answers():
     assert ScriptedPrompter({"q": "a"}).digest != ScriptedPrompter({"q": "b"}).digest
+
+
+def test_a_star_answers_what_no_other_entry_does(view_of):
+    prompter = ScriptedPrompter({"*": "<answer>[]</answer>", "tanks": RAW})
+    answers = prompter.answer([view_of(80, 60)] * 2, ["tanks", "anything at all"])
+    assert [a.status for a in answers] == ["found", "empty"]

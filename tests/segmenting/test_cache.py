@@ -1,10 +1,14 @@
 """The embedding cache."""
 
+import os
 import threading
 
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from t2s_agent.errors import T2SError
 from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.segmenter import Embedding
 
@@ -49,3 +53,26 @@ def test_threads_that_ask_at_once_make_it_once():
     for thread in threads:
         thread.join()
     assert len(made) == 1
+
+
+def on_disk(key, floats=25):
+    return Embedding(key, 1, 1, {"map": torch.zeros(floats)}, 4 * floats)
+
+
+def test_the_folder_too_is_bounded_and_what_a_killed_process_left_goes(tmp_path):
+    half = tmp_path / "x.1.2.new"
+    half.write_bytes(b"half")
+    os.utime(half, (0, 0))
+    cache = EmbeddingCache(folder=tmp_path, max_disk_bytes=500)
+    for number in range(5):
+        cache.get(f"k{number}", lambda number=number: on_disk(f"k{number}"))
+        os.utime(tmp_path / f"k{number}.safetensors", (number + 1,) * 2)
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == ["k3.safetensors", "k4.safetensors"]  # each has 100 bytes and a header
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    with pytest.raises(T2SError) as caught:
+        EmbeddingCache(folder=tmp_path / "file").get("k", lambda: on_disk("k"))
+    assert caught.value.code == "output_unwritable"

@@ -1,6 +1,7 @@
 """SAM 2 through transformers: tiny and of the real size, with random weights."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,6 +188,26 @@ def test_metas_own_video_files_and_sam_3s_tracker_are_loaded_by_what_their_confi
     assert together.masks.shape == (3, 60, 80)
     alone = segmenter.decode(embedding, INSTANCES[2:])
     assert (alone.masks[0] == together.masks[2]).mean() > 0.999
+
+
+def test_the_key_follows_pixels_window_weights_and_number_format(folder, tmp_path):
+    def key(view, segmenter):
+        return segmenter.embed([view])[0].key
+
+    first, view = Sam2Segmenter.load(folder), view_of()
+    weights = load_file(folder / "model.safetensors")
+    weights[next(iter(weights))].view(-1)[0] += 1
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    shutil.copyfile(folder / "config.json", tmp_path / "config.json")
+    keys = [
+        key(view, first),
+        key(view_of(seed=1), first),
+        key(replace(view, window=Window(5, 0, 80, 60)), first),
+        key(view, Sam2Segmenter.load(tmp_path)),
+        key(view, Sam2Segmenter.load(folder, dtype="bfloat16")),
+    ]
+    assert len(set(keys)) == 5
+    assert key(view_of(), Sam2Segmenter.load(folder)) == keys[0]
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
     )
     def record(result_id: str) -> str:
         """Everything about a result in words and numbers: question, models, answer, regions, parents."""
-        return _read(lambda: _record(service.shop(OWNER.get()).store.load(result_id, OWNER.get())))
+        return _read(lambda: _record(service, result_id))
 
     @server.resource(
         "t2s://results/{result_id}/regions.geojson", name="polygons", title="Polygons", mime_type="application/geo+json"
@@ -65,7 +65,7 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
 
         if not shelf:
             shelf.append(Shelf())
-        return _read(lambda: view_json(service.shop(OWNER.get()), shelf[0], result_id))
+        return _read(lambda: service.discreet(view_json(service.shop(OWNER.get()), shelf[0], result_id)))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK gives it no types
     async def complete(
@@ -170,9 +170,10 @@ def _image_words(service: Service, name: str) -> str:
         return json.dumps(image_facts(shop, name))
 
 
-def _record(result: "Result") -> str:
+def _record(service: Service, result_id: str) -> str:
     """The record without what is the server's own: where files lie, who owns what."""
-    return result.model_dump_json(exclude={"scene": {"path"}, "owner": True})
+    result = service.shop(OWNER.get()).store.load(result_id, OWNER.get())
+    return service.discreet(result.model_dump_json(exclude={"scene": {"path"}, "owner": True}))
 
 
 def _file(service: Service, result_id: str, name: str) -> bytes:

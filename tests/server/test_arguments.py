@@ -1,0 +1,91 @@
+"""Arguments against a schema, in words that an agent can act on."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2s_agent.errors import T2SError
+from t2s_agent.server.arguments import checked
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "description": "whose it is"},
+        "count": {"type": "integer", "minimum": 1, "maximum": 5},
+        "size": {"type": "number", "minimum": 0},
+        "loud": {"type": "boolean"},
+        "how": {"type": "string", "enum": ["fast", "slow"]},
+        "points": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+        "ids": {"type": "array", "items": {"type": "integer"}},
+    },
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+def refused(**arguments):
+    with pytest.raises(T2SError) as caught:
+        checked("tool", SCHEMA, arguments)
+    assert caught.value.code == "argument_invalid"
+    return str(caught.value)
+
+
+def test_what_fits_comes_back_as_it_was():
+    arguments = {"name": "a", "count": 5, "size": 0, "loud": False, "how": "slow", "points": [[1, 2.5]], "ids": []}
+    assert checked("tool", SCHEMA, arguments) == arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, "tool needs name: whose it is"),
+        ({"name": "a", "cuont": 1}, "no argument 'cuont'. Did you mean count"),
+        ({"name": "a", "zzz": 1}, "It takes name, count, size"),
+        ({"name": 1}, "name = 1 is not text"),
+        ({"name": None}, "name = null is not text"),
+        ({"name": "a", "count": "3"}, "count = '3' is not a whole number"),
+        ({"name": "a", "count": 2.5}, "not a whole number"),
+        ({"name": "a", "count": True}, "not a whole number"),
+        ({"name": "a", "count": 6}, "from 1 to 5"),
+        ({"name": "a", "size": -1}, "of at least 0"),
+        ({"name": "a", "size": float("nan")}, "not a number"),
+        ({"name": "a", "loud": "yes"}, "true or false"),
+        ({"name": "a", "how": "Slow"}, "Did you mean slow"),
+        ({"name": "a", "points": [1, 2]}, r"Give a list such as [[4.35"),
+        ({"name": "a", "ids": [1, "2"]}, "holds '2', which is not a whole number"),
+    ],
+)
+def test_what_does_not_fit_is_named(arguments, expected):
+    assert expected in refused(**arguments)
+
+
+def test_a_whole_number_may_be_written_with_a_point():
+    assert checked("tool", SCHEMA, {"name": "a", "count": 3.0})["count"] == 3
+
+
+def test_lists_may_come_as_json_text_and_names_that_look_like_json_stay_text():
+    got = checked("tool", SCHEMA, {"name": "[1, 2]", "ids": "[1, 2]"})
+    assert got == {"name": "[1, 2]", "ids": [1, 2]}
+
+
+def test_a_schema_that_allows_more_is_obeyed():
+    open_schema = {"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "b": {"$ref": "#/$defs/B"}}}
+    arguments = {"a": None, "b": {"any": "thing"}, "c": 1}
+    assert checked("tool", open_schema, arguments) == arguments
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]), json_values))
+def test_whatever_is_sent_is_taken_or_refused_in_our_words(arguments):
+    codes = {"argument_invalid"}
+    try:
+        checked("tool", SCHEMA, arguments)
+    except T2SError as error:
+        codes.add(error.code)
+    assert codes == {"argument_invalid"}

@@ -12,11 +12,11 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rasterio._env import del_gdal_config
+from rasterio._env import del_gdal_config, get_gdal_config
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import Limits, open_scene
-from t2s_agent.scene.opening import driver_of
+from t2s_agent.scene.opening import PINNED, driver_of
 
 SECRET = 201
 
@@ -338,3 +338,10 @@ def test_no_mangled_header_gets_past_our_own_error(place, data):
 @given(st.binary(max_size=16))
 def test_only_five_kinds_have_a_driver(head):
     assert driver_of(head) in ("", "GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG")
+
+
+def test_gdal_has_room_to_keep_a_block_that_it_decoded():
+    with rasterio.Env(**PINNED):
+        assert (
+            get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20
+        )  # bytes; with less, a mask of three bands decodes each block per row

@@ -62,6 +62,7 @@ class WorkResponse(Response):
             anyio.from_thread.check_cancelled()
             anyio.from_thread.run(tell, {"progress": text})
 
+        await tell({"progress": "waiting for its turn"})
         try:
             result = await self._work(self._shop, lambda: self._task(progress))
         except T2SError as error:

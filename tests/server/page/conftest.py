@@ -25,11 +25,9 @@ from t2s_agent.settings import load_settings
 TANKS = "Where are the storage tanks?"
 HOSTILE = "<b>boats</b>"
 LABEL = "<img src=x onerror=document.title='owned'>"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-default-apps --no-default-browser-check --hide-scrollbars "
-    "--remote-debugging-pipe"
-).split()
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync --disable-default-apps --no-default-browser-check --hide-scrollbars
+    --remote-debugging-pipe""".split()  # noqa: SIM905 (reads better)
 # Chromium reads commands from descriptor 3 and answers on 4. Nothing else is inherited.
 LAUNCH = (
     "import fcntl, os, sys\n"
@@ -69,6 +67,15 @@ class Chromium:
                 assert "error" not in answer, answer
                 return answer["result"]
             self.events.append(answer)
+
+    def wait(self, method: str) -> dict[str, Any]:
+        """What the next event of this name says."""
+        while True:
+            found = next((event for event in self.events if event["method"] == method), None)
+            if found is not None:
+                self.events.remove(found)
+                return found["params"]
+            self.events.append(self._read())
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -115,6 +122,13 @@ class Tab:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def inside(self) -> "Tab":
+        """The page in this page's sandboxed frame, which has a process of its own."""
+        targets = self._chromium.call("Target.getTargets")["targetInfos"]
+        frame = next(t for t in targets if t["type"] == "iframe" and t["browserContextId"] == self._context)
+        attached = self._chromium.call("Target.attachToTarget", targetId=frame["targetId"], flatten=True)
+        return Tab(self._chromium, attached["sessionId"], self._context)
+
     def until(self, condition: str) -> Any:
         """Waits for a change of the page after which the condition holds, and gives its value."""
         return self.js(
@@ -153,6 +167,16 @@ class Tab:
 
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
+
+    def downloaded(self, folder: Path, selector: str) -> Path:
+        """Clicks and waits for the file that comes of it."""
+        where = {"behavior": "allow", "browserContextId": self._context, "downloadPath": str(folder)}
+        self._chromium.call("Browser.setDownloadBehavior", **where, eventsEnabled=True)
+        self.click(selector)
+        name = self._chromium.wait("Browser.downloadWillBegin")["suggestedFilename"]
+        while self._chromium.wait("Browser.downloadProgress")["state"] == "inProgress":
+            pass
+        return folder / name
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]

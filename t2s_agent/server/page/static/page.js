@@ -137,9 +137,8 @@ const seen = new IntersectionObserver((entries) => {
 function itemOf(summary) {
   const thumb = el("img", { class: "thumb", alt: "", "data-of": summary.id });
   seen.observe(thumb);
-  const sum = summary.count ? measure(summary.total_area, summary.total_area_pm, summary.unit_area) : "nothing found";
   return el("li", { "data-id": summary.id }, el("a", { href: `#${summary.id}`, onclick: () => $("shelf").classList.contains("open") && openDrawer(false) }, thumb,
-    el("span", {}, el("strong", {}, summary.query), el("small", {}, `${counted(summary.count, "region")} · ${sum}`),
+    el("span", {}, el("strong", {}, summary.query), el("small", {}, summary.count ? `${counted(summary.count, "region")}, ${roughly(summary.total_area, summary.unit_area)}` : "nothing found"),
       el("small", {}, `${summary.image} · ${summary.operation}`), el("small", {}, when(summary.created_utc)))));
 }
 

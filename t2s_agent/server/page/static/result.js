@@ -32,6 +32,8 @@ function amount(value, plusMinus) {
 }
 const measure = (value, plusMinus, unit) => `${amount(value, plusMinus)} ± ${amount(plusMinus, plusMinus)} ${unitOf(unit)}`;
 const counted = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+// Short, for lists: square kilometres from one on.
+const roughly = (value, unit) => (unit === "m2" && value >= 1e6 ? `${Number((value / 1e6).toPrecision(3)).toLocaleString("en")} km²` : `${amount(value, value / 100)} ${unitOf(unit)}`);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (n) => (n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toFixed(0)} KB` : `${(n / 1048576).toFixed(1)} MB`);
 const when = (utc) => (utc ? new Date(utc).toLocaleString() : "");
@@ -114,8 +116,8 @@ function showResult(root, shown, doors) {
     el("div", { class: "title" }, el("h2", {}, record.query), el("p", {}, where.filter(Boolean).join(" · "))),
     ...(shown.remark ? [el("p", { class: "alert", role: "alert" }, shown.remark)] : []),
     el("div", { class: "layout" },
-      el("div", { class: "stack" }, pictureOf(shown, selection, marks, doors, correction), wordsOf(record)),
-      el("div", { class: "stack" }, tableOf(shown, selection, correction), lineageOf(shown, doors), recordOf(shown, doors))),
+      el("div", { class: "stack left" }, pictureOf(shown, selection, marks, doors, correction)),
+      el("div", { class: "stack" }, tableOf(shown, selection, correction), wordsOf(record), lineageOf(shown, doors), recordOf(shown, doors))),
   );
 }
 
@@ -128,7 +130,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
   const photo = shape("image", { width, height });
   const regions = shape("g"), numbers = shape("g"), prompts = shape("g"), points = shape("g"), cross = shape("g");
   picture.append(photo, regions, numbers, prompts, points, cross);
-  const paths = new Map();
+  const paths = new Map(), numberOf = new Map(), sizes = new Map();
   for (const outline of shown.outlines) {
     const d = outline.rings.map(pathOf).join("");
     const path = shape("path", { d, class: `region ${colourOf(outline.id)}`, "fill-rule": "evenodd", "data-id": outline.id });
@@ -137,7 +139,11 @@ function pictureOf(shown, selection, marks, doors, correction) {
     const number = shape("text", { class: "number", x: outline.inside[0], y: outline.inside[1] });
     number.textContent = outline.id;
     numbers.append(number);
+    numberOf.set(outline.id, number);
+    sizes.set(outline.id, extent(outline.rings));
   }
+  const areaOf = ({ id }) => sizes.get(id).width * sizes.get(id).height;
+  const bySize = [...shown.outlines].sort((a, b) => areaOf(b) - areaOf(a));
   for (const given of shown.record.prompted.instances) drawPrompt(prompts, given);
   prompts.setAttribute("visibility", "hidden");
 
@@ -145,6 +151,11 @@ function pictureOf(shown, selection, marks, doors, correction) {
   const readout = el("span", {}), spoken = el("span", { class: "skip", "aria-live": "polite" });
   const bar = el("i"), scale = el("span", { class: "scale", hidden: !shown.gsd_m }, bar, el("span"));
 
+  function extent(rings) {
+    const xs = rings.flatMap((ring) => ring.filter((_, i) => i % 2 === 0)), ys = rings.flatMap((ring) => ring.filter((_, i) => i % 2));
+    const least = (values) => values.reduce((a, b) => Math.min(a, b)), most = (values) => values.reduce((a, b) => Math.max(a, b));
+    return { width: most(xs) - least(xs), height: most(ys) - least(ys) };
+  }
   function pathOf(ring) {
     let d = `M${ring[0]} ${ring[1]}`;
     for (let i = 2; i < ring.length; i += 2) d += `L${ring[i]} ${ring[i + 1]}`;
@@ -159,12 +170,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
     picture.setAttribute("viewBox", `${box.x} ${box.y} ${box.width} ${box.height}`);
     picture.classList.toggle("zoomed", box.width < width);
     const unit = unitsPerPixel();
-    for (const [index, number] of [...numbers.children].entries()) {
-      const bounds = paths.get(shown.outlines[index].id).getBBox();
-      number.setAttribute("font-size", 13 * unit);
-      number.setAttribute("stroke-width", 3 * unit);
-      number.setAttribute("visibility", Math.max(bounds.width, bounds.height) > 13 * unit ? "visible" : "hidden");
-    }
+    placeNumbers(unit);
     for (const dot of prompts.querySelectorAll("circle")) dot.setAttribute("r", 3.5 * unit);
     for (const mark of points.querySelectorAll("circle")) mark.setAttribute("r", 8 * unit);
     drawSigns(unit);
@@ -175,6 +181,19 @@ function pictureOf(shown, selection, marks, doors, correction) {
       const length = [5, 2, 1].find((step) => step * power <= most) * power;
       bar.style.width = `${length / shown.gsd_m / unit}px`;
       bar.nextSibling.textContent = length >= 1000 ? `${length / 1000} km` : `${Number(length.toPrecision(1))} m`;
+    }
+  }
+  // Larger regions get their numbers first; one that would lie on another, or on a speck, waits for a closer look.
+  function placeNumbers(unit) {
+    const taken = [];
+    for (const { id, inside: [x, y] } of bySize) {
+      const number = numberOf.get(id), { width: wide, height: high } = sizes.get(id);
+      const half = (4 + 4 * String(id).length) * unit, tall = 8 * unit;
+      const free = Math.max(wide, high) > 12 * unit && !taken.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 2 * tall);
+      if (free) taken.push({ x, y, half });
+      number.setAttribute("font-size", 13 * unit);
+      number.setAttribute("stroke-width", 3 * unit);
+      number.classList.toggle("crowded", !free);
     }
   }
   function drawSigns(unit) {
@@ -283,6 +302,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
     for (const [id, path] of paths) {
       path.classList.toggle("hot", id === selection.hot);
       path.classList.toggle("chosen", selection.chosen.has(id));
+      numberOf.get(id).classList.toggle("hot", id === selection.hot || selection.chosen.has(id));
     }
     const outline = how.bring && shown.outlines.find((o) => o.id === how.bring);
     if (outline) bringInto(...outline.inside);
@@ -320,15 +340,14 @@ function pictureOf(shown, selection, marks, doors, correction) {
   const panel = el("section", { class: "panel", "aria-label": "Picture" },
     el("div", { class: "tools" },
       modes.length ? el("div", { class: "group", role: "group", "aria-label": "What a click does" }, ...buttons) : null,
-      el("div", { class: "group", role: "group", "aria-label": "Zoom" },
-        el("button", { type: "button", "aria-label": "Zoom out", onclick: () => zoom(1 / 1.5) }, "−"),
-        el("button", { type: "button", "aria-label": "Zoom in", onclick: () => zoom(1.5) }, "+"),
-        el("button", { type: "button", onclick: () => zoom(1e-9) }, "Fit")),
       el("div", { class: "group", role: "group", "aria-label": "Layers" },
         layer("Outlines", [regions], true), layer("Numbers", [numbers], true),
         shown.record.prompted.instances.length ? layer("Prompts", [prompts], false) : null)),
     el("div", { class: "stage" }, picture),
-    el("div", { class: "under" }, scale, readout, spoken),
+    el("div", { class: "under" }, scale, readout, spoken, el("div", { class: "group", role: "group", "aria-label": "Zoom" },
+      el("button", { type: "button", "aria-label": "Zoom out", onclick: () => zoom(1 / 1.5) }, "−"),
+      el("button", { type: "button", "aria-label": "Zoom in", onclick: () => zoom(1.5) }, "+"),
+      el("button", { type: "button", "aria-label": "Show all of the picture", onclick: () => zoom(1e-9) }, "⤢"))),
     correction ? correction.panel : null);
   return panel;
 }
@@ -345,13 +364,13 @@ function drawPrompt(group, given) {
 
 function correctionOf(shown, selection, marks, doors) {
   const hints = {
-    look: "Choose “Belongs” or “Does not”, then click on the picture. A new result is made; this one stays as it is.",
+    look: `Choose “Belongs” or “Does not”, then click on the picture. ${shown.would_use.segmenter} draws a new result; this one stays.`,
     belongs: "Click on what belongs to a region, or is one. Right-click, or hold Alt, for what does not.",
     "does not": "Click on what a region should leave out.",
   };
   const hint = el("p", { class: "hint" }, hints.look);
-  const words = el("input", { type: "text", maxlength: 2000, placeholder: "or in words: only the white ones", "aria-label": "Correct in words", oninput: refresh });
-  const go = el("button", { class: "primary" }, "Refine");
+  const words = el("input", { type: "text", maxlength: 2000, placeholder: "or in words: only the white ones", "aria-label": "Correct in words", oninput: refresh, onkeydown: (event) => event.key === "Enter" && go.click() });
+  const go = el("button", { type: "button", class: "primary", onclick: () => refine({ positive: marks.of(true), negative: marks.of(false), instruction: words.value.trim() }) }, "Refine");
   const stop = el("button", { type: "button", hidden: true, onclick: () => running && running.abort() }, "Stop");
   const undo = el("button", { type: "button", onclick: () => marks.undo() }, "Undo");
   const clear = el("button", { type: "button", onclick: () => marks.clear() }, "Clear");
@@ -382,12 +401,8 @@ function correctionOf(shown, selection, marks, doors) {
       status.classList.toggle("error", !stopped);
     }
   }
-  const panel = el("form", {
-    class: "correct", "aria-label": "Correct this result", onsubmit: (event) => {
-      event.preventDefault();
-      refine({ positive: marks.of(true), negative: marks.of(false), instruction: words.value.trim() });
-    },
-  }, hint, el("div", { class: "row" }, el("div", { class: "words" }, words), undo, clear, go, stop), status,
+  // No form: hosts of the MCP App put it into frames in which forms are not submitted.
+  const panel = el("div", { class: "correct", role: "group", "aria-label": "Correct this result" }, hint, el("div", { class: "row" }, el("div", { class: "words" }, words), undo, clear, go, stop), status,
   el("details", {}, el("summary", {}, "With the keyboard"),
     el("p", { class: "hint" }, "In the picture: ", key("←"), key("↑"), key("→"), key("↓"), " move a cross (", key("Shift"), " by one pixel), ", key("p"), " marks what belongs, ", key("n"), " what does not, ", key("Enter"), " does what a click does, ", key("Backspace"), " undoes, ", key("+"), key("−"), key("0"), " zoom, ", key("Esc"), " puts the cross away.")));
   marks.watchers.push(refresh);
@@ -416,7 +431,7 @@ function tableOf(shown, selection, correction) {
     const cells = columns.map((column) => cellOf(column, region));
     cells[0].replaceChildren(pick);
     const row = el("tr", {
-      "data-id": region.id, onmouseenter: () => selection.point(region.id), onmouseleave: () => selection.point(0),
+      "data-id": region.id, onpointerenter: () => selection.point(region.id), onpointerleave: () => selection.point(0),
       onclick: () => { selection.toggle(region.id); selection.tell({ bring: region.id }); },
     }, ...cells);
     rows.set(region.id, row);
@@ -425,7 +440,7 @@ function tableOf(shown, selection, correction) {
   function cellOf(column, region) {
     if (column.show) return el("td", {}, column.show(region));
     if (column.text) return el("td", { class: "text" }, column.of(region));
-    if (!column.pm) return el("td", { class: "text" });
+    if (!column.pm) return el("td", { class: "id" });
     return el("td", {}, amount(column.of(region), column.pm(region)), el("span", { class: "pm" }, ` ± ${amount(column.pm(region), column.pm(region))}`));
   }
   let sorted = { column: columns[0], down: false };
@@ -490,17 +505,17 @@ function wordsOf(record) {
 
 // A result hangs below its first parent; another parent is named beside it.
 function lineageOf(shown, doors) {
-  const own = new Set(shown.lineage.map((node) => node.id));
+  const own = new Map(shown.lineage.map((node) => [node.id, node]));
   const under = (id) => shown.lineage.filter((node) => node.parents.find((parent) => own.has(parent)) === id);
   const roots = shown.lineage.filter((node) => !node.parents.some((parent) => own.has(parent)));
   function branch(node, above) {
     const said = above && node.query.startsWith(above.query) ? node.query.slice(above.query.length).replace(/^; /, "") : node.query;
-    const beside = node.parents.filter((parent) => own.has(parent)).slice(1);
+    const beside = node.parents.filter((parent) => own.has(parent)).slice(1).map((parent) => `“${own.get(parent).query}”`);
     const text = `${node.operation}${said ? `: ${said}` : ""}`;
     const below = under(node.id);
     return el("li", {},
       el("a", { href: doors.href(node.id), "aria-current": node.id === shown.record.id ? "true" : null, onclick: (event) => go(event, node.id) },
-        text, el("span", { class: "quiet" }, ` · ${counted(node.count, "region")}${beside.length ? ` · with ${beside.join(", ")}` : ""}`)),
+        text, el("span", { class: "quiet" }, `${beside.length ? ` with ${beside.join(", ")}` : ""} · ${counted(node.count, "region")}`)),
       below.length ? el("ul", {}, ...below.map((child) => branch(child, node))) : null);
   }
   function go(event, id) {

@@ -1,0 +1,291 @@
+"""The page as a person meets it, in a real browser."""
+
+import json
+import threading
+
+import anyio
+
+from t2s_agent.pipeline import Refinement, refine, segment
+from t2s_agent.server.page.app import app_html
+from t2s_agent.server.page.shown import Shelf, view_json
+
+TANKS = "Where are the storage tanks?"
+HOSTILE = "<b>boats</b>"
+LABEL = "<img src=x onerror=document.title='owned'>"
+
+SHOWN = "document.getElementById('result')?.dataset.shows"
+PICTURE = "document.querySelector('image')?.getAttribute('href')"
+
+
+def opened(tab, address, result="", **how):
+    tab.open(f"{address}#{result}" if result else address, **how)
+    tab.until(f"{SHOWN} && {PICTURE}")
+    return tab
+
+
+def test_the_newest_result_is_shown_with_its_picture_table_thinking_and_list(tab, serve, shop):
+    segment(shop, "harbour.tif", "helicopters")
+    made = segment(shop, "harbour.tif", TANKS)
+    address = serve()
+    opened(tab, address)
+    assert tab.js(SHOWN) == made.id
+    assert tab.js("document.querySelectorAll('path.region').length") == len(made.regions) == 7
+    assert tab.js("[...document.querySelectorAll('#list strong')].map(e => e.textContent)") == [TANKS, "helicopters"]
+    first = made.regions[0]
+    row = tab.js("document.querySelector('tbody tr').innerText.split('\\t').map(t => t.trim())")
+    assert row[:3] == ["1", "tank", f"{first.area:,.0f} ± {first.area_pm:,.0f}"]
+    assert "Round roofs by the quay." in tab.js("document.querySelector('[aria-label=Thinking]').innerText")
+    assert "plus/minus" in tab.js("document.querySelector('.method').textContent")
+    tab.until("[...document.querySelectorAll('.thumb')].every(t => t.complete && t.naturalWidth > 0)")
+    assert tab.complaints() == []
+    assert all(url.startswith((address, f"blob:{address}")) for url in tab.asked())
+
+
+def test_pointing_at_a_row_lights_up_its_region_and_the_other_way_round(tab, serve, shop):
+    segment(shop, "harbour.tif", TANKS)
+    opened(tab, serve())
+    tab.hover('tr[data-id="3"]')
+    tab.until("document.querySelector('path.region.hot')?.dataset.id === '3'")
+    tab.hover('path.region[data-id="5"]')
+    tab.until("document.querySelector('tr.hot')?.dataset.id === '5'")
+    assert tab.js("document.querySelectorAll('.hot:not(text)').length") == 2
+    tab.click('path.region[data-id="5"]')
+    tab.until("document.querySelector('tr.chosen')?.dataset.id === '5'")
+    tab.click('tr[data-id="5"]')
+    tab.until("!document.querySelector('.chosen')")
+
+
+def test_clicks_on_the_picture_make_a_new_result_below_the_old_one(tab, serve, shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    opened(tab, serve())
+    tab.click('[data-mode="belongs"]')
+    corner = tab.js(
+        "(() => { const b = document.querySelector('image').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()"
+    )
+    place = {"x": 320.25, "y": 80.75}  # open water, in pixels of the picture
+    tab.click_at(corner[0] + corner[2] * place["x"] / 640, corner[1] + corner[3] * place["y"] / 640)
+    tab.click('path.region[data-id="1"]', button="right")
+    assert tab.js("[...document.querySelectorAll('.mark')].map(m => m.getAttribute('class'))") == [
+        "mark positive",
+        "mark negative",
+    ]
+    assert "1 point that belongs, 1 that does not" in tab.js("document.querySelector('.correct .status').textContent")
+    tab.click(".correct .primary")
+    tab.until(f"{SHOWN} !== {json.dumps(made.id)} && {PICTURE}")
+    child = shop.store.load(tab.js(SHOWN))
+    assert tab.js("location.hash") == f"#{child.id}"
+    assert child.parents == (made.id,)
+    assert len(child.regions) == len(made.regions) + 1
+    with shop.scene("harbour.tif") as scene:
+        x, y = scene.georeference.from_lonlat(*child.parameters["positive"][0])
+    assert abs(x[0] - place["x"]) < 1.2  # a pixel of the screen is 1.1 of the picture
+    assert abs(y[0] - place["y"]) < 1.2
+    tree = tab.js(
+        "[...document.querySelectorAll('.tree a')].map(a => [a.getAttribute('href'), a.getAttribute('aria-current')])"
+    )
+    assert tree == [[f"#{made.id}", None], [f"#{child.id}", "true"]]
+    tab.click(".tree a")
+    tab.until(f"{SHOWN} === {json.dumps(made.id)}")
+    tab.until("document.querySelectorAll('#list li').length === 2")
+    assert tab.complaints() == []
+
+
+def test_a_keyboard_is_enough_to_correct_a_result(tab, serve, shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    opened(tab, serve())
+    tab.js("document.querySelector('.stage svg').focus()")
+    for key in ("ArrowRight", "ArrowUp", "p", "ArrowLeft", "n", "Backspace"):
+        tab.press(key, {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39}.get(key, 8 if key == "Backspace" else 0))
+    assert tab.js("[...document.querySelectorAll('.mark')].map(m => m.getAttribute('class'))") == ["mark positive"]
+    tab.js("document.querySelector('.correct .primary').focus()")
+    tab.press("Enter", 13)
+    tab.until(f"{SHOWN} !== {json.dumps(made.id)}")
+    assert shop.store.load(tab.js(SHOWN)).parents == (made.id,)
+    focus = tab.js("document.activeElement.id")
+    assert focus == "result"
+
+
+def test_what_a_model_or_a_person_wrote_is_text_and_nothing_else(tab, serve, shop):
+    made = segment(shop, "harbour.tif", HOSTILE)
+    opened(tab, serve())
+    assert tab.js("document.querySelector('tbody td.text').textContent") == LABEL == made.regions[0].label
+    assert tab.js("document.querySelector('.title h2').textContent") == HOSTILE
+    assert tab.js("document.querySelector('.words-of').textContent") == "<script>document.title='owned'</script>"
+    assert tab.js("document.querySelectorAll('main img, main script, main b b, #list strong b').length") == 0
+    assert tab.js("document.title") == f"{HOSTILE} · t2s-agent"
+    blocked = "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'allowed'; } catch (error) { return error.name; } })()"
+    assert tab.js(blocked) == "TypeError"  # the policy forbids text to become HTML, whoever tries
+
+
+def test_a_token_is_asked_for_kept_in_the_tab_and_sent_with_everything(tab, serve, shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    address = serve(token="open sesame")
+    tab.open(address)
+    tab.until("document.getElementById('sign-in').open")
+    assert TANKS not in tab.js('document.documentElement.outerHTML.replace(/placeholder="[^"]*"/g, \'\')')
+    for word in ("wrong", "open sesame"):
+        tab.js("document.querySelector('#sign-in input').focus()")
+        tab.type(word)
+        tab.click("#sign-in .primary")
+        if word == "wrong":
+            tab.until(
+                "document.getElementById('sign-in').open && document.querySelector('#sign-in .error').textContent"
+            )
+    tab.until(f"{SHOWN} === {json.dumps(made.id)} && {PICTURE}")
+    assert tab.js("sessionStorage.getItem('t2s-token')") == "open sesame"
+    assert tab.js("localStorage.length") == 0
+    assert not any("sesame" in url for url in tab.asked())
+
+
+def test_a_narrow_screen_scrolls_down_only_and_the_list_is_a_drawer(tab, serve, shop):
+    segment(shop, "harbour.tif", TANKS)
+    opened(tab, serve(), width=400, height=800)
+    assert tab.js("document.documentElement.scrollWidth") == 400
+    assert tab.js("getComputedStyle(document.getElementById('shelf')).display") == "none"
+    tab.click("#drawer")
+    assert tab.js("document.getElementById('drawer').getAttribute('aria-expanded')") == "true"
+    tab.click("#list a")
+    tab.until("document.getElementById('drawer').getAttribute('aria-expanded') === 'false'")
+
+
+def test_colours_follow_the_system_and_can_be_switched(tab, serve, shop):
+    segment(shop, "harbour.tif", TANKS)
+    opened(tab, serve(), dark=True)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = tab.js(ground)
+    tab.click("#theme")
+    assert tab.js(ground) != dark
+    tab.click("#theme")
+    assert tab.js(ground) == dark
+
+
+def test_a_question_is_asked_and_its_answer_opened(tab, serve, shop):
+    tab.open(serve())
+    tab.until("!document.getElementById('ask').hidden")
+    assert "No results yet." in tab.js("document.getElementById('result').textContent")
+    tab.js("document.querySelector('#ask textarea').focus()")
+    tab.type("helicopters")
+    tab.click("#ask .primary")
+    tab.until(SHOWN)
+    assert shop.store.load(tab.js(SHOWN)).status == "empty"
+    assert "Nothing was found" in tab.js("document.getElementById('result').innerText")
+    tab.js("document.querySelector('#ask textarea').value = 'cathedrals'")
+    tab.click("#ask .primary")  # the script knows no such question
+    assert "argument_invalid" in tab.until("document.querySelector('#ask .error')?.textContent")
+    assert len(shop.store.ids()) == 1
+
+
+def test_stopping_leaves_nothing_behind(tab, serve, shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    going, stopped = threading.Event(), threading.Event()
+
+    async def work(_, task):
+        going.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    opened(tab, serve(work=work))
+    tab.click('path.region[data-id="2"]')
+    tab.click(".chosen-bar button")
+    assert going.wait(20)
+    tab.until("[...document.querySelectorAll('.correct button')].some(b => b.textContent === 'Stop' && !b.hidden)")
+    tab.js("[...document.querySelectorAll('.correct button')].find(b => b.textContent === 'Stop').click()")
+    assert stopped.wait(20)
+    tab.until("document.querySelector('.correct .status').textContent.startsWith('Stopped')")
+    assert shop.store.ids() == [made.id]
+
+
+def test_a_picture_that_has_gone_is_said_and_the_outlines_remain(tab, serve, shop, harbour):
+    import shutil
+
+    shutil.copyfile(harbour, harbour.parent / "gone.tif")
+    segment(shop, "gone.tif", TANKS)
+    (harbour.parent / "gone.tif").unlink()
+    tab.open(serve())
+    assert "image_not_found" in tab.until("document.querySelector('.left [role=alert]')?.textContent")
+    assert tab.js("document.querySelectorAll('path.region').length") == 7
+
+
+def test_files_are_downloaded_under_the_results_name(tab, serve, shop, tmp_path):
+    made = segment(shop, "harbour.tif", TANKS)
+    opened(tab, serve(token=""))
+    file = tab.downloaded(tmp_path, ".downloads button:nth-child(2)")
+    assert file.name == f"{made.id}-regions.geojson"
+    assert file.read_bytes() == shop.store.artifact(made.id, "regions.geojson").read_bytes()
+
+
+HOST = """
+<!doctype html><title>host</title><iframe id="app" sandbox="allow-scripts" style="width: 700px; height: 900px"></iframe><script>
+// A host of MCP Apps: it speaks to the frame and passes on what the test has laid out.
+const frame = document.getElementById("app"), laid = LAID, calls = [];
+const told = (message) => frame.contentWindow.postMessage({jsonrpc: "2.0", ...message}, "*");
+const answers = {
+  "ui/initialize": (p) => ({protocolVersion: p.protocolVersion, hostInfo: {name: "test", version: "1"}, hostContext: {theme: "dark"},
+                            hostCapabilities: {serverTools: {}, serverResources: {}, updateModelContext: {text: {}}}}),
+  "resources/read": (p) => ({contents: [{uri: p.uri, mimeType: "application/json", text: laid.views[p.uri]}]}),
+  "tools/call": (p) => ({content: [], structuredContent: {status: "found", result_id: laid.next}}),
+  "ui/update-model-context": () => ({}),
+};
+addEventListener("message", ({data, source}) => {
+  if (source !== frame.contentWindow) return;
+  calls.push(data);
+  if (data.id !== undefined) told({id: data.id, result: answers[data.method](data.params)});
+  if (data.method === "ui/notifications/initialized")
+    told({method: "ui/notifications/tool-result", params: {content: [], structuredContent: {status: "found", result_id: laid.first}}});
+  document.body.dataset.last = data.method;
+});
+frame.srcdoc = laid.html;
+</script>
+"""
+# What hosts impose on a frame that declares no domains.
+IMPOSED = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+
+
+def test_the_app_shows_the_tools_answer_and_corrects_through_the_host(tab, shop, tmp_path):
+    made = segment(shop, "harbour.tif", TANKS)
+    child = refine(shop, made.id, Refinement(drop=(1,)))
+    views = {f"t2s://results/{r.id}/view": view_json(shop, Shelf(), r.id) for r in (made, child)}
+    html = app_html().replace("<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{IMPOSED}">')
+    laid = json.dumps({"views": views, "html": html, "first": made.id, "next": child.id}).replace("<", "\\u003c")
+    (tmp_path / "host.html").write_text(HOST.replace("LAID", laid), encoding="utf-8")
+    tab.open(f"file://{tmp_path}/host.html")
+    tab.until("calls.some(c => c.method === 'ui/notifications/size-changed' && c.params.height > 500)")
+    app = tab.inside()
+    assert app.until(SHOWN) == made.id
+    assert app.js("document.querySelectorAll('path.region').length") == 7
+    assert app.until(PICTURE).startswith("data:image/jpeg;base64,")
+    assert app.js("document.documentElement.dataset.theme") == "dark"
+    app.js("document.querySelector('[data-mode=belongs]').click()")
+    at = "document.querySelector('image').getBoundingClientRect()"
+    app.js(
+        f"document.querySelector('.stage svg').dispatchEvent(new MouseEvent('click', {{bubbles: true, "
+        f"clientX: {at}.x + {at}.width / 2, clientY: {at}.y + {at}.height / 4}}))"
+    )
+    x, y = app.js("['cx', 'cy'].map(name => Number(document.querySelector('.mark').getAttribute(name)))")
+    assert abs(x - 320) < 2
+    assert abs(y - 160) < 2
+    app.js("document.querySelector('.correct .primary').click()")
+    assert app.until(f"{SHOWN} === {json.dumps(child.id)}")
+    call = tab.js("calls.find(c => c.method === 'tools/call').params")
+    with shop.scene("harbour.tif") as scene:
+        lon, lat = scene.georeference.to_lonlat(x, y)
+    assert call["name"] == "refine_mask"
+    assert call["arguments"].keys() == {"result_id", "positive_points"}
+    (point,) = call["arguments"]["positive_points"]
+    assert abs(point[0] - lon[0]) < 1e-7  # a centimetre
+    assert abs(point[1] - lat[0]) < 1e-7
+    said = tab.until("calls.find(c => c.method === 'ui/update-model-context')?.params.content[0].text")
+    assert child.id in said
+    assert tab.complaints() == app.complaints() == []
+    assert [url for url in (*tab.asked(), *app.asked()) if not url.startswith(("file:", "data:", "about:"))] == []
+
+
+def test_the_app_is_one_file_that_names_no_address(shop):
+    html = app_html()
+    assert "/*page.css*/" not in html
+    assert "/*app.js*/" not in html
+    assert html.count("</script>") == html.count("<script>") == 1
+    named = {part.split('"')[0] for part in html.split("http")[1:]}
+    assert named <= {"://www.w3.org/2000/svg"}

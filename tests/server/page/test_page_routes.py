@@ -1,0 +1,338 @@
+"""What the page's addresses answer, and to whom."""
+
+import json
+import threading
+from dataclasses import replace
+
+import anyio
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.testclient import TestClient
+
+from t2s_agent.errors import T2SError
+from t2s_agent.pipeline import Refinement, refine, segment
+from t2s_agent.pipeline.workshop import region_set
+from t2s_agent.server.page.assets import static_text
+from t2s_agent.server.page.routes import STATIC, page_routes
+from t2s_agent.server.page.shown import Shelf, grounded, outlines, relatives, shown
+from t2s_agent.server.page.work import WorkResponse, in_thread
+
+TANKS = "Where are the storage tanks?"
+
+
+@pytest.fixture
+def client(shop):
+    """A client of two owners: the token is the owner's name."""
+
+    def shop_of(request):
+        owner = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not owner:
+            raise HTTPException(401, "Sign in")
+        return replace(shop, owner=owner)
+
+    with TestClient(Starlette(routes=page_routes(shop_of, images_of=lambda _: ["harbour.tif"]))) as client:
+        client.headers["Authorization"] = "Bearer local"
+        yield client
+
+
+def lines(response):
+    assert response.status_code == 200, response.text
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def test_the_pages_own_files_are_public_and_may_load_nothing_from_elsewhere(client):
+    del client.headers["Authorization"]
+    for path in ("/", *(f"/page/{name}" for name in STATIC)):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+    named = [word for word in client.get("/").text.split('"') if word.startswith(("page/", "http", "//"))]
+    assert sorted(named) == sorted(f"page/{name}" for name in STATIC)
+
+
+@pytest.mark.parametrize(
+    "path", ["results", "images", "results/r_00000000", "results/r_00000000/image", "results/r_00000000/files/mask.tif"]
+)
+def test_everything_about_results_asks_who_is_there(client, path):
+    del client.headers["Authorization"]
+    assert client.get(f"/api/{path}").status_code == 401
+
+
+def test_results_are_listed_newest_first_in_pages(client, shop):
+    made = [segment(shop, "harbour.tif", question).id for question in (TANKS, "helicopters", TANKS)]
+    first = client.get("/api/results", params={"limit": 2}).json()
+    assert [r["id"] for r in first["results"]] == [made[2], made[1]]
+    assert (first["total"], first["more"]) == (3, True)
+    rest = client.get("/api/results", params={"limit": 2, "before": made[1]}).json()
+    assert [r["id"] for r in rest["results"]] == [made[0]]
+    assert not rest["more"]
+
+
+def test_a_result_of_another_owner_is_as_if_it_were_not_there(client, shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    client.headers["Authorization"] = "Bearer somebody"
+    assert client.get("/api/results").json()["results"] == []
+    for path in ("", "/image", "/thumbnail", "/files/record.json", "/files/mask.tif"):
+        answer = client.get(f"/api/results/{made.id}{path}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "result_unknown")
+    refused = lines(client.post(f"/api/results/{made.id}/refine", json={"positive": [[1, 1]]}))
+    assert refused[-1]["error"]["code"] == "result_unknown"
+
+
+def test_outlines_enclose_as_many_pixels_as_the_mask_has(shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    labels = region_set(shop, made).labels
+    drawn = outlines(labels)
+    assert [o["id"] for o in drawn] == [r.id for r in made.regions]
+    for outline in drawn:
+        (ring,) = outline["rings"]
+        x, y = np.array(ring[::2]), np.array(ring[1::2])
+        area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+        assert area == np.count_nonzero(labels == outline["id"])  # filled boxes: simplifying moves nothing
+        inside = outline["inside"]
+        assert labels[int(inside[1]), int(inside[0])] == outline["id"]
+
+
+def test_a_hole_is_a_ring_of_its_own_and_the_number_lies_beside_it():
+    labels = np.zeros((40, 40), np.uint16)
+    labels[5:35, 5:35] = 7
+    labels[12:28, 12:28] = 0
+    (outline,) = outlines(labels)
+    assert len(outline["rings"]) == 2
+    x, y = outline["inside"]
+    assert labels[int(y), int(x)] == 7
+
+
+def test_a_click_means_the_ground_under_that_pixel(shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    with shop.scene("harbour.tif") as scene:
+        lon, lat = scene.georeference.to_lonlat(120.25, 400.75)  # the View is the whole scene, pixel for pixel
+    assert grounded(shop, made, [(120.25, 400.75)]) == ((pytest.approx(lon[0]), pytest.approx(lat[0])),)
+    with pytest.raises(T2SError, match="bbox_outside"):
+        grounded(shop, made, [(640.5, 3)])
+
+
+def test_without_a_ground_a_click_means_a_pixel_of_the_scene(shop, harbour):
+    from PIL import Image
+
+    Image.new("RGB", (2000, 500), "grey").save(harbour.parent / "plain.png")
+    made = segment(shop, "plain.png", "helicopters")
+    assert made.scene.view_size == (1024, 256)
+    assert grounded(shop, made, [(512, 64)]) == ((1000, 125),)
+    assert shown(shop, made, ())["grid"] is None
+
+
+def test_the_grid_of_the_page_has_the_scenes_corners(shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    grid = shown(shop, made, ())["grid"]
+    with shop.scene("harbour.tif") as scene:
+        lon, lat = scene.georeference.to_lonlat([0, 640], [0, 640])
+    assert grid[0][0] == pytest.approx([lon[0], lat[0]])
+    assert grid[-1][-1] == pytest.approx([lon[1], lat[1]])
+
+
+def test_points_make_a_new_result_whose_lineage_names_the_old_one(client, shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    told = lines(client.post(f"/api/results/{made.id}/refine", json={"positive": [[320, 100]]}))
+    steps = [line["progress"] for line in told[:-1]]
+    assert steps[0] == "waiting for its turn"
+    assert len(steps) > 1
+    child = client.get(f"/api/results/{told[-1]['result']}").json()
+    assert child["record"]["parents"] == [made.id]
+    assert len(child["record"]["regions"]) == len(made.regions) + 1
+    assert [node["id"] for node in child["lineage"]] == [made.id, told[-1]["result"]]
+
+
+def test_regions_are_dropped_and_kept_by_number(client, shop):
+    made = segment(shop, "harbour.tif", TANKS)
+    for asked, left in (({"drop": [1, 2]}, len(made.regions) - 2), ({"keep": [3]}, 1)):
+        told = lines(client.post(f"/api/results/{made.id}/refine", json=asked))
+        assert len(shop.store.load(told[-1]["result"]).regions) == left
+
+
+def test_a_question_is_asked_about_an_allowed_image_only(client, shop):
+    made = lines(client.post("/api/results", json={"image": "harbour.tif", "query": TANKS}))[-1]["result"]
+    assert shop.store.load(made).query == TANKS
+    refused = lines(client.post("/api/results", json={"image": "../../etc/passwd", "query": TANKS}))[-1]
+    assert refused["error"]["code"] == "image_not_found"
+
+
+def test_where_no_folder_is_allowed_nothing_can_be_asked(shop, harbour):
+    open_to_all = replace(shop, settings=shop.settings.model_copy(update={"roots": ()}))
+    routes = page_routes(lambda _: open_to_all, images_of=lambda _: ["harbour.tif"])
+    with TestClient(Starlette(routes=routes)) as client:
+        assert client.get("/api/images").json() == {"images": []}
+        answer = client.post("/api/results", json={"image": str(harbour), "query": TANKS})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "image_not_found")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}, 415),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"}, 200),
+        ({"Origin": "http://testserver"}, 200),
+        ({}, 200),
+    ],
+)
+def test_another_site_cannot_make_a_browser_change_anything(client, shop, headers, status):
+    made = segment(shop, "harbour.tif", TANKS)
+    body = json.dumps({"drop": [1]})
+    for path, asked in ((f"/api/results/{made.id}/refine", body), ("/api/results", '{"image": "x", "query": "x"}')):
+        answer = client.post(path, content=asked, headers={"Content-Type": "application/json", **headers})
+        assert answer.status_code == status
+    assert len(shop.store.ids()) == (2 if status == 200 else 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "named"),
+    [
+        ("{", "argument_invalid", "not JSON"),
+        ("[1]", "argument_invalid", "the request"),
+        ('{"positive": [[1]]}', "argument_invalid", "positive.0.1"),
+        ('{"positive": [[1, NaN]]}', "argument_invalid", "positive.0.1"),
+        ('{"colour": 1}', "argument_invalid", "colour"),
+        ('{"instruction": "' + "x" * 70_000 + '"}', "limit_exceeded", "65536 bytes"),
+        ("[" * 60_000, "argument_invalid", "not JSON"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_told_what_is_wrong(client, shop, body, code, named):
+    made = segment(shop, "harbour.tif", TANKS)
+    json_type = {"Content-Type": "application/json"}
+    error = client.post(f"/api/results/{made.id}/refine", content=body, headers=json_type).json()["error"]
+    assert error["code"] == code
+    assert named in error["what"]
+
+
+def test_a_limit_is_a_number_of_results(client):
+    for limit in ("0", "201", "x", "-1", "²"):
+        assert client.get("/api/results", params={"limit": limit}).json()["error"]["code"] == "argument_invalid"
+
+
+def test_files_are_handed_over_and_say_nothing_of_this_machine(client, shop, harbour):
+    made = segment(shop, "harbour.tif", TANKS)
+    for name in ("mask.tif", "regions.geojson", "preview.png"):
+        answer = client.get(f"/api/results/{made.id}/files/{name}")
+        assert answer.content == shop.store.artifact(made.id, name).read_bytes()
+        assert answer.headers["content-disposition"] == f'attachment; filename="{made.id}-{name}"'
+        assert answer.headers["cache-control"] == "no-store"
+    for path in (f"/api/results/{made.id}", f"/api/results/{made.id}/files/record.json"):
+        text = client.get(path).text
+        assert TANKS in text
+        assert str(harbour.parent) not in text
+    for name in ("..%2frecord.json", "%2e%2e", ".lock", "secret"):
+        assert client.get(f"/api/results/{made.id}/files/{name}").status_code == 404
+
+
+def test_the_picture_is_what_the_models_saw_and_never_another(client, shop, harbour):
+    import io
+    import shutil
+
+    from PIL import Image
+
+    copy = harbour.parent / "moving.tif"
+    shutil.copyfile(harbour, copy)
+    made = segment(shop, "moving.tif", TANKS)
+    with Image.open(io.BytesIO(client.get(f"/api/results/{made.id}/image").content)) as picture:
+        assert picture.size == made.scene.view_size
+    with Image.open(io.BytesIO(client.get(f"/api/results/{made.id}/thumbnail").content)) as small:
+        assert small.size == (176, 176)
+    with copy.open("r+b") as file:
+        file.seek(-200_000, 2)
+        file.write(bytes(100_000))
+    answer = client.get(f"/api/results/{made.id}/image")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "image_unreadable")
+    copy.unlink()
+    assert client.get(f"/api/results/{made.id}/image").status_code == 404
+    left = client.get(f"/api/results/{made.id}").json()  # the result itself is there still
+    assert left["outlines"]
+    assert left["remark"].startswith("image_not_found")
+
+
+def test_a_tree_holds_ancestors_and_descendants_and_nobody_else(shop):
+    first, other = segment(shop, "harbour.tif", TANKS), segment(shop, "harbour.tif", TANKS)
+    child = refine(shop, first.id, Refinement(keep=(1, 2)))
+    both = refine(shop, child.id, Refinement(other=other.id, operation="intersection"))
+    alone = segment(shop, "harbour.tif", "helicopters")
+    summaries = Shelf().summaries(shop)
+    assert {s.id for s in relatives(child.id, summaries)} == {first.id, other.id, child.id, both.id}
+    assert [s.id for s in relatives(alone.id, summaries)] == [alone.id]
+
+
+def test_a_shelf_reads_each_record_once_and_forgets_what_has_gone(shop, monkeypatch):
+    import shutil
+
+    made = [segment(shop, "harbour.tif", TANKS).id for _ in range(3)]
+    shelf = Shelf()
+    assert [s.id for s in shelf.summaries(shop)] == made[::-1]
+    read = []
+    whole = shop.store.listed
+    monkeypatch.setattr(type(shop.store), "listed", lambda self, owner, of: read.extend(of) or whole(owner, of=of))
+    shutil.rmtree(shop.store.folder / made[0])
+    fresh = segment(shop, "harbour.tif", TANKS).id
+    assert [s.id for s in shelf.summaries(shop)] == [fresh, made[2], made[1]]
+    assert read == [fresh]
+
+
+def test_work_stops_at_its_next_step_where_the_browser_has_gone(shop):
+    started, ended = threading.Event(), threading.Event()
+
+    def task(progress):
+        started.set()
+        try:
+            while True:
+                progress("on and on")
+        finally:
+            ended.set()
+
+    async def receive():
+        await anyio.to_thread.run_sync(started.wait)
+        return {"type": "http.disconnect"}
+
+    async def send(_):
+        await anyio.sleep(0)
+
+    async def visit():
+        with anyio.fail_after(20):
+            await WorkResponse(shop, task, in_thread)({"type": "http"}, receive, send)
+
+    anyio.run(visit)
+    assert ended.wait(20)
+
+
+def test_a_bug_leaves_the_lines_without_an_outcome_and_is_not_swallowed(shop):
+    sent = []
+
+    def task(_):
+        raise ZeroDivisionError
+
+    async def receive():
+        await anyio.sleep_forever()
+
+    async def send(message):
+        sent.append(message)
+
+    async def visit():
+        await WorkResponse(shop, task, in_thread)({"type": "http"}, receive, send)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        anyio.run(visit)
+    assert caught.group_contains(ZeroDivisionError)
+    assert b"result" not in b"".join(m.get("body", b"") for m in sent)
+    assert not any(m.get("more_body") is False for m in sent)
+
+
+def test_no_script_of_the_page_turns_text_into_html():
+    for name in ("result.js", "page.js", "app.js"):
+        text = static_text(name)
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser", "srcdoc"):
+            assert way not in text

@@ -1,0 +1,193 @@
+"""Every setting of the server does what its description says, and has a flag and a variable."""
+
+import inspect
+import json
+
+import pytest
+from served.data import HeldModels, settings_in
+from starlette.testclient import TestClient
+
+from t2s_agent.cli.serve import serve
+from t2s_agent.server.build import build_server
+from t2s_agent.server.http import build_app
+from t2s_agent.settings import Settings, load_settings
+
+TANKS = {"image": "harbour.tif", "query": "tanks"}
+SERVER = [
+    "host", "port", "tokens", "allowed_hosts", "allowed_origins", "max_body_bytes", "rate_per_minute", "workers",
+    "max_waiting", "answer_within_s", "preload", "previews", "preview_size", "structured_output", "resource_links",
+]  # fmt: skip
+FLAGS = {"roots": "root", "allowed_hosts": "allowed_host", "allowed_origins": "allowed_origin"}
+
+
+def kinds(result):
+    return [content.type for content in result.content]
+
+
+@pytest.mark.parametrize("name", [*SERVER, "roots", "prompter", "segmenter", "device", "store"])
+def test_a_setting_of_the_server_has_a_flag_a_variable_and_a_description(name):
+    assert FLAGS.get(name, name) in inspect.signature(serve).parameters
+    assert Settings.model_fields[name].description
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("PORT", "9000", 9000),
+        ("ANSWER_WITHIN_S", "5", 5.0),
+        ("PREVIEWS", "false", False),
+        ("STRUCTURED_OUTPUT", "0", False),
+        ("RESOURCE_LINKS", "never", "never"),
+        ("ALLOWED_HOSTS", "a.example.org,b.example.org", ("a.example.org", "b.example.org")),
+        ("ALLOWED_ORIGINS", '["https://a.example.org"]', ("https://a.example.org",)),
+    ],
+)
+def test_a_variable_sets_it(monkeypatch, tmp_path, name, value, read):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"T2S_{name}", value)
+    assert getattr(load_settings(), name.lower()) == read
+
+
+def test_folders_come_one_by_one_or_as_in_path(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("T2S_ROOTS", "/imagery")
+    assert [str(root) for root in load_settings().roots] == ["/imagery"]
+    monkeypatch.setenv("T2S_ROOTS", "/imagery:/more")
+    assert [str(root) for root in load_settings().roots] == ["/imagery", "/more"]
+
+
+def test_the_file_sets_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t2s.toml").write_text('resource_links = "always"\nroots = ["/imagery"]\n', encoding="utf-8")
+    settings = load_settings()
+    assert (settings.resource_links, len(settings.roots)) == ("always", 1)
+
+
+def test_roots_are_the_only_folders(place, call):
+    server = build_server(settings_in(place, roots=(place / "images" / "sub",)))
+    told = json.loads(call(server, "describe_region").content[0].text)
+    assert [image["image"] for image in told["images"]] == ["field.tif"]
+    assert call(server, "reason_segment", **TANKS).is_error
+
+
+def test_previews_can_be_off(place, call):
+    assert kinds(call(build_server(settings_in(place, previews=False)), "reason_segment", **TANKS)) == ["text"]
+
+
+def test_the_size_of_previews(place, call):
+    import base64
+    import io
+
+    from PIL import Image
+
+    result = call(build_server(settings_in(place, preview_size=64)), "reason_segment", **TANKS)
+    assert max(Image.open(io.BytesIO(base64.b64decode(result.content[1].data))).size) == 64
+
+
+def test_structured_output_can_be_off(place, ask):
+    async def work(client):
+        tools = (await client.list_tools()).tools
+        return tools, await client.call_tool("reason_segment", TANKS)
+
+    tools, result = ask(build_server(settings_in(place, structured_output=False)), work)
+    assert all(tool.output_schema is None for tool in tools)
+    assert result.structured_content is None
+    assert json.loads(result.content[0].text)["total"] == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "query", "links"),
+    [("always", "tanks", 4), ("never", "many", 0), ("auto", "tanks", 0), ("auto", "many", 4)],
+)
+def test_resource_links_always_never_or_where_not_all_is_told(place, call, wanted, query, links):
+    server = build_server(settings_in(place, resource_links=wanted))
+    result = call(server, "reason_segment", image="harbour.tif", query=query)
+    assert kinds(result).count("resource_link") == links
+
+
+def test_workers_is_how_many_calls_are_worked_on_at_once(place, ask):
+    settings = settings_in(place, workers=2)
+    models = HeldModels(settings)
+    server = build_server(settings, models=models)
+
+    async def work(client):
+        import anyio
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "reason_segment", TANKS)
+            group.start_soon(client.call_tool, "reason_segment", {**TANKS, "query": "quay"})
+            for _ in range(2):  # both come to the gate before it opens
+                await anyio.to_thread.run_sync(models.entered.acquire)
+            models.gate.set()
+
+    ask(server, work)
+    assert sorted(models.asked) == ["quay", "tanks"]
+
+
+def test_max_waiting_is_how_many_calls_of_one_credential_may_wait(place, ask):
+    settings = settings_in(place, max_waiting=1)
+    models = HeldModels(settings)
+    server = build_server(settings, models=models)
+
+    async def work(client):
+        import anyio
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "reason_segment", TANKS)
+            await anyio.to_thread.run_sync(models.entered.acquire)
+            group.start_soon(client.call_tool, "reason_segment", {**TANKS, "query": "quay"})
+            while not server.service.jobs._turns.get("local"):
+                await anyio.sleep(0.01)
+            refused = await client.call_tool("reason_segment", {**TANKS, "query": "many"})
+            models.gate.set()
+        return refused
+
+    assert ask(server, work).content[0].text.startswith("limit_exceeded: 1 calls of yours are waiting")
+
+
+def test_preload_loads_the_models_once_the_tools_have_been_told(place, ask):
+    import threading
+
+    loaded = threading.Event()
+
+    class Seen(HeldModels):
+        def segmenter(self, name=None):
+            loaded.set()
+            return super().segmenter(name)
+
+    settings = settings_in(place, preload=True)
+    ask(build_server(settings, models=Seen(settings)), lambda client: client.list_tools())
+    assert loaded.wait(10)
+
+
+def test_without_preload_nothing_is_loaded_before_a_call(place, ask):
+    server = build_server(settings_in(place))
+    ask(server, lambda client: client.list_tools())
+    assert server.service._warm is None
+
+
+def test_limits_of_http_are_those_of_the_settings(place):
+    settings = settings_in(place, max_body_bytes=2_000, rate_per_minute=2, allowed_hosts=("maps.example.org",))
+    with TestClient(build_app(build_server(settings), settings), base_url="http://maps.example.org") as client:
+        assert client.post("/mcp", content=b"x" * 3_000).status_code == 413
+        assert client.get("/").status_code == 200
+        assert client.get("/").status_code == 429
+
+
+def test_allowed_origins_may_call(place):
+    settings = settings_in(place, allowed_origins=("https://app.example.net",))
+    with TestClient(build_app(build_server(settings), settings), base_url="http://localhost") as client:
+        assert client.get("/", headers={"origin": "https://app.example.net"}).status_code == 200
+        assert client.get("/", headers={"origin": "https://other.example.net"}).status_code == 403
+
+
+def test_the_store_is_where_it_says_and_keeps_within_its_bytes(place, call):
+    settings = settings_in(place, store=place / "elsewhere", store_max_bytes=2**20)
+    server = build_server(settings)
+    told = json.loads(call(server, "reason_segment", **TANKS).content[0].text)
+    assert (place / "elsewhere" / told["result_id"] / "record.json").is_file()
+
+
+def test_max_pixels_bounds_what_is_opened(place, call):
+    server = build_server(settings_in(place, max_pixels=1_000))
+    assert call(server, "reason_segment", **TANKS).content[0].text.startswith("limit_exceeded")

@@ -1,18 +1,20 @@
 """The code in which nano's eye speaks to its language side: what each block of an image token's numbers means.
 
-An image token covers one cell of 32 x 32 px of the 448-px image. Its first 192 numbers have a fixed meaning, so that
+An image token covers one cell of 32 x 32 px of the 448-px image. Its first 225 numbers have a fixed meaning, so that
 the language side can learn to read from drawn codes before any eye exists, and the eye can learn to write them
-without any language. The remaining 64 numbers are the eye's own.
+without any language. The remaining 31 numbers are the eye's own.
 
 | block | numbers | meaning |
 |---|---|---|
 | centre | 24 | one a category: `LOUD` where an object of it has the centre of its box in this cell, else 0 |
 | cover | 24 | one a category: the share of the cell that it covers |
 | x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code` at half height; 0 where none |
-| place | 2 x 8 | row and column of the cell, as `number_code` of its centre |
+| place | 48 | which cell this is: one drawn pattern a cell, as unlike all others as chance has it |
+| one | 1 | always 1: what keys are measured against |
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -46,8 +48,10 @@ COVER = slice(24, 48)
 LOUD = 3.0  # the one number that says what is here must not drown in the 128 that say where
 SOFT = 0.5  # height of the coordinates' codes
 COORDINATES = slice(48, 48 + CODE * len(FIELDS))
-PLACE = slice(COORDINATES.stop, COORDINATES.stop + CODE)
-MEANT = PLACE.stop  # numbers with a meaning; the rest is free
+PLACE = slice(COORDINATES.stop, COORDINATES.stop + 48)
+PLACE_HEIGHT = 0.4
+ONE = PLACE.stop
+MEANT = ONE + 1  # numbers with a meaning; the rest is free
 
 assert len(CATEGORIES) <= 24
 assert MEANT <= WIDTH
@@ -64,13 +68,11 @@ def table() -> Tensor:
     return number_code(torch.tensor(NUMBERS))
 
 
+@lru_cache(maxsize=1)
 def place_code() -> Tensor:
-    """Row and column codes of all cells in reading order, (GRID * GRID, 16)."""
-    centres = (torch.arange(GRID) + 0.5) * 1000 / GRID
-    code = number_code(centres, FREQUENCIES[:4])
-    rows = code.repeat_interleave(GRID, 0)
-    columns = code.repeat(GRID, 1)
-    return torch.cat([rows, columns], dim=-1)
+    """The patterns of all cells in reading order, (GRID * GRID, 48): plus or minus `PLACE_HEIGHT`, drawn once for all."""
+    signs = np.random.default_rng(14).choice([-PLACE_HEIGHT, PLACE_HEIGHT], (GRID * GRID, PLACE.stop - PLACE.start))
+    return torch.from_numpy(signs.astype(np.float32))
 
 
 def coordinate_logits(tokens: Tensor) -> Tensor:

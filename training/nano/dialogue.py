@@ -1,6 +1,5 @@
 """Questions and answers as token ids: the same text that the product writes and parses, assembled without a tokenizer's pace."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +9,17 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from t2s_agent.prompting.style import STYLES, PromptStyle
-from training.nano.codes import GRID, NUMBERS, STEP
-from training.nano.model import opening
+from training.nano.codes import GRID, NUMBERS, STEP, cell_of
+from training.nano.model import cell_text, opening, thought
 from training.nano.questions import CATEGORIES
 
-MOST_INSTANCES = 16  # in one answer; 13 tokens each
+MOST_INSTANCES = 12  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended
 _MARK = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The objects of an image that can be asked for, in reading order of their cells.
+    """The objects of an image that can be asked for, at most one a cell.
 
     `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000.
     """
@@ -41,42 +40,46 @@ def boilerplate() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One question with its answer: `ids` (L,) with one image token, and where the answer (which alone is trained) begins."""
+    """One question with its answer: `ids` (L,) follow the image; the answer, which alone is trained, begins at `answer_from`.
+
+    `choices` are the places in `ids` where any of several tokens would be right, with these: which object comes next is
+    free, so that an answer need not be learned as an order.
+    """
 
     ids: Tensor
     answer_from: int
+    choices: tuple[tuple[int, tuple[int, ...]], ...]
 
 
 class Writer:
-    """Writes dialogues in the words of one tokenizer."""
+    """Writes dialogues in the words of one tokenizer. `head` (H,) stands before every question; its token `image_from` is the image."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, style: PromptStyle) -> None:
         self.tokenizer = tokenizer
         self.style = style
         before, after = style.user(_MARK).split(_MARK)
-        self._head = self._ids(
+        head = self._ids(
             f"<|im_start|>system\n{style.system}<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{before}"
         )
+        self.head = torch.tensor(head)
         self._tail = self._ids(f"{after}<|im_end|>\n<|im_start|>assistant\n")
-        self.image_from = self._head.index(tokenizer.convert_tokens_to_ids("<|image_pad|>"))
-        self._number = [tokenizer.convert_tokens_to_ids(f"{n}") for n in NUMBERS]
-        self._number_comma = [tokenizer.convert_tokens_to_ids(f"{n},") for n in NUMBERS]
+        self.image_from = head.index(self._id("<|image_pad|>"))
+        self._number = [self._id(f"{n}") for n in NUMBERS]
+        self._number_comma = [self._id(f"{n},") for n in NUMBERS]
         self.number_ids = torch.tensor([self._number, self._number_comma])
         self._questions: dict[str, list[int]] = {}
-        pieces = (
-            '], "positive_points": [[',
-            "], [",
-            "]]}",
-            ", ",
-            "\n<answer>```json[",
-            "]```</answer>",
-        )
-        self._points, self._next, self._close, self._between, self._begin, self._end = (
-            tokenizer.convert_tokens_to_ids(piece) for piece in pieces
-        )
-        self._open = {name: tokenizer.convert_tokens_to_ids(opening(name)) for name in CATEGORIES}
-        self.opening_ids = torch.tensor(list(self._open.values()))
-        self._stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self._points, self._next, self._close = map(self._id, ('], "positive_points": [[', "], [", "]]}"))
+        self._begin, self.end_id, self._stop = map(self._id, ("\n<answer>```json[", "]```</answer>", "<|im_end|>"))
+        self._open = [self._id(opening(name)) for name in CATEGORIES]
+        self._thought = [self._id(thought(name)) for name in CATEGORIES]
+        self.opening_ids = torch.tensor(self._open)
+        self.thought_ids = torch.tensor(self._thought)
+        self._cell = [
+            [self._id(cell_text(cell, first=first)) for cell in range(GRID * GRID)] for first in (True, False)
+        ]
+
+    def _id(self, piece: str) -> int:
+        return int(self.tokenizer.convert_tokens_to_ids(piece))
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -86,46 +89,103 @@ class Writer:
             self._questions[text] = self._ids(text)
         return self._questions[text]
 
-    def thinking(self, category: str) -> str:
-        return f"<think>Looking for {category}.</think>"
-
-    def prompt(self, question: str) -> list[int]:
-        return [*self._head, *self._cached(question), *self._tail]
-
-    def write(self, question: str, category: str, numbers: Sequence[Sequence[float]]) -> Dialogue:
-        """The dialogue in which `question` is understood as `category` and answered with one instance a row of `numbers`."""
-        prompt = self.prompt(question)
-        ids = [*self._cached(self.thinking(category)), self._begin]
-        for index, row in enumerate(numbers[:MOST_INSTANCES]):
-            x1, y1, x2, y2, ax, ay, bx, by = (round(min(max(n, 0), 1000) / STEP) for n in row)
-            first, last = self._number_comma, self._number
-            if index:
-                ids.append(self._between)
-            ids += [self._open[category], first[x1], first[y1], first[x2], last[y2], self._points]
+    def write(self, question: str, category: int, numbers: NDArray[np.float64]) -> Dialogue:
+        """The dialogue in which `question` is understood as a category and answered with the rows of `numbers` (N, 8), as they come."""
+        ids = [*self._cached(question), *self._tail]
+        answer_from = len(ids)
+        ids += [self._thought[category], self._begin]
+        steps = np.clip(np.round(numbers / STEP), 0, len(NUMBERS) - 1).astype(int)
+        cells = cell_of(numbers[:, :4])
+        choices = []
+        first, last = self._number_comma, self._number
+        for index, (x1, y1, x2, y2, ax, ay, bx, by) in enumerate(steps[:MOST_INSTANCES]):
+            names = self._cell[min(index, 1)]
+            choices.append((len(ids), tuple(names[cell] for cell in cells[index:])))
+            ids += [names[cells[index]], self._open[category], first[x1], first[y1], first[x2], last[y2], self._points]
             ids += [first[ax], last[ay], self._next, first[bx], last[by], self._close]
-        ids += [self._end, self._stop]
-        return Dialogue(torch.tensor(prompt + ids), len(prompt))
+        if len(steps) <= MOST_INSTANCES:
+            ids += [self.end_id, self._stop]
+        return Dialogue(torch.tensor(ids), answer_from, tuple(choices))
 
 
-def positions(length: int, image_from: int, cells: Tensor) -> Tensor:
-    """Qwen3-VL's three rows of positions (3, B, length) for sequences whose only image begins at `image_from`.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Dialogues about images, those of one image in one row behind it, as the language side takes them.
 
-    `cells` (B, K) are the cells that the K image tokens show; all of them, or (in training only) a part.
+    `ids` (B, L); `places` (3, B, L), Qwen3-VL's rows of positions; `mask` bool (B, 1, L, L): a dialogue sees the image and
+    itself. `image` is where the image's tokens stand. `at` (M, 2) are the row and place before each answer token, `wanted`
+    (M,) these tokens, `choice` (M,) the row in `allowed` (C, W), padded with -1, of what would do as well, or -1.
     """
+
+    ids: Tensor
+    places: Tensor
+    mask: Tensor
+    image: slice
+    at: Tensor
+    wanted: Tensor
+    choice: Tensor
+    allowed: Tensor
+
+
+def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> Sheet:
+    """Puts the dialogues about each image in a row. `cells` (B, K) are the cells that the K image tokens show (in training maybe a part)."""
     count = cells.shape[1]
-    place = torch.arange(length).repeat(3, len(cells), 1)
-    place[0, :, image_from : image_from + count] = image_from
-    place[1, :, image_from : image_from + count] = image_from + cells // GRID
-    place[2, :, image_from : image_from + count] = image_from + cells % GRID
-    place[:, :, image_from + count :] += GRID - count
-    return place
+    head, start = writer.head, writer.image_from
+    prefix = len(head) - 1 + count
+    longest = prefix + max(sum(len(d.ids) for d in row) for row in written)
+    ids = torch.zeros(len(written), longest, dtype=torch.long)
+    places = torch.zeros(3, len(written), longest, dtype=torch.long)
+    part = torch.full((len(written), longest), -1)
+    ids[:, :start], ids[:, start + count : prefix] = head[:start], head[start + 1 :]
+    ids[:, start : start + count] = head[start]
+    part[:, :prefix] = 0
+    places[:, :, :start] = torch.arange(start)
+    places[:, :, start : start + count] = start
+    places[1, :, start : start + count] += cells // GRID
+    places[2, :, start : start + count] += cells % GRID
+    places[:, :, start + count : prefix] = torch.arange(prefix - start - count) + start + GRID
+    after = start + GRID + prefix - start - count
+    at: list[tuple[int, int]] = []
+    wanted: list[int] = []
+    choice: list[int] = []
+    allowed: list[tuple[int, ...]] = []
+    for row, dialogues in enumerate(written):
+        begin = prefix
+        for number, dialogue in enumerate(dialogues, 1):
+            end = begin + len(dialogue.ids)
+            ids[row, begin:end] = dialogue.ids
+            places[:, row, begin:end] = torch.arange(len(dialogue.ids)) + after
+            part[row, begin:end] = number
+            free = dict(dialogue.choices)
+            for place in range(dialogue.answer_from, len(dialogue.ids)):
+                at.append((row, begin + place - 1))
+                wanted.append(int(dialogue.ids[place]))
+                choice.append(len(allowed) if place in free else -1)
+                if place in free:
+                    allowed.append(free[place])
+            begin = end
+    order = torch.arange(longest)
+    seen = (part[:, None, :] == 0) | (part[:, None, :] == part[:, :, None])
+    mask = (seen & (order[None, :] <= order[:, None]))[:, None]
+    widest = max((len(each) for each in allowed), default=1)
+    table = torch.tensor([[*each, *[-1] * (widest - len(each))] for each in allowed] or [[-1]])
+    return Sheet(
+        ids,
+        places,
+        mask,
+        slice(start, start + count),
+        torch.tensor(at),
+        torch.tensor(wanted),
+        torch.tensor(choice),
+        table,
+    )
 
 
-def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[str, NDArray[np.float64]]:
-    """Draws a category to ask for, absent with `absent_share`, and the numbers of its objects (N, 8)."""
+def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[int, NDArray[np.float64]]:
+    """Draws a category to ask for, absent with `absent_share`, and the numbers of its objects (N, 8) in a drawn order."""
     present = np.unique(targets.category)
     if len(present) == 0 or rng.random() < absent_share:
         absent = np.setdiff1d(np.arange(len(CATEGORIES)), present)
-        return CATEGORIES[rng.choice(absent)], np.zeros((0, 8))
-    wanted = rng.choice(present)
-    return CATEGORIES[wanted], targets.numbers[targets.category == wanted]
+        return int(rng.choice(absent)), np.zeros((0, 8))
+    wanted = int(rng.choice(present))
+    return wanted, rng.permutation(targets.numbers[targets.category == wanted])

@@ -20,83 +20,82 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneratio
 from t2s_agent.prompting.style import STYLES
 from training.nano import lookup
 from training.nano.codes import NUMBERS, soft_targets
-from training.nano.dialogue import Dialogue, Targets, Writer, ask, boilerplate, positions
+from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, boilerplate, lay_out
 from training.nano.model import build_model, build_tokenizer, save
-from training.nano.questions import pick
+from training.nano.questions import CATEGORIES, pick
 from training.nano.seen import Seen
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
 
 
+QUESTIONS = 3  # about an image and step: its tokens are the larger part of the cost
+
+
 def dialogues(
     targets: list[Targets], writer: Writer, rng: np.random.Generator, *, held_out: bool = False
-) -> list[Dialogue]:
-    """One question an image, drawn from the bank."""
-    written = []
+) -> list[list[Dialogue]]:
+    """`QUESTIONS` an image, drawn from the bank."""
+    written: list[list[Dialogue]] = []
     for each in targets:
-        category, numbers = ask(each, rng)
-        written.append(writer.write(pick(category, rng, held_out=held_out), category, numbers.tolist()))
+        row = []
+        for _ in range(QUESTIONS):
+            category, numbers = ask(each, rng)
+            row.append(writer.write(pick(CATEGORIES[category], rng, held_out=held_out), category, numbers))
+        written.append(row)
     return written
 
 
-def forward(
-    model: Qwen3VLForConditionalGeneration, writer: Writer, tokens: Tensor, cells: Tensor, ids: Tensor
-) -> Tensor:
-    """Hidden states (B, L, WIDTH) of dialogues (B, L) padded on the right.
-
-    `ids` has one image token, which stands for the tokens (B, K, WIDTH) of the `cells` (B, K); the states of all
-    but one of these are left out again, so that states and ids fit.
-    """
-    embeds = model.get_input_embeddings()(ids)
-    start = writer.image_from
-    embeds = torch.cat([embeds[:, :start], tokens.to(embeds), embeds[:, start + 1 :]], dim=1)
-    place = positions(embeds.shape[1], start, cells)
+def forward(model: Qwen3VLForConditionalGeneration, tokens: Tensor, sheet: Sheet) -> Tensor:
+    """Hidden states (M, WIDTH) before each answer token of a sheet whose images are the tokens (B, K, WIDTH)."""
+    embeds = model.get_input_embeddings()(sheet.ids)
+    embeds = torch.cat([embeds[:, : sheet.image.start], tokens.to(embeds), embeds[:, sheet.image.stop :]], dim=1)
     with torch.autocast("cpu", torch.bfloat16):
-        hidden: Tensor = model.model.language_model(inputs_embeds=embeds, position_ids=place, use_cache=False)[0]
-    return torch.cat([hidden[:, :start], hidden[:, start + cells.shape[1] - 1 :]], dim=1)
+        hidden: Tensor = model.model.language_model(
+            inputs_embeds=embeds, position_ids=sheet.places, attention_mask=sheet.mask, use_cache=False
+        )[0]
+    return hidden[sheet.at[:, 0], sheet.at[:, 1]].float()
 
 
 def loss_of(
-    model: Qwen3VLForConditionalGeneration, writer: Writer, tokens: Tensor, cells: Tensor, written: list[Dialogue]
+    model: Qwen3VLForConditionalGeneration, writer: Writer, tokens: Tensor, sheet: Sheet
 ) -> tuple[Tensor, dict[str, float]]:
-    """Cross entropy over the answers; a number's target is a Gaussian over its neighbours.
+    """Cross entropy over the answers; a number's target is a Gaussian over its neighbours, a cell's any that is left.
 
-    The figures: loss, share of answer tokens that are right, mean error of the numbers (0..1000), all teacher forced.
+    The figures, all teacher forced: loss; share of categories, of cells and of other words that are right; how often an answer
+    that ought to end does; mean error of the numbers (0..1000).
     """
-    longest = max(len(d.ids) for d in written)
-    ids = torch.zeros(len(written), longest, dtype=torch.long)
-    answer = torch.zeros(len(written), longest, dtype=torch.bool)
-    for row, dialogue in enumerate(written):
-        ids[row, : len(dialogue.ids)] = dialogue.ids
-        answer[row, dialogue.answer_from : len(dialogue.ids)] = True
-    hidden = forward(model, writer, tokens, cells, ids)
-    states = hidden[:, :-1][answer[:, 1:]]
-    logits = states.float() @ model.get_input_embeddings().weight.float().T
-    wanted = ids[:, 1:][answer[:, 1:]]
+    logits = forward(model, tokens, sheet) @ model.get_input_embeddings().weight.float().T
+    log_p = logits.log_softmax(-1)
+    wanted = sheet.wanted
+    loss = -log_p.gather(1, wanted[:, None])[:, 0]
+    guess = logits.detach().argmax(-1)
+    figures = {}
+    free = sheet.choice >= 0
+    if free.any():
+        allowed = sheet.allowed[sheet.choice[free]]
+        among = log_p[free].gather(1, allowed.clamp(min=0)).masked_fill(allowed < 0, -torch.inf)
+        loss = loss.masked_scatter(free, -among.logsumexp(-1))
+        figures["cell"] = float((guess[free, None] == allowed).any(1).float().mean())
     which = torch.full((logits.shape[1],), -1)
     which[writer.number_ids] = torch.arange(len(NUMBERS)).expand(2, -1)
     number = which[wanted]
     is_number = number >= 0
-    log_p = logits.log_softmax(-1)
-    loss = -log_p.gather(1, wanted[:, None])[:, 0]
-    figures = {}
     if is_number.any():
         soft = soft_targets(number[is_number].float() * 10)
         goes_on = (wanted[is_number, None] == writer.number_ids[1]).any(1).long()  # with a comma, or without
         among = log_p[is_number].gather(1, writer.number_ids[goes_on])
         loss = loss.masked_scatter(is_number, -(soft * among).sum(-1))
-        guess = among.argmax(-1)
-        before = ids[:, :-1][answer[:, 1:]][is_number]
-        first = torch.isin(before, writer.opening_ids)  # a box's x1: what shows whether the right cell was found
-        if first.any():
-            figures["first_loss"] = float(-(soft * among).sum(-1)[first].detach().mean())
-            figures["first_error"] = float((guess - number[is_number])[first].abs().float().mean() * 10)
-        figures["number_error"] = float((guess - number[is_number]).abs().float().mean() * 10)
-    # every answer counts alike, and its numbers as much as all its other words together
-    weight = torch.where(is_number, 1.0, 0.5)
+        figures["number_error"] = float((among.argmax(-1) - number[is_number]).abs().float().mean() * 10)
+    is_thought = torch.isin(wanted, writer.thought_ids)
+    is_end = wanted == writer.end_id
+    right = (guess == wanted).float()
+    figures["thought"] = float(right[is_thought].mean())
+    figures["end"] = float(right[is_end].mean()) if is_end.any() else float("nan")
+    figures["words"] = float(right[~is_number & ~free & ~is_thought & ~is_end].mean())
+    # choosing, understanding and ending decide; the words between are soon known
+    weight = torch.where(is_number, 0.5, torch.where(free | is_thought | is_end, 1.0, 0.15))
     total = (loss * weight).sum() / weight.sum()
     figures["loss"] = float(total.detach())
-    figures["words_right"] = float((logits.argmax(-1) == wanted)[~is_number].float().mean())
     return total, figures
 
 
@@ -127,11 +126,12 @@ def train(
     started = said = saved = time.monotonic()
     sums: dict[str, list[float]] = {}
     while (spent := (time.monotonic() - started) / 60) < minutes:
-        rate = peak * min(1.0, (step + 1) / 200) * max(0.05, 1 - max(0.0, spent / minutes - 0.5) * 2)
+        rate = peak * min(1.0, (step + 1) / 60) * max(0.05, 1 - max(0.0, spent / minutes - 0.5) * 2)
         for group in optimizer.param_groups:
             group["lr"] = rate
         targets, tokens, cells = batch(rng, size)
-        loss, figures = loss_of(model, writer, tokens, cells, dialogues(targets, writer, rng))
+        sheet = lay_out(writer, cells, dialogues(targets, writer, rng))
+        loss, figures = loss_of(model, writer, tokens, sheet)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -141,7 +141,7 @@ def train(
             sums.setdefault(name, []).append(value)
         now = time.monotonic()
         if now - said > 30:
-            words = "  ".join(f"{name} {np.mean(values):.3f}" for name, values in sums.items())
+            words = "  ".join(f"{name} {np.nanmean(values):.3f}" for name, values in sums.items())
             print(f"{spent:6.1f} min  step {step}  {words}", flush=True)
             sums, said = {}, now
         if now - saved > 120:
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("stage", choices=["lookup", "read", "export"])
     parser.add_argument("--run", type=Path, default=Path("runs/language"))
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--size", type=int, default=16)
+    parser.add_argument("--size", type=int, default=8, help="images a step")
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.seen wrote")
     parser.add_argument("--eye", type=Path, default=Path("runs/eye"))

@@ -1,8 +1,8 @@
 """Stage one of nano's prompter: the language side learns to look up and copy, from drawn codes, before any eye exists.
 
 Why: what nano could not do was to put a box where the eye had seen it. Reading a question, finding the cells that hold its
-category, going through them in order and copying their numbers is an algorithm of its own, which needs no picture. Here it is learned
-from image tokens that are drawn, not seen (codes.py), a hundred times cheaper than through an eye.
+category, choosing one that was not named yet and copying its numbers is an algorithm of its own, which needs no picture. Here
+it is learned from image tokens that are drawn, not seen (codes.py), a hundred times cheaper than through an eye.
 """
 
 import numpy as np
@@ -17,6 +17,7 @@ from training.nano.codes import (
     GRID,
     LOUD,
     MEANT,
+    ONE,
     PLACE,
     SOFT,
     WIDTH,
@@ -33,7 +34,7 @@ _CELLS = GRID * GRID
 def draw_targets(rng: np.random.Generator, *, most: int = 24) -> Targets:
     """Objects at random: one to six categories, one object a cell, sizes from a car's to a stadium's."""
     kinds = rng.choice(len(CATEGORIES), rng.integers(1, 7), replace=False)
-    count = int(rng.integers(1, most + 1))
+    count = int(min(rng.geometric(0.12), most))  # few more often than many: they teach as much and are shorter
     category = rng.choice(kinds, count)
     scale = np.exp(rng.uniform(np.log(15), np.log(500), len(CATEGORIES)))[category] * rng.uniform(0.7, 1.4, count)
     aspect = np.exp(rng.normal(0, 0.4, count))
@@ -52,6 +53,7 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
     tokens = rng.normal(0, 1, (_CELLS, WIDTH)) * rng.uniform(0, noise)
     tokens[:, MEANT:] = rng.normal(0, 0.5, (_CELLS, WIDTH - MEANT))
     tokens[:, PLACE] += place_code().numpy()
+    tokens[:, ONE] += 1
     edges = np.arange(GRID) * 1000 / GRID
     for kind, (x1, y1, x2, y2) in zip(targets.category, targets.numbers[:, :4], strict=True):
         across = np.clip(np.minimum(edges + 1000 / GRID, x2) - np.maximum(edges, x1), 0, None) * GRID / 1000
@@ -67,15 +69,14 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
 
 
 def batch_of(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
-    """Drawn images: their objects, 8 to 96 of their tokens (size, K, 256) and the cells of these (size, K).
+    """Drawn images: their objects, 24 to 196 of their tokens (size, K, 256) and the cells of these (size, K).
 
-    All cells with objects are shown and some others. Few tokens at a time is what makes the look-up learnable: among
-    eight a wrong glance is often right, among 196 never. It also makes sequences short.
+    All cells with objects are shown and some others: short sequences are cheap, and mistakes among few cells more telling.
     """
-    shown = int(rng.choice([8, 16, 32, 64, 96]))
+    shown = int(rng.choice([24, 48, 96, _CELLS], p=[0.45, 0.3, 0.2, 0.05]))
     targets, tokens, cells = [], [], []
     for _ in range(size):
-        each = draw_targets(rng, most=min(shown // 2, 24))
+        each = draw_targets(rng, most=min(shown // 2, 28))
         own = cell_of(each.numbers[:, :4])
         others = rng.permutation(np.setdiff1d(np.arange(_CELLS), own))[: shown - len(own)]
         part = np.sort(np.concatenate([own, others]))

@@ -6,10 +6,23 @@ from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import nn
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from training.nano.codes import CENTRE, CODE, COORDINATES, MEANT, NUMBERS, SIDE, WIDTH, table
+from training.nano.codes import (
+    CELL,
+    CENTRE,
+    COORDINATES,
+    COVER,
+    GRID,
+    MEANT,
+    NUMBERS,
+    ONE,
+    PLACE,
+    SIDE,
+    WIDTH,
+    place_code,
+    table,
+)
 from training.nano.questions import CATEGORIES, QUESTIONS, TELL
 
 SPECIAL = (
@@ -23,21 +36,27 @@ SPECIAL = (
 )
 PAD, END, IMAGE = "<|endoftext|>", "<|im_end|>", "<|image_pad|>"
 ROLES = ("system\n", "user\n", "assistant\n")
-ANSWER_PIECES = (
-    "<think>",
-    "</think>",
-    "\n<answer>```json[",
-    "]```</answer>",
-    '], "positive_points": [[',
-    "], [",
-    "]]}",
-    ", ",
-)
+ANSWER_PIECES = ("\n<answer>```json[", "]```</answer>", '], "positive_points": [[', "], [", "]]}")
+
+
+def thought(category: str) -> str:
+    """What is thought of a question that asks for `category`, one token."""
+    return f"<think>Looking for {category}.</think>"
+
+
+def cell_text(cell: int, *, first: bool) -> str:
+    """How an instance begins, one token: in which cell its centre is, the cell's own centre in 0..1000.
+
+    Choosing a cell and reading off what is there are two questions; asked one after the other, each is easy.
+    """
+    row, column = divmod(cell, GRID)
+    x, y = ((2 * n + 1) * CELL * 500 // SIDE for n in (column, row))
+    return f'{"" if first else ", "}{{"at": [{x}, {y}], '
 
 
 def opening(category: str) -> str:
-    """How an instance of `category` begins, one token: it looks for cells of that category by what it is itself."""
-    return f'{{"label": "{category}", "bbox_2d": ['
+    """What follows the cell, one token."""
+    return f'"label": "{category}", "bbox_2d": ['
 
 
 HEAD = 64  # width of an attention head of the language side
@@ -68,7 +87,9 @@ def build_tokenizer(boilerplate: list[str], vocabulary: int = 1600) -> PreTraine
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in SPECIAL])
     numbers = [f"{n}{after}" for after in ("", ",") for n in NUMBERS]
-    whole = [*ROLES, *boilerplate, *ANSWER_PIECES, *numbers, *CATEGORIES, *map(opening, CATEGORIES)]
+    cells = [cell_text(cell, first=first) for first in (True, False) for cell in range(GRID * GRID)]
+    whole = [*ROLES, *boilerplate, *ANSWER_PIECES, *numbers, *cells]
+    whole += [*CATEGORIES, *map(opening, CATEGORIES), *map(thought, CATEGORIES)]
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in whole])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -82,14 +103,14 @@ def build_tokenizer(boilerplate: list[str], vocabulary: int = 1600) -> PreTraine
 
 
 def build_model(
-    tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layers: int = 5
+    tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layers: int = 4
 ) -> Qwen3VLForConditionalGeneration:
     """Fresh weights, initialised for layers this narrow; number tokens start as the codes of their values."""
     ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
     text = {
         "vocab_size": (len(tokenizer) + 63) // 64 * 64,
         "hidden_size": WIDTH,
-        "intermediate_size": 768,
+        "intermediate_size": 512,
         "num_hidden_layers": layers,
         "num_attention_heads": 4,
         "num_key_value_heads": 4,
@@ -97,7 +118,7 @@ def build_model(
         "max_position_embeddings": 4096,
         "rope_parameters": {
             "rope_type": "default",
-            "rope_theta": 1_000_000.0,
+            "rope_theta": 1e10,  # six of 32 pairs tell near positions apart; the others hardly turn and are free for content
             "mrope_section": [12, 10, 10],
             "mrope_interleaved": True,
         },
@@ -131,22 +152,14 @@ def build_model(
     model = Qwen3VLForConditionalGeneration(config)
     model.generation_config = GenerationConfig(do_sample=False, pad_token_id=ids[PAD], eos_token_id=ids[END])
     with torch.no_grad():
-        into = torch.empty(table().shape[1], WIDTH)
-        nn.init.orthogonal_(into)
-        for after in ("", ","):  # a number that ends a pair and one that goes on: alike but for what is learned
-            rows = [tokenizer.convert_tokens_to_ids(f"{n}{after}") for n in NUMBERS]
-            model.get_input_embeddings().weight[rows] = table() @ into * 0.35 + torch.randn(WIDTH) * 0.02
-        # A category's word starts as what the eye writes where it sees one, and half of the heads start by looking for
-        # what is like themselves (q = k): a question finds its cells from the first step on.
-        for write in (str, opening):
-            names = [tokenizer.convert_tokens_to_ids(write(name)) for name in CATEGORIES]
-            words = torch.randn(len(CATEGORIES), WIDTH) * 0.02
-            words[:, CENTRE][:, : len(CATEGORIES)] += torch.eye(len(CATEGORIES))
-            model.get_input_embeddings().weight[names] = words
+        _start_words(model.get_input_embeddings().weight, tokenizer)
         for layer in model.model.language_model.layers:
-            _look_up(layer.self_attn)
-            layer.self_attn.o_proj.weight[:, HEAD * 2 :].mul_(0.2)
-            layer.mlp.down_proj.weight.mul_(0.2)  # a fresh layer must not drown what the tokens say
+            for projection in (layer.self_attn.o_proj, layer.mlp.down_proj):
+                projection.weight.mul_(0.2)  # a fresh layer must not drown what the tokens say
+        _start_circuits(model.model.language_model.layers)
+        model.model.language_model.norm.weight.fill_(
+            0.25
+        )  # words this long would make a fresh model very sure of itself
         _smooth_positions(model.model.visual.pos_embed.weight)
         model.model.visual.merger.linear_fc2.weight.mul_(0.1)  # the code's numbers lie in -1..1
     return model
@@ -162,24 +175,91 @@ def _smooth_positions(weight: torch.Tensor) -> None:
     weight.copy_(torch.cat([code.repeat_interleave(side, 0), code.repeat(side, 1)], dim=1)[:, : weight.shape[1]])
 
 
-def _look_up(attention: Any) -> None:
-    """Sets two heads of an attention to look from a word for a category to the cells of that category and fetch numbers.
+# Numbers of a word that the eye leaves free: what kind of word it is, and the number that it stands for.
+IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE = range(MEANT, MEANT + 4)
+SPOKEN = slice(WIDTH - 16, WIDTH)
+ASKED = COVER  # a word's numbers there say which category is asked for; not those of `centre`, or words would be found as cells are
 
-    Queries and keys compare the `centre` numbers, placed where rotary positions turn slowly; the first head brings the
-    box's four fields, the second those of the two points, into the numbers that the code leaves free and those of the
-    points. Without this start, no run of ours found the way from a question to a cell within half an hour.
+
+def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Words that stand for something of the code start as what the eye writes for it."""
+
+    def ids(pieces: list[str]) -> list[int]:
+        return [tokenizer.convert_tokens_to_ids(piece) for piece in pieces]
+
+    weight[:, MEANT:].mul_(0.5)
+    weight[:, ONE] = 1.0
+    names = torch.eye(CENTRE.stop - CENTRE.start)[: len(CATEGORIES)]
+    for write, height in ((str, 1.0), (opening, 1.0), (thought, 3.0)):
+        weight[ids([write(name) for name in CATEGORIES]), ASKED] = names * height
+    weight[ids([thought(name) for name in CATEGORIES]), IS_THOUGHT] = 3.0
+    answer = [*ANSWER_PIECES, *map(opening, CATEGORIES)]
+    for after in ("", ","):
+        rows = ids([f"{n}{after}" for n in NUMBERS])
+        weight[rows, SPOKEN] = table() * 0.5
+        answer += [f"{n}{after}" for n in NUMBERS]
+    for first in (True, False):
+        cells = [cell_text(cell, first=first) for cell in range(GRID * GRID)]
+        weight[ids(cells), PLACE] = place_code()
+        weight[ids(cells), IS_CELL] = 3.0
+        answer += cells
+    weight[ids(answer), IN_ANSWER] = 2.0
+    weight[ids(["\n<answer>```json[", "]]}"]), MAY_CHOOSE] = 3.0
+
+
+_SLOW = [*range(9, 32), *range(41, 64)]  # numbers of a head whose rotary pairs hardly turn within an answer
+_TURNING = range(1, 6)  # pairs that tell how far back a word stands, best within a dozen
+
+
+def _start_circuits(layers: Any) -> None:
+    """Heads that begin with a task: bring the category, find cells, read a cell, remember what was said.
+
+    Without such a start no run of ours found the way from a question to a cell within half an hour. Training goes on from it: every
+    weight is free. Queries and keys share a projection (q = k) where like looks for like; `ONE` in a key is what a faint
+    match is weighed against, since heads are normalised.
     """
-    slow = [*range(12, 32), *range(44, 64)][: CENTRE.stop - CENTRE.start]
-    for head, (fields, into) in enumerate(((0, MEANT), (4, COORDINATES.start + 4 * CODE))):
-        rows = slice(head * HEAD, (head + 1) * HEAD)
-        source = COORDINATES.start + fields * CODE
-        for projection in (attention.q_proj, attention.k_proj):
+
+    def head(layer: int, index: int, q: dict[int, list[int]], k: dict[int, list[int]], one: float = 0.0) -> slice:
+        attention = layers[layer].self_attn
+        rows = slice(index * HEAD, (index + 1) * HEAD)
+        for projection, wires in ((attention.q_proj, q), (attention.k_proj, k)):
             projection.weight[rows] = 0
-            projection.weight[[head * HEAD + s for s in slow], range(CENTRE.start, CENTRE.stop)] = 1.0
+            for source, places in wires.items():
+                for place in places:
+                    projection.weight[index * HEAD + place, source] = 1.0
+        attention.k_proj.weight[index * HEAD + _SLOW[-1], ONE] += one
         attention.v_proj.weight[rows] = 0
-        attention.v_proj.weight[rows, source : source + HEAD] = torch.eye(HEAD)
         attention.o_proj.weight[:, rows] = 0
-        attention.o_proj.weight[into : into + HEAD, rows] = torch.eye(HEAD)
+        return rows
+
+    def carry(layer: int, rows: slice, source: slice, into: slice, gain: float = 1.0) -> None:
+        width = source.stop - source.start
+        attention = layers[layer].self_attn
+        attention.v_proj.weight[rows][:width, source] = torch.eye(width)
+        attention.o_proj.weight[into, rows.start : rows.start + width] = torch.eye(width) * gain
+
+    asked = {ASKED.start + n: [_SLOW[n]] for n in range(24)}
+    there = {CENTRE.start + n: [_SLOW[n]] for n in range(24)}
+    place = {PLACE.start + n: [_SLOW[n]] for n in range(len(_SLOW) - 1)}
+    first_half = slice(COORDINATES.start, COORDINATES.start + HEAD)
+    second_half = slice(COORDINATES.start + HEAD, COORDINATES.stop)
+    recent = [*_TURNING, _SLOW[0]]
+    for layer in layers:
+        layer.self_attn.q_norm.weight.fill_(1.5)
+        layer.self_attn.k_norm.weight.fill_(1.5)
+    carry(0, head(0, 0, {IN_ANSWER: [_SLOW[0]]}, {IS_THOUGHT: [_SLOW[0]]}, one=1.0), ASKED, ASKED)
+    for index, half in ((1, first_half), (2, second_half)):  # a cell's word reads the cell
+        rows = head(0, index, place, {**place, IS_CELL: [_SLOW[-1]]}, one=0.2)
+        carry(0, rows, half, half)
+    for index, half in ((0, first_half), (1, second_half)):  # all that follows reads the word
+        rows = head(1, index, {IN_ANSWER: recent}, {IS_CELL: recent}, one=1.0)
+        carry(1, rows, half, half)
+    # where nothing was said yet, the answer's own first words are looked at, not all of the image
+    said = head(1, 2, {MAY_CHOOSE: [_SLOW[0], _SLOW[1]]}, {IS_CELL: [_SLOW[0]], IN_ANSWER: [_SLOW[1]]}, one=1.0)
+    carry(1, said, PLACE, PLACE, gain=-2.0)
+    for layer in (1, 2):
+        found = head(layer, 3, asked, there, one=1.5)
+        carry(layer, found, PLACE, PLACE, gain=1.0)
 
 
 def save(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -1,0 +1,118 @@
+"""What nano is taught to write is what the product reads, and what it is shown is one image and one question at a time."""
+
+import numpy as np
+import pytest
+import torch
+
+from t2s_agent.prompting.parsing import parse_answer, well_tagged
+from t2s_agent.prompting.style import STYLES
+from training.nano.codes import GRID, NUMBERS, cell_of
+from training.nano.dialogue import MOST_INSTANCES, Targets, Writer, ask, boilerplate, lay_out
+from training.nano.lookup import batch_of, draw_targets, draw_tokens
+from training.nano.model import build_model, build_tokenizer
+from training.nano.questions import CATEGORIES
+
+TANK = CATEGORIES.index("storage tank")
+TWO = np.array([[100, 200, 300, 400, 150, 250, 200, 300], [600, 610, 650, 660, 610, 620, 640, 650]], float)
+
+
+@pytest.fixture(scope="module")
+def writer():
+    return Writer(build_tokenizer(boilerplate()), STYLES["box_2_points"])
+
+
+def answer_of(writer, dialogue):
+    return writer.tokenizer.decode(dialogue.ids[dialogue.answer_from :]).removesuffix("<|im_end|>")
+
+
+def test_an_answer_is_read_by_the_strict_parser_as_it_was_meant(writer):
+    raw = answer_of(writer, writer.write("Where are the storage tanks?", TANK, TWO))
+    answer = parse_answer(raw, frame=(1000, 1000), strict=True)
+    assert well_tagged(raw)
+    assert answer.thinking == "Looking for storage tank."
+    assert [i.box for i in answer.instances] == [(100, 200, 300, 400), (600, 610, 650, 660)]
+    assert answer.instances[1].positive == ((610, 620), (640, 650))
+    assert {i.label for i in answer.instances} == {"storage tank"}
+
+
+def test_where_nothing_is_there_an_empty_list_is_taught(writer):
+    answer = parse_answer(
+        answer_of(writer, writer.write("ships", 0, np.zeros((0, 8)))), frame=(1000, 1000), strict=True
+    )
+    assert answer.status == "empty"
+
+
+def test_a_dialogue_is_the_text_that_the_tokenizer_would_cut_alike(writer):
+    dialogue = writer.write("Where are the storage tanks?", TANK, TWO)
+    text = writer.tokenizer.decode(dialogue.ids)
+    assert writer.tokenizer(text, add_special_tokens=False)["input_ids"] == dialogue.ids.tolist()
+
+
+def test_any_object_may_come_next_but_none_twice(writer):
+    dialogue = writer.write("tanks", TANK, TWO)
+    (_, first), (_, second) = dialogue.choices
+    cells = cell_of(TWO[:, :4])
+    assert len(first) == 2
+    assert len(second) == 1
+    assert f"[{(2 * (cells[1] % GRID) + 1) * 1000 // (2 * GRID)}, " in writer.tokenizer.decode(list(second))
+
+
+def test_a_list_too_long_for_a_lesson_is_not_taught_to_end(writer):
+    many = np.array([[x, 10, x + 10, 20, x, 10, x, 10] for x in range(0, 950, 72)], float)
+    assert len(many) > MOST_INSTANCES
+    assert writer.end_id not in writer.write("tanks", TANK, many).ids.tolist()
+
+
+def test_absent_categories_are_asked_for_as_often_as_wanted():
+    targets = Targets(np.array([TANK, TANK]), TWO)
+    rng = np.random.default_rng(0)
+    asked = [ask(targets, rng, absent_share=0.25) for _ in range(400)]
+    absent = [category for category, numbers in asked if len(numbers) == 0]
+    assert 60 < len(absent) < 140
+    assert TANK not in absent
+
+
+def test_a_dialogue_sees_the_image_and_itself_and_nothing_later(writer):
+    dialogues = [writer.write("ships", 0, np.zeros((0, 8))), writer.write("tanks", TANK, TWO)]
+    cells = torch.arange(GRID * GRID)[None, :30]
+    sheet = lay_out(writer, cells, [dialogues])
+    prefix = len(writer.head) - 1 + 30
+    first = slice(prefix, prefix + len(dialogues[0].ids))
+    second = slice(first.stop, first.stop + len(dialogues[1].ids))
+    mask = sheet.mask[0, 0]
+    assert mask[second, :prefix].all()
+    assert not mask[second, first].any()
+    assert not mask.triu(1).any()
+    assert sheet.places[0, 0, first.start] == sheet.places[0, 0, second.start]
+
+
+def test_drawn_tokens_of_the_cells_with_objects_are_always_among_those_shown():
+    targets, tokens, cells = batch_of(np.random.default_rng(3), 4)
+    assert tokens.shape[:2] == cells.shape
+    for each, shown in zip(targets, cells, strict=True):
+        assert set(cell_of(each.numbers[:, :4])) <= set(shown.tolist())
+
+
+def test_a_fresh_model_already_looks_from_a_thought_to_the_cells_of_its_category(writer):
+    rng = np.random.default_rng(0)
+    targets = draw_targets(rng)
+    category = int(targets.category[0])
+    numbers = targets.numbers[targets.category == category]
+    torch.manual_seed(0)
+    model = build_model(writer.tokenizer)
+    language = model.model.language_model
+    language.set_attn_implementation("eager")
+    sheet = lay_out(writer, torch.arange(GRID * GRID)[None], [[writer.write("?", category, numbers)]])
+    embeds = model.get_input_embeddings()(sheet.ids)
+    tokens = torch.from_numpy(draw_tokens(targets, rng))[None]
+    embeds = torch.cat([embeds[:, : sheet.image.start], tokens, embeds[:, sheet.image.stop :]], dim=1)
+    mask = torch.zeros(sheet.mask.shape).masked_fill(~sheet.mask, -1e9)
+    with torch.no_grad():
+        seen = language(inputs_embeds=embeds, position_ids=sheet.places, attention_mask=mask, output_attentions=True)
+    chooses = int(sheet.at[sheet.choice == 0][0, 1])
+    glance = seen.attentions[1][0, 3, chooses, sheet.image]
+    assert float(glance[cell_of(numbers[:, :4])].sum()) > 0.8
+
+
+def test_every_number_has_a_word_of_its_own(writer):
+    assert len(set(writer.number_ids.flatten().tolist())) == 2 * len(NUMBERS)

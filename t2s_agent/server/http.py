@@ -131,4 +131,6 @@ def _page(service: Service) -> list[BaseRoute]:
         async with service.jobs.turn(shop.owner):
             return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
-    return page_routes(shop_of, images_of=lambda shop: images_in(shop.settings.roots), work=work)
+    return page_routes(
+        shop_of, images_of=lambda shop: images_in(shop.settings.roots), work=work, discreet=service.discreet
+    )

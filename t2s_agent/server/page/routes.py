@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from t2s_agent.errors import Code, T2SError
@@ -17,7 +17,7 @@ from t2s_agent.pipeline import Refinement, Workshop, refine, segment
 from t2s_agent.pipeline.workshop import LONGEST_QUERY
 from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.shown import FILES, PRIVATE, Shelf, grounded, picture, shown, thumbnail
-from t2s_agent.server.page.work import Work, WorkResponse, error_of, in_thread
+from t2s_agent.server.page.work import Discreet, Work, WorkResponse, error_of, in_thread
 
 STATIC = {
     "page.css": "text/css",
@@ -92,27 +92,31 @@ def page_routes(
     *,
     images_of: Callable[[Workshop], Sequence[str]] = no_images,
     work: Work = in_thread,
+    discreet: Discreet = str,
 ) -> list[BaseRoute]:
     """The page and what it reads.
 
     `shop_of` gives the workshop of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
     about, as `Workshop.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
-    its own. Host names are the application's to check: what answers to any Host can be read by any site (DNS rebinding).
+    its own. `discreet` takes out of a text what callers need not know of this machine. Host names are the application's to check: what answers to any Host can be read by any site (DNS rebinding).
     """
     shelf = Shelf()
+
+    def answered(body: dict[str, Any], status: int = 200) -> Response:
+        return Response(discreet(json.dumps(body, ensure_ascii=False)), status, media_type="application/json")
 
     async def results(request: Request, shop: Workshop) -> Response:
         most, before = _count(request), request.query_params.get("before", "")
         listed = await run_sync(shelf.summaries, shop)
         start = next((i + 1 for i, s in enumerate(listed) if s.id == before), len(listed)) if before else 0
         part = [summary.model_dump(mode="json") for summary in listed[start : start + most]]
-        return _json({"results": part, "total": len(listed), "more": start + most < len(listed)})
+        return answered({"results": part, "total": len(listed), "more": start + most < len(listed)})
 
     async def result(request: Request, shop: Workshop) -> Response:
         def read() -> dict[str, Any]:
             return shown(shop, shop.store.load(request.path_params["id"], shop.owner), shelf.summaries(shop))
 
-        return _json(await run_sync(read))
+        return answered(await run_sync(read))
 
     async def image(request: Request, shop: Workshop) -> Response:
         def read() -> bytes:
@@ -133,12 +137,12 @@ def page_routes(
         if name == "record.json":  # without what is the server's own
             text = (await run_sync(shop.store.load, id_, shop.owner)).model_dump_json(indent=1, exclude=PRIVATE)
             attached = {"Content-Disposition": f'attachment; filename="{id_}-{name}"'}
-            return Response(text, media_type="application/json", headers=attached)
+            return Response(discreet(text), media_type="application/json", headers=attached)
         path = await run_sync(shop.store.artifact, id_, name, shop.owner)
         return FileResponse(path, filename=f"{id_}-{name}", media_type="application/octet-stream")
 
     async def images(_: Request, shop: Workshop) -> Response:
-        return _json({"images": list(await run_sync(images_of, shop)) if shop.settings.roots else []})
+        return answered({"images": list(await run_sync(images_of, shop)) if shop.settings.roots else []})
 
     async def ask(request: Request, shop: Workshop) -> Response:
         asked = await _body(request, Question)
@@ -146,7 +150,9 @@ def page_routes(
             not shop.settings.roots
         ):  # without roots any file that the server's user can read would be "named by a person"
             raise T2SError("image_not_found", "no folder of images is allowed here", "Start the server with --root")
-        return WorkResponse(shop, lambda progress: segment(shop, asked.image, asked.query, progress=progress), work)
+        return WorkResponse(
+            shop, lambda progress: segment(shop, asked.image, asked.query, progress=progress), work, discreet
+        )
 
     async def correct(request: Request, shop: Workshop) -> Response:
         id_, asked = request.path_params["id"], await _body(request, Correction)
@@ -162,7 +168,7 @@ def page_routes(
             )
             return refine(shop, id_, how, progress=progress)
 
-        return WorkResponse(shop, task, work)
+        return WorkResponse(shop, task, work, discreet)
 
     def guarded(handler: Handler, *, changes: bool = False) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -171,7 +177,7 @@ def page_routes(
             try:
                 response = await handler(request, shop_of(request))
             except T2SError as error:
-                response = JSONResponse({"error": error_of(error)}, _STATUS.get(error.code, 400))
+                response = answered({"error": error_of(error)}, _STATUS.get(error.code, 400))
             response.headers.update(_PRIVATE)
             return response
 
@@ -198,10 +204,6 @@ def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
         return Response(body, media_type=kind, headers=_PUBLIC)
 
     return endpoint
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return JSONResponse(body)
 
 
 def _count(request: Request) -> int:

@@ -17,6 +17,7 @@ from t2s_agent.results.record import Result
 
 Task = Callable[[Progress], Result]
 Work = Callable[[Workshop, Callable[[], Result]], Awaitable[Result]]
+Discreet = Callable[[str], str]
 
 
 async def in_thread(_: Workshop, task: Callable[[], Result]) -> Result:
@@ -33,17 +34,18 @@ class WorkResponse(Response):
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, shop: Workshop, task: Task, work: Work) -> None:
+    def __init__(self, shop: Workshop, task: Task, work: Work, discreet: Discreet = str) -> None:
         self.status_code = 200
         self.background = None
-        self._shop, self._task, self._work = shop, task, work
+        self._shop, self._task, self._work, self._discreet = shop, task, work, discreet
         self.init_headers()  # no body yet, so no length
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
         async def tell(line: dict[str, Any]) -> None:
-            await send({"type": "http.response.body", "body": json.dumps(line).encode() + b"\n", "more_body": True})
+            text = self._discreet(json.dumps(line, ensure_ascii=False))
+            await send({"type": "http.response.body", "body": text.encode() + b"\n", "more_body": True})
 
         async with anyio.create_task_group() as group:
 

@@ -233,6 +233,20 @@ def test_files_are_handed_over_and_say_nothing_of_this_machine(client, shop, har
         assert client.get(f"/api/results/{made.id}/files/{name}").status_code == 404
 
 
+def test_what_is_said_of_this_machine_is_the_servers_to_decide(shop, tmp_path):
+    def discreet(text):
+        return text.replace(str(tmp_path), "somewhere")
+
+    with TestClient(Starlette(routes=page_routes(lambda _: shop, discreet=discreet))) as client:
+        told = client.post("/api/results", json={"image": "harbour.tif", "query": TANKS})
+        made = lines(told)[-1]["result"]
+        unknown = client.post("/api/results", json={"image": "harbour.tif", "query": "cathedrals"})
+        record, file = client.get(f"/api/results/{made}"), client.get(f"/api/results/{made}/files/record.json")
+        for answer in (told, unknown, record, file, client.get("/api/results/r_00000000")):
+            assert str(tmp_path) not in answer.text
+        assert "somewhere" in record.text
+
+
 def test_the_picture_is_what_the_models_saw_and_never_another(client, shop, harbour):
     import io
     import shutil

@@ -16,6 +16,7 @@ from t2s_agent.server.service import OWNER, Service
 
 log = logging.getLogger(__name__)
 LONGEST_ERROR = 400  # characters
+_FIRST_WORD_S = 1.0  # after which a call that still waits is told so
 _HEARTBEAT_S = 5.0  # a step that lasts is told again, so that clients which wait for progress go on waiting
 _MOST_NEWS = 20  # steps told at once; of more, the last ones
 _FILES = {
@@ -52,14 +53,14 @@ async def answered(
         return failed(error)
     if not in_time:
         return _told(service, _running(tool, watch.job))
-    if isinstance(watch.job.error, T2SError):
-        error = watch.job.error
-        return failed(T2SError(error.code, service.discreet(error.what), service.discreet(error.fix)))
-    if watch.job.error is not None:
+    wrong = watch.job.error
+    if isinstance(wrong, T2SError):
+        return failed(T2SError(wrong.code, service.discreet(wrong.what), service.discreet(wrong.fix)))
+    if wrong is not None:
         return failed(
             T2SError(
                 "internal",
-                f"{tool} met a fault of the server's own ({type(watch.job.error).__name__})",
+                f"{tool} met a fault of the server's own ({type(wrong).__name__})",
                 "Its operator finds the details in the log; other arguments may work",
             )
         )
@@ -81,15 +82,14 @@ def failed(error: T2SError) -> CallToolResult:
 async def _watched(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any, Any]) -> bool:
     """Tells the caller of every step until the job is done; False where that takes too long."""
     job, loop = watch.job, asyncio.get_running_loop()
-    began, count, seen = loop.time(), 0, 0
+    began, count, seen, got_on = loop.time(), 0, 0, True
     while True:
-        seconds = loop.time() - began
         news = job.steps[max(seen, len(job.steps) - _MOST_NEWS) :]
-        if not news and not job.done:  # woken by the clock: the same again, with the time
+        seen = len(job.steps)
+        if not got_on and not news:  # woken by the clock: where it stands, with the time
             waiting = jobs.ahead_of(job)
             last = f"waiting for a model, place {waiting} in your queue" if waiting else (job.steps or ["starting"])[-1]
-            news = [f"{last} ({seconds:.0f} s)"] if seconds >= 1 else [last]
-        seen = len(job.steps)
+            news = [f"{last} ({loop.time() - began:.0f} s)"]
         for step in news:
             count += 1
             await ctx.report_progress(count, message="".join(c if c.isprintable() else " " for c in step)[:200])
@@ -98,7 +98,7 @@ async def _watched(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any
         left = patience_s - (loop.time() - began)
         if left <= 0:
             return False
-        await watch.change(min(left, _HEARTBEAT_S))
+        got_on = await watch.change(min(left, _HEARTBEAT_S if count else _FIRST_WORD_S))
 
 
 def _running(tool: str, job: Job) -> dict[str, Any]:

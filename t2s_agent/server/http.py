@@ -1,8 +1,10 @@
 """The server over HTTP: MCP at /mcp, the page at /, /health, all behind one guard."""
 
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -24,15 +26,18 @@ from t2s_agent.server.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
     from typing import Any
 
+    import uvicorn
     from mcp.server import MCPServer
 
     from t2s_agent.pipeline import Workshop
     from t2s_agent.results.record import Result
     from t2s_agent.settings import Settings
 
-STOP_S = 1  # connections get so long to end, then work gets as long: together well under three seconds
+STOP_S = 0.5  # connections get so long to end, then work gets as long
+LATEST_S = 2.5  # after which a stop no longer waits for anything: results are written whole or not at all
 _WARM_AFTER_S = 1.0
 
 
@@ -84,14 +89,33 @@ def serve_http(server: "MCPServer[Any]", settings: "Settings") -> None:
     app = build_app(server, settings)
     listening = _listen(settings.host, settings.port)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=STOP_S
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,  # type: ignore[arg-type]  # annotated as int, waited for as a float
     )
-    for wanted in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wanted, lambda *_: None)  # uvicorn raises it again once it has stopped: then all is done
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"t2s-agent serves http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
-    uvicorn.Server(config).run(sockets=[listening])
+    _server_of(config).run(sockets=[listening])
+
+
+def _server_of(config: "uvicorn.Config") -> "uvicorn.Server":
+    """A server whose stop ends the process for good where it hangs, for example in the middle of a model's step."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: "FrameType | None") -> None:
+            if not self.should_exit:
+                last = threading.Timer(LATEST_S, os._exit, (0,))
+                last.daemon = True
+                last.start()
+            super().handle_exit(sig, frame)
+
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda *_: None)  # uvicorn raises it again once it has stopped: then all is done
+    return Server(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -20,6 +20,7 @@ from t2s_agent.errors import T2SError
 
 log = logging.getLogger(__name__)
 Work = Callable[[Callable[[str], None]], Any]  # takes progress, gives an answer
+MOST_LINGERING = 8  # abandoned steps at once; beyond that they hold their worker until they end
 KEPT_S = 900.0  # how long the answer to a call that was told "running" waits for that call to be made again
 
 
@@ -38,6 +39,8 @@ class Job:
     steps: list[str] = field(default_factory=list)
     answer: Any = None
     error: Exception | None = None
+    begun: bool = False
+    abandoned: bool = False  # stopped in the middle of a step, which goes on without holding a worker's place
     done: bool = False
     ended: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
@@ -68,11 +71,14 @@ class Watch:
         with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody is there to be told
             self._loop.call_soon_threadsafe(self._changed.set)
 
-    async def change(self, timeout_s: float) -> None:
-        """Waits until the job gets on, or so many seconds."""
-        with contextlib.suppress(TimeoutError):
+    async def change(self, timeout_s: float) -> bool:
+        """Waits until the job gets on, or so many seconds. Whether it got on."""
+        try:
             await asyncio.wait_for(self._changed.wait(), timeout_s)
+        except TimeoutError:
+            return False
         self._changed.clear()
+        return True
 
 
 class Jobs:
@@ -86,6 +92,7 @@ class Jobs:
         self._turns: OrderedDict[str, deque[Job]] = OrderedDict()  # owner -> its jobs; the first owner is next
         self._jobs: dict[str, Job] = {}
         self._threads: list[threading.Thread] = []
+        self._places = self._lingering = 0
         self._lock = threading.Condition()
         self._closed = False
 
@@ -122,6 +129,7 @@ class Jobs:
                     self._jobs.pop(job.key, None)
             elif not job.watchers and not promise:
                 job.stop.set()
+                self._replace_worker_of(job)
                 if self._jobs.get(job.key) is job:
                     del self._jobs[job.key]
                 waiting = self._turns.get(job.owner)
@@ -167,10 +175,19 @@ class Jobs:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _start_threads(self) -> None:
-        if len(self._threads) < self._workers:
-            thread = threading.Thread(target=self._labour, name=f"t2s-work-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
+        if self._places < self._workers:
+            self._places += 1
+            thread = threading.Thread(target=self._labour, name="t2s-work", daemon=True)
+            self._threads = [*(each for each in self._threads if each.is_alive()), thread]
             thread.start()
+
+    def _replace_worker_of(self, job: Job) -> None:
+        """A step that cannot be interrupted, such as a request to an endpoint that hangs, must not hold up other calls."""
+        if job.begun and self._lingering < MOST_LINGERING:
+            job.abandoned = True
+            self._lingering += 1
+            self._places -= 1
+            self._start_threads()
 
     def _labour(self) -> None:
         while (job := self._next()) is not None:
@@ -188,6 +205,9 @@ class Jobs:
             with self._lock:
                 job.done, job.ended = True, time.monotonic()
                 job._notify()
+                if job.abandoned:
+                    self._lingering -= 1
+                    return  # its place has been taken
 
     def _next(self) -> Job | None:
         with self._lock:
@@ -196,6 +216,7 @@ class Jobs:
                     waiting = self._turns.pop(owner)
                     if waiting:
                         job = waiting.popleft()
+                        job.begun = True
                         if waiting:
                             self._turns[owner] = waiting  # at the end: the others come first
                         return job

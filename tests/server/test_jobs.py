@@ -44,6 +44,13 @@ async def ended(watch):
     return watch.job
 
 
+async def over(job):
+    """A job that nobody watches any longer has no way to tell."""
+    while not job.done:
+        await asyncio.sleep(0.005)
+    return job
+
+
 async def at_work(gate):
     await asyncio.to_thread(gate.entered.acquire)
 
@@ -105,11 +112,48 @@ def test_work_that_nobody_waits_for_stops_at_its_next_step(jobs, gate):
         again = jobs.join("ann", "tool", {}, lambda progress: "anew")
         assert again.job is not watch.job
         assert (await ended(again)).answer == "anew"
-        assert isinstance(watch.job.error, T2SError)
+        assert isinstance((await over(watch.job)).error, T2SError)
         assert watch.job.answer is None
         jobs.leave(again)
 
     asyncio.run(main())
+
+
+def test_an_abandoned_step_does_not_hold_up_the_next_call(jobs, gate):
+    async def main():
+        hanging = jobs.join("ann", "tool", {}, gate.work("hanging"))
+        await at_work(gate)
+        jobs.leave(hanging)
+        following = jobs.join("ann", "tool", {"n": 1}, lambda progress: "done")
+        assert (await ended(following)).answer == "done"
+        assert not gate.open.is_set()
+        jobs.leave(following)
+        gate.open.set()
+        assert isinstance((await over(hanging.job)).error, T2SError)
+
+    asyncio.run(main())
+
+
+def test_abandoned_steps_are_bounded(gate, monkeypatch):
+    monkeypatch.setattr("t2s_agent.server.jobs.MOST_LINGERING", 2)
+    jobs = Jobs()
+
+    async def main():
+        for n in range(2):
+            hanging = jobs.join("ann", "tool", {"n": n}, gate.work("hanging"))
+            await at_work(gate)
+            jobs.leave(hanging)
+        held = jobs.join("ann", "tool", {"n": 2}, gate.work("held"))
+        await at_work(gate)
+        jobs.leave(held)
+        waiting = jobs.join("ann", "tool", {"n": 3}, lambda progress: "done")
+        assert not await waiting.change(0.1)
+        gate.open.set()
+        assert (await ended(waiting)).answer == "done"
+        jobs.leave(waiting)
+
+    asyncio.run(main())
+    assert jobs.close(5)
 
 
 def test_work_goes_on_while_anybody_waits(jobs, gate):

@@ -104,8 +104,8 @@ def _of_image(
             "valid_share": round(float(view.valid.mean()), 4),
             "bands": band_facts(scene, view.window, view.valid),
         }
-        if scene.warnings:
-            measured["remarks"] = list(scene.warnings)
+        if remarks := scene.remarks():
+            measured["remarks"] = list(remarks)
         subject = scene.name + (f" in {list(bbox)}" if bbox else "")
     return _with_claim(shop, subject, measured, located, view, question, progress)
 

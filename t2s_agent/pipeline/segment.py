@@ -20,6 +20,8 @@ from t2s_agent.pipeline.workshop import (
 from t2s_agent.regions.build import build_regions
 from t2s_agent.results.record import Result
 
+_MOSTLY = 0.5  # of a View that should hold data, else it is worth a warning
+
 
 def segment(
     shop: Workshop,
@@ -44,7 +46,10 @@ def segment(
     with clock("read"), shop.scene(image) as scene:
         view = scene.view(bbox=bbox, bands=bands, max_size=shop.settings.max_size)
         reference = reference_to(scene, view, shop.settings.max_size)
-        remarks = scene.warnings
+        remarks = scene.remarks(bands)
+    share = float(view.valid.mean())
+    if share < _MOSTLY:
+        remarks = (*remarks, f"{1 - share:.0%} of the view is nodata, where nothing is found")
     progress(f"loading {shop.settings.prompter}")
     with clock("load prompter"):
         prompter = shop.models.prompter()

@@ -7,12 +7,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from t2s_agent.regions.polygons import simplified, trace
-from t2s_agent.regions.region import RegionSet
+from t2s_agent.regions.region import Measure, RegionSet
 from t2s_agent.scene.view import View
 
 # Okabe and Ito's colours (2008), which the colour-blind can tell apart
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167), (0, 114, 178))
 _SMALLEST = 720  # px: a smaller View is enlarged, so that outlines and numbers can be read
+_KM2 = 1e6  # m2
 _LISTED = 12  # regions in the legend
 _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
 
@@ -37,21 +38,30 @@ def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "")
                 pen.line([tuple(p) for p in ring], fill=(0, 0, 0, 200), width=line + 2, joint="curve")
                 pen.line([tuple(p) for p in ring], fill=(*colour, 255), width=line, joint="curve")
     for region in regions.regions:
-        spot = _inside(regions, region.id)
-        x, y = (spot[0] * factor, spot[1] * factor)
-        pen.text(
-            (x, y),
-            str(region.id),
-            fill=(255, 255, 255, 255),
-            font=font,
-            anchor="mm",
-            stroke_width=2,
-            stroke_fill=(0, 0, 0),
-        )
+        _number(pen, regions, region.id, factor, font)
     if view.gsd_m:
         _scale_bar(pen, width, height, view.gsd_m / factor, font)
     picture = Image.alpha_composite(tint, overlay).convert("RGB")
-    _with_legend(picture, regions, title, font).save(path)
+    _with_legend(picture, regions, title, font).save(path, compress_level=3)  # a quarter of the time for 4 % more bytes
+
+
+def _number(
+    pen: ImageDraw.ImageDraw,
+    regions: RegionSet,
+    id_: int,
+    factor: int,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+) -> None:
+    """A region's id: inside of it, or at its upper right where it is too small to be seen beneath."""
+    ys, xs = np.nonzero(regions.labels == id_)
+    room = 2.2 * getattr(font, "size", 14)
+    if min(np.ptp(xs), np.ptp(ys)) * factor < room:
+        spot, anchor = (float(xs.max() + 1) * factor + 2, float(ys.min()) * factor), "lm"
+    else:
+        x, y = _inside(regions, id_)
+        spot, anchor = (x * factor, y * factor), "mm"
+    white, black = (255, 255, 255, 255), (0, 0, 0)
+    pen.text(spot, str(id_), fill=white, font=font, anchor=anchor, stroke_width=2, stroke_fill=black)
 
 
 def _inside(regions: RegionSet, id_: int) -> tuple[float, float]:
@@ -97,14 +107,9 @@ def _with_legend(
     if title:
         pen.text((size, y), _fitted(title, picture.width // max(1, size // 2)), fill=_TEXT, font=font)
         y += tall
-    total = regions.total_area()
     count = len(regions.regions)
-    pen.text(
-        (size, y),
-        f"{count} region{'s' * (count != 1)}, {total.value:,.0f} ± {total.plus_minus:,.0f} {total.unit}",
-        fill=_TEXT,
-        font=font,
-    )
+    summary = f"{count} region{'s' * (count != 1)}, {area_in_words(regions.total_area())}" if count else "nothing found"
+    pen.text((size, y), summary, fill=_TEXT, font=font)
     y += tall
     for index, (id_, text) in enumerate(lines):
         column, row = divmod(index, rows)
@@ -119,16 +124,20 @@ def _with_legend(
 def _legend(regions: RegionSet) -> list[tuple[int, str]]:
     lines = []
     for region in regions.regions[:_LISTED]:
-        label = f" {region.label}" if region.label else ""
-        lines.append(
-            (
-                region.id,
-                f"{region.id}{label}: {region.area.value:,.0f} ± {region.area.plus_minus:,.0f} {region.area.unit}",
-            )
-        )
+        label = f" {_fitted(region.label, 24)}" if region.label else ""
+        lines.append((region.id, f"{region.id}{label}: {area_in_words(region.area)}"))
     if len(regions.regions) > _LISTED:
         lines.append((0, f"and {len(regions.regions) - _LISTED} more"))
     return lines
+
+
+def area_in_words(area: Measure) -> str:
+    """An area with its plus/minus for a small space: m2, km2 from a million on, or px2. (Pillow's font has no raised 2.)"""
+    if area.unit == "m2" and area.value >= _KM2:
+        decimals = 0 if area.plus_minus >= 10 * _KM2 else 2
+        return f"{area.value / _KM2:,.{decimals}f} ± {area.plus_minus / _KM2:,.{decimals}f} km2"
+    decimals = 0 if area.value >= 100 else 1
+    return f"{area.value:,.{decimals}f} ± {area.plus_minus:,.{decimals}f} {area.unit}"
 
 
 def _fitted(text: str, most: int) -> str:

@@ -52,6 +52,14 @@ def choose_bands(bands: Sequence[Band], wanted: str | Sequence[int] | None = Non
     return (shown[0],) * 3
 
 
+def unnamed(bands: Sequence[Band]) -> bool:
+    """Whether a scene has more than three bands and does not say which of them are red, green and blue."""
+    names = ("red", "green", "blue")
+    by_colour = all(any(band.colour == name for band in bands) for name in names)
+    light = [band for band in bands if band.colour != "alpha"]
+    return len(light) > 3 and not by_colour and not all(_described(bands, name) for name in names)
+
+
 def red_and_nir(bands: Sequence[Band]) -> tuple[int, int] | None:
     """The bands of red and near infrared, where the file itself says which they are."""
     red = next((b.index for b in bands if b.colour == "red"), 0) or _described(bands, "red")

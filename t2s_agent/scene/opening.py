@@ -29,7 +29,8 @@ PINNED = {
     "CPL_CURL_VERBOSE": "NO",
     "CPL_DEBUG": "OFF",
     "CPL_LOG": "",
-    "GDAL_CACHEMAX": 64 * 2**20,  # bytes: rasterio hands an int on as they are, and with 64 of them every block is decoded anew
+    "GDAL_CACHEMAX": 64
+    * 2**20,  # bytes: rasterio hands an int on as they are, and with 64 of them every block is decoded anew
     "GDAL_NUM_THREADS": "1",
     "GDAL_TIFF_INTERNAL_MASK": "YES",
     "GDAL_HTTP_PROXY": "",

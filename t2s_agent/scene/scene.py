@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.bands import band_of, choose_bands, red_and_nir
+from t2s_agent.scene.bands import band_of, choose_bands, red_and_nir, unnamed
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, neighbours, open_dataset, open_descriptor, resolve, unreadable
@@ -174,6 +174,16 @@ class Scene:
             values = self._values(where, *shape, indexes)
             valid = self._valid(where, *shape, indexes)
         return np.ma.MaskedArray(values, mask=~np.broadcast_to(valid, values.shape) | ~np.isfinite(values))
+
+    def remarks(self, bands: str | Sequence[int] | None = None) -> tuple[str, ...]:
+        """What somebody who gets a View of these bands should know: `warnings`, and whether the colours are a guess."""
+        if bands or not unnamed(self.bands):
+            return self.warnings
+        shown = ", ".join(map(str, choose_bands(self.bands)))
+        guess = (
+            f"the file does not say which of its bands are red, green and blue: {shown} are shown; choose with bands"
+        )
+        return (*self.warnings, guess)
 
     def red_and_nir(self) -> tuple[int, int] | None:
         """The bands of red and near infrared, where the file itself says which they are."""

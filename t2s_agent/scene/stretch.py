@@ -32,9 +32,13 @@ IDENTITY = Stretch((0.0,) * 3, (255.0,) * 3)  # eight bits are shown as they are
 def stretch_of(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Stretch:
     """The stretch for a sample (3, H, W) of a whole scene; nodata and what is not finite is kept out.
 
+    So is what is zero in all three bands, which is how scenes without a nodata value fill what lies beside the picture: it is
+    shown, as black, and does not count.
     A constant band comes out black to white around its value; a sample without any valid pixel stretches 0..1.
     """
     lows, highs = [], []
+    seen_at = valid & (values != 0).any(0)
+    valid = seen_at if seen_at.any() else valid
     for band in values:
         seen = band[valid & np.isfinite(band)]
         low, high = np.percentile(seen, PERCENTILES) if seen.size else (0.0, 1.0)

@@ -15,8 +15,9 @@ from t2s_agent.errors import T2SError
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.operations import combined, masks_of, selected, smoothed, within
-from t2s_agent.regions.picture import draw_picture, round_length
+from t2s_agent.regions.picture import COLOURS, area_in_words, draw_picture, round_length
 from t2s_agent.regions.raster import read_mask, write_mask
+from t2s_agent.regions.region import Measure
 
 areas = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 25), st.integers(1, 15), st.integers(1, 12)), max_size=4)
 
@@ -122,6 +123,26 @@ def test_the_picture_shows_view_and_legend(tmp_path):
         assert picture.width == 720
         assert picture.height > 480
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+
+
+def test_areas_are_said_shortly():
+    assert area_in_words(Measure(549.4, 25.1, "m2")) == "549 ± 25 m2"
+    assert area_in_words(Measure(7.81, 4.53, "px2")) == "7.8 ± 4.5 px2"
+    assert area_in_words(Measure(6.63e12, 3.96e11, "m2")) == "6,630,000 ± 396,000 km2"
+    assert area_in_words(Measure(2.5e6, 1.2e5, "m2")) == "2.50 ± 0.12 km2"
+
+
+def test_every_region_is_outlined_in_its_colour_and_the_scale_bar_stands_below(tmp_path):
+    view, regions = three()
+    draw_picture(view, regions, tmp_path / "p.png")
+    pixels = np.asarray(Image.open(tmp_path / "p.png"))
+    for region in regions.regions:
+        ys, xs = np.nonzero(regions.labels == region.id)
+        factor = pixels.shape[1] // view.width
+        part = pixels[ys.min() * factor : (ys.max() + 1) * factor, xs.min() * factor : (xs.max() + 1) * factor]
+        assert (part == COLOURS[region.id - 1]).all(-1).any()
+    below = pixels[int(view.height * factor * 0.93) : view.height * factor]
+    assert (below == 255).all(-1).any()
 
 
 @given(st.floats(0.01, 1e6))

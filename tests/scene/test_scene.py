@@ -248,3 +248,27 @@ def test_a_fourth_band_of_light_that_the_file_calls_alpha_hides_nothing(tmp_path
         assert scene.view().valid.all()
         assert scene.red_and_nir() == (1, 4)
         assert scene.read().shape == (4, 2, 2)
+
+
+def test_fill_of_zeros_that_no_nodata_value_names_does_not_darken_the_picture(tmp_path):
+    pixels = np.linspace(1000, 2000, 1200).reshape(30, 40).astype(np.uint16)
+    filled = pixels.copy()
+    filled[:20] = 0
+    views = []
+    for name, values in (("plain.tif", pixels[20:]), ("filled.tif", filled)):
+        with rasterio.open(
+            tmp_path / name, "w", driver="GTiff", height=len(values), width=40, count=1, dtype="uint16"
+        ) as f:
+            f.write(values, 1)
+        with open_scene(tmp_path / name) as scene:
+            views.append(scene.view())
+    assert (views[1].rgb[20:] == views[0].rgb).all()
+    assert views[1].valid.all()
+
+
+def test_a_scene_of_many_bands_that_names_none_says_that_its_colours_are_a_guess(tmp_path, make):
+    with open_scene(make.geotiff(tmp_path / "four.tif", bands=4, photometric="MINISBLACK")) as scene:
+        assert "1, 2, 3 are shown" in scene.remarks()[-1]
+        assert scene.remarks("3,2,1") == ()
+    with open_scene(make.geotiff(tmp_path / "three.tif", bands=3, photometric="MINISBLACK")) as scene:
+        assert scene.remarks() == ()

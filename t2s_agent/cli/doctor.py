@@ -2,7 +2,9 @@
 
 import os
 import platform
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from t2s_agent.errors import T2SError
@@ -18,8 +20,20 @@ def examine(settings: Settings) -> dict[str, Any]:
         "installed": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "machine": _machine(),
         "models": _models(settings),
-        "settings": {name: value if value != () else "none" for name, value in settings.model_dump().items()},
+        "settings": _settings(settings),
     }
+
+
+def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Each setting: its value, where that comes from, what it means."""
+    file = Path(os.environ.get("T2S_CONFIG", "t2s.toml"))
+    written = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    told = {}
+    for name, value in settings.model_dump(mode="json").items():
+        variable = f"T2S_{name.upper()}"
+        source = variable if variable in os.environ else str(file) if name in written else "default"
+        told[name] = {"value": value, "from": source, "means": Settings.model_fields[name].description}
+    return told
 
 
 def _version(name: str) -> str:

@@ -9,6 +9,7 @@ from t2s_agent.settings import load_settings
 
 _SERVER = "Server"
 _HTTP = "HTTP"
+_LIMITS = "Limits"
 
 
 def serve(
@@ -20,6 +21,22 @@ def serve(
     segmenter: Annotated[str | None, typer.Option(help="nano, a hub name, a folder, a .pth file, box")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")] = None,
     store: Annotated[Path | None, typer.Option(help="folder of results")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16, float16", rich_help_panel=_LIMITS)] = None,
+    max_size: Annotated[
+        int | None, typer.Option(help="longer side in pixels of what models look at", rich_help_panel=_LIMITS)
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(help="pixels of an image; a larger one is refused", rich_help_panel=_LIMITS)
+    ] = None,
+    read_seconds: Annotated[
+        float | None, typer.Option(help="time budget of one read of an image", rich_help_panel=_LIMITS)
+    ] = None,
+    store_max_bytes: Annotated[
+        int | None, typer.Option(help="oldest results are dropped beyond this", rich_help_panel=_LIMITS)
+    ] = None,
+    store_max_age_days: Annotated[
+        float | None, typer.Option(help="older results are dropped", rich_help_panel=_LIMITS)
+    ] = None,
     preload: Annotated[bool | None, typer.Option(help="load the models in the background after the start")] = None,
     workers: Annotated[
         int | None, typer.Option(help="calls that models work on at once", rich_help_panel=_SERVER)
@@ -63,6 +80,12 @@ def serve(
         segmenter=segmenter,
         device=device,
         store=store,
+        dtype=dtype,
+        max_size=max_size,
+        max_pixels=max_pixels,
+        read_seconds=read_seconds,
+        store_max_bytes=store_max_bytes,
+        store_max_age_days=store_max_age_days,
         preload=preload,
         workers=workers,
         max_waiting=max_waiting,

@@ -147,7 +147,11 @@ class Screen:
         for section, rows in report.items():
             self._out.print(f"[bold]{escape(section)}[/bold]")
             for name, value in rows.items():
-                self._out.print(f"  {escape(str(name))}: {escape(str(value))}")
+                if section == "settings":
+                    shown = "none" if value["value"] in (None, [], "") else str(value["value"])
+                    self._out.print(f"  {name}: {escape(shown)} [dim]({value['from']}) {escape(value['means'])}[/dim]")
+                else:
+                    self._out.print(f"  {escape(str(name))}: {escape(str(value))}")
 
     def _print_json(self, value: Any) -> None:
         print(json.dumps(value, indent=1, ensure_ascii=False))

@@ -8,6 +8,7 @@ from served.data import HeldModels, settings_in
 from starlette.testclient import TestClient
 
 from t2s_agent.cli.serve import serve
+from t2s_agent.errors import T2SError
 from t2s_agent.server.build import build_server
 from t2s_agent.server.http import build_app
 from t2s_agent.settings import Settings, load_settings
@@ -17,6 +18,10 @@ SERVER = [
     "host", "port", "tokens", "allowed_hosts", "allowed_origins", "max_body_bytes", "rate_per_minute", "workers",
     "max_waiting", "answer_within_s", "preload", "previews", "preview_size", "structured_output", "resource_links",
 ]  # fmt: skip
+SHARED = [
+    "roots", "prompter", "segmenter", "device", "dtype", "store", "max_size", "max_pixels", "read_seconds",
+    "store_max_bytes", "store_max_age_days",
+]  # fmt: skip
 FLAGS = {"roots": "root", "allowed_hosts": "allowed_host", "allowed_origins": "allowed_origin"}
 
 
@@ -24,10 +29,50 @@ def kinds(result):
     return [content.type for content in result.content]
 
 
-@pytest.mark.parametrize("name", [*SERVER, "roots", "prompter", "segmenter", "device", "store"])
+@pytest.mark.parametrize("name", [*SERVER, *SHARED])
 def test_a_setting_of_the_server_has_a_flag_a_variable_and_a_description(name):
     assert FLAGS.get(name, name) in inspect.signature(serve).parameters
     assert Settings.model_fields[name].description
+
+
+def test_every_flag_reaches_its_setting(monkeypatch, tmp_path):
+    """All at once, with values that are no defaults; `serve` is stopped where it would begin to serve."""
+    from typer.testing import CliRunner
+
+    from t2s_agent.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+    given = {
+        "root": "/imagery", "prompter": "box-of-words", "segmenter": "box", "device": "cpu", "dtype": "float32",
+        "store": str(tmp_path), "max_size": "512", "max_pixels": "99", "read_seconds": "7", "store_max_bytes": "2000000",
+        "store_max_age_days": "3", "workers": "3", "max_waiting": "5", "answer_within_s": "9", "preview_size": "99",
+        "resource_links": "never", "host": "::1", "port": "99", "tokens": "t", "allowed_host": "a.example.org",
+        "allowed_origin": "https://a.example.org", "max_body_bytes": "5000", "rate_per_minute": "7",
+    }  # fmt: skip
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    seen = []
+    monkeypatch.setattr("t2s_agent.server.build.build_server", seen.append)
+    monkeypatch.setattr("t2s_agent.server.stdio.serve_stdio", lambda server: None)
+    done = CliRunner().invoke(app, ["serve", *flags, "--no-preload", "--no-previews", "--no-structured-output"])
+    assert done.exit_code == 0, done.output
+    default, (settings,) = load_settings(), seen
+    for name in [*SERVER, *SHARED]:
+        assert getattr(settings, name) != getattr(default, name), name
+
+
+def test_doctor_explains_every_setting(monkeypatch, tmp_path):
+    from t2s_agent.cli.doctor import examine
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("T2S_WORKERS", "2")
+    (tmp_path / "t2s.toml").write_text('segmenter = "box"\nprompter = "scripted:none.json"\n', encoding="utf-8")
+    told = examine(load_settings())["settings"]
+    assert told.keys() == Settings.model_fields.keys()
+    assert all(each["means"] for each in told.values())
+    assert (told["workers"]["value"], told["workers"]["from"]) == (2, "T2S_WORKERS")
+    assert told["segmenter"]["from"] == "t2s.toml"
+    assert told["port"]["from"] == "default"
+    json.dumps(told)
 
 
 @pytest.mark.parametrize(
@@ -181,11 +226,27 @@ def test_allowed_origins_may_call(place):
         assert client.get("/", headers={"origin": "https://other.example.net"}).status_code == 403
 
 
-def test_the_store_is_where_it_says_and_keeps_within_its_bytes(place, call):
-    settings = settings_in(place, store=place / "elsewhere", store_max_bytes=2**20)
-    server = build_server(settings)
+def test_the_store_is_where_it_says(place, call):
+    server = build_server(settings_in(place, store=place / "elsewhere"))
     told = json.loads(call(server, "reason_segment", **TANKS).content[0].text)
     assert (place / "elsewhere" / told["result_id"] / "record.json").is_file()
+
+
+def test_the_store_drops_the_oldest_beyond_its_bytes(place, call):
+    server = build_server(settings_in(place, store_max_bytes=2**20))
+    first = json.loads(call(server, "reason_segment", **TANKS).content[0].text)["result_id"]
+    (place / "store" / first / "preview.png").write_bytes(bytes(2**20))
+    second = json.loads(call(server, "reason_segment", **TANKS).content[0].text)["result_id"]
+    assert server.service.shop("local").store.ids() == [second]
+
+
+def test_host_and_port_are_what_is_bound_and_a_taken_one_is_said(place):
+    from t2s_agent.server.http import _listen
+
+    with _listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(T2SError, match=f"127.0.0.1 port {port} cannot be bound.*--port"):
+            _listen("127.0.0.1", port)
 
 
 def test_max_pixels_bounds_what_is_opened(place, call):

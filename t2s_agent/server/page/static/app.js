@@ -68,6 +68,7 @@ async function open(id) {
 
 function doorsOf(id, shown) {
   return {
+    compact: true,
     href: () => "#",
     open,
     picture: () => (shown.picture ? Promise.resolve(shown.picture) : Promise.reject(new Error(shown.remark))),

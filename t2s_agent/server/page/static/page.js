@@ -90,7 +90,8 @@ const doors = {
   href: (id) => `#${id}`,
   open: (id) => {
     location.hash = id;
-    $("result").focus();
+    $("result").focus({ preventScroll: true });
+    scrollTo(0, 0);
     readList();
   },
   picture: () => pictureOfResult(state.current),

@@ -106,7 +106,7 @@ class Marks {
 
 // Fills `root` with a result. `doors` lead out of it:
 //   picture() -> Promise of an address; href(id); open(id); refine(correction, progress, signal) -> Promise of an id, or null;
-//   download(name) -> Promise, or null.
+//   download(name) -> Promise, or null. `compact`: what is looked at last is folded away.
 function showResult(root, shown, doors) {
   const selection = new Selection(), marks = new Marks();
   const record = shown.record;
@@ -117,7 +117,7 @@ function showResult(root, shown, doors) {
     ...(shown.remark ? [el("p", { class: "alert", role: "alert" }, shown.remark)] : []),
     el("div", { class: "layout" },
       el("div", { class: "stack left" }, pictureOf(shown, selection, marks, doors, correction)),
-      el("div", { class: "stack" }, tableOf(shown, selection, correction), wordsOf(record), lineageOf(shown, doors), recordOf(shown, doors))),
+      el("div", { class: "stack" }, tableOf(shown, selection, correction), wordsOf(record, doors), lineageOf(shown, doors), recordOf(shown, doors))),
   );
 }
 
@@ -410,6 +410,12 @@ function correctionOf(shown, selection, marks, doors) {
   return { panel, refine, say: (mode) => { hint.textContent = hints[mode]; } };
 }
 
+function panelOf(doors, name, title, ...inside) {
+  const head = el("h3", {}, title), body = el("div", { class: "inside" }, ...inside);
+  return doors.compact ? el("details", { class: "panel", "aria-label": name }, el("summary", {}, head), body)
+    : el("section", { class: "panel", "aria-label": name }, head, body);
+}
+
 const key = (text) => el("kbd", {}, text);
 
 function tableOf(shown, selection, correction) {
@@ -494,13 +500,13 @@ function tableOf(shown, selection, correction) {
     ...(regions.length ? [scroll, bar] : []), el("p", { class: "method" }, record.method));
 }
 
-function wordsOf(record) {
+function wordsOf(record, doors) {
   const said = record.prompted;
-  return el("section", { class: "panel", "aria-label": "Thinking" }, el("h3", {}, "Thinking"), el("div", { class: "inside" },
+  return panelOf(doors, "Thinking", "Thinking",
     el("p", { class: "note" }, `What ${record.prompter.name} wrote: a model's words, to be taken as such. Nothing here was measured.`),
     said.thinking ? el("p", { class: "words-of" }, said.thinking) : el("p", { class: "note" }, "It gave no reasons."),
     said.raw ? el("details", {}, el("summary", {}, "The whole answer"), el("p", { class: "words-of mono" }, said.raw)) : null,
-    record.warnings.length ? el("div", {}, el("h3", {}, "Remarks"), el("ul", { class: "plain-list" }, ...record.warnings.map((w) => el("li", {}, w)))) : null));
+    record.warnings.length ? el("div", {}, el("h3", {}, "Remarks"), el("ul", { class: "plain-list" }, ...record.warnings.map((w) => el("li", {}, w)))) : null);
 }
 
 // A result hangs below its first parent; another parent is named beside it.
@@ -523,8 +529,7 @@ function lineageOf(shown, doors) {
     event.preventDefault();
     doors.open(id);
   }
-  return el("section", { class: "panel", "aria-label": "Lineage" }, el("h3", {}, "Lineage"),
-    el("div", { class: "inside" }, el("ul", { class: "tree" }, ...roots.map((node) => branch(node, null)))));
+  return panelOf(doors, "Lineage", "Lineage", el("ul", { class: "tree" }, ...roots.map((node) => branch(node, null))));
 }
 
 function recordOf(shown, doors) {
@@ -549,7 +554,7 @@ function recordOf(shown, doors) {
       }
     },
   }, titles[file.name], el("small", {}, `${file.name}, ${bytes(file.bytes)}`)));
-  return el("section", { class: "panel", "aria-label": "Files and record" }, el("h3", {}, doors.download ? "Downloads and record" : "Record"),
-    el("div", { class: "inside" }, ...(doors.download ? [el("div", { class: "downloads" }, ...files), status] : []),
-      el("dl", {}, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))));
+  return panelOf(doors, "Files and record", doors.download ? "Downloads and record" : "Record",
+    ...(doors.download ? [el("div", { class: "downloads" }, ...files), status] : []),
+    el("dl", {}, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])));
 }

@@ -38,4 +38,4 @@ class T2SError(Exception):
         self.fix = fix.rstrip(".")
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.what}. {self.fix}."
+        return f"{self.code}: {self.what}. {self.fix}{'' if self.fix.endswith('?') else '.'}"

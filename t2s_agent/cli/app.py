@@ -3,6 +3,8 @@
 Exit 0: done, also where nothing was found. 2: the input is at fault. 3: a model failed. 1: a bug of ours.
 """
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,6 +80,7 @@ def segment(
     """Answer QUERY about IMAGE with regions on the ground."""
     from t2s_agent.pipeline import segment as work
 
+    _checked_out(out)
     screen = Screen(as_json)
     shop = _shop(
         prompter=prompter,
@@ -144,6 +147,7 @@ def refine(
     from t2s_agent.pipeline import Refinement
     from t2s_agent.pipeline import refine as work
 
+    _checked_out(out)
     if operation not in (None, "union", "intersection", "difference"):
         raise T2SError("argument_invalid", f"--operation {operation}", "Choose from union, intersection, difference")
     how = Refinement(
@@ -239,27 +243,36 @@ def doctor(as_json: Json = False) -> None:
 app.command()(serve)
 
 
+_FILES = {
+    ".geojson": "regions.geojson",
+    ".json": "regions.geojson",
+    ".tif": "mask.tif",
+    ".tiff": "mask.tif",
+    ".png": "preview.png",
+}
+
+
+def _checked_out(out: Path | None) -> None:
+    """Before the work: is it clear what is wanted?"""
+    if out is not None and out.suffix and out.suffix.lower() not in _FILES and not out.is_dir():
+        raise T2SError("argument_invalid", f"--out {out}", f"Name a folder, or a file that ends in {', '.join(_FILES)}")
+
+
 def _copied(folder: Path, out: Path | None, screen: Screen) -> None:
-    """Copies a result's files to where the user wants them."""
+    """Copies a result's files to where the user wants them, each whole or not at all."""
     if out is None:
         return
-    import shutil
-
-    wanted = {
-        ".geojson": "regions.geojson",
-        ".json": "regions.geojson",
-        ".tif": "mask.tif",
-        ".tiff": "mask.tif",
-        ".png": "preview.png",
-    }
+    single = _FILES.get(out.suffix.lower())
+    wanted = {out: folder / single} if single else {out / file.name: file for file in folder.iterdir()}
     try:
-        if out.suffix.lower() in wanted:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / wanted[out.suffix.lower()], out)
-        else:
-            out.mkdir(parents=True, exist_ok=True)
-            for file in folder.iterdir():
-                shutil.copyfile(file, out / file.name)
+        for target, file in wanted.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}.{os.getpid()}.part")
+            try:
+                shutil.copyfile(file, part)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise T2SError(
             "output_unwritable", f"{out} cannot be written ({error.strerror})", f"The result itself is kept in {folder}"

@@ -1,9 +1,11 @@
 """A question about an image to measured regions."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.workshop import (
     Clock,
     Progress,
@@ -42,6 +44,8 @@ def segment(
     """
     clock = Clock()
     question = checked_question(query)
+    if not 0 <= min_area_m2 < math.inf:
+        raise T2SError("argument_invalid", f"min_area_m2 = {min_area_m2}", "Give square metres that are not negative")
     progress(f"reading {Path(image).name}")
     with clock("read"), shop.scene(image) as scene:
         view = scene.view(bbox=bbox, bands=bands, max_size=shop.settings.max_size)

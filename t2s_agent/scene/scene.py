@@ -154,7 +154,7 @@ class Scene:
                 return Window(left, top, math.ceil(x1) - left, math.ceil(y1) - top)
         shown = ", ".join(f"{v:.6f}" for v in bounds)
         hint = ""
-        if bounds[0] <= south <= bounds[2] and bounds[1] <= west <= bounds[3]:
+        if south < bounds[2] and north > bounds[0] and west < bounds[3] and east > bounds[1]:
             hint = "; latitude and longitude look swapped"
         raise T2SError(
             "bbox_outside",

@@ -1,10 +1,14 @@
 """The first Segment Anything Model, from its own package and checkpoint files (ViT-B, -L, -H)."""
 
 import hashlib
+import importlib
+import importlib.util
 import pickle
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -34,8 +38,12 @@ class SamSegmenter:
     def load(cls, checkpoint: Path, *, device: str = "auto", cache: EmbeddingCache | None = None) -> "SamSegmenter":
         """Loads a checkpoint; its size is read off the weights. Raises `model_unavailable`."""
         import torch
-        from segment_anything import sam_model_registry
 
+        if not checkpoint.is_file():
+            raise T2SError(
+                "model_unavailable", f"there is no file {checkpoint.name}", "Give a sam_vit_b, _l or _h .pth file"
+            )
+        sam_model_registry = _registry()
         try:
             weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
             depth = 1 + max(int(key.split(".")[2]) for key in weights if key.startswith("image_encoder.blocks."))
@@ -119,3 +127,25 @@ class SamSegmenter:
             inner = (round(embedding.height * scale), round(embedding.width * scale))
             full = sam.postprocess_masks(low, inner, (embedding.height, embedding.width))
         return (full[:, 0] > sam.mask_threshold).cpu().numpy(), quality[:, 0].clamp(0, 1).cpu().numpy()
+
+
+def _registry() -> dict[str, Any]:
+    """segment-anything's own table of its models.
+
+    Its package imports its predictor and mask generator at once, and those torchvision, which we have no other use for. The models
+    themselves need torch alone, so they are imported as if the package's front door did nothing.
+    """
+    name = "segment_anything"
+    if name not in sys.modules:
+        found = importlib.util.find_spec(name)
+        if found is None or found.submodule_search_locations is None:
+            raise T2SError("model_unavailable", "segment-anything is not installed", "pip install segment-anything")
+        hollow = ModuleType(name)
+        hollow.__path__ = list(found.submodule_search_locations)
+        sys.modules[name] = hollow
+        try:
+            importlib.import_module(f"{name}.build_sam")
+        finally:
+            del sys.modules[name]  # whoever imports it after us gets all of it
+    registry: dict[str, Any] = sys.modules[f"{name}.build_sam"].sam_model_registry
+    return registry

@@ -1,13 +1,18 @@
 """The command line: what it prints, where, and how it exits."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
 
 import pytest
 
 from evals.scenes import demo, write
+from t2s_agent.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +32,40 @@ def place(tmp_path_factory):
 
 
 def t2s(place, *words):
-    command = [sys.executable, "-c", "from t2s_agent.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=120)
+    """Runs the program's own entry in this process, which spares each call the import of torch."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["t2s-agent", *map(str, words)]
+    with contextlib.chdir(place), mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
 def segmented(place, query, *more):
     scripted = ("--prompter", "scripted:script.json", "--segmenter", "box", "--store", "store")
     return t2s(place, "segment", "harbour.tif", query, *scripted, *more)
+
+
+def test_the_program_in_a_process_of_its_own(place):
+    words = [
+        "segment",
+        "harbour.tif",
+        "odd",
+        "--prompter",
+        "scripted:script.json",
+        "--segmenter",
+        "box",
+        "--store",
+        "own",
+    ]
+    command = [sys.executable, "-c", "from t2s_agent.cli import main; main()", *words]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("answer_unparsable: ")
 
 
 def test_segment_prints_regions_and_writes_files(place):
@@ -88,3 +120,46 @@ def test_help_needs_no_torch_and_comes_at_once(place):
     assert done.stdout.splitlines()[-1] == "False"
     assert "segment" in done.stdout
     assert time.perf_counter() - began < 3
+
+
+def test_an_output_of_an_unknown_kind_is_refused_before_the_work(place):
+    done = segmented(place, "tanks", "--out", "tanks.shp")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "geojson" in done.stderr
+    assert not (place / "tanks.shp").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--style", "foo"), "argument_invalid"),
+        (("--samples", "0"), "argument_invalid"),
+        (("--min-area-m2", "nan"), "argument_invalid"),
+        (("--bands", "7,8,9"), "bands_unknown"),
+        (("--bbox", "51.9090", "4.3380", "51.9110", "4.3410"), "bbox_outside"),
+        (("--prompter", "scripted:none.json"), "argument_invalid"),
+        (("--store", "/proc/none"), "output_unwritable"),
+    ],
+)
+def test_bad_options_exit_two_with_code_value_and_way_out(place, options, code):
+    done = segmented(place, "tanks", *options)
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"{code}: ")
+    assert said.endswith(".")
+    assert "swapped" in said or code != "bbox_outside"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--prompter", "nanoo"),
+        ("--segmenter", "none.pth"),
+        ("--segmenter", "./nowhere"),
+        ("--device", "tpu", "--segmenter", "nano"),
+    ],
+)
+def test_models_that_cannot_be_had_exit_three(place, options):
+    done = segmented(place, "tanks", *options)
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith("model_unavailable: ")

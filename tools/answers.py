@@ -180,8 +180,9 @@ def small_picture(shop: "Workshop", result_id: str) -> bytes:
     from PIL import Image
 
     with Image.open(shop.store.artifact(result_id, "preview.png", shop.owner)) as picture:
-        small = picture.convert("RGB")
+        factor = max(picture.size) // shop.settings.preview_size
+        small = picture.reduce(factor) if factor > 1 else picture.copy()
     small.thumbnail((shop.settings.preview_size,) * 2)
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=80)
+    small.convert("RGB").save(out, "JPEG", quality=80)
     return out.getvalue()

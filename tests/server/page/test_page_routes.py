@@ -298,12 +298,12 @@ def test_a_shelf_reads_each_record_once_and_forgets_what_has_gone(shop, monkeypa
 
 
 def test_work_stops_at_its_next_step_where_the_browser_has_gone(shop):
-    started, ended = threading.Event(), threading.Event()
+    started, ended, over = threading.Event(), threading.Event(), threading.Event()
 
     def task(progress):
         started.set()
         try:
-            while True:
+            while not over.is_set():
                 progress("on and on")
         finally:
             ended.set()
@@ -316,11 +316,14 @@ def test_work_stops_at_its_next_step_where_the_browser_has_gone(shop):
         await anyio.sleep(0)
 
     async def visit():
-        with anyio.fail_after(20):
+        with anyio.move_on_after(10):
             await WorkResponse(shop, task, in_thread)({"type": "http"}, receive, send)
+        stopped = await anyio.to_thread.run_sync(ended.wait, 10)
+        over.set()  # so that a failure does not go on and on
+        await anyio.to_thread.run_sync(ended.wait)
+        return stopped
 
-    anyio.run(visit)
-    assert ended.wait(20)
+    assert anyio.run(visit)
 
 
 def test_a_bug_leaves_the_lines_without_an_outcome_and_is_not_swallowed(shop):

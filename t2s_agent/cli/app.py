@@ -135,6 +135,7 @@ def refine(
     within_m: Annotated[float | None, typer.Option(help="keep what lies within so many metres of that result")] = None,
     min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
     smooth_m: Annotated[float, typer.Option(help="smooth outlines by this radius")] = 0.0,
+    pixels: Annotated[bool, typer.Option("--pixels", help="points and box are pixels of the image: x, y")] = False,
     prompter: Prompter = None,
     segmenter: Segmenter = None,
     samples: Samples = None,
@@ -162,6 +163,7 @@ def refine(
         within_m=within_m,
         min_area_m2=min_area_m2,
         smooth_m=smooth_m,
+        pixels=pixels,
     )
     screen = Screen(as_json)
     shop = _shop(prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store)

@@ -95,12 +95,13 @@ def _of_image(
     with shop.scene(image) as scene:
         view = scene.view(bbox=bbox, max_size=shop.settings.max_size)
         located = scene.georeference.located
+        bounds = view.georeference.bounds_lonlat(view.width, view.height)
         measured: dict[str, Any] = {
             "width_px": view.window.width,
             "height_px": view.window.height,
-            "gsd_m": scene.gsd_m,
+            "gsd_m": scene.gsd_m and round(scene.gsd_m, 4),
             "crs": scene.crs.to_string() if scene.crs else None,
-            "bounds_lonlat": scene.bounds_lonlat,
+            "bounds_lonlat": bounds and [round(value, 7) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
             "bands": band_facts(scene, view.window, view.valid),
         }

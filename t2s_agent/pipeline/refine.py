@@ -1,7 +1,7 @@
 """An earlier result corrected, filtered or combined, as a new one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -35,7 +35,7 @@ Operation = Literal["union", "intersection", "difference"]
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """What to do to a result. Points are (lon, lat), or scene pixels where there is no ground; nothing given: nothing done.
+    """What to do to a result. Points and box are in lon/lat, or in scene pixels where `pixels` says so or where there is no ground.
 
     In this order: `instruction` is reasoned over anew; `box` adds an object; points correct the region that they lie in or next to
     (or add one, where a positive point lies in none); then ids, the other result, nearness, smoothing and area.
@@ -52,6 +52,7 @@ class Refinement:
     within_m: float | None = None
     min_area_m2: float = 0.0
     smooth_m: float = 0.0
+    pixels: bool = False
 
 
 def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progress = silent) -> Result:
@@ -109,10 +110,10 @@ def _corrected(
     shop: Workshop, view: View, regions: RegionSet, how: Refinement, clock: Clock, progress: Progress
 ) -> RegionSet:
     """Regions after a box and points: each point belongs to the region it lies in, else to the nearest; no region, a new one."""
-    positive, negative = (_to_view(view, points) for points in (how.positive, how.negative))
+    positive, negative = (_to_view(view, points, how.pixels) for points in (how.positive, how.negative))
     fresh: list[Instance] = []
     if how.box:
-        corners = _to_view(view, ((how.box[0], how.box[1]), (how.box[2], how.box[3])), inside=False)
+        corners = _to_view(view, ((how.box[0], how.box[1]), (how.box[2], how.box[3])), how.pixels, inside=False)
         (xa, ya), (xb, yb) = corners
         box = (
             max(0.0, min(xa, xb)),
@@ -208,7 +209,7 @@ def _demand_sense(how: Refinement) -> None:
         value = getattr(how, name)
         if value is not None and not (0 <= value < 1e9):
             raise T2SError("argument_invalid", f"{name} = {value}", "Give a number of metres that is not negative")
-    if how == Refinement():
+    if replace(how, pixels=False) == Refinement():
         raise T2SError(
             "argument_invalid",
             "nothing is to be done",
@@ -217,7 +218,7 @@ def _demand_sense(how: Refinement) -> None:
 
 
 def _named(how: Refinement) -> str:
-    return "refine " + " ".join(_given(how))
+    return "refine " + " ".join(name for name in _given(how) if name != "pixels")
 
 
 def _given(how: Refinement) -> dict[str, Any]:
@@ -225,7 +226,7 @@ def _given(how: Refinement) -> dict[str, Any]:
     return {
         name: value
         for name in Refinement.__dataclass_fields__
-        if (value := getattr(how, name)) not in ("", (), None, 0.0)
+        if (value := getattr(how, name)) not in ("", (), None, 0.0)  # 0.0 is also False
     }
 
 
@@ -245,11 +246,11 @@ def _followed_up(parent: Result, regions: RegionSet, instruction: str, view: Vie
     return checked_question(f"{parent.query} (found before, as left, top, right, bottom: {found}). Now: {instruction}")
 
 
-def _to_view(view: View, points: Sequence[Point], *, inside: bool = True) -> tuple[Point, ...]:
-    """Lon/lat (or scene pixels where there is no ground) to View pixels; `bbox_outside` for a point beside the View."""
+def _to_view(view: View, points: Sequence[Point], pixels: bool, *, inside: bool = True) -> tuple[Point, ...]:
+    """Lon/lat (or scene pixels) to View pixels; `bbox_outside` for a point beside the View."""
     moved: list[Point] = []
     for lon, lat in points:
-        if view.georeference.located:
+        if view.georeference.located and not pixels:
             x, y = (float(v[0]) for v in view.georeference.from_lonlat(lon, lat))
         else:
             x = (lon - view.window.x) * view.width / view.window.width

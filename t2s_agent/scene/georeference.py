@@ -99,6 +99,26 @@ class Georeference:
         between = abs(np.sin(np.radians(azimuth_down - azimuth_across)))
         return float(np.sqrt(across * down * between)) or None
 
+    def bounds_lonlat(self, width: int, height: int) -> tuple[float, float, float, float] | None:
+        """West, south, east, north in degrees of a picture of that size; None where it is not located.
+
+        West > east across 180 degrees. What lies beside the Earth is left out.
+        """
+        if not self.located:
+            return None
+        along = np.linspace(0, 1, 21)
+        x = np.concatenate([along, along, np.zeros(21), np.ones(21), [0.5]]) * width
+        y = np.concatenate([np.zeros(21), np.ones(21), along, along, [0.5]]) * height
+        lon, lat = self.to_lonlat(x, y)
+        seen = np.isfinite(lon) & np.isfinite(lat)
+        if not seen.any():
+            return None
+        lon, lat = lon[seen], lat[seen]
+        if lon.max() - lon.min() > 180:  # it lies across the antimeridian
+            lon = np.where(lon < 0, lon + 360, lon)
+        west, east = float(lon.min()), float(lon.max())
+        return _wrapped(west), float(lat.min()), _wrapped(east), float(lat.max())
+
     def resized(self, window: Sequence[float], width: int, height: int) -> "Georeference":
         """The georeference of a picture of `width` x `height` pixels that shows `window` (x, y, width, height)."""
         wx, wy, ww, wh = window
@@ -131,6 +151,10 @@ class Georeference:
         wkt = self.crs.to_wkt() if self.crs else ""
         first, second = _transformer(wkt).transform(x, y, direction=direction)
         return _floats(first), _floats(second)
+
+
+def _wrapped(lon: float) -> float:
+    return lon - 360 if lon > 180 else lon
 
 
 def _floats(values: Any) -> Floats:

@@ -94,20 +94,7 @@ class Scene:
     @property
     def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
         """West, south, east, north in degrees; None where the scene is not located. West > east across 180 degrees."""
-        if not self.georeference.located:
-            return None
-        along = np.linspace(0, 1, 21)
-        x = np.concatenate([along, along, np.zeros(21), np.ones(21), [0.5]]) * self.width
-        y = np.concatenate([np.zeros(21), np.ones(21), along, along, [0.5]]) * self.height
-        lon, lat = self.georeference.to_lonlat(x, y)
-        seen = np.isfinite(lon) & np.isfinite(lat)
-        if not seen.any():
-            return None
-        lon, lat = lon[seen], lat[seen]
-        if lon.max() - lon.min() > 180:  # it lies across the antimeridian
-            lon = np.where(lon < 0, lon + 360, lon)
-        west, east = float(lon.min()), float(lon.max())
-        return _wrapped(west), float(lat.min()), _wrapped(east), float(lat.max())
+        return self.georeference.bounds_lonlat(self.width, self.height)
 
     def view(
         self,
@@ -325,10 +312,6 @@ class Scene:
             yield f"{self.georeference.unlocated_because}: measures are in pixels"
             if self._dataset.rpcs is not None:
                 yield "the image has a rational polynomial camera model, which is not applied: orthorectify it first"
-
-
-def _wrapped(lon: float) -> float:
-    return lon - 360 if lon > 180 else lon
 
 
 def _checked_bbox(bbox: Bbox) -> tuple[float, float, float, float]:

@@ -140,10 +140,21 @@ def test_a_box_adds_a_region_and_points_ask_about_the_region_they_lie_in(shop, s
     assert len(asked.regions) == 1
 
 
+def test_points_and_boxes_may_be_given_in_pixels_of_the_scene(shop, scene):
+    first = segment(shop, scene, TANKS)
+    with shop.scene(scene) as opened:
+        lon, lat = opened.georeference.to_lonlat([400, 440], [440, 400])
+    by_place = refine(shop, first.id, Refinement(box=(lon[0], lat[0], lon[1], lat[1])))
+    by_pixel = refine(shop, first.id, Refinement(box=(400, 400, 440, 440), pixels=True))
+    assert by_pixel.mask_sha256 == by_place.mask_sha256 != first.mask_sha256
+    assert replay(shop, by_pixel.id).first_difference is None
+
+
 @pytest.mark.parametrize(
     "how",
     [
         Refinement(),
+        Refinement(pixels=True),
         Refinement(within_m=5),
         Refinement(operation="union"),
         Refinement(other="r_00000000"),
@@ -284,6 +295,16 @@ def test_an_image_and_a_box_of_it_are_described(shop, scene):
     said = describe(shop, image=scene)
     assert said.measured["gsd_m"] == pytest.approx(0.5, rel=1e-3)
     assert said.measured["crs"] == "EPSG:32631"
+
+
+def test_a_box_of_an_image_is_described_by_its_own_bounds_and_values(shop, scene, truth):
+    with shop.scene(scene) as opened:
+        lon, lat = opened.georeference.to_lonlat([100, 200], [300, 200])
+    said = describe(shop, image=scene, bbox=(lon[0], lat[0], lon[1], lat[1])).measured
+    west, south, east, north = said["bounds_lonlat"]
+    assert (west, south) == pytest.approx((lon[0], lat[0]), abs=3e-5)
+    assert (east, north) == pytest.approx((lon[1], lat[1]), abs=3e-5)
+    assert abs(said["width_px"] - 102) <= 2  # the grid leans by a degree
 
 
 def test_ndvi_is_given_where_the_bands_are_known(shop, tmp_path):

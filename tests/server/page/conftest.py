@@ -17,7 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from evals.scenes import demo, write
+from evals.scenes import SceneTruth, demo, write
 from t2s_agent.pipeline import Workshop
 from t2s_agent.server.page.routes import page_routes
 from t2s_agent.settings import load_settings
@@ -226,9 +226,9 @@ def tab(chromium: Chromium) -> Iterator[Tab]:
     opened.close()
 
 
-def boxes_of(category: str) -> list[tuple[int, int, int, int]]:
+def boxes_of(truth: SceneTruth, category: str) -> list[tuple[int, int, int, int]]:
     found = []
-    for thing in demo().objects:
+    for thing in truth.objects:
         if thing.category == category:
             (y, x), (h, w) = thing.offset, thing.mask.shape
             found.append((x, y, x + w, y + h))
@@ -241,18 +241,23 @@ def said(boxes: list[tuple[int, int, int, int]], label: str, thinking: str) -> s
 
 
 @pytest.fixture(scope="session")
-def harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def truth() -> SceneTruth:
+    return demo()
+
+
+@pytest.fixture(scope="session")
+def harbour(truth: SceneTruth, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
-    write(demo(), folder / "harbour.tif")
+    write(truth, folder / "harbour.tif")
     return folder / "harbour.tif"
 
 
 @pytest.fixture
-def shop(tmp_path: Path, harbour: Path) -> Workshop:
+def shop(tmp_path: Path, truth: SceneTruth, harbour: Path) -> Workshop:
     """Scripted answers with the true boxes, filled boxes for masks, one folder of images."""
     script = [
-        {"question": TANKS, "raw": said(boxes_of("storage tank"), "tank", "Round roofs by the quay.")},
-        {"question": HOSTILE, "raw": said(boxes_of("ship"), LABEL, "<script>document.title='owned'</script>")},
+        {"question": TANKS, "raw": said(boxes_of(truth, "storage tank"), "tank", "Round roofs by the quay.")},
+        {"question": HOSTILE, "raw": said(boxes_of(truth, "ship"), LABEL, "<script>document.title='owned'</script>")},
         {"question": "helicopters", "raw": said([], "", "I see none.")},
     ]
     (tmp_path / "script.json").write_text(json.dumps(script), encoding="utf-8")

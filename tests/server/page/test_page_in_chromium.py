@@ -233,7 +233,7 @@ addEventListener("message", ({data, source}) => {
   calls.push(data);
   if (data.id !== undefined) told({id: data.id, result: answers[data.method](data.params)});
   if (data.method === "ui/notifications/initialized")
-    told({method: "ui/notifications/tool-result", params: {content: [], structuredContent: {status: "found", result_id: laid.first}}});
+    told({method: "ui/notifications/tool-result", params: {content: [{type: "text", text: JSON.stringify({status: "found", result_id: laid.first})}]}});
   document.body.dataset.last = data.method;
 });
 frame.srcdoc = laid.html;

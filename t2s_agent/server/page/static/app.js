@@ -46,11 +46,24 @@ function say(text) {
   document.getElementById("result").replaceChildren(el("p", { class: "empty", role: "status" }, text));
 }
 
+// The facts of an answer, also where structured content is switched off or was lost on the way: its text says the same.
+function factsOf(answer) {
+  if (answer.structuredContent) return answer.structuredContent;
+  for (const part of answer.content || []) {
+    try {
+      return JSON.parse(part.text);
+    } catch {
+      // a picture, or words
+    }
+  }
+  return {};
+}
+
 // A tool's answer names its result; the outlines and the picture are a resource of the server.
 async function receive(answer) {
-  const facts = answer.structuredContent;
+  const facts = factsOf(answer);
   if (answer.isError) return say(answer.content?.find((part) => part.type === "text")?.text || "The call failed.");
-  if (!facts?.result_id) return say(facts?.status === "running" ? "Still working. Call the tool again to join it." : "The answer names no result.");
+  if (!facts.result_id) return say(facts.status === "running" ? "Still working. Call the tool again to join it." : "The answer names no result.");
   return open(facts.result_id);
 }
 
@@ -96,9 +109,9 @@ async function refine(id, shown, asked, signal) {
   for (const name of Object.keys(given)) if (!given[name]?.length) delete given[name];
   let answer;
   do answer = await call("tools/call", { name: "refine_mask", arguments: given }, signal);
-  while (answer.structuredContent?.status === "running"); // the same call joins the work that goes on
+  while (factsOf(answer).status === "running"); // the same call joins the work that goes on
   if (answer.isError) throw new Error(answer.content?.[0]?.text || "The call failed.");
-  const made = answer.structuredContent?.result_id;
+  const made = factsOf(answer).result_id;
   if (!made) throw new Error("The tool named no new result.");
   if (host.capabilities.updateModelContext) {
     const text = `The person corrected ${id} in the picture; the new result is ${made}.`;

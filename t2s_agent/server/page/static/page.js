@@ -22,8 +22,8 @@ async function request(path, options = {}) {
 async function reasonOf(answer) {
   const text = await answer.text();
   try {
-    const { code, what, fix } = JSON.parse(text).error;
-    return `${code}: ${what}. ${fix}.`;
+    const { error } = JSON.parse(text);
+    return typeof error === "string" ? error : `${error.code}: ${error.what}. ${error.fix}.`;
   } catch {
     return `${answer.status}: ${text.slice(0, 200) || answer.statusText}`;
   }
@@ -34,7 +34,7 @@ function signIn(problem) {
   signingIn = signingIn || new Promise((resolve) => {
     const dialog = $("sign-in"), form = dialog.querySelector("form");
     form.querySelector(".status").textContent = problem;
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.oncancel = (event) => event.preventDefault();
     form.addEventListener("submit", () => {
       sessionStorage.setItem("t2s-token", form.elements.token.value.trim());
       form.reset();
@@ -131,7 +131,10 @@ const seen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (!isIntersecting) continue;
     seen.unobserve(target);
-    addressOf(at(target.dataset.of, "/thumbnail")).then((address) => { target.src = address; }, () => {});
+    addressOf(at(target.dataset.of, "/thumbnail")).then((address) => {
+      target.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
+      target.src = address;
+    }, () => {}); // an item without a thumbnail is still an item
   }
 });
 

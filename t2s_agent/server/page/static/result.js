@@ -134,6 +134,10 @@ function pictureOf(shown, selection, marks, doors, correction) {
   for (const outline of shown.outlines) {
     const d = outline.rings.map(pathOf).join("");
     const path = shape("path", { d, class: `region ${colourOf(outline.id)}`, "fill-rule": "evenodd", "data-id": outline.id });
+    const fact = shown.record.regions.find((region) => region.id === outline.id);
+    const tip = shape("title");
+    tip.textContent = `${outline.id} ${fact.label}: ${measure(fact.area, fact.area_pm, shown.record.unit_area)}`;
+    path.append(tip);
     paths.set(outline.id, path);
     regions.append(shape("path", { d, class: "halo" }), path);
     const number = shape("text", { class: "number", x: outline.inside[0], y: outline.inside[1] });

@@ -110,7 +110,7 @@ def test_a_fresh_model_already_looks_from_a_thought_to_the_cells_of_its_category
     with torch.no_grad():
         seen = language(inputs_embeds=embeds, position_ids=sheet.places, attention_mask=mask, output_attentions=True)
     chooses = int(sheet.at[sheet.choice == 0][0, 1])
-    glance = seen.attentions[1][0, 3, chooses, sheet.image]
+    glance = seen.attentions[2][0, 3, chooses, sheet.image]
     assert float(glance[cell_of(numbers[:, :4])].sum()) > 0.8
 
 

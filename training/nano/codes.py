@@ -1,8 +1,8 @@
 """The code in which nano's eye speaks to its language side: what each block of an image token's numbers means.
 
-An image token covers one cell of 32 x 32 px of the 448-px image. Its first 225 numbers have a fixed meaning, so that
+An image token covers one cell of 32 x 32 px of the 448-px image. Its numbers have a fixed meaning, so that
 the language side can learn to read from drawn codes before any eye exists, and the eye can learn to write them
-without any language. The remaining 31 numbers are the eye's own.
+without any language.
 
 | block | numbers | meaning |
 |---|---|---|
@@ -11,6 +11,7 @@ without any language. The remaining 31 numbers are the eye's own.
 | x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code` at half height; 0 where none |
 | place | 48 | which cell this is: one drawn pattern a cell, as unlike all others as chance has it |
 | one | 1 | always 1: what keys are measured against |
+| words' own | 31 | always 0: what the language side marks its own words with |
 """
 
 import math
@@ -51,10 +52,9 @@ COORDINATES = slice(48, 48 + CODE * len(FIELDS))
 PLACE = slice(COORDINATES.stop, COORDINATES.stop + 48)
 PLACE_HEIGHT = 0.4
 ONE = PLACE.stop
-MEANT = ONE + 1  # numbers with a meaning; the rest is free
+OWN = slice(ONE + 1, WIDTH)
 
 assert len(CATEGORIES) <= 24
-assert MEANT <= WIDTH
 
 
 def number_code(value: Tensor, frequencies: tuple[float, ...] = FREQUENCIES) -> Tensor:

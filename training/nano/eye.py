@@ -27,6 +27,7 @@ from training.nano.codes import (
     LOUD,
     NUMBERS,
     ONE,
+    OWN,
     PLACE,
     SIDE,
     SOFT,
@@ -198,7 +199,7 @@ def dense_loss(tokens: Tensor, truth: Truth, known: Tensor) -> tuple[Tensor, dic
     cover = SHARP * (tokens[..., COVER] - 0.5)
     cover_loss = (F.binary_cross_entropy_with_logits(cover, truth.cover, reduction="none") * known[:, None, :]).mean()
     place_loss = F.mse_loss(tokens[..., PLACE], place_code()[truth.cells].expand(len(tokens), -1, -1))
-    place_loss = place_loss + (tokens[..., ONE] - 1).square().mean()
+    place_loss = place_loss + (tokens[..., ONE] - 1).square().mean() + tokens[..., OWN].square().mean()
     quiet = tokens[..., COORDINATES].square().mean()
     total = centre_loss / 4 + 6 * cover_loss + 2 * place_loss + 0.05 * quiet
     figures = {"centre": float(centre_loss.detach()), "cover": float(cover_loss.detach())}

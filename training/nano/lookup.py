@@ -16,7 +16,6 @@ from training.nano.codes import (
     COVER,
     GRID,
     LOUD,
-    MEANT,
     ONE,
     PLACE,
     SOFT,
@@ -51,7 +50,6 @@ def draw_targets(rng: np.random.Generator, *, most: int = 24) -> Targets:
 def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.15) -> NDArray[np.float32]:
     """Image tokens (196, 256) as a tolerable eye would write them for these objects: blurred, and with errors of its own."""
     tokens = rng.normal(0, 1, (_CELLS, WIDTH)) * rng.uniform(0, noise)
-    tokens[:, MEANT:] = rng.normal(0, 0.5, (_CELLS, WIDTH - MEANT))
     tokens[:, PLACE] += place_code().numpy()
     tokens[:, ONE] += 1
     edges = np.arange(GRID) * 1000 / GRID

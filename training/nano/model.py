@@ -14,9 +14,9 @@ from training.nano.codes import (
     COORDINATES,
     COVER,
     GRID,
-    MEANT,
     NUMBERS,
     ONE,
+    OWN,
     PLACE,
     SIDE,
     WIDTH,
@@ -156,6 +156,8 @@ def build_model(
         for layer in model.model.language_model.layers:
             for projection in (layer.self_attn.o_proj, layer.mlp.down_proj):
                 projection.weight.mul_(0.2)  # a fresh layer must not drown what the tokens say
+                for block in (ASKED, PLACE, OWN):
+                    projection.weight[block] = 0.0
         _start_circuits(model.model.language_model.layers)
         model.model.language_model.norm.weight.fill_(
             0.25
@@ -175,8 +177,8 @@ def _smooth_positions(weight: torch.Tensor) -> None:
     weight.copy_(torch.cat([code.repeat_interleave(side, 0), code.repeat(side, 1)], dim=1)[:, : weight.shape[1]])
 
 
-# Numbers of a word that the eye leaves free: what kind of word it is, and the number that it stands for.
-IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE = range(MEANT, MEANT + 4)
+# Numbers of a word that are the words' own: what kind of word it is, and the number that it stands for.
+IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE, FOUND = range(OWN.start, OWN.start + 5)
 SPOKEN = slice(WIDTH - 16, WIDTH)
 ASKED = COVER  # a word's numbers there say which category is asked for; not those of `centre`, or words would be found as cells are
 
@@ -187,7 +189,9 @@ def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> No
     def ids(pieces: list[str]) -> list[int]:
         return [tokenizer.convert_tokens_to_ids(piece) for piece in pieces]
 
-    weight[:, MEANT:].mul_(0.5)
+    weight[:, OWN].mul_(0.5)
+    weight[:, ASKED] = 0.0  # a word that names no category and no cell must not seem to
+    weight[:, PLACE] = 0.0
     weight[:, ONE] = 1.0
     names = torch.eye(CENTRE.stop - CENTRE.start)[: len(CATEGORIES)]
     for write, height in ((str, 1.0), (opening, 1.0), (thought, 3.0)):
@@ -202,7 +206,9 @@ def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> No
         cells = [cell_text(cell, first=first) for cell in range(GRID * GRID)]
         weight[ids(cells), PLACE] = place_code()
         weight[ids(cells), IS_CELL] = 3.0
+        weight[ids(cells), FOUND] = 1.0
         answer += cells
+    weight[ids(["]```</answer>"]), FOUND] = -1.0
     weight[ids(answer), IN_ANSWER] = 2.0
     weight[ids(["\n<answer>```json[", "]]}"]), MAY_CHOOSE] = 3.0
 
@@ -219,7 +225,9 @@ def _start_circuits(layers: Any) -> None:
     match is weighed against, since heads are normalised.
     """
 
-    def head(layer: int, index: int, q: dict[int, list[int]], k: dict[int, list[int]], one: float = 0.0) -> slice:
+    def head(
+        layer: int, index: int, q: dict[int, list[int]], k: dict[int, list[int]], one: float = 0.0, mute: float = 0.0
+    ) -> slice:
         attention = layers[layer].self_attn
         rows = slice(index * HEAD, (index + 1) * HEAD)
         for projection, wires in ((attention.q_proj, q), (attention.k_proj, k)):
@@ -227,7 +235,10 @@ def _start_circuits(layers: Any) -> None:
             for source, places in wires.items():
                 for place in places:
                     projection.weight[index * HEAD + place, source] = 1.0
+        # what has nothing to look for looks at all that is nothing special
+        attention.q_proj.weight[index * HEAD + _SLOW[-1], ONE] += 0.3
         attention.k_proj.weight[index * HEAD + _SLOW[-1], ONE] += one
+        attention.k_proj.weight[index * HEAD + _SLOW[-1], IN_ANSWER] += mute
         attention.v_proj.weight[rows] = 0
         attention.o_proj.weight[:, rows] = 0
         return rows
@@ -238,15 +249,15 @@ def _start_circuits(layers: Any) -> None:
         attention.v_proj.weight[rows][:width, source] = torch.eye(width)
         attention.o_proj.weight[into, rows.start : rows.start + width] = torch.eye(width) * gain
 
-    asked = {ASKED.start + n: [_SLOW[n]] for n in range(24)}
-    there = {CENTRE.start + n: [_SLOW[n]] for n in range(24)}
+    asked = {ASKED.start + n: [_SLOW[n]] for n in range(len(CATEGORIES))}
+    there = {CENTRE.start + n: [_SLOW[n]] for n in range(len(CATEGORIES))}
     place = {PLACE.start + n: [_SLOW[n]] for n in range(len(_SLOW) - 1)}
     first_half = slice(COORDINATES.start, COORDINATES.start + HEAD)
     second_half = slice(COORDINATES.start + HEAD, COORDINATES.stop)
     recent = [*_TURNING, _SLOW[0]]
     for layer in layers:
-        layer.self_attn.q_norm.weight.fill_(1.5)
-        layer.self_attn.k_norm.weight.fill_(1.5)
+        layer.self_attn.q_norm.weight.fill_(1.7)
+        layer.self_attn.k_norm.weight.fill_(1.7)
     carry(0, head(0, 0, {IN_ANSWER: [_SLOW[0]]}, {IS_THOUGHT: [_SLOW[0]]}, one=1.0), ASKED, ASKED)
     for index, half in ((1, first_half), (2, second_half)):  # a cell's word reads the cell
         rows = head(0, index, place, {**place, IS_CELL: [_SLOW[-1]]}, one=0.2)
@@ -256,10 +267,16 @@ def _start_circuits(layers: Any) -> None:
         carry(1, rows, half, half)
     # where nothing was said yet, the answer's own first words are looked at, not all of the image
     said = head(1, 2, {MAY_CHOOSE: [_SLOW[0], _SLOW[1]]}, {IS_CELL: [_SLOW[0]], IN_ANSWER: [_SLOW[1]]}, one=1.0)
-    carry(1, said, PLACE, PLACE, gain=-2.0)
-    for layer in (1, 2):
-        found = head(layer, 3, asked, there, one=1.5)
-        carry(layer, found, PLACE, PLACE, gain=1.0)
+    carry(1, said, PLACE, PLACE, gain=-4.0)
+    # What is asked for and was not said yet: its place, and whether there is anything at all. Of a place, half of the
+    # pattern has to do: a head holds no more. The second look begins from what the first one found.
+    half_place = {PLACE.start + n: [_SLOW[20 + n]] for n in range(len(_SLOW) - 21)}
+    for layer in (2, 3):
+        found = head(layer, 3, asked | half_place, there | half_place, one=1.5, mute=15.0)
+        carry(layer, found, PLACE, PLACE)
+        attention = layers[layer].self_attn
+        attention.v_proj.weight[found.start + HEAD - 1, CENTRE] = 1.0
+        attention.o_proj.weight[FOUND, found.start + HEAD - 1] = 1.0
 
 
 def save(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -6,6 +6,7 @@ The file is `t2s.toml` in the working folder, or what T2S_CONFIG names. Every se
 
 import json
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -134,6 +135,12 @@ def load_settings(**flags: Any) -> Settings:
         )
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except tomllib.TOMLDecodeError as error:
+        raise T2SError(
+            "argument_invalid",
+            f"{named or 't2s.toml'} is not TOML: {error}",
+            "Mend the file, or name another with T2S_CONFIG",
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"

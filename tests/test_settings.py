@@ -51,3 +51,12 @@ def test_a_config_file_that_is_missing_is_said(monkeypatch):
     monkeypatch.setenv("T2S_CONFIG", "nowhere.toml")
     with pytest.raises(T2SError, match="T2S_CONFIG"):
         load_settings()
+
+
+def test_a_file_that_is_not_toml_is_said(tmp_path, monkeypatch):
+    file = tmp_path / "broken.toml"
+    file.write_text("prompter = \n", encoding="utf-8")
+    monkeypatch.setenv("T2S_CONFIG", str(file))
+    with pytest.raises(T2SError, match="not TOML") as caught:
+        load_settings()
+    assert caught.value.code == "argument_invalid"

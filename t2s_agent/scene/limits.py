@@ -11,6 +11,6 @@ class Limits:
     pixels: int = 50_000 * 50_000
     whole_pixels: int = 100_000_000  # of kinds without blocks (PNG, JPEG, WebP), which are decoded as a whole
     bands: int = 1024  # hyperspectral cubes have a few hundred
-    block_bytes: int = 256 * 2**20  # of one block of all bands: one read cannot take less
+    block_bytes: int = 200 * 2**20  # of one block of all bands: one read cannot take less
     read_bytes: int = 2 * 2**30  # that one read decodes, after choosing an overview
     seconds: float = 60.0  # of one read

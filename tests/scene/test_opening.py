@@ -4,6 +4,7 @@ Where it can be shown, the same file is first opened the plain way, so that a pr
 """
 
 import contextlib
+import io
 import os
 import struct
 
@@ -12,6 +13,7 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from rasterio._env import del_gdal_config, get_gdal_config
 
 from t2s_agent.errors import T2SError
@@ -206,6 +208,8 @@ def test_a_neighbour_does_not_move_an_image(place, make):
     make.geotiff(place / "image.tif")
     (place / "image.tfw").write_text("9\n0\n0\n-9\n0\n0\n", encoding="utf-8")
     (place / "image.tif.aux.xml").write_text("<PAMDataset><SRS>EPSG:4326</SRS></PAMDataset>", encoding="utf-8")
+    for name in ("image.IMD", "image.RPB", "image_rpc.txt", "image.prj"):
+        (place / name).write_text("LINE_OFF: 1\n", encoding="utf-8")
     with open_scene("image.tif", roots=[place]) as scene:
         assert scene.crs == make.UTM33
         assert scene.georeference.transform == make.PLACE
@@ -253,7 +257,10 @@ def test_an_image_that_declares_too_much_is_refused_before_a_read(place):
 
 def test_a_giant_block_is_refused(place):
     sparse(place / "bomb.tif", 20_000, blockxsize=16_384, blockysize=16_384)
-    assert refused("bomb.tif", place, limits=Limits(block_bytes=2**26)).code == "limit_exceeded"
+    assert refused("bomb.tif", place).code == "limit_exceeded"
+    small = Limits(block_bytes=2**18 - 1)
+    sparse(place / "fine.tif", 2_000, blockxsize=512, blockysize=512)
+    assert refused("fine.tif", place, limits=small).code == "limit_exceeded"
 
 
 def test_a_read_of_more_than_the_budget_is_refused(place):
@@ -333,6 +340,20 @@ def test_no_mangled_header_gets_past_our_own_error(place, data):
     mangled.write_bytes(bytes(whole[: data.draw(st.integers(8, len(whole)))]))
     with contextlib.suppress(T2SError):
         looked_at("mangled.tif", place, limits=Limits(pixels=10**7, side=10**5, read_bytes=2**26))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "JPEG2000"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_mangled_picture_gets_past_our_own_error(tmp_path, kind, data):
+    opened = io.BytesIO()
+    Image.fromarray(np.arange(36 * 3, dtype=np.uint8).reshape(6, 6, 3)).save(opened, kind)
+    whole = bytearray(opened.getvalue())
+    for _ in range(data.draw(st.integers(1, 12))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "mangled").write_bytes(bytes(whole[: data.draw(st.integers(8, len(whole)))]))
+    with contextlib.suppress(T2SError):
+        looked_at("mangled", tmp_path, limits=Limits(pixels=10**7, side=10**5, whole_pixels=10**6, read_bytes=2**26))
 
 
 @given(st.binary(max_size=16))

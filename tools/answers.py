@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from .pictures import result_picture
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from t2s_agent.pipeline import Workshop
     from t2s_agent.results.record import RegionRecord, Result
 
@@ -33,11 +37,12 @@ class Answer(BaseModel):
 
 
 class RegionRow(BaseModel):
-    """One region; `pm` is the plus/minus of its area."""
+    """One region; `pm` is the plus/minus of its area, `was` its id in the first parent where it is unchanged."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: int
+    was: int = 0
     area_m2: float = 0
     area_px2: float = 0
     pm: float = 0
@@ -50,7 +55,7 @@ class RegionRow(BaseModel):
 
 
 class RegionsAnswer(Answer):
-    """Regions of a new result, from the largest facts to the page of regions."""
+    """A new result and a page of its regions; `parent_total` is how many regions the first parent has."""
 
     status: Literal["found", "empty", "running"]
     result_id: str = ""
@@ -61,6 +66,7 @@ class RegionsAnswer(Answer):
     models: str = ""
     operation: str = ""
     parents: list[str] = []
+    parent_total: int = 0
     units: str = ""
     total: int = 0
     total_area_m2: float = 0
@@ -98,16 +104,23 @@ def regions_answer(shop: "Workshop", result: "Result", max_regions: int, preview
         facts["crs"] = plain(result.scene.crs, 80)
     if result.scene.gsd_m:
         facts["gsd_m"] = round(result.scene.gsd_m, 4)
+    warnings = [plain(warning, 200) for warning in result.warnings[:6]]
+    unchanged: dict[int, int] = {}
     if result.parents:
-        facts |= {"operation": plain(result.operation, 120), "parents": list(result.parents)}
-    if result.warnings:
-        facts["warnings"] = [plain(warning, 200) for warning in result.warnings[:6]]
+        parent = shop.store.load(result.parents[0], shop.owner)
+        unchanged = _unchanged(parent, result)
+        facts |= {"operation": operation_words(result), "parents": list(result.parents)}
+        facts["parent_total"] = len(parent.regions)
+        if result.parameters.get("smooth_m") and result.regions and len(unchanged) == len(result.regions):
+            warnings.append("smooth_m changed no region: it is smaller than a pixel or larger than the regions")
+    if warnings:
+        facts["warnings"] = warnings
     if result.prompted.thinking:
         facts["thinking"] = plain(result.prompted.thinking, _WORDS)
-    facts |= page_of(result, 1, max_regions, spent=size_of(facts))
+    facts |= page_of(result, 1, max_regions, spent=size_of(facts), was=unchanged)
     answer = RegionsAnswer(**facts)
     if preview:
-        answer._picture = small_picture(shop, result.id)
+        answer._picture = result_picture(shop, result.id)
     return answer
 
 
@@ -122,15 +135,44 @@ def model_name(name: str) -> str:
     return plain(name.rstrip("/").rsplit("/", 1)[-1] if name.startswith(("/", ".", "~")) else name, 80)
 
 
-def page_of(result: "Result", first: int, most: int, *, spent: int) -> dict[str, Any]:
+def _unchanged(parent: "Result", result: "Result") -> dict[int, int]:
+    """Ids of a result's regions that its parent has too, with the ids that they have there."""
+    known = {(region.bbox, region.centroid, region.area): region.id for region in parent.regions}
+    keys = {region.id: (region.bbox, region.centroid, region.area) for region in result.regions}
+    return {id_: known[key] for id_, key in keys.items() if key in known}
+
+
+def operation_words(result: "Result") -> str:
+    """What made a result from its parents, so that a reader can follow it: `keep 1, 2; within_m 100.0 of r_...`."""
+    from t2s_agent.results.record import plain
+
+    given, other = result.parameters, result.parents[-1] if result.parents else ""
+    words = []
+    if given.get("instruction"):
+        words.append(f"instruction {plain(str(given['instruction']), 200)!r}")
+    words += [f"{name} {list(given[name])}" for name in ("box", "positive", "negative") if given.get(name)]
+    words += [f"{name} {', '.join(map(str, given[name]))}" for name in ("keep", "drop") if given.get(name)]
+    if given.get("operation"):
+        words.append(f"{given['operation']} with {other}")
+    if given.get("within_m") is not None:
+        words.append(f"within_m {given['within_m']} of {other}")
+    words += [f"{name} {given[name]}" for name in ("smooth_m", "min_area_m2") if given.get(name)]
+    return plain("; ".join(words), 400)
+
+
+def page_of(
+    result: "Result", first: int, most: int, *, spent: int, was: "Mapping[int, int] | None" = None
+) -> dict[str, Any]:
     """`regions` from the id `first` on: at most so many, and as many as fit beside the bytes already spent.
 
-    `next` says how to get the rest.
+    `next` says how to get the rest. `was` are ids that regions have in a parent.
     """
     rows, left = [], TEXT_BYTES - spent - 200
     there = [region for region in result.regions if region.id >= first]
     for region in there[:most]:
         row = region_row(region, located=result.located)
+        if was and region.id in was:
+            row["was"] = was[region.id]
         left -= size_of(row) + 1
         if left < 0:
             break
@@ -169,20 +211,3 @@ def units_of(result: "Result") -> str:
 def size_of(facts: object) -> int:
     """Bytes of facts as the text of an answer."""
     return len(json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-def small_picture(shop: "Workshop", result_id: str) -> bytes:
-    """A result's picture as a JPEG of at most `preview_size` pixels a side; nothing where pictures are off."""
-    if not shop.settings.previews:
-        return b""
-    import io
-
-    from PIL import Image
-
-    with Image.open(shop.store.artifact(result_id, "preview.png", shop.owner)) as picture:
-        factor = max(picture.size) // shop.settings.preview_size
-        small = picture.reduce(factor) if factor > 1 else picture.copy()
-    small.thumbnail((shop.settings.preview_size,) * 2)
-    out = io.BytesIO()
-    small.convert("RGB").save(out, "JPEG", quality=80)
-    return out.getvalue()

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from t2s_agent.errors import T2SError
 
-from .answers import DEGREES, NOTE, PIXELS, TEXT_BYTES, Answer, model_name, page_of, size_of, small_picture, units_of
+from .answers import DEGREES, NOTE, PIXELS, TEXT_BYTES, Answer, model_name, page_of, size_of, units_of
 from .images import helpful, image_facts, image_name
+from .pictures import image_picture, region_picture, result_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,8 @@ class DescribeAnswer(Answer):
 
     status: Literal["described", "running"]
     subject: str = ""
+    query: str = ""
+    image: str = ""
     units: str = ""
     measured: dict[str, Any] = {}
     total: int = 0
@@ -51,49 +54,84 @@ def describe_region(
         Literal["facts", "regions", "outline"],
         Field(description="regions: list them from first_region on; outline: corners of region_id"),
     ] = "facts",
-    first_region: Annotated[int, Field(ge=1, description="for detail='regions'")] = 1,
+    first_region: Annotated[int, Field(ge=1, description="for detail='regions', or the first image")] = 1,
+    preview: Annotated[bool, Field(description="send a picture of just that")] = False,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> DescribeAnswer:
     """Measure a result, one region, or an image: count, areas, perimeter, length, width, orientation, distances to the nearest neighbour, band statistics; with question also what a model claims. Without arguments: the images that can be asked about, with size, CRS, resolution, bounds."""
     if not (result_id or image):
-        if region_id or bbox or question:
-            raise T2SError("argument_invalid", "neither result_id nor image is given", "Name one of them")
+        _refuse(region_id=region_id, bbox=bbox, question=question, because="neither result_id nor image is given")
         return _images(shop, first_region)
     if result_id and image:
         raise T2SError("argument_invalid", "result_id and image are both given", "Name one of them")
-    if bbox and not image:
-        raise T2SError("argument_invalid", "bbox goes with image, not with result_id", "Give image or leave bbox out")
     if image:
-        return _described_image(shop, image_name(image), bbox, question, progress)
+        _refuse(
+            region_id=region_id,
+            detail=detail != "facts",
+            first_region=first_region > 1,
+            because="it goes with result_id",
+        )
+        return _described_image(shop, image_name(image), bbox, question, preview, progress)
+    _refuse(bbox=bbox, because="it goes with image")
     result = shop.store.load(result_id, shop.owner)
-    if detail == "regions":
-        return _listed(result, first_region)
     if detail == "outline":
+        _refuse(first_region=first_region > 1, question=question, because="it does not go with detail='outline'")
         return _outlined(shop, result, region_id)
-    return _described(shop, result, region_id, question, progress)
+    if detail == "regions" or first_region > 1:
+        _refuse(region_id=region_id, question=question, because="it does not go with a list of regions")
+        return _listed(result, first_region)
+    return _described(shop, result, region_id, question, preview, progress)
+
+
+def _refuse(*, because: str, **given: object) -> None:
+    """Arguments that would be ignored are refused."""
+    for name, value in given.items():
+        if value:
+            raise T2SError("argument_invalid", f"{name} cannot be used here: {because}", f"Leave {name} out")
 
 
 def _described(
-    shop: "Workshop", result: "Result", region_id: int, question: str, progress: "Callable[[str], None]"
+    shop: "Workshop",
+    result: "Result",
+    region_id: int,
+    question: str,
+    preview: bool,
+    progress: "Callable[[str], None]",
 ) -> DescribeAnswer:
     from t2s_agent.pipeline import describe
+    from t2s_agent.results.record import plain
 
     said = describe(shop, result_id=result.id, region_id=region_id, question=question, progress=progress)
     answer = _answer(said, units_of(result))
+    answer.query, answer.image = plain(result.query, 300), plain(result.scene.name, 120)
     answer.files = f"t2s://results/{result.id}/ + record.json, regions.geojson, mask.tif, preview.png"
-    if question:
-        answer._picture = small_picture(shop, result.id)
+    if preview:
+        region = next((region for region in result.regions if region.id == region_id), None)
+        answer._picture = region_picture(shop, result, region) if region else result_picture(shop, result.id)
     return answer
 
 
 def _described_image(
-    shop: "Workshop", image: str, bbox: list[float], question: str, progress: "Callable[[str], None]"
+    shop: "Workshop",
+    image: str,
+    bbox: list[float],
+    question: str,
+    preview: bool,
+    progress: "Callable[[str], None]",
 ) -> DescribeAnswer:
     from t2s_agent.pipeline import describe
 
     with helpful(shop, image, [bbox] if bbox else []):
         said = describe(shop, image=image, bbox=bbox or None, question=question, progress=progress)
-    return _answer(said, said.method)
+    answer = _answer(
+        said, "gsd_m: metres a pixel; bbox: west, south, east, north in WGS 84 degrees; bands: stored values"
+    )
+    bounds = answer.measured.pop("bounds_lonlat", None)
+    if bounds:
+        answer.measured["bbox"] = [round(value, 7) for value in bounds]
+    if preview:
+        answer._picture = image_picture(shop, image, bbox)
+    return answer
 
 
 def _answer(said: Any, units: str) -> DescribeAnswer:

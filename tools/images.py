@@ -53,10 +53,10 @@ def near_names(shop: "Workshop", image: str) -> str:
     stem = wanted.rsplit(".", 1)[0]
     near += [name for each, name in plain_names.items() if len(stem) > 2 and stem in each and name not in near][:2]
     if near:
-        return f"Did you mean {_quoted(near)}?".rstrip("?") + "? describe_region() lists all"
+        return f"Did you mean {_quoted(near)}? describe_region() lists all"
     shown = _quoted(names[:5])
     more = f" and {len(names) - 5} more; describe_region() lists them" if len(names) > 5 else ""
-    return f"There are {shown}{more}"
+    return f"The images are {shown}{more}" if len(names) > 1 else f"The only image is {shown}"
 
 
 def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
@@ -88,7 +88,8 @@ def _with_bounds(shop: "Workshop", image: "str | Path", places: Sequence[Sequenc
     what = error.what
     if any(_swapped(place, bounds) for place in places):
         what += "; latitude and longitude look swapped"
-    return T2SError(error.code, what, f"The image covers west, south, east, north = {shown}")
+    form = "Give [west, south, east, north] in degrees. " if error.code == "bbox_invalid" else ""
+    return T2SError(error.code, what, f"{form}The image covers west, south, east, north = {shown}")
 
 
 def _swapped(place: Sequence[float], bounds: Sequence[float]) -> bool:

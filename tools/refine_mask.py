@@ -40,9 +40,15 @@ def refine_mask(
     preview: bool = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
-    """Make a new result from an earlier one, which stays: filter by ids, area or distance, combine two results, correct by points, or look again in words. Region ids count anew. Images without georeference: pixels instead of degrees and metres."""
+    """Make a new result from an earlier one, which stays: filter by ids, area or distance, combine two results, correct by points, or look again in words. Region ids count anew; `was` is a region's id in result_id. Images without georeference: pixels instead of degrees and metres."""
     from t2s_agent.pipeline import Refinement, refine
 
+    if (operation != "none" or within_m) and not combine_with:
+        raise T2SError(
+            "argument_invalid",
+            f"{'operation' if operation != 'none' else 'within_m'} without combine_with",
+            "Give the other result's id as combine_with",
+        )
     how = Refinement(
         instruction=instruction,
         positive=_pairs("positive_points", positive_points),

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -86,14 +87,16 @@ class _Passage:
     async def _call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         params = ctx.params or {}
         name, arguments = params.get("name"), params.get("arguments") or {}
-        schema = await self._schema(name)
-        if schema is not None and isinstance(arguments, Mapping):
+        tools = {tool.name: tool for tool in await self._server.list_tools()}
+        if name not in tools:
+            near = get_close_matches(str(name), tools, n=1, cutoff=0.4)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            listed = ", ".join(list(tools)[:12])
+            return failed(T2SError("argument_invalid", f"there is no tool {name!r}", f"{hint}The tools are {listed}"))
+        if isinstance(arguments, Mapping):
             try:
-                arguments = checked(str(name), schema, arguments)
+                arguments = checked(str(name), tools[str(name)].input_schema, arguments)
             except T2SError as error:
                 return failed(error)
             ctx = replace(ctx, params={**params, "arguments": arguments})
         return await call_next(ctx)
-
-    async def _schema(self, name: object) -> Mapping[str, Any] | None:
-        return next((tool.input_schema for tool in await self._server.list_tools() if tool.name == name), None)

@@ -73,6 +73,8 @@ def compact(schema: dict[str, Any], *, keep_defaults: bool = True) -> dict[str, 
         left_out = {"title", "$defs", "additionalProperties"} | (set() if keep_defaults else {"default", "description"})
         if node.get("default") in ("", []):
             left_out.add("default")  # what leaving it out means anyway
+        if not keep_defaults and node.get("items") in ({"type": "number"}, {"type": "string"}):
+            left_out.add("items")  # of what is given out, the answer itself says enough
         return {key: slim(value, names=key == "properties") for key, value in node.items() if key not in left_out}
 
     slimmed: dict[str, Any] = slim(schema)

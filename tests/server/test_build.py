@@ -97,6 +97,18 @@ def test_which_tanks_are_near_the_quay_is_answered_by_chaining(server, ask):
     assert described["measured"]["total_area_m2"] == near["total_area_m2"]
 
 
+def test_a_refinement_says_what_was_done_and_which_regions_are_left(server, ask):
+    async def chain(client):
+        tanks = facts(await client.call_tool("reason_segment", {"image": "harbour.tif", "query": "tanks"}))
+        asked = {"result_id": tanks["result_id"], "drop": [1]}
+        return facts(await client.call_tool("refine_mask", asked))
+
+    told = ask(server, chain)
+    assert told["operation"] == "drop 1"
+    assert (told["total"], told["parent_total"]) == (1, 2)
+    assert (told["regions"][0]["id"], told["regions"][0]["was"]) == (1, 2)
+
+
 def test_nothing_found_is_an_answer(server, call):
     told = facts(call(server, "reason_segment", image="harbour.tif", query="nothing"))
     assert (told["status"], told["total"], told["regions"]) == ("empty", 0, [])
@@ -176,7 +188,7 @@ def test_a_models_claim_stands_apart_from_what_is_measured(server, call):
     [
         ("reason_segment", {"image": "harbor.tif", "query": "tanks"}, "image_not_found.*Did you mean 'harbour.tif'"),
         ("reason_segment", {"image": "feild.tif", "query": "tanks"}, "image_not_found.*'sub/field.tif'"),
-        ("reason_segment", {"image": "zzz", "query": "tanks"}, "image_not_found.*There are 'harbour.tif'"),
+        ("reason_segment", {"image": "zzz", "query": "tanks"}, "image_not_found.*The images are 'harbour.tif'"),
         ("reason_segment", {"image": "harbour.tif"}, "argument_invalid: reason_segment needs query"),
         ("reason_segment", {"image": "harbour.tif", "query": "tanks", "bbx": []}, "no argument 'bbx'. Did you mean bbox"),
         ("reason_segment", {"image": "harbour.tif", "query": "tanks", "max_regions": "7"}, "not a whole number"),
@@ -196,14 +208,16 @@ def test_a_models_claim_stands_apart_from_what_is_measured(server, call):
         (
             "reason_segment",
             {"image": "harbour.tif", "query": "tanks", "bbox": [4.4, 52, 4.5, 51]},
-            "bbox_invalid.*upside down.*covers",
+            r"bbox_invalid.*upside down.*\[west, south, east, north\] in degrees.*covers",
         ),
         ("reason_segment", {"image": "photo.png", "query": "tanks", "bbox": [1, 2, 3, 4]}, "no_georeference.*Leave bbox"),
         ("reason_segment", {"image": "harbour.tif", "query": "unreadable"}, "answer_unparsable"),
         ("refine_mask", {"result_id": "r_12345678"}, "result_unknown.*r_12345678"),
         ("describe_region", {"result_id": "r_12345678"}, "result_unknown"),
         ("describe_region", {"result_id": "r_12345678", "image": "harbour.tif"}, "both given"),
-        ("describe_region", {"region_id": 3}, "neither result_id nor image"),
+        ("describe_region", {"region_id": 3}, "region_id cannot be used here: neither result_id nor image"),
+        ("describe_region", {"image": "harbour.tif", "detail": "outline"}, "detail cannot be used here"),
+        ("segment", {"image": "harbour.tif"}, "no tool 'segment'. Did you mean reason_segment"),
     ],
 )  # fmt: skip
 def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, arguments, expected):
@@ -215,7 +229,7 @@ def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, a
     [
         ({"drop": [9]}, "region_unknown.*1, 2"),
         ({}, "argument_invalid: nothing is to be done"),
-        ({"within_m": 5}, "without another result"),
+        ({"within_m": 5}, "within_m without combine_with"),
         ({"operation": "add"}, "Choose from none, union"),
         ({"operation": "unoin"}, "Did you mean union"),
         ({"positive_points": [4.45, 51.89]}, r"not a list.*\[\[4.35, 51.87\]"),

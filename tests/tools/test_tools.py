@@ -1,8 +1,10 @@
 """The three tools as plain functions, without a server."""
 
+import io
 import json
 
 import pytest
+from PIL import Image
 from served.data import settings_in, stage
 from t2s_agent.tools import describe_region, reason_segment, refine_mask
 from t2s_agent.tools.answers import TEXT_BYTES, model_name, size_of
@@ -67,6 +69,54 @@ def test_describing_measures_a_region(shop):
     assert told["measured"]["area_m2"] == pytest.approx(100, rel=2e-3)
     assert told["measured"]["length_m"] == pytest.approx(10, rel=0.05)
     assert told["status"] == "described"
+
+
+def test_what_was_done_is_said_with_its_values(shop):
+    tanks, quay = (reason_segment(shop, "harbour.tif", query) for query in ("tanks", "quay"))
+    both = refine_mask(
+        shop, tanks.result_id, combine_with=quay.result_id, operation="difference", within_m=50, min_area_m2=10
+    )
+    other = quay.result_id
+    assert both.operation == f"difference with {other}; within_m 50 of {other}; min_area_m2 10"
+
+
+def test_a_radius_that_smooths_nothing_is_said(shop):
+    tanks = reason_segment(shop, "harbour.tif", "tanks")
+    assert any("smooth_m changed no region" in w for w in refine_mask(shop, tanks.result_id, smooth_m=1e5).warnings)
+    assert not refine_mask(shop, tanks.result_id, drop=[1]).warnings
+
+
+def test_a_picture_of_a_region_shows_it_with_its_outline_and_what_is_around(shop):
+    tanks = reason_segment(shop, "harbour.tif", "tanks")
+    crop = Image.open(io.BytesIO(describe_region(shop, tanks.result_id, 2, preview=True).picture)).convert("RGB")
+    row = [crop.getpixel((x, crop.height // 2)) for x in range(crop.width)]
+    edges = [x / crop.width for x, (red, green, _) in enumerate(row) if red > 180 and green > 150]
+    # 20 px of the image, with 16 px on each side: of 53 in all, the outline is at 16 and 36
+    assert (min(edges), max(edges)) == pytest.approx((16 / 53, 36 / 53), abs=0.02)
+    assert max(abs(c - 90) for c in row[crop.width // 2]) < 12
+    assert max(abs(c - 90) for c in crop.getpixel((2, 2))) < 12
+
+
+def test_a_picture_of_an_image_or_of_a_box_needs_no_segmenting(shop):
+    whole = Image.open(io.BytesIO(describe_region(shop, image="harbour.tif", preview=True).picture))
+    assert whole.size == (120, 100)
+    told = describe_region(shop, image="harbour.tif").facts()["measured"]["bbox"]
+    west, south, east, north = told
+    part = describe_region(shop, image="harbour.tif", bbox=[west, south, (west + east) / 2, north], preview=True)
+    assert Image.open(io.BytesIO(part.picture)).width == pytest.approx(60, abs=3)
+    assert part.measured["bbox"][2] < east
+    assert not describe_region(shop, image="harbour.tif").picture
+
+
+def test_first_region_alone_lists_regions(shop):
+    many = reason_segment(shop, "harbour.tif", "many", max_regions=1)
+    assert describe_region(shop, many.result_id, first_region=3).facts()["regions"][0]["id"] == 3
+
+
+def test_a_description_says_whose_question_about_which_image_it_is(shop):
+    tanks = reason_segment(shop, "harbour.tif", "tanks")
+    told = describe_region(shop, tanks.result_id).facts()
+    assert (told["query"], told["image"]) == ("tanks", "harbour.tif")
 
 
 def test_regions_are_listed_from_one_on(shop):

@@ -271,19 +271,13 @@ def shop(tmp_path: Path, truth: SceneTruth, harbour: Path) -> Workshop:
 
 
 @pytest.fixture
-def serve(shop: Workshop) -> Iterator[Callable[..., str]]:
-    """Serves the page on a free port of loopback and gives its address; with a token, if one is named."""
+def listening() -> Iterator[Callable[[Starlette], str]]:
+    """Serves an application on a free port of loopback and gives its address."""
     servers: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(token: str = "", **how: Any) -> str:
-        def shop_of(request: Any) -> Workshop:
-            if token and request.headers.get("authorization") != f"Bearer {token}":
-                raise HTTPException(401, "Sign in")
-            return shop
-
-        app = Starlette(routes=page_routes(shop_of, images_of=lambda _: ["harbour.tif"], **how))
+    def start(app: Starlette) -> str:
         ready = threading.Event()
-        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
         begin = server.startup
 
         async def startup(sockets: Any = None) -> None:
@@ -302,3 +296,18 @@ def serve(shop: Workshop) -> Iterator[Callable[..., str]]:
     for server, thread in servers:
         server.should_exit = server.force_exit = True
         thread.join(10)
+
+
+@pytest.fixture
+def serve(shop: Workshop, listening: Callable[[Starlette], str]) -> Callable[..., str]:
+    """Serves the page alone and gives its address; with a token, if one is named."""
+
+    def start(token: str = "", **how: Any) -> str:
+        def shop_of(request: Any) -> Workshop:
+            if token and request.headers.get("authorization") != f"Bearer {token}":
+                raise HTTPException(401, "Sign in")
+            return shop
+
+        return listening(Starlette(routes=page_routes(shop_of, images_of=lambda _: ["harbour.tif"], **how)))
+
+    return start

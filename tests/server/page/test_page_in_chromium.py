@@ -6,7 +6,9 @@ import threading
 import anyio
 
 from t2s_agent.pipeline import Refinement, refine, segment
-from t2s_agent.server.page.app import app_html
+from t2s_agent.server.build import build_server
+from t2s_agent.server.http import build_app
+from t2s_agent.server.page.app import APP_URI, VIEW_URI, app_html
 from t2s_agent.server.page.shown import Shelf, view_json
 
 TANKS = "Where are the storage tanks?"
@@ -216,6 +218,25 @@ def test_files_are_downloaded_under_the_results_name(tab, serve, shop, tmp_path)
     assert file.read_bytes() == shop.store.artifact(made.id, "regions.geojson").read_bytes()
 
 
+def test_what_an_agent_makes_is_on_the_page_of_the_same_server(tab, listening, shop, ask):
+    server = build_server(shop.settings, shop=shop)
+    address = listening(build_app(server, shop.settings))
+    tab.open(address)
+    tab.until("document.getElementById('shelf-status').textContent.startsWith('None yet')")
+    call = {"image": "harbour.tif", "query": TANKS}
+    answer = ask(f"{address}mcp", lambda client: client.call_tool("reason_segment", call))
+    made = answer.structured_content["result_id"]
+    tab.click("#again")
+    tab.until("document.querySelectorAll('#list li').length === 1")
+    tab.click("#list a")
+    tab.until(f"{SHOWN} === {json.dumps(made)} && {PICTURE}")
+    tab.click('path.region[data-id="3"]')
+    tab.click(".chosen-bar button")  # keep only this
+    tab.until(f"{SHOWN} !== {json.dumps(made)}")
+    assert len(shop.store.load(tab.js(SHOWN)).regions) == 1
+    assert tab.complaints() == []
+
+
 HOST = """
 <!doctype html><title>host</title><iframe id="app" sandbox="allow-scripts" style="width: 700px; height: 900px"></iframe><script>
 // A host of MCP Apps: it speaks to the frame and passes on what the test has laid out.
@@ -289,3 +310,21 @@ def test_the_app_is_one_file_that_names_no_address(shop):
     assert html.count("</script>") == html.count("<script>") == 1
     named = {part.split('"')[0] for part in html.split("http")[1:]}
     assert named <= {"://www.w3.org/2000/svg"}
+
+
+def test_the_server_announces_the_app_and_serves_what_it_reads(shop, ask):
+    server = build_server(shop.settings, shop=shop)
+    made = segment(shop, "harbour.tif", TANKS)
+
+    async def look(client):
+        tools = (await client.list_tools()).tools
+        html = (await client.read_resource(APP_URI)).contents[0]
+        view = (await client.read_resource(VIEW_URI.format(result_id=made.id))).contents[0]
+        return {tool.name: (tool.meta or {}).get("ui") for tool in tools}, html, json.loads(view.text)
+
+    announced, html, view = ask(server, look)
+    bound = {"resourceUri": APP_URI}
+    assert announced == {"reason_segment": bound, "refine_mask": bound, "describe_region": None}
+    assert (html.mime_type, html.text) == ("text/html;profile=mcp-app", app_html())
+    assert view["record"]["id"] == made.id
+    assert view["picture"].startswith("data:image/jpeg;base64,")

@@ -7,6 +7,8 @@ from dataclasses import replace
 import anyio
 import numpy as np
 import pytest
+from affine import Affine
+from rasterio.crs import CRS
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
@@ -14,9 +16,10 @@ from starlette.testclient import TestClient
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, refine, segment
 from t2s_agent.pipeline.workshop import region_set
+from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.routes import STATIC, page_routes
-from t2s_agent.server.page.shown import Shelf, grounded, outlines, relatives, shown
+from t2s_agent.server.page.shown import Shelf, grounded, lonlat_grid, outlines, relatives, shown
 from t2s_agent.server.page.work import WorkResponse, in_thread
 
 TANKS = "Where are the storage tanks?"
@@ -134,6 +137,12 @@ def test_the_grid_of_the_page_has_the_scenes_corners(shop):
         lon, lat = scene.georeference.to_lonlat([0, 640], [0, 640])
     assert grid[0][0] == pytest.approx([lon[0], lat[0]])
     assert grid[-1][-1] == pytest.approx([lon[1], lat[1]])
+
+
+def test_a_grid_across_180_degrees_runs_on():
+    place = Georeference(CRS.from_epsg(4326), Affine(0.01, 0, 179.5, 0, -0.01, -16))
+    row = lonlat_grid(place, 100, 100)[0]
+    assert [row[0][0], row[8][0], row[16][0]] == pytest.approx([179.5, 180.0, 180.5])
 
 
 def test_points_make_a_new_result_whose_lineage_names_the_old_one(client, shop):

@@ -136,7 +136,7 @@ class Tab:
               const look = () => {{ let v; try {{ v = ({condition}); }} catch {{ v = false; }} if (v) {{ watch.disconnect(); done(v); }} return v; }};
               const watch = new MutationObserver(look);
               watch.observe(document, {{subtree: true, childList: true, attributes: true, characterData: true}});
-              if (!look()) setTimeout(() => failed(new Error({json.dumps(condition)} + " never came true: " + document.body?.innerText.slice(0, 400))), 20000);
+              if (!look()) setTimeout(() => failed(new Error({json.dumps(condition)} + " never came true: " + document.body?.innerText.slice(0, 400))), 60000);
             }})"""
         )
 
@@ -288,7 +288,7 @@ def listening() -> Iterator[Callable[[Starlette], str]]:
         thread = threading.Thread(target=server.run)
         thread.start()
         servers.append((server, thread))
-        assert ready.wait(20)
+        assert ready.wait(60)
         port = server.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}/"
 

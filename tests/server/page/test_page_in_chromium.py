@@ -191,10 +191,10 @@ def test_stopping_leaves_nothing_behind(tab, serve, shop):
     opened(tab, serve(work=work))
     tab.click('path.region[data-id="2"]')
     tab.click(".chosen-bar button")
-    assert going.wait(20)
+    assert going.wait(60)
     tab.until("[...document.querySelectorAll('.correct button')].some(b => b.textContent === 'Stop' && !b.hidden)")
     tab.js("[...document.querySelectorAll('.correct button')].find(b => b.textContent === 'Stop').click()")
-    assert stopped.wait(20)
+    assert stopped.wait(60)
     tab.until("document.querySelector('.correct .status').textContent.startsWith('Stopped')")
     assert shop.store.ids() == [made.id]
 

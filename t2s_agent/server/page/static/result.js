@@ -175,6 +175,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
     picture.classList.toggle("zoomed", box.width < width);
     const unit = unitsPerPixel();
     placeNumbers(unit);
+    photo.style.imageRendering = unit < 0.3 ? "pixelated" : "auto"; // close up, pixels are what was looked at
     for (const dot of prompts.querySelectorAll("circle")) dot.setAttribute("r", 3.5 * unit);
     for (const mark of points.querySelectorAll("circle")) mark.setAttribute("r", 8 * unit);
     drawSigns(unit);
@@ -497,8 +498,10 @@ function tableOf(shown, selection, correction) {
     if (scroll.scrollTop > top) scroll.scrollTop = top;
     else if (scroll.scrollTop + scroll.clientHeight < bottom) scroll.scrollTop = bottom - scroll.clientHeight;
   }
+  const large = record.unit_area === "m2" && record.total_area >= 1e7;
+  const total = large ? measure(record.total_area / 1e6, record.total_area_pm / 1e6, "km2") : measure(record.total_area, record.total_area_pm, record.unit_area);
   const sum = regions.length
-    ? el("p", { class: "sum" }, el("b", {}, measure(record.total_area, record.total_area_pm, record.unit_area)), " in all")
+    ? el("p", { class: "sum" }, el("b", {}, total), " in all")
     : el("p", { class: "sum" }, "Nothing was found. That is an answer too.");
   return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(regions.length, "region")), sum,
     ...(regions.length ? [scroll, bar] : []), el("p", { class: "method" }, record.method));

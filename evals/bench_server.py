@@ -125,7 +125,8 @@ def measure_overhead(folder: Path, times: int) -> dict[str, Any]:
     medians = {name: statistics.median(each) for name, each in spent.items()}
     found = {f"{name}_ms": round(value, 1) for name, value in medians.items()}
     for name in ("memory", "stdio", "http"):
-        found[f"overhead_{name}_ms"] = round(medians[name] - medians["pipeline"], 1)
+        turns = zip(spent[name], spent["pipeline"], strict=True)
+        found[f"overhead_{name}_ms"] = round(statistics.median(server - bare for server, bare in turns), 1)
     return found | {"calls": len(spent["pipeline"])}
 
 

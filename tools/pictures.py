@@ -23,10 +23,11 @@ def result_picture(shop: "Workshop", result_id: str) -> bytes:
         return b""
     from PIL import Image
 
+    drawn = (shop.pictures or {}).pop(result_id, None)
+    if drawn is not None:
+        return _jpeg(shop, drawn)
     with Image.open(shop.store.artifact(result_id, "preview.png", shop.owner)) as picture:
-        factor = max(picture.size) // shop.settings.preview_size
-        small = picture.reduce(factor) if factor > 1 else picture.copy()
-    return _jpeg(shop, small)
+        return _jpeg(shop, picture)
 
 
 def image_picture(shop: "Workshop", image: "str | Path", bbox: Sequence[float]) -> bytes:
@@ -81,7 +82,9 @@ def _pixels(ring: Any, place: Any) -> list[tuple[float, float]]:
 
 
 def _jpeg(shop: "Workshop", picture: "Image") -> bytes:
-    picture.thumbnail((shop.settings.preview_size,) * 2)
+    factor = max(picture.size) // shop.settings.preview_size
+    small = picture.reduce(factor) if factor > 1 else picture.copy()
+    small.thumbnail((shop.settings.preview_size,) * 2)
     out = io.BytesIO()
-    picture.convert("RGB").save(out, "JPEG", quality=80)
+    small.convert("RGB").save(out, "JPEG", quality=80)
     return out.getvalue()

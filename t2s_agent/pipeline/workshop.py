@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
@@ -57,6 +58,7 @@ class Workshop:
     models: Models
     store: ResultStore
     owner: str = "local"
+    pictures: dict[str, Image] | None = None  # filled, by result, for a caller that sends the picture on
 
     @classmethod
     def open(cls, settings: Settings, owner: str = "local") -> "Workshop":
@@ -163,12 +165,18 @@ def store_result(
         owner=shop.owner,
     )
     collection = feature_collection(regions, result=result.id, query=query)
+
+    def draw(path: Path) -> None:
+        picture = draw_picture(view, regions, path, title=query)
+        if shop.pictures is not None:
+            shop.pictures[result.id] = picture
+
     shop.store.save(
         result,
         {
             MASK: lambda path: write_mask(regions.labels, view, path),
             GEOJSON: lambda path: _write_text(path, json.dumps(collection, separators=(",", ":"))),
-            PREVIEW: lambda path: draw_picture(view, regions, path, title=query),
+            PREVIEW: draw,
         },
     )
     return result

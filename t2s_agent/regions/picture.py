@@ -18,8 +18,8 @@ _LISTED = 12  # regions in the legend
 _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
 
 
-def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "") -> None:
-    """Writes a PNG: picture above, legend below."""
+def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "") -> Image.Image:
+    """Writes a PNG, picture above and legend below, and gives what it wrote."""
     factor = max(1, math.ceil(_SMALLEST / max(view.width, view.height)))
     width, height = view.width * factor, view.height * factor
     image = Image.fromarray(view.rgb).resize((width, height), Image.Resampling.NEAREST)
@@ -42,7 +42,9 @@ def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "")
     if view.gsd_m:
         _scale_bar(pen, width, height, view.gsd_m / factor, font)
     picture = Image.alpha_composite(tint, overlay).convert("RGB")
-    _with_legend(picture, regions, title, font).save(path, compress_level=3)  # a quarter of the time for 4 % more bytes
+    whole = _with_legend(picture, regions, title, font)
+    whole.save(path, compress_level=3)  # a quarter of the time for 4 % more bytes
+    return whole
 
 
 def _number(

@@ -61,7 +61,7 @@ class Service:
                 self._shop = Workshop.open(self.settings)
                 if self._models is not None:
                     self._shop.models = self._models
-            return replace(self._shop, settings=self.settings, owner=owner)
+            return replace(self._shop, settings=self.settings, owner=owner, pictures={})
 
     def discreet(self, text: str) -> str:
         """A text for agents, in which models go by their names and folders of this machine by none."""

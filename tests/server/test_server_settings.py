@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import socket
 
 import pytest
 from served.data import HeldModels, settings_in
@@ -244,6 +245,7 @@ def test_host_and_port_are_what_is_bound_and_a_taken_one_is_said(place):
     from t2s_agent.server.http import _listen
 
     with _listen("127.0.0.1", 0) as taken:
+        assert taken.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on: 40 ms an answer
         port = taken.getsockname()[1]
         with pytest.raises(T2SError, match=f"127.0.0.1 port {port} cannot be bound.*--port"):
             _listen("127.0.0.1", port)

@@ -110,7 +110,7 @@ class ResultStore:
     def _unknown(self, id_: str, owner: str) -> T2SError:
         own = [result.id for result in self.listed(owner)[0]]
         near = get_close_matches(id_, own, 3) or own[:3]
-        fix = f"Results of yours: {', '.join(near)}" if near else "Make one first with segment"
+        fix = f"Results of yours: {', '.join(near)}" if near else "Make one first (segment, for agents reason_segment)"
         return T2SError("result_unknown", f"there is no result {id_[:60]!r}", fix)
 
     def _sweep(self) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from t2s_agent.settings import Settings
 
 STOP_S = 0.5  # connections get so long to end, then work gets as long
-LATEST_S = 2.5  # after which a stop no longer waits for anything: results are written whole or not at all
+LATEST_S = 2.0  # after which a stop no longer waits for anything: results are written whole or not at all
 _WARM_AFTER_S = 1.0
 
 

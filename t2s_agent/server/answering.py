@@ -41,17 +41,14 @@ async def answered(
 
     try:
         watch = service.jobs.join(owner, tool, arguments, labour)
-        in_time = False
+        late = False  # only who is told "running" comes back for the answer; who cancels or is cut off does not
         try:
-            in_time = await _watched(watch, service.jobs, service.settings.answer_within_s, ctx)
-        except asyncio.CancelledError:
-            in_time = True  # whoever cancels wants nothing later
-            raise
+            late = not await _watched(watch, service.jobs, service.settings.answer_within_s, ctx)
         finally:
-            service.jobs.leave(watch, promise=not in_time)
+            service.jobs.leave(watch, promise=late)
     except T2SError as error:
         return failed(error)
-    if not in_time:
+    if late:
         return _told(service, _running(tool, watch.job))
     wrong = watch.job.error
     if isinstance(wrong, T2SError):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,6 +90,17 @@ def test_nothing_but_protocol_goes_out_and_the_end_of_input_ends_it(options):
     assert process.returncode == 0
     assert seconds < 3
     assert IGNORE in json.dumps(messages[-1])
+
+
+def test_an_interrupt_ends_it_though_it_waits_for_input(options):
+    process = started(options)
+    process.stdin.write(json.dumps({"jsonrpc": "2.0", **HELLO[0]}) + "\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 130
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()
 
 
 def test_neither_torch_nor_gdal_is_loaded_when_the_tools_are_told(options, tmp_path):

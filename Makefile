@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: demo test test-fast lint format env wheel-check conformance clean
+.PHONY: demo test test-fast lint format env wheel-check conformance serve bench clean
 
 demo: $(STAMP)
 	@$(BIN)/t2s-agent demo --out demo-out
@@ -24,6 +24,14 @@ lint: $(STAMP)
 format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+serve: $(STAMP)
+	@$(BIN)/t2s-agent serve --http
+
+# What the server costs over what it serves, against named alternatives in the same run; about two minutes.
+bench: $(STAMP)
+	@$(BIN)/python -m evals.bench_server start
+	@$(BIN)/python -m evals.bench_server overhead
 
 env: $(STAMP)
 

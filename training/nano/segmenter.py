@@ -234,12 +234,23 @@ def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
     ]
 
 
-def train(run: Path, cocos: list[Path], *, minutes: float, drawn_share: float, peak: float = 8e-4) -> None:
-    """Trains for `minutes` from where `run` stopped; a line a minute, a checkpoint every two."""
+def train(
+    run: Path,
+    cocos: list[Path],
+    *,
+    minutes: float,
+    drawn_share: float,
+    peak: float = 8e-4,
+    start: Path | None = None,
+) -> None:
+    """Trains for `minutes` from where `run` stopped, else from the weights in `start`, else from nothing.
+
+    A line a minute, a checkpoint every two.
+    """
     torch.manual_seed(0)
-    model = build()
+    model = Sam2Model.from_pretrained(start, dtype=torch.float32) if start else build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
-    rng, step, trained = np.random.default_rng(0), 0, 0.0
+    rng, step, trained = np.random.default_rng(0), 0, BLIND_MINUTES if start else 0.0
     state = run / "state.pt"
     if state.exists():
         held = torch.load(state, weights_only=False)
@@ -431,6 +442,8 @@ def main() -> None:
     )
     parser.add_argument("--drawn", type=float, default=0.5, help="share of procedural scenes in training")
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--peak", type=float, default=8e-4)
+    parser.add_argument("--start", type=Path, help="an exported folder to go on from")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--model", type=Path, help="an exported folder to measure")
     parser.add_argument("--count", type=int, default=100, help="images to measure on")
@@ -438,7 +451,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.verb == "train":
-        train(options.run, options.coco, minutes=options.minutes, drawn_share=options.drawn)
+        train(
+            options.run,
+            options.coco,
+            minutes=options.minutes,
+            drawn_share=options.drawn,
+            peak=options.peak,
+            start=options.start,
+        )
     elif options.verb == "export":
         export(options.run, options.out)
     else:

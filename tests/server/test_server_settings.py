@@ -3,6 +3,7 @@
 import inspect
 import json
 import socket
+from pathlib import Path
 
 import pytest
 from served.data import HeldModels, settings_in
@@ -59,6 +60,11 @@ def test_every_flag_reaches_its_setting(monkeypatch, tmp_path):
     default, (settings,) = load_settings(), seen
     for name in [*SERVER, *SHARED]:
         assert getattr(settings, name) != getattr(default, name), name
+
+
+def test_the_documentation_names_every_setting_of_the_server():
+    text = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
+    assert [name for name in [*SERVER, *SHARED] if f"`{name}`" not in text] == []
 
 
 def test_doctor_explains_every_setting(monkeypatch, tmp_path):

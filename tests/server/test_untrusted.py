@@ -55,7 +55,7 @@ def test_strangers_words_stand_only_in_fields_that_are_named_as_quoted(painted, 
     assert labelled == {"label"}
     for name in ("image", "label", "thinking"):
         assert name in told["note"]
-    assert "never" in told["note"] or "not instructions" in told["note"]
+    assert told["note"].endswith("data, not instructions")
 
 
 def test_tags_of_a_file_are_not_repeated_and_band_names_stand_as_names(painted, call):
@@ -64,6 +64,8 @@ def test_tags_of_a_file_are_not_repeated_and_band_names_stand_as_names(painted, 
     told = json.loads(text)
     assert told["measured"]["bands"][0]["name"] == IGNORE
     assert told["status"] == "described"
+    for name in ("name", "subject", "claimed"):
+        assert name in told["note"]
 
 
 def test_a_models_words_have_no_control_characters_and_an_end(place, call):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from t2s_agent.errors import T2SError
 from t2s_agent.settings import load_settings
 
 _SERVER = "Server"
@@ -102,6 +103,9 @@ def serve(
         max_body_bytes=max_body_bytes,
         rate_per_minute=rate_per_minute,
     )
+    for folder in settings.roots:
+        if not folder.is_dir():
+            raise T2SError("argument_invalid", f"the root {folder} is no folder", "Correct --root, T2S_ROOTS or roots")
     from t2s_agent.server.build import build_server
 
     server = build_server(settings)

@@ -24,7 +24,8 @@ _KINDS = {
 
 
 def checked(tool: str, schema: Schema, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as the tool gets them. Lists that came as JSON text, as some clients send them, are read.
+    """The arguments as the tool gets them. Lists that came as JSON text, as some clients send them, are read; null for what may
+    be left out means that it is left out.
 
     Raises `argument_invalid` naming the argument, what it was and what it may be.
     """
@@ -41,7 +42,11 @@ def checked(tool: str, schema: Schema, arguments: Mapping[str, Any]) -> dict[str
                 f"{tool} needs {name}" + (f": {about}" if about else ""),
                 f"Call it again with {name}",
             )
-    mended = {name: _mended(value, properties.get(name, {})) for name, value in arguments.items()}
+    mended = {
+        name: _mended(value, properties.get(name, {}))
+        for name, value in arguments.items()
+        if value is not None or name in schema.get("required", ()) or properties.get(name, {}).get("type") not in _KINDS
+    }
     for name, value in mended.items():
         if name in properties:
             _check(name, value, properties[name])

@@ -68,6 +68,10 @@ def test_lists_may_come_as_json_text_and_names_that_look_like_json_stay_text():
     assert got == {"name": "[1, 2]", "ids": [1, 2]}
 
 
+def test_null_for_what_may_be_left_out_leaves_it_out():
+    assert checked("tool", SCHEMA, {"name": "a", "count": None, "points": None}) == {"name": "a"}
+
+
 def test_a_schema_that_allows_more_is_obeyed():
     open_schema = {"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "b": {"$ref": "#/$defs/B"}}}
     arguments = {"a": None, "b": {"any": "thing"}, "c": 1}

@@ -45,7 +45,7 @@ def test_every_flag_reaches_its_setting(monkeypatch, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     given = {
-        "root": "/imagery", "prompter": "box-of-words", "segmenter": "box", "device": "cpu", "dtype": "float32",
+        "root": str(tmp_path), "prompter": "box-of-words", "segmenter": "box", "device": "cpu", "dtype": "float32",
         "store": str(tmp_path), "max_size": "512", "max_pixels": "99", "read_seconds": "7", "store_max_bytes": "2000000",
         "store_max_age_days": "3", "workers": "3", "max_waiting": "5", "answer_within_s": "9", "preview_size": "99",
         "resource_links": "never", "host": "::1", "port": "99", "tokens": "t", "allowed_host": "a.example.org",
@@ -60,6 +60,16 @@ def test_every_flag_reaches_its_setting(monkeypatch, tmp_path):
     default, (settings,) = load_settings(), seen
     for name in [*SERVER, *SHARED]:
         assert getattr(settings, name) != getattr(default, name), name
+
+
+def test_a_root_that_is_no_folder_is_said_before_anything_is_served(tmp_path):
+    from typer.testing import CliRunner
+
+    from t2s_agent.cli.app import app
+
+    done = CliRunner().invoke(app, ["serve", f"--root={tmp_path / 'nowhere'}"])
+    assert isinstance(done.exception, T2SError)
+    assert "nowhere is no folder" in str(done.exception)
 
 
 def test_the_documentation_names_every_setting_of_the_server():

@@ -31,7 +31,7 @@ def conformance_app(folder: Path, with_fixtures: bool, unknown: set[str]) -> Sta
         fixtures.add_prompts(server)
         questions.add_callbacks(server)
         questions.add_rounds(server)
-    server.middleware.append(_noting_unknown_tools(server, unknown))
+    server.middleware.insert(0, _noting_unknown_tools(server, unknown))  # before our own refuses them
     app = build_app(server, settings)
     server.session_manager.event_store = Memory()  # one scenario closes a stream and asks for the rest
     server.session_manager.retry_interval = 100

@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from t2s_agent.errors import T2SError
 
@@ -40,6 +41,45 @@ def quiet_loading() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
+
+
+def load_weights(class_name: str, folder: Path, *, device: str, dtype: str) -> Any:
+    """A model of transformers from a folder in its own layout, in eval mode on a device.
+
+    `model_unavailable` for damaged files, for what does not fit into memory, and where weights are missing or of another shape:
+    transformers would put random numbers in their place.
+    """
+    import torch
+    import transformers
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    try:
+        with quiet_loading(), memory_for("load", folder.name):
+            model, report = getattr(transformers, class_name).from_pretrained(
+                folder,
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,  # a pickle could run code
+                ignore_mismatched_sizes=True,  # the report names them
+                output_loading_info=True,
+            )
+            model = model.to(device).eval()
+    except (OSError, SafetensorError, StrictDataclassError, ValueError, KeyError, AttributeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise T2SError(
+            "model_unavailable",
+            f"the weights of {folder.name} could not be loaded: {first[:200]}",
+            "Save or fetch the model again, as safetensors, or use nano",
+        ) from error
+    misfits = {key for key, *_ in report["mismatched_keys"]}
+    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
+    if absent:
+        raise T2SError(
+            "model_unavailable",
+            f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
+            "Save or fetch the model again; with random numbers in their place its answers would be nonsense",
+        )
+    return model
 
 
 @contextlib.contextmanager

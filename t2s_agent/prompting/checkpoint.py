@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2s_agent.accelerator import Device, DType, device_of, memory_for, quiet_loading
+from t2s_agent.accelerator import Device, DType, device_of, load_weights
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Square
 from t2s_agent.weights import model_folder, read_settings, weights_bytes
@@ -101,36 +101,7 @@ def _tokenizer(folder: Path, image_token_id: int) -> Any:
 
 
 def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
-    import torch
-    import transformers
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-
     where = device_of(device)
     if dtype == "auto":
         dtype = "float32" if where == "cpu" and weights_bytes(folder) < BIG else "bfloat16"
-    try:
-        with quiet_loading(), memory_for("load", folder.name):
-            model, report = getattr(transformers, CLASSES[family]).from_pretrained(
-                folder,
-                dtype=getattr(torch, dtype),
-                use_safetensors=True,  # a pickle could run code
-                ignore_mismatched_sizes=True,  # the report names them
-                output_loading_info=True,
-            )
-            model = model.to(where).eval()
-    except (OSError, SafetensorError, StrictDataclassError, ValueError) as error:
-        raise T2SError(
-            "model_unavailable",
-            f"the weights of {folder.name} could not be loaded: {str(error).splitlines()[0][:200]}",
-            "Save or fetch the model again, as safetensors",
-        ) from error
-    misfits = {key for key, *_ in report["mismatched_keys"]}
-    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
-    if absent:
-        raise T2SError(
-            "model_unavailable",
-            f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
-            "Save or fetch the model again; with random numbers in their place it would answer nonsense",
-        )
-    return model
+    return load_weights(CLASSES[family], folder, device=where, dtype=dtype)

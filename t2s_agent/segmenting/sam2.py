@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from t2s_agent.accelerator import device_of, memory_for, quiet_loading
+from t2s_agent.accelerator import device_of, load_weights, memory_for
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.scene.view import View
@@ -151,36 +151,6 @@ class Sam2Segmenter:
 
 
 def _model(folder: Path, family: Family, device: str, dtype: str) -> Any:
-    import torch
-    import transformers
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-
     where = device_of(device)
     kind = ("float32" if where == "cpu" else "bfloat16") if dtype == "auto" else dtype
-    try:
-        with quiet_loading(), memory_for("load", folder.name):
-            model, report = getattr(transformers, family.kind).from_pretrained(
-                folder,
-                dtype=getattr(torch, kind),
-                use_safetensors=True,  # a pickle could run code
-                ignore_mismatched_sizes=True,  # the report names them
-                output_loading_info=True,
-            )
-            model = model.to(where).eval()
-    except (OSError, SafetensorError, StrictDataclassError, ValueError, KeyError, AttributeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise T2SError(
-            "model_unavailable",
-            f"the weights of {folder.name} could not be loaded: {first[:200]}",
-            "Save or fetch the model again, as safetensors; or use nano, or box",
-        ) from error
-    misfits = {key for key, *_ in report["mismatched_keys"]}
-    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
-    if absent:
-        raise T2SError(
-            "model_unavailable",
-            f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
-            "Save or fetch the model again; with random numbers in their place it would draw nonsense",
-        )
-    return model.requires_grad_(False)
+    return load_weights(family.kind, folder, device=where, dtype=kind).requires_grad_(False)

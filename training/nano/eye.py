@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.nano.beginning import start
 from training.nano.codes import (
     CELL,
     CENTRE,
@@ -359,8 +360,6 @@ def _save(state: Path, visual: Any, optimizer: torch.optim.Optimizer, rng: np.ra
 
 
 def main() -> None:
-    from training.nano.language import start
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="packed folders to train on")
     parser.add_argument("--shares", type=float, nargs="+", help="how often each is drawn; equal by default")

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
+from transformers import Qwen3VLForConditionalGeneration
 
-from t2s_agent.prompting.style import STYLES
 from training.nano import lookup
+from training.nano.beginning import start
 from training.nano.codes import NUMBERS, soft_targets
-from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, boilerplate, lay_out
-from training.nano.model import build_model, build_tokenizer, save
+from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
+from training.nano.model import save
 from training.nano.questions import CATEGORIES, pick
 from training.nano.seen import Seen
 
@@ -92,8 +92,10 @@ def loss_of(
     figures["thought"] = float(right[is_thought].mean())
     figures["end"] = float(right[is_end].mean()) if is_end.any() else float("nan")
     figures["words"] = float(right[~is_number & ~free & ~is_thought & ~is_end].mean())
-    # choosing, understanding and ending decide; the words between are soon known
-    weight = torch.where(is_number, 0.5, torch.where(free | is_thought | is_end, 1.0, 0.15))
+    # choosing, understanding and ending decide; one object missed costs more than one looked at twice
+    weight = torch.where(
+        is_number, 0.5, torch.where(free, 1.5, torch.where(is_thought, 1.0, torch.where(is_end, 0.7, 0.15)))
+    )
     total = (loss * weight).sum() / weight.sum()
     figures["loss"] = float(total.detach())
     return total, figures
@@ -163,18 +165,6 @@ def _save(
     fresh = state.with_suffix(".new")
     torch.save(held, fresh)
     fresh.replace(state)
-
-
-def start(run: Path) -> tuple[Qwen3VLForConditionalGeneration, PreTrainedTokenizerFast, Writer]:
-    """A fresh model and the run's tokenizer, which is made once and kept."""
-    torch.manual_seed(0)
-    where = run / "tokenizer"
-    if where.exists():
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(where)
-    else:
-        tokenizer = build_tokenizer(boilerplate())
-        tokenizer.save_pretrained(where)
-    return build_model(tokenizer), tokenizer, Writer(tokenizer, STYLES["box_2_points"])
 
 
 def export(run: Path, eye: Path, out: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.nano.beginning import start
 from training.nano.codes import GRID, WIDTH
 from training.nano.dialogue import Targets
 from training.nano.eye import Packed, Sample, centred, pixels_of, sample_of, see
@@ -48,14 +49,14 @@ def targets_of(sample: Sample) -> Targets:
 
 
 @torch.inference_mode()
-def keep(visual: Any, packed: Packed, out: Path, *, turns: int, seed: int = 0) -> None:
+def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, seed: int = 0) -> None:
     """Writes tokens.npy float16 (N, 196, 256) and objects.npy (M, 10): sample, category, numbers.
 
-    Each image is looked at `turns` times, each time turned or flipped and tinted at random.
+    Each of the first `images` is looked at `turns` times, each time turned or flipped and tinted at random.
     """
     rng = np.random.default_rng(seed)
     out.mkdir(parents=True, exist_ok=True)
-    count = len(packed.images) * turns
+    count = min(images, len(packed.images)) * turns
     tokens = np.lib.format.open_memmap(out / "tokens.npy", "w+", np.float16, (count, GRID * GRID, WIDTH))
     rows = []
     for begin in range(0, count, 8):
@@ -71,19 +72,18 @@ def keep(visual: Any, packed: Packed, out: Path, *, turns: int, seed: int = 0) -
 
 
 def main() -> None:
-    from training.nano.language import start
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--eye", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--images", type=int, default=4000)
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, _, _ = start(options.eye)
     visual = model.model.visual
     visual.load_state_dict(torch.load(options.eye / "eye.pt", weights_only=False)["visual"])
-    keep(visual.eval(), Packed.load(options.data), options.out, turns=options.turns)
+    keep(visual.eval(), Packed.load(options.data), options.out, images=options.images, turns=options.turns)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def measure_overhead(folder: Path, times: int) -> dict[str, Any]:
 
     async def by_turns() -> None:
         async with AsyncExitStack() as stack:
-            url = stack.enter_context(_http(folder, settings))[0]
+            url = stack.enter_context(_http(settings))[0]
             memory = await stack.enter_async_context(Client(build_server(settings)))
             stdio = await stack.enter_async_context(Client(_stdio(settings)))
             http = await stack.enter_async_context(_signed_in(url, 3))
@@ -149,7 +149,7 @@ def measure_clients(folder: Path, times: int) -> dict[str, Any]:
                     wrong.append(f"{n}: {got}")
 
     async def all_of_them() -> None:
-        with _http(folder, settings) as (url, _):
+        with _http(settings) as (url, _):
             until = time.monotonic() + seconds
             async with asyncio.TaskGroup() as group:
                 for n in range(1, CLIENTS + 1):
@@ -192,10 +192,10 @@ def measure_kill(folder: Path, times: int) -> dict[str, Any]:
             return int(_facts(await client.call_tool("reason_segment", {"image": IMAGE, "query": "q3"}))["total"])
 
     for _ in range(kills):
-        with _http(folder, settings) as (url, process):
+        with _http(settings) as (url, process):
             cut_off += _quietly(killed(url, process))
         half_written += len(list(settings.store.glob(".part-*")))
-        with _http(folder, settings) as (url, _process):
+        with _http(settings) as (url, _process):
             if asyncio.run(repeated(url)) != 3:
                 raise RuntimeError("the repeated call answers otherwise")
             if list(settings.store.glob(".part-*")):
@@ -251,7 +251,7 @@ def measure_stop(folder: Path, times: int) -> dict[str, Any]:
             return time.perf_counter() - began
 
     for _ in range(times or 5):
-        with _http(folder, settings) as (url, process):
+        with _http(settings) as (url, process):
             spent.append(asyncio.run(stopped(url, process)))
             codes.add(process.returncode)
     return {"median_s": round(statistics.median(spent), 2), "most_s": round(max(spent), 2), "exit_codes": sorted(codes)}
@@ -308,24 +308,22 @@ def _stdio(settings: Settings) -> StdioServerParameters:
 
 
 @contextmanager
-def _http(folder: Path, settings: Settings) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def _http(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server process on a free port of loopback."""
-    with (folder / "log").open("a", encoding="utf-8") as log:
-        log.flush()
-        process = subprocess.Popen(
-            [*PROGRAM, "--http", "--port", "0", "--tokens", str(settings.tokens), *_flags(settings)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        if process.stderr is None:
-            raise RuntimeError("no pipe")
-        line = process.stderr.readline()
-        try:
-            yield line.split()[-1], process
-        finally:
-            process.kill()
-            process.wait()
-            process.stderr.close()
+    process = subprocess.Popen(
+        [*PROGRAM, "--http", "--port", "0", "--tokens", str(settings.tokens), *_flags(settings)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if process.stderr is None:
+        raise RuntimeError("no pipe")
+    line = process.stderr.readline()
+    try:
+        yield line.split()[-1], process
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def _signed_in(url: str, n: int, mode: Any = "auto") -> Any:

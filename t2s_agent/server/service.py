@@ -1,6 +1,7 @@
 """What a running server keeps: its settings, one Workshop behind all credentials, and the jobs."""
 
 import logging
+import re
 import threading
 from contextvars import ContextVar
 from dataclasses import replace
@@ -70,7 +71,9 @@ class Service:
         for name in (self.settings.prompter, self.settings.segmenter):
             text = text.replace(name, model_name(name))
         for folder in (self.settings.store, *self.settings.roots):
-            text = text.replace(f"{folder}/", "").replace(str(folder), "the folder")
+            if str(folder) != folder.anchor:
+                whole = rf"(?<![\w/.-]){re.escape(str(folder))}(/|(?![\w-]|\.\w))"
+                text = re.sub(whole, lambda found: "" if found[1] else "the folder", text)
         return text
 
     def warm_up(self, delay_s: float = 0.0) -> None:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 from mcp.server.transport_security import TransportSecuritySettings
@@ -82,8 +82,8 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
     return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
 
 
-def serve_http(server: "MCPServer[Any]", settings: "Settings") -> None:
-    """Serves until SIGTERM or SIGINT, then stops: no new calls, work ends at its next step, within three seconds."""
+def serve_http(server: "MCPServer[Any]", settings: "Settings") -> NoReturn:
+    """Serves until SIGTERM or SIGINT, then ends the process: no new calls, work ends at its next step, within three seconds."""
     import uvicorn
 
     app = build_app(server, settings)
@@ -99,6 +99,7 @@ def serve_http(server: "MCPServer[Any]", settings: "Settings") -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"t2s-agent serves http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
     _server_of(config).run(sockets=[listening])
+    os._exit(0)  # everything is closed; Python would take seconds more to unload torch
 
 
 def _server_of(config: "uvicorn.Config") -> "uvicorn.Server":

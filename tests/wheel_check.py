@@ -6,6 +6,7 @@ The fresh environment sees the packages of the one that runs this (through a pat
 but not this checkout: t2s_agent can only come from the wheel.
 """
 
+import asyncio
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +14,8 @@ import tempfile
 import venv
 import zipfile
 from pathlib import Path
+
+from mcp import Client, StdioServerParameters
 
 LARGEST = 60 * 2**20
 
@@ -48,7 +51,19 @@ def main() -> None:
         }
         if missing:
             sys.exit(f"the demo left out {sorted(missing)}")
-    print(f"wheel: {wheel.name}, {wheel.stat().st_size / 2**20:.1f} MB, its demo runs from an empty folder")
+        images = asyncio.run(_images_of_server(str(fresh / "bin" / "python"), empty))
+        if images != ["harbour.tif"]:
+            sys.exit(f"the server of the wheel shows the images {images}")
+    print(f"wheel: {wheel.name}, {wheel.stat().st_size / 2**20:.1f} MB; demo and an MCP call work from an empty folder")
+
+
+async def _images_of_server(python: str, folder: Path) -> list[str]:
+    """What an agent learns first from `t2s-agent serve`, over standard input and output."""
+    code = "import sys; from t2s_agent.cli import main; sys.argv = ['t2s-agent', 'serve', '--no-preload', '--store', 'store']; main()"
+    started = StdioServerParameters(command=python, args=["-I", "-c", code], cwd=str(folder))
+    async with Client(started) as client:
+        answer = await client.call_tool("describe_region", {})
+    return [image["image"] for image in (answer.structured_content or {}).get("images", [])]
 
 
 def _without_checkout() -> str:

@@ -202,8 +202,11 @@ def dense_loss(tokens: Tensor, truth: Truth, known: Tensor) -> tuple[Tensor, dic
     place_loss = F.mse_loss(tokens[..., PLACE], place_code()[truth.cells].expand(len(tokens), -1, -1))
     place_loss = place_loss + (tokens[..., ONE] - 1).square().mean() + tokens[..., OWN].square().mean()
     quiet = tokens[..., COORDINATES].square().mean()
-    total = centre_loss / 4 + 6 * cover_loss + 2 * place_loss + 0.05 * quiet
+    # where nothing is, 0 is meant and not ever less: the language side weighs a cell's numbers against each other
+    below = tokens[..., : COVER.stop].clamp(max=0).square().mean()
+    total = centre_loss / 4 + 6 * cover_loss + 40 * place_loss + 2 * below + 0.05 * quiet
     figures = {"centre": float(centre_loss.detach()), "cover": float(cover_loss.detach())}
+    figures["place"], figures["below"] = float(place_loss.detach()), float(below.detach())
     if len(truth.at):
         said = tokens[truth.at[:, 0], truth.at[:, 1]]
         logits = coordinate_logits(said)

@@ -175,6 +175,16 @@ def _smooth_positions(weight: torch.Tensor) -> None:
     wave = place[:, None] * frequencies
     code = torch.cat([wave.sin(), wave.cos()], dim=1) / frequencies.repeat(2).sqrt()
     weight.copy_(torch.cat([code.repeat_interleave(side, 0), code.repeat(side, 1)], dim=1)[:, : weight.shape[1]])
+    show_cells(weight)
+
+
+def show_cells(weight: torch.Tensor) -> None:
+    """Adds to each patch's position the pattern of its cell, which no sines tell: the eye only has to pass it on."""
+    side = int(weight.shape[0] ** 0.5)
+    across = torch.empty(place_code().shape[1], weight.shape[1])
+    torch.nn.init.orthogonal_(across, generator=torch.Generator().manual_seed(0))
+    cell = torch.arange(side) // (side // GRID)
+    weight += 0.5 * place_code()[(cell[:, None] * GRID + cell).flatten()] @ across
 
 
 # Numbers of a word that are the words' own: what kind of word it is, and the number that it stands for.

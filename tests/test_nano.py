@@ -1,0 +1,61 @@
+"""nano answers the demo's question by real inference: not well yet, but what it finds is what is there."""
+
+import numpy as np
+import pytest
+
+from evals.scenes import demo
+from t2s_agent.cli.demo import QUESTION
+from t2s_agent.models import Models, nano_folder
+from t2s_agent.pipeline import Workshop, segment
+from t2s_agent.pipeline.workshop import region_set
+from t2s_agent.settings import load_settings
+
+DEMO = nano_folder("demo") / "harbour.tif"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    return Workshop.open(load_settings(store=tmp_path_factory.mktemp("store"), device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return demo()
+
+
+@pytest.fixture(scope="module")
+def answered(shop):
+    return segment(shop, DEMO, QUESTION)
+
+
+def tanks_of(truth):
+    return np.array(truth.instances("storage tank"))
+
+
+def test_the_question_is_understood_and_some_of_the_tanks_are_found(shop, truth, answered):
+    tanks = tanks_of(truth)
+    labels = region_set(shop, answered).labels
+    hit = [tank for tank in tanks if (labels[tank] > 0).mean() > 0.5]
+    assert answered.prompted.thinking == "Looking for storage tank."
+    assert len(hit) >= 3  # of seven: its card says so
+
+
+def test_most_of_what_it_marks_is_tank(shop, truth, answered):
+    marked = region_set(shop, answered).labels > 0
+    assert tanks_of(truth).any(0)[marked].mean() > 0.6
+
+
+def test_what_is_not_there_is_not_found(shop):
+    assert segment(shop, DEMO, "Where are the planes?").status == "empty"
+
+
+def test_both_models_weigh_less_than_forty_megabytes():
+    files = [file for part in ("prompter", "segmenter") for file in nano_folder(part).glob("*.safetensors")]
+    assert len(files) == 2
+    assert sum(file.stat().st_size for file in files) < 40e6
+
+
+def test_pictures_and_prompts_of_the_segmenter_share_one_code_of_positions():
+    model = Models(load_settings(device="cpu")).segmenter()._model
+    ours = model.prompt_encoder.shared_embedding.positional_embedding
+    assert (model.shared_image_embedding.positional_embedding == ours).all()

@@ -1,6 +1,6 @@
 """Questions and answers as token ids: the same text that the product writes and parses, assembled without a tokenizer's pace."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,11 +21,13 @@ _MARK = "\x00"
 class Targets:
     """The objects of an image that can be asked for, at most one a cell.
 
-    `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000.
+    `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000. `known` are the
+    categories that the image's truth speaks of: of others nobody knows that they are absent.
     """
 
     category: NDArray[np.int64]
     numbers: NDArray[np.float64]
+    known: NDArray[np.int64] = field(default_factory=lambda: np.arange(len(CATEGORIES)))
 
 
 def boilerplate() -> list[str]:
@@ -49,6 +51,11 @@ class Dialogue:
     ids: Tensor
     answer_from: int
     choices: tuple[tuple[int, tuple[int, ...]], ...]
+
+    @property
+    def understood(self) -> "Dialogue":
+        """The dialogue up to what is thought: it asks only what is meant, which needs no image."""
+        return Dialogue(self.ids[: self.answer_from + 1], self.answer_from, ())
 
 
 class Writer:
@@ -185,7 +192,7 @@ def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.2
     """Draws a category to ask for, absent with `absent_share`, and the numbers of its objects (N, 8) in a drawn order."""
     present = np.unique(targets.category)
     if len(present) == 0 or rng.random() < absent_share:
-        absent = np.setdiff1d(np.arange(len(CATEGORIES)), present)
+        absent = np.setdiff1d(targets.known, present)
         return int(rng.choice(absent)), np.zeros((0, 8))
     wanted = int(rng.choice(present))
     return wanted, rng.permutation(targets.numbers[targets.category == wanted])

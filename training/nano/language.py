@@ -22,13 +22,28 @@ from training.nano.beginning import start
 from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
 from training.nano.model import save
-from training.nano.questions import CATEGORIES, pick
+from training.nano.questions import CATEGORIES, pick, taught
 from training.nano.seen import Seen
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
 
 
 QUESTIONS = 3  # about an image and step: its tokens are the larger part of the cost
+UNDERSTAND_EVERY = 3  # steps: one that only asks what is meant
+GLIMPSE = 12  # image tokens in such a step
+
+
+def understanding(
+    targets: list[Targets], tokens: Tensor, cells: Tensor, writer: Writer, rng: np.random.Generator, questions: int = 16
+) -> tuple[Tensor, Sheet]:
+    """Many questions about any category, answered by what is thought of them, beside a glimpse of each image."""
+    few = torch.from_numpy(np.sort(rng.choice(tokens.shape[1], GLIMPSE, replace=False)))
+    nothing = np.zeros((0, 8))
+    written = []
+    for _ in targets:
+        asked = rng.integers(len(CATEGORIES), size=questions)
+        written.append([writer.write(taught(CATEGORIES[c], rng), int(c), nothing).understood for c in asked])
+    return tokens[:, few], lay_out(writer, cells[:, few], written)
 
 
 def dialogues(
@@ -40,7 +55,9 @@ def dialogues(
         row = []
         for _ in range(QUESTIONS):
             category, numbers = ask(each, rng)
-            row.append(writer.write(pick(CATEGORIES[category], rng, held_out=held_out), category, numbers))
+            name = CATEGORIES[category]
+            question = pick(name, rng, held_out=True) if held_out else taught(name, rng)
+            row.append(writer.write(question, category, numbers))
         written.append(row)
     return written
 
@@ -132,7 +149,10 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         targets, tokens, cells = batch(rng, size)
-        sheet = lay_out(writer, cells, dialogues(targets, writer, rng))
+        if step % UNDERSTAND_EVERY == 0:
+            tokens, sheet = understanding(targets, tokens, cells, writer, rng)
+        else:
+            sheet = lay_out(writer, cells, dialogues(targets, writer, rng))
         loss, figures = loss_of(model, writer, tokens, sheet)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -1,14 +1,17 @@
 """The questions nano is taught and tested with, by the category that answers them.
 
 About three in five name the category (`questions_naming`), the others only hint at it (`questions_hinting`), as EarthReason's do.
+Training also puts sentences together from what people say of a category (`questions_words`), and says all of them less carefully.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from training.nano import questions_hinting as hinting
 from training.nano import questions_naming as naming
+from training.nano import questions_words as said
 
 CATEGORIES: tuple[str, ...] = (  # the order is part of packed imagery and of trained weights
     "ship",
@@ -71,3 +74,74 @@ def pick(category: str, rng: np.random.Generator, held_out: bool = False) -> str
     bank = QUESTIONS[category]
     phrasings = bank.held_out if held_out else bank.train
     return phrasings[rng.integers(len(phrasings))]
+
+
+_FRAMES: tuple[tuple[dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
+    (
+        said.NAMES,
+        (
+            "{}", "Find all {}.", "Where are the {}?", "Are there any {} here?", "Mark the {}.", "Show me the {}",
+            "Segment the {}.", "I am looking for {}.", "Which of these are {}?", "Count the {}", "Outline any {}, please.",
+            "Can you see {}?", "every one of the {}", "Do you recognise {} in this picture?", "Locate {}.",
+            "the {} in this image", "Highlight {}", "I need a mask of the {}.",
+        ),
+    ),
+    (
+        said.SINGULAR,
+        (
+            "{}", "Is there {}?", "Find {}.", "Can you spot {} anywhere?", "I am looking for {}.", "Show me {}",
+            "Where could I see {}?", "Which object is {}?", "Point out {}.",
+        ),
+    ),
+    (
+        said.ACTIVITIES,
+        (
+            "Where could someone {}?", "Where can people {}?", "Where would one {}?", "a place to {}",
+            "I want to {}. Where?", "Find somewhere to {}.", "Where do people go to {}?", "Show the spot where you can {}",
+            "Which area would let us {}?", "Could anybody {} here, and where?",
+        ),
+    ),
+    (
+        said.PARTS,
+        ("Which objects have {}?", "something with {}", "What has {}?", "Find whatever has {}.", "things with {}",
+         "Show me what has {}", "Look for {}."),
+    ),
+    (said.HINTS, ("{}",)),
+    (said.LOOKS, ("{}", "Find {}.", "Do you see {}?", "Show me {}", "I can make out {}. Mark it.", "What is it that looks like {}?")),
+)  # fmt: skip
+_WEIGHTS = (0.25, 0.1, 0.2, 0.12, 0.25, 0.08)
+
+
+def composed(category: str, rng: np.random.Generator) -> str:
+    """A question for `category` put together from pieces of `questions_words`."""
+    pieces, frames = _FRAMES[rng.choice(len(_FRAMES), p=_WEIGHTS)]
+    piece = pieces[category][rng.integers(len(pieces[category]))]
+    return frames[rng.integers(len(frames))].format(piece)
+
+
+def careless(question: str, rng: np.random.Generator) -> str:
+    """The question as somebody might type it: a word left out, without capitals, without its last mark."""
+    words = question.split()
+    if len(words) > 4 and rng.random() < 0.25:
+        del words[rng.integers(len(words))]
+    question = " ".join(words)
+    if rng.random() < 0.25:
+        question = question.lower()
+    if rng.random() < 0.25:
+        question = question.rstrip("?.!")
+    return question
+
+
+def taught(category: str, rng: np.random.Generator) -> str:
+    """A question of training: from the bank or composed, often careless, never one that is held out."""
+    while True:
+        question = careless(composed(category, rng) if rng.random() < 0.55 else pick(category, rng), rng)
+        if _bare(question) not in _HELD_OUT:
+            return question
+
+
+def _bare(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
+
+
+_HELD_OUT = {_bare(text) for bank in QUESTIONS.values() for text in bank.held_out}

@@ -14,7 +14,7 @@ from torch import Tensor
 from training.nano.beginning import start
 from training.nano.codes import GRID, WIDTH
 from training.nano.dialogue import Targets
-from training.nano.eye import Packed, Sample, centred, pixels_of, sample_of, see
+from training.nano.eye import Packed, Sample, centred, pixels_of, sample_of, see, zoomed
 
 
 class Seen:
@@ -26,6 +26,7 @@ class Seen:
         self._first = [
             np.searchsorted(o[:, 0], np.arange(len(t) + 1)) for o, t in zip(self._objects, self._tokens, strict=True)
         ]
+        self._known = [np.unique(o[:, 1]).astype(int) for o in self._objects]
         sizes = np.array([len(t) for t in self._tokens], float)
         self._shares = sizes / sizes.sum()
 
@@ -36,7 +37,7 @@ class Seen:
             index = int(rng.integers(len(self._tokens[chosen])))
             first = self._first[chosen]
             rows = self._objects[chosen][first[index] : first[index + 1]]
-            targets.append(Targets(rows[:, 1].astype(int), rows[:, 2:].astype(float)))
+            targets.append(Targets(rows[:, 1].astype(int), rows[:, 2:].astype(float), self._known[chosen]))
             tokens.append(self._tokens[chosen][index])
         cells = torch.arange(GRID * GRID).expand(size, -1)
         return targets, torch.from_numpy(np.stack(tokens).astype(np.float32)), cells
@@ -62,6 +63,7 @@ def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, see
     for begin in range(0, count, 8):
         indexes = range(begin, min(begin + 8, count))
         samples = [sample_of(packed, i // turns, int(rng.integers(8))) for i in indexes]
+        samples = [zoomed(s, float(rng.uniform(1, 1.6)), *rng.random(2)) if rng.random() < 0.25 else s for s in samples]
         with torch.autocast("cpu", torch.bfloat16):
             seen = see(visual, pixels_of(samples, rng, 0, 0, GRID))
         tokens[begin : begin + len(samples)] = seen.float().numpy()

@@ -142,11 +142,13 @@ class Pictures:
         self.drawn_share = drawn_share
         self.held: list[tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]] = []
         self._cocos = cocos
-        from training.nano.pack import coco
+        from training.nano.pack import coco, semantic
 
         self.real = []
         for path in cocos:
-            for labelled in coco(path, only="building" if "building" in path.stem else ""):
+            of_buildings = "building" if "building" in path.stem else ""
+            images = semantic(path, "dubai_train") if path.stem == "semantic" else coco(path, only=of_buildings)
+            for labelled in images:
                 masks = [_packed(mask) for _, mask in labelled.objects]
                 if masks:
                     self.real.append((labelled.rgb, masks))
@@ -162,11 +164,12 @@ class Pictures:
         return _turned(rgb, turn), [_turned(mask, turn) for mask in masks]
 
     def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
-        from evals.scenes import draw
+        from training.nano.pack import procedural
 
-        while len(self.held) < 40 or rng.random() < 0.35:  # a pool, renewed bit by bit: drawing takes 0.1 s
-            scene = draw(int(rng.integers(0, 9_000_000)), size=SIDE)
-            masks = [scene.mask_of(thing) for thing in scene.objects if thing.mask.sum() >= 12]
+        while len(self.held) < 40 or rng.random() < 0.25:  # a pool, renewed bit by bit: drawing takes 0.2 s
+            seed = int(rng.integers(0, 9_000_000))
+            (scene,) = procedural(range(seed, seed + 1))
+            masks = [mask for _, mask in scene.objects]
             if masks:
                 if len(self.held) >= 400:
                     self.held.pop(int(rng.integers(len(self.held))))
@@ -438,7 +441,11 @@ def main() -> None:
     parser.add_argument("verb", choices=["train", "export", "evaluate"])
     parser.add_argument("--run", type=Path, default=Path("runs/segmenter"))
     parser.add_argument(
-        "--coco", type=Path, nargs="*", default=[], help="COCO files beside their tars, to train or measure on"
+        "--coco",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="COCO files (or landcover's semantic.json) beside their tars, to train or measure on",
     )
     parser.add_argument("--drawn", type=float, default=0.5, help="share of procedural scenes in training")
     parser.add_argument("--minutes", type=float, default=60)

@@ -8,7 +8,8 @@ import pytest
 
 from training.nano import questions_hinting as hinting
 from training.nano import questions_naming as naming
-from training.nano.questions import CATEGORIES, QUESTIONS, TELL, pick
+from training.nano import questions_words as said
+from training.nano.questions import CATEGORIES, QUESTIONS, TELL, careless, composed, pick, taught
 
 TAUGHT = [text for bank in QUESTIONS.values() for text in bank.train]
 HELD_OUT = [text for bank in QUESTIONS.values() for text in bank.held_out]
@@ -82,3 +83,36 @@ def test_pick_reaches_all_phrasings_of_its_side_and_no_other(held_out):
 def test_pick_refuses_a_category_it_does_not_know():
     with pytest.raises(KeyError):
         pick("submarine", np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("table", [said.NAMES, said.SINGULAR, said.ACTIVITIES, said.PARTS, said.HINTS, said.LOOKS])
+def test_pieces_are_there_for_every_category_and_say_one_thing_each(table):
+    assert tuple(table) == CATEGORIES
+    counts = Counter(words(text) for texts in table.values() for text in texts)
+    assert [" ".join(text) for text, count in counts.items() if count > 1] == []
+
+
+def test_a_composed_question_holds_a_piece_of_its_category():
+    pieces = [
+        piece
+        for table in (said.NAMES, said.SINGULAR, said.ACTIVITIES, said.PARTS, said.HINTS, said.LOOKS)
+        for piece in table["harbor"]
+    ]
+    rng = np.random.default_rng(0)
+    assert all(any(piece in question for piece in pieces) for question in (composed("harbor", rng) for _ in range(300)))
+
+
+def test_a_careless_question_loses_a_word_at_most():
+    rng = np.random.default_rng(0)
+    whole = words("Where would a captain steer the Ship?")
+    for _ in range(100):
+        left = words(careless("Where would a captain steer the Ship?", rng))
+        assert len(left) >= len(whole) - 1
+        assert set(left) <= set(whole)
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_no_held_out_question_is_ever_taught(category):
+    rng = np.random.default_rng(0)
+    held = {words(text) for text in HELD_OUT}
+    assert held.isdisjoint(words(taught(category, rng)) for _ in range(1000))

@@ -5,11 +5,12 @@
     python -m training.nano.evaluate --count 20 --pictures docs/nano
 
 Without `--coco` on procedural scenes that no training saw. One question an image in a phrasing that was held out; one in four
-asks for a category that is not there. cIoU is the sum of intersections over the sum of unions, false positives counted; gIoU the
+asks for a category that is not there. Another asks for one object of several: the largest, the northernmost. cIoU is the sum of intersections over the sum of unions, false positives counted; gIoU the
 mean over images, 1 where nothing is there and nothing was found.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,8 +25,9 @@ from t2s_agent.prompting.answer import Answer
 from t2s_agent.scene import Georeference, View, Window
 from t2s_agent.settings import load_settings
 from training.nano.codes import SIDE
-from training.nano.pack import Labelled, coco, numbers_of, procedural
+from training.nano.pack import LAND, Labelled, coco, numbers_of, procedural
 from training.nano.questions import CATEGORIES, pick
+from training.nano.questions_choosing import EXTREMES, choosing, extreme
 
 FIRST_TEST_SEED = 10_000_000
 LARGEST = 6  # instances an image of the ceiling, as in the published ceiling's figures
@@ -35,34 +37,59 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question about one image: what it asks for, and the masks of all objects that answer it (none: absent)."""
+    """One question about one image: what it asks for, what answers it, and the masks to prompt for one by one (none: absent).
+
+    Of land, `truth` holds the small parts too, `masks` does not.
+    """
 
     rgb: NDArray[np.uint8]
     category: int
     question: str
     masks: tuple[Mask, ...]
-
-    @property
-    def truth(self) -> Mask:
-        """The union of the masks."""
-        return np.any(self.masks, axis=0) if self.masks else np.zeros((SIDE, SIDE), bool)
-
-    @property
-    def view(self) -> View:
-        """The image as a View without a place on Earth."""
-        valid = np.ones((SIDE, SIDE), bool)
-        return View(self.rgb, valid, Georeference(), Window(0, 0, SIDE, SIDE), None, (1, 2, 3))
+    truth: Mask
 
 
-def cases(images: Iterator[Labelled], seed: int = 0) -> Iterator[Case]:
-    """One question an image, absent in one of four, in a held-out phrasing."""
+def cases(images: Iterator[Labelled], known: frozenset[int], seed: int = 0) -> Iterator[Case]:
+    """One question an image, absent in one of four, in a held-out phrasing; `known` is what the images' truth speaks of."""
     rng = np.random.default_rng(seed)
     for labelled in images:
         present = sorted({category for category, _ in labelled.objects})
-        absent = [c for c in range(len(CATEGORIES) - 4) if c not in present]  # of land nothing is known here
+        absent = sorted(known - set(present) - {category for category, _ in labelled.land})
         category = int(rng.choice(absent if not present or rng.random() < 0.25 else present))
         masks = tuple(mask for kind, mask in labelled.objects if kind == category)
-        yield Case(labelled.rgb, category, pick(CATEGORIES[category], rng, held_out=True), masks)
+        ground = [mask for kind, mask in labelled.land if kind == category]
+        truth = np.any([*masks, *ground], axis=0) if masks else np.zeros((SIDE, SIDE), bool)
+        yield Case(labelled.rgb, category, pick(CATEGORIES[category], rng, held_out=True), masks, truth)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question for one of several objects of a category: boxes (N, 4) in pixels, and which of them is asked for."""
+
+    rgb: NDArray[np.uint8]
+    question: str
+    boxes: NDArray[np.float64]
+    wanted: int
+
+
+def choices(images: Iterator[Labelled], seed: int = 1) -> Iterator[Choice]:
+    """At most one question an image, where some category has several objects of which one stands out."""
+    rng = np.random.default_rng(seed)
+    for labelled in images:
+        boxes: dict[int, list[list[float]]] = {}
+        for category, mask in labelled.objects:
+            if CATEGORIES[category] not in LAND:
+                boxes.setdefault(category, []).append(numbers_of(mask)[:4])
+        possible = [
+            (category, kind, one)
+            for category, each in boxes.items()
+            for kind in EXTREMES
+            if (one := extreme(kind, np.array(each))) is not None
+        ]
+        if possible:
+            category, kind, one = possible[rng.integers(len(possible))]
+            question = choosing(CATEGORIES[category], kind, rng, held_out=True)
+            yield Choice(labelled.rgb, question, np.array(boxes[category]) * SIDE / 1000, one)
 
 
 class Score:
@@ -116,6 +143,38 @@ def true_prompts(case: Case) -> list[Instance]:
     return prompts
 
 
+def view_of(rgb: NDArray[np.uint8]) -> View:
+    """An image as a View without a place on Earth."""
+    valid = np.ones((SIDE, SIDE), bool)
+    return View(rgb, valid, Georeference(), Window(0, 0, SIDE, SIDE), None, (1, 2, 3))
+
+
+def _overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU of a box (4,) with others (N, 4)."""
+    sides = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None)
+    inside = sides.prod(1)
+    both = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - inside
+    return np.asarray(inside / np.maximum(both, 1e-9))
+
+
+def run_choices(asked: list[Choice], models: Models) -> None:
+    """Asks nano each question for one of several, and prints how often the first box lies on that one."""
+    prompter = models.prompter()
+    right, any_object, single = [], [], []
+    for choice in asked:
+        boxes = _boxes(prompter.answer([view_of(choice.rgb)], [choice.question])[0])
+        overlaps = _overlaps(boxes[0], choice.boxes) if len(boxes) else np.zeros(len(choice.boxes))
+        any_object.append(overlaps.max() > 0.2)
+        right.append(overlaps.max() > 0.2 and int(overlaps.argmax()) == choice.wanted)
+        single.append(len(boxes) == 1)
+    chance = np.mean([1 / len(choice.boxes) for choice in asked])
+    print(
+        f"\none of several ({len(asked)} questions): the right one {np.mean(right):.3f}, some object of the kind "
+        f"{np.mean(any_object):.3f} (IoU of boxes above 0.2), one box answered {np.mean(single):.3f}; "
+        f"an object of the kind drawn at random would be right in {chance:.3f}"
+    )
+
+
 def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, pictures: Path | None = None) -> None:
     """Asks nano each question and prints the table."""
     prompter, segmenter = models.prompter(), models.segmenter()
@@ -136,11 +195,11 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, pictures
         "always nothing": lambda _: np.zeros((SIDE, SIDE), bool),
     }
     for index, case in enumerate(chosen):
-        answer = prompter.answer([case.view], [case.question])[0]
+        answer = prompter.answer([view_of(case.rgb)], [case.question])[0]
         seconds.append(answer.seconds)
         found_parsable.append(answer.status != "unparsable")
         named.append(CATEGORIES[case.category] in answer.thinking)
-        embedding = segmenter.embed([case.view])[0]
+        embedding = segmenter.embed([view_of(case.rgb)])[0]
         said = _drawn(segmenter.decode(embedding, answer.instances).masks)
         score("nano", said, case)
         score("nano, boxes filled", filled(_boxes(answer)), case)
@@ -205,9 +264,17 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for a picture of each answer")
     options = parser.parse_args()
     models = Models(load_settings(prompter=options.prompter, segmenter=options.segmenter))
-    seen = coco(options.train) if options.train else procedural(range(300))
-    asked = coco(options.coco) if options.coco else procedural(range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.count))
-    run(list(islice(cases(asked, options.seed), options.count)), mean_boxes(seen), models, options.pictures)
+    seen = coco(options.train) if options.train else procedural(range(100))
+    if options.coco:
+        names = {row["name"] for row in json.loads(options.coco.read_text(encoding="utf-8"))["categories"]}
+        images = coco(options.coco)
+    else:
+        names = set(CATEGORIES)
+        images = procedural(range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.count))
+    known = frozenset(CATEGORIES.index(name) for name in names)
+    asked = list(islice(images, options.count))
+    run(list(cases(iter(asked), known, options.seed)), mean_boxes(seen), models, options.pictures)
+    run_choices(list(choices(iter(asked))), models)
 
 
 if __name__ == "__main__":

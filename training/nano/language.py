@@ -23,12 +23,14 @@ from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
 from training.nano.model import save
 from training.nano.questions import CATEGORIES, pick, taught
+from training.nano.questions_choosing import EXTREMES, choosing, extreme
 from training.nano.seen import Seen
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
 
 
 QUESTIONS = 3  # about an image and step: its tokens are the larger part of the cost
+CHOOSING_SHARE = 0.35  # of questions, where there are several objects and one stands out
 UNDERSTAND_EVERY = 3  # steps: one that only asks what is meant
 GLIMPSE = 12  # image tokens in such a step
 
@@ -49,7 +51,7 @@ def understanding(
 def dialogues(
     targets: list[Targets], writer: Writer, rng: np.random.Generator, *, held_out: bool = False
 ) -> list[list[Dialogue]]:
-    """`QUESTIONS` an image, drawn from the bank."""
+    """`QUESTIONS` an image, drawn from the bank; some ask for one object among several."""
     written: list[list[Dialogue]] = []
     for each in targets:
         row = []
@@ -57,6 +59,10 @@ def dialogues(
             category, numbers = ask(each, rng)
             name = CATEGORIES[category]
             question = pick(name, rng, held_out=True) if held_out else taught(name, rng)
+            kind = list(EXTREMES)[rng.integers(len(EXTREMES))]
+            one = extreme(kind, numbers) if rng.random() < CHOOSING_SHARE else None
+            if one is not None:
+                question, numbers = choosing(name, kind, rng, held_out=held_out), numbers[one : one + 1]
             row.append(writer.write(question, category, numbers))
         written.append(row)
     return written

@@ -2,7 +2,7 @@
 
     python -m training.nano.evaluate --coco ../shared/data/isaid448/test.json --count 200
     python -m training.nano.evaluate --count 200
-    python -m training.nano.evaluate --count 20 --pictures docs/nano
+    python -m training.nano.evaluate --count 20 --seed 7 --sheet docs/nano.jpg
 
 Without `--coco` on procedural scenes that no training saw. One question an image in a phrasing that was held out; one in four
 asks for a category that is not there. Another asks for one object of several: the largest, the northernmost. cIoU is the sum of intersections over the sum of unions, false positives counted; gIoU the
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models
@@ -175,12 +176,13 @@ def run_choices(asked: list[Choice], models: Models) -> None:
     )
 
 
-def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, pictures: Path | None = None) -> None:
+def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, sheet: Path | None = None) -> None:
     """Asks nano each question and prints the table."""
     prompter, segmenter = models.prompter(), models.segmenter()
     scores: dict[str, Score] = {}
     by_category: dict[str, Score] = {}
     named, found_parsable, seconds = [], [], []
+    pictures: list[Image.Image] = []
 
     def score(name: str, said: Mask, case: Case) -> None:
         scores.setdefault(name, Score()).add(said, case.truth)
@@ -194,7 +196,7 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, pictures
         "category's mean box": lambda case: filled(boxes[case.category : case.category + 1]),
         "always nothing": lambda _: np.zeros((SIDE, SIDE), bool),
     }
-    for index, case in enumerate(chosen):
+    for case in chosen:
         answer = prompter.answer([view_of(case.rgb)], [case.question])[0]
         seconds.append(answer.seconds)
         found_parsable.append(answer.status != "unparsable")
@@ -209,8 +211,10 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, pictures
         score("true prompts, nano's masks", _drawn(segmenter.decode(embedding, ceiling).masks), case)
         score("true boxes filled", filled(_boxes(replace(answer, instances=tuple(ceiling)))), case)
         by_category.setdefault(CATEGORIES[case.category], Score()).add(said, case.truth)
-        if pictures:
-            _picture(case, answer, said, pictures / f"{index:02d}.png")
+        if sheet:
+            pictures.append(_picture(case, answer, said))
+    if sheet:
+        _save_sheet(pictures, sheet)
     print(f"{'':34s}{'cIoU':>8}{'gIoU':>8}{'false+':>7}{'n':>6}")
     for name, each in scores.items():
         print(each.line(name))
@@ -231,18 +235,14 @@ def _drawn(masks: Mask) -> Mask:
     return np.any(masks, axis=0) if len(masks) else np.zeros((SIDE, SIDE), bool)
 
 
-def _picture(case: Case, answer: Answer, said: Mask, path: Path) -> None:
+def _picture(case: Case, answer: Answer, said: Mask) -> Image.Image:
     """Question above; in the picture boxes (yellow), masks (red) and truth (green outline)."""
-    from PIL import Image, ImageDraw
-
-    path.parent.mkdir(parents=True, exist_ok=True)
     rgb = case.rgb.astype(np.float32)
     rgb[said] = rgb[said] * 0.55 + np.array([255, 40, 40]) * 0.45
     truth = case.truth
-    inner = truth.copy()
-    inner[1:-1, 1:-1] &= truth[:-2, 1:-1] & truth[2:, 1:-1] & truth[1:-1, :-2] & truth[1:-1, 2:]
-    inner[1:-1, 1:-1] = truth[1:-1, 1:-1] & ~(truth[:-2, 1:-1] & truth[2:, 1:-1] & truth[1:-1, :-2] & truth[1:-1, 2:])
-    rgb[inner] = (60, 255, 60)
+    rim = truth.copy()
+    rim[1:-1, 1:-1] &= ~(truth[:-2, 1:-1] & truth[2:, 1:-1] & truth[1:-1, :-2] & truth[1:-1, 2:])
+    rgb[rim] = (60, 255, 60)
     picture = Image.new("RGB", (SIDE, SIDE + 34), "white")
     picture.paste(Image.fromarray(rgb.astype(np.uint8)), (0, 34))
     draw = ImageDraw.Draw(picture)
@@ -250,7 +250,17 @@ def _picture(case: Case, answer: Answer, said: Mask, path: Path) -> None:
     draw.text((4, 17), f"{answer.thinking[:40]} {len(answer.instances)} found, {len(case.masks)} there", fill="black")
     for x1, y1, x2, y2 in _boxes(answer):
         draw.rectangle((x1, y1 + 34, x2, y2 + 34), outline="yellow")
-    picture.save(path)
+    return picture
+
+
+def _save_sheet(pictures: list[Image.Image], path: Path, columns: int = 4) -> None:
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * (width + 8), rows * (height + 8)), "white")
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (index % columns * (width + 8), index // columns * (height + 8)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, quality=80)
 
 
 def main() -> None:
@@ -261,7 +271,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the questions")
     parser.add_argument("--prompter", default="nano")
     parser.add_argument("--segmenter", default="nano")
-    parser.add_argument("--pictures", type=Path, help="a folder for a picture of each answer")
+    parser.add_argument("--sheet", type=Path, help="a file for pictures of all answers")
     options = parser.parse_args()
     models = Models(load_settings(prompter=options.prompter, segmenter=options.segmenter))
     seen = coco(options.train) if options.train else procedural(range(100))
@@ -273,7 +283,7 @@ def main() -> None:
         images = procedural(range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.count))
     known = frozenset(CATEGORIES.index(name) for name in names)
     asked = list(islice(images, options.count))
-    run(list(cases(iter(asked), known, options.seed)), mean_boxes(seen), models, options.pictures)
+    run(list(cases(iter(asked), known, options.seed)), mean_boxes(seen), models, options.sheet)
     run_choices(list(choices(iter(asked))), models)
 
 

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import spawn
 from torch.nn import functional as F
 
+from training.nano import parallel
 from training.nano.beginning import start
 from training.nano.codes import (
     CELL,
@@ -385,17 +384,6 @@ def optimizers_of(visual: Any, peak: float) -> list[torch.optim.Optimizer]:
     ]
 
 
-def averaged(visual: Any, spent: float) -> float:
-    """Averages the gradients over all processes, and the minutes spent, which decide when to stop."""
-    grads = [p.grad for p in visual.parameters() if p.grad is not None]
-    flat = torch.cat([*(g.flatten() for g in grads), torch.tensor([spent])])
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for grad, mean in zip(grads, torch.split(flat[:-1], [g.numel() for g in grads]), strict=True):
-        grad.copy_(mean.view_as(grad))
-    return float(flat[-1])
-
-
 def train(
     visual: Any,
     sets: list[Packed],
@@ -412,7 +400,7 @@ def train(
 
     Each process draws its own `size` windows a step; the first one measures, prints and saves.
     """
-    rank = dist.get_rank() if dist.is_initialized() else 0
+    rank = parallel.rank()
     optimizers = optimizers_of(visual, peak)
     state, step = run / "eye.pt", 0
     if state.exists():
@@ -443,9 +431,7 @@ def train(
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        spent = (time.monotonic() - started) / 60
-        if dist.is_initialized():
-            spent = averaged(visual, spent)
+        spent = parallel.averaged(visual.parameters(), (time.monotonic() - started) / 60)
         nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -478,12 +464,8 @@ def _save(state: Path, visual: Any, optimizers: list[torch.optim.Optimizer], ste
     fresh.replace(state)
 
 
-def work(rank: int, options: argparse.Namespace) -> None:
+def work(options: argparse.Namespace) -> None:
     """One process of the run."""
-    torch.set_num_threads(1)
-    if options.processes > 1:
-        meeting = (options.run / "meeting").absolute()
-        dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=options.processes)
     model, _, _ = start(options.run)
     sets = [Packed.load(folder) for folder in options.data]
     shares = np.array(options.shares or [1.0] * len(sets))
@@ -512,12 +494,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32, help="windows a step and process")
     parser.add_argument("--processes", type=int, default=1, help="cores to train on")
     options = parser.parse_args()
-    if options.processes == 1:
-        work(0, options)
-        return
     start(options.run)  # the tokenizer is made once
-    (options.run / "meeting").unlink(missing_ok=True)
-    spawn(work, args=(options,), nprocs=options.processes)  # type: ignore[no-untyped-call]
+    parallel.run(work, options)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen3VLForConditionalGeneration
 
-from training.nano import lookup
+from training.nano import lookup, parallel
 from training.nano.beginning import start
 from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
@@ -135,22 +135,26 @@ def train(
     peak: float = 1e-3,
     seed: int = 0,
 ) -> None:
-    """Trains the language side for `minutes` from where `run` stopped; saves every two minutes."""
+    """Trains the language side for `minutes` from where `run` stopped; saves every two minutes.
+
+    Each process draws its own `size` images a step; the first one prints and saves.
+    """
     language = model.model.language_model
     weights = list(language.parameters())
     optimizer = torch.optim.AdamW(weights, lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
-    rng = np.random.default_rng(seed)
-    step = 0
+    step, rank = 0, parallel.rank()
     state = run / "state.pt"
     if state.exists():
         held = torch.load(state, weights_only=False)
         language.load_state_dict(held["language"])
         optimizer.load_state_dict(held["optimizer"])
-        rng.bit_generator.state, step = held["rng"], held["step"]
+        step = held["step"]
+    rng = np.random.default_rng([seed, step, rank])
     model.train()
     started = said = saved = time.monotonic()
+    spent = 0.0
     sums: dict[str, list[float]] = {}
-    while (spent := (time.monotonic() - started) / 60) < minutes:
+    while spent < minutes:
         rate = peak * min(1.0, (step + 1) / 60) * max(0.05, 1 - max(0.0, spent / minutes - 0.5) * 2)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -162,32 +166,27 @@ def train(
         loss, figures = loss_of(model, writer, tokens, sheet)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        spent = parallel.averaged(weights, (time.monotonic() - started) / 60)
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         step += 1
         for name, value in figures.items():
             sums.setdefault(name, []).append(value)
         now = time.monotonic()
-        if now - said > 30:
+        if rank == 0 and now - said > 30:
             words = "  ".join(f"{name} {np.nanmean(values):.3f}" for name, values in sums.items())
             print(f"{spent:6.1f} min  step {step}  {words}", flush=True)
             sums, said = {}, now
-        if now - saved > 120:
-            _save(state, language, optimizer, rng, step)
+        if rank == 0 and now - saved > 120:
+            _save(state, language, optimizer, step)
             saved = now
-    _save(state, language, optimizer, rng, step)
+    if rank == 0:
+        _save(state, language, optimizer, step)
 
 
-def _save(
-    state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int
-) -> None:
+def _save(state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
-    held = {
-        "language": language.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "rng": rng.bit_generator.state,
-        "step": step,
-    }
+    held = {"language": language.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
     fresh = state.with_suffix(".new")
     torch.save(held, fresh)
     fresh.replace(state)
@@ -201,24 +200,30 @@ def export(run: Path, eye: Path, out: Path) -> None:
     save(model, tokenizer, out)
 
 
+def work(options: argparse.Namespace) -> None:
+    """One process of a training."""
+    model, _, writer = start(options.run)
+    batch = lookup.batch_of if options.stage == "lookup" else Seen(options.seen).batch_of
+    train(model, writer, batch, options.run, minutes=options.minutes, size=options.size, peak=options.peak)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=["lookup", "read", "export"])
     parser.add_argument("--run", type=Path, default=Path("runs/language"))
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--size", type=int, default=8, help="images a step")
+    parser.add_argument("--size", type=int, default=8, help="images a step and process")
+    parser.add_argument("--processes", type=int, default=1, help="cores to train on")
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.seen wrote")
     parser.add_argument("--eye", type=Path, default=Path("runs/eye"))
     parser.add_argument("--out", type=Path, default=Path("t2s_agent/nano/prompter"))
     options = parser.parse_args()
-    torch.set_num_threads(1)  # one process a core
     if options.stage == "export":
         export(options.run, options.eye, options.out)
         return
-    model, _, writer = start(options.run)
-    batch = lookup.batch_of if options.stage == "lookup" else Seen(options.seen).batch_of
-    train(model, writer, batch, options.run, minutes=options.minutes, size=options.size, peak=options.peak)
+    start(options.run)  # the tokenizer is made once
+    parallel.run(work, options)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,14 @@ def test_absent_categories_are_asked_for_as_often_as_wanted():
     assert TANK not in absent
 
 
+def test_only_what_the_truth_speaks_of_is_asked_for_as_absent():
+    rng = np.random.default_rng(0)
+    nothing_absent = Targets(np.array([TANK, TANK]), TWO, known=np.array([TANK]))
+    assert {ask(nothing_absent, rng, absent_share=1.0)[0] for _ in range(20)} == {TANK}
+    one_absent = Targets(np.array([TANK, TANK]), TWO, known=np.array([TANK, 0]))
+    assert {ask(one_absent, rng, absent_share=1.0)[0] for _ in range(20)} == {0}
+
+
 def test_a_dialogue_sees_the_image_and_itself_and_nothing_later(writer):
     dialogues = [writer.write("ships", 0, np.zeros((0, 8))), writer.write("tanks", TANK, TWO)]
     cells = torch.arange(GRID * GRID)[None, :30]

@@ -191,8 +191,8 @@ def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> She
 def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[int, NDArray[np.float64]]:
     """Draws a category to ask for, absent with `absent_share`, and the numbers of its objects (N, 8) in a drawn order."""
     present = np.unique(targets.category)
-    if len(present) == 0 or rng.random() < absent_share:
-        absent = np.setdiff1d(targets.known, present)
+    absent = np.setdiff1d(targets.known, present)
+    if len(present) == 0 or (len(absent) and rng.random() < absent_share):
         return int(rng.choice(absent)), np.zeros((0, 8))
     wanted = int(rng.choice(present))
     return wanted, rng.permutation(targets.numbers[targets.category == wanted])

@@ -1,4 +1,4 @@
-"""nano answers the demo's question by real inference: not well yet, but what it finds is what is there."""
+"""nano answers the demo's question by real inference: one tank is missed, and what it finds is what is there."""
 
 import numpy as np
 import pytest
@@ -32,17 +32,19 @@ def tanks_of(truth):
     return np.array(truth.instances("storage tank"))
 
 
-def test_the_question_is_understood_and_some_of_the_tanks_are_found(shop, truth, answered):
+def test_the_question_is_understood_and_most_of_the_tanks_are_found(shop, truth, answered):
     tanks = tanks_of(truth)
     labels = region_set(shop, answered).labels
     hit = [tank for tank in tanks if (labels[tank] > 0).mean() > 0.5]
     assert answered.prompted.thinking == "Looking for storage tank."
-    assert len(hit) >= 3  # of seven: its card says so
+    assert len(hit) >= 6  # of seven: its card says so
 
 
 def test_most_of_what_it_marks_is_tank(shop, truth, answered):
-    marked = region_set(shop, answered).labels > 0
-    assert tanks_of(truth).any(0)[marked].mean() > 0.6
+    labels = region_set(shop, answered).labels
+    tank = tanks_of(truth).any(0)
+    assert tank[labels > 0].mean() > 0.7
+    assert all(tank[labels == region].mean() > 0.5 for region in np.unique(labels) if region)
 
 
 def test_what_is_not_there_is_not_found(shop):

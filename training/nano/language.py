@@ -30,8 +30,6 @@ Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor
 
 
 QUESTIONS = 3  # about an image and step: its tokens are the larger part of the cost
-CHOOSING_SHARE = 0.35  # of questions, where there are several objects and one stands out
-UNDERSTAND_EVERY = 3  # steps: one that only asks what is meant
 GLIMPSE = 12  # image tokens in such a step
 
 
@@ -49,9 +47,9 @@ def understanding(
 
 
 def dialogues(
-    targets: list[Targets], writer: Writer, rng: np.random.Generator, *, held_out: bool = False
+    targets: list[Targets], writer: Writer, rng: np.random.Generator, *, choosing_share: float, held_out: bool = False
 ) -> list[list[Dialogue]]:
-    """`QUESTIONS` an image, drawn from the bank; some ask for one object among several."""
+    """`QUESTIONS` an image, drawn from the bank; `choosing_share` ask for one object where it stands out among several."""
     written: list[list[Dialogue]] = []
     for each in targets:
         row = []
@@ -60,7 +58,7 @@ def dialogues(
             name = CATEGORIES[category]
             question = pick(name, rng, held_out=True) if held_out else taught(name, rng)
             kind = list(EXTREMES)[rng.integers(len(EXTREMES))]
-            one = extreme(kind, numbers) if rng.random() < CHOOSING_SHARE else None
+            one = extreme(kind, numbers) if rng.random() < choosing_share else None
             if one is not None:
                 question, numbers = choosing(name, kind, rng, held_out=held_out), numbers[one : one + 1]
             row.append(writer.write(question, category, numbers))
@@ -117,7 +115,7 @@ def loss_of(
     figures["words"] = float(right[~is_number & ~free & ~is_thought & ~is_end].mean())
     # choosing, understanding and ending decide; one object missed costs more than one looked at twice
     weight = torch.where(
-        is_number, 0.5, torch.where(free, 1.5, torch.where(is_thought, 1.0, torch.where(is_end, 0.7, 0.15)))
+        is_number, 0.5, torch.where(free, 1.5, torch.where(is_thought, 1.0, torch.where(is_end, 0.7, 0.3)))
     )
     total = (loss * weight).sum() / weight.sum()
     figures["loss"] = float(total.detach())
@@ -133,6 +131,8 @@ def train(
     minutes: float,
     size: int = 16,
     peak: float = 1e-3,
+    choosing_share: float = 0.35,
+    understand_every: int = 3,
     seed: int = 0,
 ) -> None:
     """Trains the language side for `minutes` from where `run` stopped; saves every two minutes.
@@ -159,10 +159,10 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         targets, tokens, cells = batch(rng, size)
-        if step % UNDERSTAND_EVERY == 0:
+        if step % understand_every == 0:
             tokens, sheet = understanding(targets, tokens, cells, writer, rng)
         else:
-            sheet = lay_out(writer, cells, dialogues(targets, writer, rng))
+            sheet = lay_out(writer, cells, dialogues(targets, writer, rng, choosing_share=choosing_share))
         loss, figures = loss_of(model, writer, tokens, sheet)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -192,10 +192,17 @@ def _save(state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, st
     fresh.replace(state)
 
 
-def export(run: Path, eye: Path, out: Path) -> None:
-    """Puts the run's language side and the eye together and writes the folder that the product loads."""
+def export(run: Path, eye: Path, out: Path, *, other: Path | None = None, share: float = 0.5) -> None:
+    """Puts the run's language side and the eye together and writes the folder that the product loads.
+
+    With `other`, the language side is the mean of two runs with one ancestor, `share` of it the other's.
+    """
     model, tokenizer, _ = start(run)
-    model.model.language_model.load_state_dict(torch.load(run / "state.pt", weights_only=False)["language"])
+    weights = torch.load(run / "state.pt", weights_only=False)["language"]
+    if other:
+        held = torch.load(other / "state.pt", weights_only=False)["language"]
+        weights = {name: share * held[name] + (1 - share) * value for name, value in weights.items()}
+    model.model.language_model.load_state_dict(weights)
     model.model.visual.load_state_dict(torch.load(eye / "eye.pt", weights_only=False)["visual"])
     save(model, tokenizer, out)
 
@@ -204,7 +211,17 @@ def work(options: argparse.Namespace) -> None:
     """One process of a training."""
     model, _, writer = start(options.run)
     batch = lookup.batch_of if options.stage == "lookup" else Seen(options.seen).batch_of
-    train(model, writer, batch, options.run, minutes=options.minutes, size=options.size, peak=options.peak)
+    train(
+        model,
+        writer,
+        batch,
+        options.run,
+        minutes=options.minutes,
+        size=options.size,
+        peak=options.peak,
+        choosing_share=options.choosing,
+        understand_every=options.understand_every,
+    )
 
 
 def main() -> None:
@@ -217,10 +234,14 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.seen wrote")
     parser.add_argument("--eye", type=Path, default=Path("runs/eye"))
+    parser.add_argument("--other", type=Path, help="export: a second run to average with")
+    parser.add_argument("--share", type=float, default=0.5, help="export: of the second run in the mean")
+    parser.add_argument("--choosing", type=float, default=0.35, help="how often one object of several is asked for")
+    parser.add_argument("--understand-every", type=int, default=3, help="steps; one that only asks what is meant")
     parser.add_argument("--out", type=Path, default=Path("t2s_agent/nano/prompter"))
     options = parser.parse_args()
     if options.stage == "export":
-        export(options.run, options.eye, options.out)
+        export(options.run, options.eye, options.out, other=options.other, share=options.share)
         return
     start(options.run)  # the tokenizer is made once
     parallel.run(work, options)

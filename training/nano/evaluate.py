@@ -5,8 +5,9 @@
     python -m training.nano.evaluate --count 20 --seed 7 --sheet docs/nano.jpg
 
 Without `--coco` on procedural scenes that no training saw. One question an image in a phrasing that was held out; one in four
-asks for a category that is not there. Another asks for one object of several: the largest, the northernmost. cIoU is the sum of intersections over the sum of unions, false positives counted; gIoU the
-mean over images, 1 where nothing is there and nothing was found.
+asks for a category that is not there. cIoU is the sum of intersections over the sum of unions, false positives counted; gIoU the
+mean over images, 1 where nothing is there and nothing was found. A second question an image, where it allows one, asks for one
+object of several: the largest, the northernmost.
 """
 
 import argparse

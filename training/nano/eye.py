@@ -231,15 +231,13 @@ def truth_of(samples: list[Sample], row: int, column: int, side: int) -> Truth:
             seen = np.prod(np.clip(np.minimum(box[1], high) - np.maximum(box[0], low), 0, None))
             if seen < 0.9 * np.prod(box[1] - box[0]):  # what lies outside of the window cannot be known
                 continue
-            for near, weight in (
-                (int(cell), 1.0),
-                *((each, BESIDE_WEIGHT) for each in _beside(int(cell), box) - taken),
-            ):
+            beside = _beside(int(cell), box) - taken
+            taken |= beside
+            for near, weight in ((int(cell), 1.0), *((each, BESIDE_WEIGHT) for each in sorted(beside))):
                 if token[near] >= 0:
                     at.append([index, token[near]])
                     numbers.append(sample.numbers[thing])
                     weights.append(weight)
-            taken |= _beside(int(cell), box)
     return Truth(
         torch.from_numpy(centre),
         torch.from_numpy(cover.astype(np.float32) / 255),
@@ -407,7 +405,7 @@ def train(
         held = torch.load(state, weights_only=False)
         visual.load_state_dict(held["visual"])
         step = held["step"]
-        for optimizer, each in zip(optimizers, held.get("optimizers", []), strict=False):
+        for optimizer, each in zip(optimizers, held["optimizers"], strict=True):
             optimizer.load_state_dict(each)
     rng = np.random.default_rng([step, rank])
     visual.train()

@@ -6,7 +6,7 @@ import torch
 
 from t2s_agent.prompting.parsing import parse_answer, well_tagged
 from t2s_agent.prompting.style import STYLES
-from training.nano.codes import GRID, NUMBERS, cell_of
+from training.nano.codes import GRID, NUMBERS, cell_of, read_out
 from training.nano.dialogue import MOST_INSTANCES, Targets, Writer, ask, boilerplate, lay_out
 from training.nano.lookup import batch_of, draw_targets, draw_tokens
 from training.nano.model import build_model, build_tokenizer
@@ -14,6 +14,10 @@ from training.nano.questions import CATEGORIES
 
 TANK = CATEGORIES.index("storage tank")
 TWO = np.array([[100, 200, 300, 400, 150, 250, 200, 300], [600, 610, 650, 660, 610, 620, 640, 650]], float)
+
+
+CELLS = cell_of(TWO[:, :4])
+NOTHING = (np.zeros((0, 8)), np.zeros(0, int))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def answer_of(writer, dialogue):
 
 
 def test_an_answer_is_read_by_the_strict_parser_as_it_was_meant(writer):
-    raw = answer_of(writer, writer.write("Where are the storage tanks?", TANK, TWO))
+    raw = answer_of(writer, writer.write("Where are the storage tanks?", TANK, TWO, CELLS))
     answer = parse_answer(raw, frame=(1000, 1000), strict=True)
     assert well_tagged(raw)
     assert answer.thinking == "Looking for storage tank."
@@ -36,20 +40,18 @@ def test_an_answer_is_read_by_the_strict_parser_as_it_was_meant(writer):
 
 
 def test_where_nothing_is_there_an_empty_list_is_taught(writer):
-    answer = parse_answer(
-        answer_of(writer, writer.write("ships", 0, np.zeros((0, 8)))), frame=(1000, 1000), strict=True
-    )
+    answer = parse_answer(answer_of(writer, writer.write("ships", 0, *NOTHING)), frame=(1000, 1000), strict=True)
     assert answer.status == "empty"
 
 
 def test_a_dialogue_is_the_text_that_the_tokenizer_would_cut_alike(writer):
-    dialogue = writer.write("Where are the storage tanks?", TANK, TWO)
+    dialogue = writer.write("Where are the storage tanks?", TANK, TWO, CELLS)
     text = writer.tokenizer.decode(dialogue.ids)
     assert writer.tokenizer(text, add_special_tokens=False)["input_ids"] == dialogue.ids.tolist()
 
 
 def test_any_object_may_come_next_but_none_twice(writer):
-    dialogue = writer.write("tanks", TANK, TWO)
+    dialogue = writer.write("tanks", TANK, TWO, CELLS)
     (_, first), (_, second) = dialogue.choices
     cells = cell_of(TWO[:, :4])
     assert len(first) == 2
@@ -57,31 +59,44 @@ def test_any_object_may_come_next_but_none_twice(writer):
     assert f"[{(2 * (cells[1] % GRID) + 1) * 1000 // (2 * GRID)}, " in writer.tokenizer.decode(list(second))
 
 
-def test_a_list_too_long_for_a_lesson_is_not_taught_to_end(writer):
-    many = np.array([[x, 10, x + 10, 20, x, 10, x, 10] for x in range(0, 950, 72)], float)
-    assert len(many) > MOST_INSTANCES
-    assert writer.end_id not in writer.write("tanks", TANK, many).ids.tolist()
+def test_an_object_belongs_to_the_cell_that_says_it_wherever_its_middle_is(writer):
+    beside = CELLS + 1
+    (_, first), _ = writer.write("tanks", TANK, TWO, beside).choices
+    x, y = (2 * (beside[0] % GRID) + 1) * 1000 // (2 * GRID), (2 * (beside[0] // GRID) + 1) * 1000 // (2 * GRID)
+    assert f"[{x}, {y}]" in writer.tokenizer.decode([first[0]])
+
+
+def test_a_long_list_ends_after_as_many_as_can_be_remembered_and_any_may_be_among_them(writer):
+    many = np.array([[x, y, x + 10, y + 10, x, y, x, y] for x in range(0, 950, 72) for y in (10, 110)], float)
+    dialogue = writer.write("tanks", TANK, many, cell_of(many[:, :4]))
+    answer = parse_answer(answer_of(writer, dialogue), frame=(1000, 1000), strict=True)
+    assert len(many) > MOST_INSTANCES == len(answer.instances)
+    assert len(dialogue.choices[0][1]) == len(many)
 
 
 def test_absent_categories_are_asked_for_as_often_as_wanted():
-    targets = Targets(np.array([TANK, TANK]), TWO)
+    targets = Targets(np.array([TANK, TANK]), TWO, CELLS)
     rng = np.random.default_rng(0)
     asked = [ask(targets, rng, absent_share=0.25) for _ in range(400)]
-    absent = [category for category, numbers in asked if len(numbers) == 0]
+    absent = [category for category, which in asked if len(which) == 0]
     assert 60 < len(absent) < 140
     assert TANK not in absent
+    assert {tuple(which) for category, which in asked if category == TANK} == {(0, 1), (1, 0)}
 
 
-def test_only_what_the_truth_speaks_of_is_asked_for_as_absent():
+def test_what_tokens_say_is_what_was_drawn_into_them():
     rng = np.random.default_rng(0)
-    nothing_absent = Targets(np.array([TANK, TANK]), TWO, known=np.array([TANK]))
-    assert {ask(nothing_absent, rng, absent_share=1.0)[0] for _ in range(20)} == {TANK}
-    one_absent = Targets(np.array([TANK, TANK]), TWO, known=np.array([TANK, 0]))
-    assert {ask(one_absent, rng, absent_share=1.0)[0] for _ in range(20)} == {0}
+    targets = draw_targets(rng)
+    at, category, numbers = read_out(torch.from_numpy(draw_tokens(targets, rng, noise=0.02)))
+    order = np.lexsort((category, at))
+    assert (at.numpy()[order] == targets.cells).all()
+    assert (category.numpy()[order] == targets.category).all()
+    wide = (targets.numbers[:, 2:4] - targets.numbers[:, :2]).min(1) > 20
+    assert np.abs(numbers.numpy()[order] - targets.numbers)[wide].max() <= 10
 
 
 def test_a_dialogue_sees_the_image_and_itself_and_nothing_later(writer):
-    dialogues = [writer.write("ships", 0, np.zeros((0, 8))), writer.write("tanks", TANK, TWO)]
+    dialogues = [writer.write("ships", 0, *NOTHING), writer.write("tanks", TANK, TWO, CELLS)]
     cells = torch.arange(GRID * GRID)[None, :30]
     sheet = lay_out(writer, cells, [dialogues])
     prefix = len(writer.head) - 1 + 30
@@ -98,19 +113,20 @@ def test_drawn_tokens_of_the_cells_with_objects_are_always_among_those_shown():
     targets, tokens, cells = batch_of(np.random.default_rng(3), 4)
     assert tokens.shape[:2] == cells.shape
     for each, shown in zip(targets, cells, strict=True):
-        assert set(cell_of(each.numbers[:, :4])) <= set(shown.tolist())
+        assert set(each.cells) <= set(shown.tolist())
 
 
 def test_a_fresh_model_already_looks_from_a_thought_to_the_cells_of_its_category(writer):
     rng = np.random.default_rng(0)
     targets = draw_targets(rng)
     category = int(targets.category[0])
-    numbers = targets.numbers[targets.category == category]
+    asked = targets.category == category
+    numbers, where = targets.numbers[asked], targets.cells[asked]
     torch.manual_seed(0)
     model = build_model(writer.tokenizer)
     language = model.model.language_model
     language.set_attn_implementation("eager")
-    sheet = lay_out(writer, torch.arange(GRID * GRID)[None], [[writer.write("?", category, numbers)]])
+    sheet = lay_out(writer, torch.arange(GRID * GRID)[None], [[writer.write("?", category, numbers, where)]])
     embeds = model.get_input_embeddings()(sheet.ids)
     tokens = torch.from_numpy(draw_tokens(targets, rng))[None]
     embeds = torch.cat([embeds[:, : sheet.image.start], tokens, embeds[:, sheet.image.stop :]], dim=1)

@@ -48,6 +48,7 @@ CENTRE = slice(0, 24)
 COVER = slice(24, 48)
 LOUD = 3.0  # the one number that says what is here must not drown in the 128 that say where
 SOFT = 0.5  # height of the coordinates' codes
+ANSWERED = 0.42  # of LOUD: a cell that says more than this of a category is an answer to a question for it
 COORDINATES = slice(48, 48 + CODE * len(FIELDS))
 PLACE = slice(COORDINATES.stop, COORDINATES.stop + 48)
 PLACE_HEIGHT = 0.4
@@ -80,6 +81,17 @@ def coordinate_logits(tokens: Tensor) -> Tensor:
     blocks = tokens[..., COORDINATES].reshape(*tokens.shape[:-1], len(FIELDS), CODE)
     logits: Tensor = 2.0 / SOFT * blocks @ table().T.to(blocks)
     return logits
+
+
+def read_out(tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What image tokens (K, WIDTH) say: which of them (N,) answers which category (N,), with what numbers (N, 8) in 0..1000.
+
+    The language side's task and its measure: a faithful answer says these and no others, whatever is really there.
+    """
+    at, category = torch.nonzero(tokens[:, CENTRE][:, : len(CATEGORIES)] > ANSWERED * LOUD, as_tuple=True)
+    numbers = torch.tensor(NUMBERS)[coordinate_logits(tokens[at]).argmax(-1)]
+    sound = (numbers[:, 2:4] > numbers[:, :2]).all(1)
+    return at[sound], category[sound], numbers[sound]
 
 
 def soft_targets(values: Tensor, spread: float = 0.7) -> Tensor:

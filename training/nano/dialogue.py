@@ -1,6 +1,6 @@
 """Questions and answers as token ids: the same text that the product writes and parses, assembled without a tokenizer's pace."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,25 +9,25 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from t2s_agent.prompting.style import STYLES, PromptStyle
-from training.nano.codes import GRID, NUMBERS, STEP, cell_of
+from training.nano.codes import GRID, NUMBERS, STEP
 from training.nano.model import cell_text, opening, thought
 from training.nano.questions import CATEGORIES
 
-MOST_INSTANCES = 12  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended
+MOST_INSTANCES = 20  # in one answer, which then ends: 13 tokens each, and who remembers more than these repeats them
 _MARK = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The objects of an image that can be asked for, at most one a cell.
+    """The objects of an image that answer questions, of a category at most one a cell.
 
-    `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000. `known` are the
-    categories that the image's truth speaks of: of others nobody knows that they are absent.
+    `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000; `cells` (N,) are the
+    cells that say so.
     """
 
     category: NDArray[np.int64]
     numbers: NDArray[np.float64]
-    known: NDArray[np.int64] = field(default_factory=lambda: np.arange(len(CATEGORIES)))
+    cells: NDArray[np.int64]
 
 
 def boilerplate() -> list[str]:
@@ -96,13 +96,15 @@ class Writer:
             self._questions[text] = self._ids(text)
         return self._questions[text]
 
-    def write(self, question: str, category: int, numbers: NDArray[np.float64]) -> Dialogue:
-        """The dialogue in which `question` is understood as a category and answered with the rows of `numbers` (N, 8), as they come."""
+    def write(self, question: str, category: int, numbers: NDArray[np.float64], cells: NDArray[np.int64]) -> Dialogue:
+        """The dialogue in which `question` is understood as a category and answered with objects in the order given.
+
+        `numbers` (N, 8) and `cells` (N,) as in Targets; the first `MOST_INSTANCES` of them.
+        """
         ids = [*self._cached(question), *self._tail]
         answer_from = len(ids)
         ids += [self._thought[category], self._begin]
         steps = np.clip(np.round(numbers / STEP), 0, len(NUMBERS) - 1).astype(int)
-        cells = cell_of(numbers[:, :4])
         choices = []
         first, last = self._number_comma, self._number
         for index, (x1, y1, x2, y2, ax, ay, bx, by) in enumerate(steps[:MOST_INSTANCES]):
@@ -110,8 +112,7 @@ class Writer:
             choices.append((len(ids), tuple(names[cell] for cell in cells[index:])))
             ids += [names[cells[index]], self._open[category], first[x1], first[y1], first[x2], last[y2], self._points]
             ids += [first[ax], last[ay], self._next, first[bx], last[by], self._close]
-        if len(steps) <= MOST_INSTANCES:
-            ids += [self.end_id, self._stop]
+        ids += [self.end_id, self._stop]
         return Dialogue(torch.tensor(ids), answer_from, tuple(choices))
 
 
@@ -188,11 +189,11 @@ def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> She
     )
 
 
-def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[int, NDArray[np.float64]]:
-    """Draws a category to ask for, absent with `absent_share`, and the numbers of its objects (N, 8) in a drawn order."""
+def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[int, NDArray[np.int64]]:
+    """Draws a category to ask for, absent with `absent_share`, and which targets (N,) answer it, in a drawn order."""
     present = np.unique(targets.category)
-    absent = np.setdiff1d(targets.known, present)
+    absent = np.setdiff1d(np.arange(len(CATEGORIES)), present)
     if len(present) == 0 or (len(absent) and rng.random() < absent_share):
-        return int(rng.choice(absent)), np.zeros((0, 8))
+        return int(rng.choice(absent)), np.zeros(0, np.int64)
     wanted = int(rng.choice(present))
-    return wanted, rng.permutation(targets.numbers[targets.category == wanted])
+    return wanted, rng.permutation(np.flatnonzero(targets.category == wanted))

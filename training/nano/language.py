@@ -38,11 +38,11 @@ def understanding(
 ) -> tuple[Tensor, Sheet]:
     """Many questions about any category, answered by what is thought of them, beside a glimpse of each image."""
     few = torch.from_numpy(np.sort(rng.choice(tokens.shape[1], GLIMPSE, replace=False)))
-    nothing = np.zeros((0, 8))
+    nothing, none = np.zeros((0, 8)), np.zeros(0, np.int64)
     written = []
     for _ in targets:
         asked = rng.integers(len(CATEGORIES), size=questions)
-        written.append([writer.write(taught(CATEGORIES[c], rng), int(c), nothing).understood for c in asked])
+        written.append([writer.write(taught(CATEGORIES[c], rng), int(c), nothing, none).understood for c in asked])
     return tokens[:, few], lay_out(writer, cells[:, few], written)
 
 
@@ -54,14 +54,14 @@ def dialogues(
     for each in targets:
         row = []
         for _ in range(QUESTIONS):
-            category, numbers = ask(each, rng)
+            category, asked = ask(each, rng)
             name = CATEGORIES[category]
             question = pick(name, rng, held_out=True) if held_out else taught(name, rng)
             kind = list(EXTREMES)[rng.integers(len(EXTREMES))]
-            one = extreme(kind, numbers) if rng.random() < choosing_share else None
+            one = extreme(kind, each.numbers[asked]) if rng.random() < choosing_share else None
             if one is not None:
-                question, numbers = choosing(name, kind, rng, held_out=held_out), numbers[one : one + 1]
-            row.append(writer.write(question, category, numbers))
+                question, asked = choosing(name, kind, rng, held_out=held_out), asked[one : one + 1]
+            row.append(writer.write(question, category, each.numbers[asked], each.cells[asked]))
         written.append(row)
     return written
 
@@ -210,7 +210,12 @@ def export(run: Path, eye: Path, out: Path, *, other: Path | None = None, share:
 def work(options: argparse.Namespace) -> None:
     """One process of a training."""
     model, _, writer = start(options.run)
-    batch = lookup.batch_of if options.stage == "lookup" else Seen(options.seen).batch_of
+    drawn = 1.0 if options.stage == "lookup" else options.drawn
+    seen = Seen(options.seen) if options.stage == "read" else None
+
+    def batch(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
+        return seen.batch_of(rng, size) if seen and rng.random() >= drawn else lookup.batch_of(rng, size)
+
     train(
         model,
         writer,
@@ -233,6 +238,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="cores to train on")
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.seen wrote")
+    parser.add_argument(
+        "--drawn", type=float, default=0.25, help="read: share of steps with drawn tokens, so that nothing is lost"
+    )
     parser.add_argument("--eye", type=Path, default=Path("runs/eye"))
     parser.add_argument("--other", type=Path, help="export: a second run to average with")
     parser.add_argument("--share", type=float, default=0.5, help="export: of the second run in the mean")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.nano.codes import (
+    ANSWERED,
     CENTRE,
     COORDINATES,
     COVER,
@@ -44,7 +45,7 @@ def draw_targets(rng: np.random.Generator, *, most: int = 24) -> Targets:
     inside = rng.uniform(0.25, 0.75, (count, 4)) * np.tile(high - low, 2) + np.tile(low, 2)
     cells = cell_of(box)
     _, first = np.unique(cells, return_index=True)  # sorted by cell: reading order
-    return Targets(category[first], np.concatenate([box, inside], axis=1)[first])
+    return Targets(category[first], np.concatenate([box, inside], axis=1)[first], cells[first])
 
 
 def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.15) -> NDArray[np.float32]:
@@ -57,10 +58,15 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
         across = np.clip(np.minimum(edges + 1000 / GRID, x2) - np.maximum(edges, x1), 0, None) * GRID / 1000
         down = np.clip(np.minimum(edges + 1000 / GRID, y2) - np.maximum(edges, y1), 0, None) * GRID / 1000
         tokens[:, COVER.start + kind] += np.outer(down, across).ravel() * rng.uniform(0.5, 1.0)
-    cells = cell_of(targets.numbers[:, :4])
-    tokens[cells, CENTRE.start + targets.category] += LOUD * rng.uniform(0.75, 1.1, len(cells))
-    faint = rng.integers(0, _CELLS, 6)  # where the eye half believes in something: not to be answered
-    tokens[faint, CENTRE.start + rng.integers(0, len(CATEGORIES), 6)] += LOUD * rng.uniform(0, 0.3, 6)
+    cells = targets.cells
+    tokens[cells, CENTRE.start + targets.category] += LOUD * rng.uniform(ANSWERED + 0.05, 1.1, len(cells))
+    # where the eye half believes in something, next to what it is surer of too: not to be answered
+    faint = np.concatenate(
+        [rng.integers(0, _CELLS, 30), np.clip(cells + rng.choice([-GRID, -1, 1, GRID], len(cells)), 0, _CELLS - 1)]
+    )
+    half = np.concatenate([rng.integers(0, len(CATEGORIES), 30), targets.category])
+    height = LOUD * rng.uniform(0, ANSWERED - 0.05, len(faint))
+    tokens[faint, CENTRE.start + half] = np.maximum(tokens[faint, CENTRE.start + half], height)
     code = number_code(torch.from_numpy(targets.numbers)).flatten(1).numpy()
     tokens[cells, COORDINATES] += SOFT * code * rng.uniform(0.8, 1.05, (len(cells), 1))
     return np.asarray(tokens, dtype=np.float32)
@@ -75,7 +81,7 @@ def batch_of(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor
     targets, tokens, cells = [], [], []
     for _ in range(size):
         each = draw_targets(rng, most=min(shown // 2, 28))
-        own = cell_of(each.numbers[:, :4])
+        own = each.cells
         others = rng.permutation(np.setdiff1d(np.arange(_CELLS), own))[: shown - len(own)]
         part = np.sort(np.concatenate([own, others]))
         targets.append(each)

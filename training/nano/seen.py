@@ -1,5 +1,8 @@
 """What the trained eye sees of packed imagery, kept: stage three trains the language side on it without an eye's cost.
 
+No truth is kept: the language side learns to say what the eye says (`codes.read_out`), which it can, and not what the eye
+should have said, which it cannot know.
+
 python -m training.nano.seen --data runs/data/procedural --eye runs/eye --out runs/seen
 """
 
@@ -12,9 +15,9 @@ import torch
 from torch import Tensor
 
 from training.nano.beginning import start
-from training.nano.codes import GRID, WIDTH
+from training.nano.codes import GRID, WIDTH, read_out
 from training.nano.dialogue import Targets
-from training.nano.eye import Packed, Sample, centred, pixels_of, sample_of, see, zoomed
+from training.nano.eye import Packed, pixels_of, sample_of, see, zoomed
 
 
 class Seen:
@@ -22,36 +25,27 @@ class Seen:
 
     def __init__(self, folders: list[Path]) -> None:
         self._tokens = [np.load(folder / "tokens.npy", mmap_mode="r") for folder in folders]
-        self._objects = [np.load(folder / "objects.npy") for folder in folders]
-        self._first = [
-            np.searchsorted(o[:, 0], np.arange(len(t) + 1)) for o, t in zip(self._objects, self._tokens, strict=True)
-        ]
-        self._known = [np.unique(o[:, 1]).astype(int) for o in self._objects]
         sizes = np.array([len(t) for t in self._tokens], float)
         self._shares = sizes / sizes.sum()
 
     def batch_of(self, rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
-        """As `lookup.batch_of`, of all cells: objects, tokens (size, 196, 256), cells (size, 196)."""
-        targets, tokens = [], []
+        """As `lookup.batch_of`: what the tokens say, 64 to 196 of the tokens (size, K, 256) and the cells of these (size, K)."""
+        shown = int(rng.choice([64, 112, GRID * GRID], p=[0.35, 0.3, 0.35]))  # fewer are cheaper and teach the same
+        targets, tokens, cells = [], [], []
         for chosen in rng.choice(len(self._tokens), size, p=self._shares):
+            part = np.sort(rng.permutation(GRID * GRID)[:shown])
             index = int(rng.integers(len(self._tokens[chosen])))
-            first = self._first[chosen]
-            rows = self._objects[chosen][first[index] : first[index + 1]]
-            targets.append(Targets(rows[:, 1].astype(int), rows[:, 2:].astype(float), self._known[chosen]))
-            tokens.append(self._tokens[chosen][index])
-        cells = torch.arange(GRID * GRID).expand(size, -1)
-        return targets, torch.from_numpy(np.stack(tokens).astype(np.float32)), cells
-
-
-def targets_of(sample: Sample) -> Targets:
-    """The objects that can be asked for: one a cell, the largest, in reading order."""
-    _, things = centred(sample)
-    return Targets(sample.category[things], sample.numbers[things])
+            each = torch.from_numpy(self._tokens[chosen][index][part].astype(np.float32))
+            at, category, numbers = (found.numpy() for found in read_out(each))
+            targets.append(Targets(category, numbers.astype(float), part[at]))
+            tokens.append(each)
+            cells.append(torch.from_numpy(part))
+        return targets, torch.stack(tokens), torch.stack(cells)
 
 
 @torch.inference_mode()
 def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, seed: int = 0) -> None:
-    """Writes tokens.npy float16 (N, 196, 256) and objects.npy (M, 10): sample, category, numbers.
+    """Writes tokens.npy, float16 (N, 196, 256).
 
     Each of the first `images` is looked at `turns` times, each time turned or flipped and tinted at random.
     """
@@ -59,7 +53,6 @@ def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, see
     out.mkdir(parents=True, exist_ok=True)
     count = min(images, len(packed.images)) * turns
     tokens = np.lib.format.open_memmap(out / "tokens.npy", "w+", np.float16, (count, GRID * GRID, WIDTH))
-    rows = []
     for begin in range(0, count, 8):
         indexes = range(begin, min(begin + 8, count))
         samples = [sample_of(packed, i // turns, int(rng.integers(8))) for i in indexes]
@@ -67,10 +60,6 @@ def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, see
         with torch.autocast("cpu", torch.bfloat16):
             seen = see(visual, pixels_of(samples, rng, 0, 0, GRID))
         tokens[begin : begin + len(samples)] = seen.float().numpy()
-        for index, sample in zip(indexes, samples, strict=True):
-            targets = targets_of(sample)
-            rows += [[index, c, *n] for c, n in zip(targets.category, targets.numbers, strict=True)]
-    np.save(out / "objects.npy", np.array(rows, np.float32).reshape(-1, 10))
 
 
 def main() -> None:

@@ -1,0 +1,32 @@
+"""Greedy answers are judged by the cells that they name, as the product's own text gives them."""
+
+import numpy as np
+import pytest
+
+from t2s_agent.prompting.style import STYLES
+from training.nano.codes import cell_of
+from training.nano.dialogue import Writer, boilerplate
+from training.nano.judge import said
+from training.nano.model import build_tokenizer
+from training.nano.questions import CATEGORIES
+
+
+@pytest.fixture(scope="module")
+def writer():
+    return Writer(build_tokenizer(boilerplate()), STYLES["box_2_points"])
+
+
+def test_cells_and_boxes_are_read_from_an_answer_and_a_repetition_stays_one(writer):
+    numbers = np.array([[0, 0, 40, 40, 10, 10, 20, 20], [940, 950, 1000, 1000, 960, 960, 970, 980]], float)
+    numbers = numbers[[0, 1, 0]]
+    cells = cell_of(numbers[:, :4])
+    dialogue = writer.write("ships", CATEGORIES.index("ship"), numbers, cells)
+    found, boxes = said(writer.tokenizer.decode(dialogue.ids[dialogue.answer_from :]))
+    assert found == cells.tolist() == [0, 195, 0]
+    assert (boxes == numbers[:, :4]).all()
+
+
+def test_an_answer_without_instances_names_no_cell():
+    cells, boxes = said("<think>Looking for ship.</think>\n<answer>```json[]```</answer>")
+    assert cells == []
+    assert boxes.shape == (0, 4)

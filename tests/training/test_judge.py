@@ -5,7 +5,7 @@ import pytest
 
 from t2s_agent.prompting.style import STYLES
 from training.nano.codes import cell_of
-from training.nano.dialogue import Writer, boilerplate
+from training.nano.dialogue import Targets, Writer, boilerplate
 from training.nano.judge import said
 from training.nano.model import build_tokenizer
 from training.nano.questions import CATEGORIES
@@ -18,12 +18,12 @@ def writer():
 
 def test_cells_and_boxes_are_read_from_an_answer_and_a_repetition_stays_one(writer):
     numbers = np.array([[0, 0, 40, 40, 10, 10, 20, 20], [940, 950, 1000, 1000, 960, 960, 970, 980]], float)
-    numbers = numbers[[0, 1, 0]]
-    cells = cell_of(numbers[:, :4])
-    dialogue = writer.write("ships", CATEGORIES.index("ship"), numbers, cells)
+    ship = CATEGORIES.index("ship")
+    targets = Targets(np.array([ship, ship]), numbers, cell_of(numbers[:, :4]))
+    dialogue = writer.write("ships", ship, targets, np.array([0, 1, 0]))
     found, boxes = said(writer.tokenizer.decode(dialogue.ids[dialogue.answer_from :]))
-    assert found == cells.tolist() == [0, 195, 0]
-    assert (boxes == numbers[:, :4]).all()
+    assert found == [0, 195, 0]
+    assert (boxes == numbers[[0, 1, 0], :4]).all()
 
 
 def test_an_answer_without_instances_names_no_cell():

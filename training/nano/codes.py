@@ -9,7 +9,7 @@ without any language.
 | centre | 24 | one a category: `LOUD` where an object of it has the centre of its box in this cell, else 0 |
 | cover | 24 | one a category: the share of the cell that it covers |
 | x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code` at half height; 0 where none |
-| place | 48 | which cell this is: one drawn pattern a cell, as unlike all others as chance has it |
+| place | 48 | which cell this is: 16 for its row, 16 for its column, each orthogonal to all others, and 16 drawn ones |
 | one | 1 | always 1: what keys are measured against |
 | words' own | 31 | always 0: what the language side marks its own words with |
 """
@@ -52,6 +52,8 @@ ANSWERED = 0.42  # of LOUD: a cell that says more than this of a category is an 
 COORDINATES = slice(48, 48 + CODE * len(FIELDS))
 PLACE = slice(COORDINATES.stop, COORDINATES.stop + 48)
 PLACE_HEIGHT = 0.4
+ROW = slice(PLACE.start, PLACE.start + 16)
+COLUMN = slice(ROW.stop, ROW.stop + 16)
 ONE = PLACE.stop
 OWN = slice(ONE + 1, WIDTH)
 
@@ -71,9 +73,22 @@ def table() -> Tensor:
 
 @lru_cache(maxsize=1)
 def place_code() -> Tensor:
-    """The patterns of all cells in reading order, (GRID * GRID, 48): plus or minus `PLACE_HEIGHT`, drawn once for all."""
-    signs = np.random.default_rng(14).choice([-PLACE_HEIGHT, PLACE_HEIGHT], (GRID * GRID, PLACE.stop - PLACE.start))
-    return torch.from_numpy(signs.astype(np.float32))
+    """The patterns of all cells in reading order, (GRID * GRID, 48): plus or minus `PLACE_HEIGHT`.
+
+    A pattern of row and one of column, so that "the same row" and "further right" are sums, exactly; the drawn rest tells two cells
+    from the two others where their rows and columns cross.
+    """
+    row, column = torch.arange(GRID * GRID) // GRID, torch.arange(GRID * GRID) % GRID
+    joint = torch.from_numpy(np.random.default_rng(14).choice([-1.0, 1.0], (GRID * GRID, 16)).astype(np.float32))
+    return PLACE_HEIGHT * torch.cat([lines()[row], lines()[column], joint], dim=1)
+
+
+@lru_cache(maxsize=1)
+def lines() -> Tensor:
+    """Patterns of plus and minus 1, (15, 16), of the GRID rows or columns and, as the last, of one that is before all."""
+    pair = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
+    hadamard = torch.kron(pair, torch.kron(pair, torch.kron(pair, pair)))
+    return hadamard[1:]
 
 
 def coordinate_logits(tokens: Tensor) -> Tensor:
@@ -86,12 +101,25 @@ def coordinate_logits(tokens: Tensor) -> Tensor:
 def read_out(tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What image tokens (K, WIDTH) say: which of them (N,) answers which category (N,), with what numbers (N, 8) in 0..1000.
 
-    The language side's task and its measure: a faithful answer says these and no others, whatever is really there.
+    In the tokens' order. The language side's task and its measure: a faithful answer says these and no others, whatever is
+    really there.
     """
     at, category = torch.nonzero(tokens[:, CENTRE][:, : len(CATEGORIES)] > ANSWERED * LOUD, as_tuple=True)
     numbers = torch.tensor(NUMBERS)[coordinate_logits(tokens[at]).argmax(-1)]
     sound = (numbers[:, 2:4] > numbers[:, :2]).all(1)
     return at[sound], category[sound], numbers[sound]
+
+
+def decided(tokens: Tensor) -> Tensor:
+    """Tokens (..., WIDTH) as they would be if the eye made up its mind: of a category surely nothing or surely something.
+
+    What a cell says of an answer varies by a factor of two with how sure the eye is, and the language side, which has to find
+    the next of several by its place, takes the loudest instead.
+    """
+    share = tokens[..., CENTRE] / LOUD
+    sure = torch.sigmoid((share - ANSWERED) / 0.02)
+    made = sure * (0.8 + 0.1 * share) + (1 - sure) * torch.where(share > 0, 0.4 * share, share)
+    return torch.cat([LOUD * made, tokens[..., CENTRE.stop :]], dim=-1)
 
 
 def soft_targets(values: Tensor, spread: float = 0.7) -> Tensor:

@@ -13,13 +13,13 @@ from training.nano.codes import GRID, NUMBERS, STEP
 from training.nano.model import cell_text, opening, thought
 from training.nano.questions import CATEGORIES
 
-MOST_INSTANCES = 20  # in one answer, which then ends: 13 tokens each, and who remembers more than these repeats them
+MOST_INSTANCES = 16  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended
 _MARK = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The objects of an image that answer questions, of a category at most one a cell.
+    """The objects of an image that answer questions, of a category at most one a cell, in reading order of the cells.
 
     `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000; `cells` (N,) are the
     cells that say so.
@@ -42,20 +42,15 @@ def boilerplate() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One question with its answer: `ids` (L,) follow the image; the answer, which alone is trained, begins at `answer_from`.
-
-    `choices` are the places in `ids` where any of several tokens would be right, with these: which object comes next is
-    free, so that an answer need not be learned as an order.
-    """
+    """One question with its answer: `ids` (L,) follow the image; the answer, which alone is trained, begins at `answer_from`."""
 
     ids: Tensor
     answer_from: int
-    choices: tuple[tuple[int, tuple[int, ...]], ...]
 
     @property
     def understood(self) -> "Dialogue":
         """The dialogue up to what is thought: it asks only what is meant, which needs no image."""
-        return Dialogue(self.ids[: self.answer_from + 1], self.answer_from, ())
+        return Dialogue(self.ids[: self.answer_from + 1], self.answer_from)
 
 
 class Writer:
@@ -81,9 +76,9 @@ class Writer:
         self._thought = [self._id(thought(name)) for name in CATEGORIES]
         self.opening_ids = torch.tensor(self._open)
         self.thought_ids = torch.tensor(self._thought)
-        self._cell = [
-            [self._id(cell_text(cell, first=first)) for cell in range(GRID * GRID)] for first in (True, False)
-        ]
+        cells = [[self._id(cell_text(cell, first=first)) for cell in range(GRID * GRID)] for first in (True, False)]
+        self.cell_ids = torch.tensor(cells)
+        self._cell = cells
 
     def _id(self, piece: str) -> int:
         return int(self.tokenizer.convert_tokens_to_ids(piece))
@@ -96,24 +91,23 @@ class Writer:
             self._questions[text] = self._ids(text)
         return self._questions[text]
 
-    def write(self, question: str, category: int, numbers: NDArray[np.float64], cells: NDArray[np.int64]) -> Dialogue:
-        """The dialogue in which `question` is understood as a category and answered with objects in the order given.
+    def write(self, question: str, category: int, targets: Targets, asked: NDArray[np.int64]) -> Dialogue:
+        """The dialogue in which `question` is understood as a category and answered with the targets `asked` (N,), in this order.
 
-        `numbers` (N, 8) and `cells` (N,) as in Targets; the first `MOST_INSTANCES` of them.
+        At most the first `MOST_INSTANCES` of them.
         """
         ids = [*self._cached(question), *self._tail]
         answer_from = len(ids)
         ids += [self._thought[category], self._begin]
-        steps = np.clip(np.round(numbers / STEP), 0, len(NUMBERS) - 1).astype(int)
-        choices = []
+        steps = np.clip(np.round(targets.numbers[asked] / STEP), 0, len(NUMBERS) - 1).astype(int)
         first, last = self._number_comma, self._number
         for index, (x1, y1, x2, y2, ax, ay, bx, by) in enumerate(steps[:MOST_INSTANCES]):
-            names = self._cell[min(index, 1)]
-            choices.append((len(ids), tuple(names[cell] for cell in cells[index:])))
-            ids += [names[cells[index]], self._open[category], first[x1], first[y1], first[x2], last[y2], self._points]
+            ids += [self._cell[min(index, 1)][targets.cells[asked[index]]], self._open[category]]
+            ids += [first[x1], first[y1], first[x2], last[y2], self._points]
             ids += [first[ax], last[ay], self._next, first[bx], last[by], self._close]
-        ids += [self.end_id, self._stop]
-        return Dialogue(torch.tensor(ids), answer_from, tuple(choices))
+        if len(steps) <= MOST_INSTANCES:
+            ids += [self.end_id, self._stop]
+        return Dialogue(torch.tensor(ids), answer_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +116,7 @@ class Sheet:
 
     `ids` (B, L); `places` (3, B, L), Qwen3-VL's rows of positions; `mask` bool (B, 1, L, L): a dialogue sees the image and
     itself. `image` is where the image's tokens stand. `at` (M, 2) are the row and place before each answer token, `wanted`
-    (M,) these tokens, `choice` (M,) the row in `allowed` (C, W), padded with -1, of what would do as well, or -1.
+    (M,) these tokens.
     """
 
     ids: Tensor
@@ -131,8 +125,6 @@ class Sheet:
     image: slice
     at: Tensor
     wanted: Tensor
-    choice: Tensor
-    allowed: Tensor
 
 
 def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> Sheet:
@@ -155,8 +147,6 @@ def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> She
     after = start + GRID + prefix - start - count
     at: list[tuple[int, int]] = []
     wanted: list[int] = []
-    choice: list[int] = []
-    allowed: list[tuple[int, ...]] = []
     for row, dialogues in enumerate(written):
         begin = prefix
         for number, dialogue in enumerate(dialogues, 1):
@@ -164,36 +154,21 @@ def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> She
             ids[row, begin:end] = dialogue.ids
             places[:, row, begin:end] = torch.arange(len(dialogue.ids)) + after
             part[row, begin:end] = number
-            free = dict(dialogue.choices)
             for place in range(dialogue.answer_from, len(dialogue.ids)):
                 at.append((row, begin + place - 1))
                 wanted.append(int(dialogue.ids[place]))
-                choice.append(len(allowed) if place in free else -1)
-                if place in free:
-                    allowed.append(free[place])
             begin = end
     order = torch.arange(longest)
     seen = (part[:, None, :] == 0) | (part[:, None, :] == part[:, :, None])
     mask = (seen & (order[None, :] <= order[:, None]))[:, None]
-    widest = max((len(each) for each in allowed), default=1)
-    table = torch.tensor([[*each, *[-1] * (widest - len(each))] for each in allowed] or [[-1]])
-    return Sheet(
-        ids,
-        places,
-        mask,
-        slice(start, start + count),
-        torch.tensor(at),
-        torch.tensor(wanted),
-        torch.tensor(choice),
-        table,
-    )
+    return Sheet(ids, places, mask, slice(start, start + count), torch.tensor(at), torch.tensor(wanted))
 
 
 def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[int, NDArray[np.int64]]:
-    """Draws a category to ask for, absent with `absent_share`, and which targets (N,) answer it, in a drawn order."""
+    """Draws a category to ask for, absent with `absent_share`, and which targets (N,) answer it."""
     present = np.unique(targets.category)
     absent = np.setdiff1d(np.arange(len(CATEGORIES)), present)
     if len(present) == 0 or (len(absent) and rng.random() < absent_share):
         return int(rng.choice(absent)), np.zeros(0, np.int64)
     wanted = int(rng.choice(present))
-    return wanted, rng.permutation(np.flatnonzero(targets.category == wanted))
+    return wanted, np.flatnonzero(targets.category == wanted)

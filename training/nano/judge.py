@@ -20,7 +20,6 @@ from transformers import Qwen3VLForConditionalGeneration
 from t2s_agent.models import Models, nano_folder
 from t2s_agent.settings import load_settings
 from training.nano.codes import GRID, read_out
-from training.nano.dialogue import MOST_INSTANCES
 from training.nano.evaluate import Case, cases, view_of
 from training.nano.eye import see
 from training.nano.pack import coco, procedural
@@ -58,10 +57,8 @@ def judged(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[s
         once = set(cells)
         repeats.append(len(cells) - len(once))
         good = once & set(true)
-        right, spoken, there = right + len(good), spoken + len(once), there + min(len(true), MOST_INSTANCES)
-        faithful.append(
-            once == set(true) or (len(true) > MOST_INSTANCES and good == once and len(once) == MOST_INSTANCES)
-        )
+        right, spoken, there = right + len(good), spoken + len(once), there + len(true)
+        faithful.append(once == set(true))
         off += [np.abs(box - true[cell][:4]).mean() for cell, box in zip(cells, boxes, strict=True) if cell in true]
     return {
         "category named": float(np.mean(named)),

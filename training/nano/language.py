@@ -9,7 +9,7 @@ A run goes on where it stopped: the folder holds weights, optimizer, step and ra
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from training.nano import lookup, parallel
 from training.nano.beginning import start
 from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
-from training.nano.model import save
+from training.nano.model import save, silent_of
 from training.nano.questions import CATEGORIES, pick, taught
 from training.nano.questions_choosing import EXTREMES, choosing, extreme
 from training.nano.seen import Seen
@@ -38,11 +38,11 @@ def understanding(
 ) -> tuple[Tensor, Sheet]:
     """Many questions about any category, answered by what is thought of them, beside a glimpse of each image."""
     few = torch.from_numpy(np.sort(rng.choice(tokens.shape[1], GLIMPSE, replace=False)))
-    nothing, none = np.zeros((0, 8)), np.zeros(0, np.int64)
+    none = np.zeros(0, np.int64)
     written = []
-    for _ in targets:
+    for each in targets:
         asked = rng.integers(len(CATEGORIES), size=questions)
-        written.append([writer.write(taught(CATEGORIES[c], rng), int(c), nothing, none).understood for c in asked])
+        written.append([writer.write(taught(CATEGORIES[c], rng), int(c), each, none).understood for c in asked])
     return tokens[:, few], lay_out(writer, cells[:, few], written)
 
 
@@ -61,7 +61,7 @@ def dialogues(
             one = extreme(kind, each.numbers[asked]) if rng.random() < choosing_share else None
             if one is not None:
                 question, asked = choosing(name, kind, rng, held_out=held_out), asked[one : one + 1]
-            row.append(writer.write(question, category, each.numbers[asked], each.cells[asked]))
+            row.append(writer.write(question, category, each, asked))
         written.append(row)
     return written
 
@@ -80,9 +80,9 @@ def forward(model: Qwen3VLForConditionalGeneration, tokens: Tensor, sheet: Sheet
 def loss_of(
     model: Qwen3VLForConditionalGeneration, writer: Writer, tokens: Tensor, sheet: Sheet
 ) -> tuple[Tensor, dict[str, float]]:
-    """Cross entropy over the answers; a number's target is a Gaussian over its neighbours, a cell's any that is left.
+    """Cross entropy over the answers; a number's target is a Gaussian over its neighbours.
 
-    The figures, all teacher forced: loss; share of categories, of cells and of other words that are right; how often an answer
+    The figures, all teacher-forced: loss; share of categories, of cells and of other words that are right; how often an answer
     that ought to end does; mean error of the numbers (0..1000).
     """
     logits = forward(model, tokens, sheet) @ model.get_input_embeddings().weight.float().T
@@ -91,12 +91,9 @@ def loss_of(
     loss = -log_p.gather(1, wanted[:, None])[:, 0]
     guess = logits.detach().argmax(-1)
     figures = {}
-    free = sheet.choice >= 0
-    if free.any():
-        allowed = sheet.allowed[sheet.choice[free]]
-        among = log_p[free].gather(1, allowed.clamp(min=0)).masked_fill(allowed < 0, -torch.inf)
-        loss = loss.masked_scatter(free, -among.logsumexp(-1))
-        figures["cell"] = float((guess[free, None] == allowed).any(1).float().mean())
+    is_cell = torch.isin(wanted, writer.cell_ids)
+    if is_cell.any():
+        figures["cell"] = float((guess[is_cell] == wanted[is_cell]).float().mean())
     which = torch.full((logits.shape[1],), -1)
     which[writer.number_ids] = torch.arange(len(NUMBERS)).expand(2, -1)
     number = which[wanted]
@@ -112,14 +109,29 @@ def loss_of(
     right = (guess == wanted).float()
     figures["thought"] = float(right[is_thought].mean())
     figures["end"] = float(right[is_end].mean()) if is_end.any() else float("nan")
-    figures["words"] = float(right[~is_number & ~free & ~is_thought & ~is_end].mean())
+    figures["words"] = float(right[~is_number & ~is_cell & ~is_thought & ~is_end].mean())
     # choosing, understanding and ending decide; one object missed costs more than one looked at twice
     weight = torch.where(
-        is_number, 0.5, torch.where(free, 1.5, torch.where(is_thought, 1.0, torch.where(is_end, 0.7, 0.3)))
+        is_number, 0.5, torch.where(is_cell, 4.0, torch.where(is_thought, 1.0, torch.where(is_end, 0.7, 0.3)))
     )
     total = (loss * weight).sum() / weight.sum()
     figures["loss"] = float(total.detach())
     return total, figures
+
+
+@torch.no_grad()
+def measure(
+    model: Qwen3VLForConditionalGeneration, writer: Writer, batch: Batch, *, steps: int = 6
+) -> dict[str, float]:
+    """The figures of `loss_of` for questions in held-out phrasings, the same at each call."""
+    rng = np.random.default_rng(1)
+    sums: dict[str, list[float]] = {}
+    for _ in range(steps):
+        targets, tokens, cells = batch(rng, 8)
+        sheet = lay_out(writer, cells, dialogues(targets, writer, rng, choosing_share=0, held_out=True))
+        for name, value in loss_of(model, writer, tokens, sheet)[1].items():
+            sums.setdefault(name, []).append(value)
+    return {name: float(np.nanmean(values)) for name, values in sums.items()}
 
 
 def train(
@@ -128,6 +140,7 @@ def train(
     batch: Batch,
     run: Path,
     *,
+    test: Batch,
     minutes: float,
     size: int = 16,
     peak: float = 1e-3,
@@ -135,13 +148,16 @@ def train(
     understand_every: int = 3,
     seed: int = 0,
 ) -> None:
-    """Trains the language side for `minutes` from where `run` stopped; saves every two minutes.
+    """Trains the language side for `minutes` from where `run` stopped; saves every two minutes, with figures on `test`.
 
-    Each process draws its own `size` images a step; the first one prints and saves.
+    Each process draws its own `size` images a step; the first one prints, measures and saves.
     """
     language = model.model.language_model
     weights = list(language.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
+    words = [language.embed_tokens.weight, language.norm.weight]
+    groups = [{"params": words}, {"params": list(language.layers.parameters())}]
+    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
+    silent = silent_of(language)
     step, rank = 0, parallel.rank()
     state = run / "state.pt"
     if state.exists():
@@ -155,9 +171,11 @@ def train(
     spent = 0.0
     sums: dict[str, list[float]] = {}
     while spent < minutes:
-        rate = peak * min(1.0, (step + 1) / 60) * max(0.05, 1 - max(0.0, spent / minutes - 0.5) * 2)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        rate = peak * max(0.05, 1 - max(0.0, spent / minutes - 0.5) * 2)
+        # words first: until they say what the circuits know, all that reaches the layers is noise that unlearns it
+        for group, warm in zip(optimizer.param_groups, (60, 600), strict=True):
+            group["lr"] = rate * min(1.0, (step + 1) / warm)
+        optimizer.param_groups[1]["lr"] *= 0.5
         targets, tokens, cells = batch(rng, size)
         if step % understand_every == 0:
             tokens, sheet = understanding(targets, tokens, cells, writer, rng)
@@ -166,6 +184,9 @@ def train(
         loss, figures = loss_of(model, writer, tokens, sheet)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        for weight, mask in silent:
+            assert weight.grad is not None
+            weight.grad[mask] = 0.0
         spent = parallel.averaged(weights, (time.monotonic() - started) / 60)
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
@@ -174,14 +195,18 @@ def train(
             sums.setdefault(name, []).append(value)
         now = time.monotonic()
         if rank == 0 and now - said > 30:
-            words = "  ".join(f"{name} {np.nanmean(values):.3f}" for name, values in sums.items())
-            print(f"{spent:6.1f} min  step {step}  {words}", flush=True)
+            _say(f"{spent:6.1f} min  step {step}", {name: float(np.nanmean(values)) for name, values in sums.items()})
             sums, said = {}, now
         if rank == 0 and now - saved > 120:
             _save(state, language, optimizer, step)
-            saved = now
+            _say("        test", measure(model, writer, test))
+            saved = time.monotonic()
     if rank == 0:
         _save(state, language, optimizer, step)
+
+
+def _say(begin: str, figures: Mapping[str, float]) -> None:
+    print(begin, *(f"{name} {value:.3f}" for name, value in sorted(figures.items())), sep="  ", flush=True)
 
 
 def _save(state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -221,6 +246,7 @@ def work(options: argparse.Namespace) -> None:
         writer,
         batch,
         options.run,
+        test=Seen(options.test).batch_of if options.test else lookup.batch_of,
         minutes=options.minutes,
         size=options.size,
         peak=options.peak,
@@ -240,6 +266,9 @@ def main() -> None:
     parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.seen wrote")
     parser.add_argument(
         "--drawn", type=float, default=0.25, help="read: share of steps with drawn tokens, so that nothing is lost"
+    )
+    parser.add_argument(
+        "--test", type=Path, nargs="*", default=[], help="such folders to measure on; drawn tokens without"
     )
     parser.add_argument("--eye", type=Path, default=Path("runs/eye"))
     parser.add_argument("--other", type=Path, help="export: a second run to average with")

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.nano.codes import (
-    ANSWERED,
     CENTRE,
     COORDINATES,
     COVER,
@@ -24,6 +23,7 @@ from training.nano.codes import (
     cell_of,
     number_code,
     place_code,
+    read_out,
 )
 from training.nano.dialogue import Targets
 from training.nano.questions import CATEGORIES
@@ -59,17 +59,23 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
         down = np.clip(np.minimum(edges + 1000 / GRID, y2) - np.maximum(edges, y1), 0, None) * GRID / 1000
         tokens[:, COVER.start + kind] += np.outer(down, across).ravel() * rng.uniform(0.5, 1.0)
     cells = targets.cells
-    tokens[cells, CENTRE.start + targets.category] += LOUD * rng.uniform(ANSWERED + 0.05, 1.1, len(cells))
+    tokens[cells, CENTRE.start + targets.category] += LOUD * rng.uniform(0.6, 1.0, len(cells))
     # where the eye half believes in something, next to what it is surer of too: not to be answered
     faint = np.concatenate(
         [rng.integers(0, _CELLS, 30), np.clip(cells + rng.choice([-GRID, -1, 1, GRID], len(cells)), 0, _CELLS - 1)]
     )
     half = np.concatenate([rng.integers(0, len(CATEGORIES), 30), targets.category])
-    height = LOUD * rng.uniform(0, ANSWERED - 0.05, len(faint))
+    height = LOUD * rng.uniform(0, 0.25, len(faint))
     tokens[faint, CENTRE.start + half] = np.maximum(tokens[faint, CENTRE.start + half], height)
     code = number_code(torch.from_numpy(targets.numbers)).flatten(1).numpy()
     tokens[cells, COORDINATES] += SOFT * code * rng.uniform(0.8, 1.05, (len(cells), 1))
     return np.asarray(tokens, dtype=np.float32)
+
+
+def targets_of(tokens: Tensor, cells: NDArray[np.int64]) -> Targets:
+    """What image tokens (K, 256) of the cells (K,) say."""
+    at, category, numbers = (found.numpy() for found in read_out(tokens))
+    return Targets(category, numbers.astype(float), cells[at])
 
 
 def batch_of(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
@@ -84,7 +90,8 @@ def batch_of(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor
         own = each.cells
         others = rng.permutation(np.setdiff1d(np.arange(_CELLS), own))[: shown - len(own)]
         part = np.sort(np.concatenate([own, others]))
-        targets.append(each)
-        tokens.append(draw_tokens(each, rng)[part])
-        cells.append(part)
-    return targets, torch.from_numpy(np.stack(tokens)), torch.from_numpy(np.stack(cells))
+        drawn = torch.from_numpy(draw_tokens(each, rng)[part])
+        targets.append(targets_of(drawn, part))
+        tokens.append(drawn)
+        cells.append(torch.from_numpy(part))
+    return targets, torch.stack(tokens), torch.stack(cells)

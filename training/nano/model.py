@@ -4,22 +4,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from training.nano.codes import (
+    ANSWERED,
     CELL,
     CENTRE,
+    COLUMN,
     COORDINATES,
     COVER,
     GRID,
+    LOUD,
     NUMBERS,
     ONE,
     OWN,
     PLACE,
+    PLACE_HEIGHT,
+    ROW,
     SIDE,
     WIDTH,
+    lines,
     place_code,
     table,
 )
@@ -59,7 +66,9 @@ def opening(category: str) -> str:
     return f'"label": "{category}", "bbox_2d": ['
 
 
-HEAD = 64  # width of an attention head of the language side
+HEAD = 96  # width of an attention head of the language side
+AN_OBJECT = 12  # tokens from the cell that an object begins with to the one that closes it
+_THETA = 1e10
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -118,8 +127,8 @@ def build_model(
         "max_position_embeddings": 4096,
         "rope_parameters": {
             "rope_type": "default",
-            "rope_theta": 1e10,  # six of 32 pairs tell near positions apart; the others hardly turn and are free for content
-            "mrope_section": [12, 10, 10],
+            "rope_theta": _THETA,  # few of 48 pairs tell near positions apart; the others hardly turn and are free for content
+            "mrope_section": [16, 16, 16],
             "mrope_interleaved": True,
         },
         "tie_word_embeddings": True,
@@ -155,9 +164,7 @@ def build_model(
         _start_words(model.get_input_embeddings().weight, tokenizer)
         for layer in model.model.language_model.layers:
             for projection in (layer.self_attn.o_proj, layer.mlp.down_proj):
-                projection.weight.mul_(0.2)  # a fresh layer must not drown what the tokens say
-                for block in (ASKED, PLACE, OWN):
-                    projection.weight[block] = 0.0
+                projection.weight.zero_()  # a fresh layer must not drown what the tokens say
         _start_circuits(model.model.language_model.layers)
         model.model.language_model.norm.weight.fill_(
             0.25
@@ -188,8 +195,11 @@ def show_cells(weight: torch.Tensor) -> None:
 
 
 # Numbers of a word that are the words' own: what kind of word it is, and the number that it stands for.
-IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE, FOUND = range(OWN.start, OWN.start + 5)
+IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE, FOUND, IS_START = range(OWN.start, OWN.start + 6)
 SPOKEN = slice(WIDTH - 16, WIDTH)
+LAST = slice(COORDINATES.start, COORDINATES.start + 32)  # of a word that may choose: row and column that were said last
+LAST_ROW = slice(LAST.start, LAST.start + 16)
+LAST_COLUMN = slice(LAST_ROW.stop, LAST.stop)
 ASKED = COVER  # a word's numbers there say which category is asked for; not those of `centre`, or words would be found as cells are
 
 
@@ -220,73 +230,192 @@ def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> No
         answer += cells
     weight[ids(["]```</answer>"]), FOUND] = -1.0
     weight[ids(answer), IN_ANSWER] = 2.0
-    weight[ids(["\n<answer>```json[", "]]}"]), MAY_CHOOSE] = 3.0
+    choosing = ids(["\n<answer>```json[", "]]}"])
+    weight[choosing, MAY_CHOOSE] = 3.0
+    weight[choosing, FOUND] = 3.0
+    weight[ids(["<|im_start|>"]), IS_START] = 3.0
+    weight[ids(["<|im_start|>"]), COORDINATES] = 0.0  # who looks at it reads nothing
+    weight[choosing, LAST] = 0.0
+    weight[choosing[0], LAST_ROW] = 1.2 * lines()[-1]  # before all rows
 
 
-_SLOW = [*range(9, 32), *range(41, 64)]  # numbers of a head whose rotary pairs hardly turn within an answer
-_TURNING = range(1, 6)  # pairs that tell how far back a word stands, best within a dozen
+_SLOW = [
+    n for pair in range(47, 13, -1) for n in (pair, pair + 48)
+]  # numbers of a head that hardly turn within an answer
+_TURNING = range(2, 8)  # pairs that tell how far back a word stands, best within a dozen
+_SURE = 2.6  # of the heads that choose: how sharply they look
+_FIRM = (
+    8.0  # queries and keys are normalised: this does not say how loud they are, but how slowly training changes them
+)
 
 
 def _start_circuits(layers: Any) -> None:
-    """Heads that begin with a task: bring the category, find cells, read a cell, remember what was said.
+    """Heads that begin with a task: bring the category, read a cell, remember the last one, find the next one in reading order.
 
     Without such a start no run of ours found the way from a question to a cell within half an hour. Training goes on from it: every
-    weight is free. Queries and keys share a projection (q = k) where like looks for like; `ONE` in a key is what a faint
-    match is weighed against, since heads are normalised.
+    weight is free. `ONE` in a key is what a faint match is weighed against, since heads are normalised.
     """
-
-    def head(
-        layer: int, index: int, q: dict[int, list[int]], k: dict[int, list[int]], one: float = 0.0, mute: float = 0.0
-    ) -> slice:
-        attention = layers[layer].self_attn
-        rows = slice(index * HEAD, (index + 1) * HEAD)
-        for projection, wires in ((attention.q_proj, q), (attention.k_proj, k)):
-            projection.weight[rows] = 0
-            for source, places in wires.items():
-                for place in places:
-                    projection.weight[index * HEAD + place, source] = 1.0
-        # what has nothing to look for looks at all that is nothing special
-        attention.q_proj.weight[index * HEAD + _SLOW[-1], ONE] += 0.3
-        attention.k_proj.weight[index * HEAD + _SLOW[-1], ONE] += one
-        attention.k_proj.weight[index * HEAD + _SLOW[-1], IN_ANSWER] += mute
-        attention.v_proj.weight[rows] = 0
-        attention.o_proj.weight[:, rows] = 0
-        return rows
-
-    def carry(layer: int, rows: slice, source: slice, into: slice, gain: float = 1.0) -> None:
-        width = source.stop - source.start
-        attention = layers[layer].self_attn
-        attention.v_proj.weight[rows][:width, source] = torch.eye(width)
-        attention.o_proj.weight[into, rows.start : rows.start + width] = torch.eye(width) * gain
-
-    asked = {ASKED.start + n: [_SLOW[n]] for n in range(len(CATEGORIES))}
-    there = {CENTRE.start + n: [_SLOW[n]] for n in range(len(CATEGORIES))}
-    place = {PLACE.start + n: [_SLOW[n]] for n in range(len(_SLOW) - 1)}
-    first_half = slice(COORDINATES.start, COORDINATES.start + HEAD)
-    second_half = slice(COORDINATES.start + HEAD, COORDINATES.stop)
-    recent = [*_TURNING, _SLOW[0]]
     for layer in layers:
         layer.self_attn.q_norm.weight.fill_(1.7)
         layer.self_attn.k_norm.weight.fill_(1.7)
-    carry(0, head(0, 0, {IN_ANSWER: [_SLOW[0]]}, {IS_THOUGHT: [_SLOW[0]]}, one=1.0), ASKED, ASKED)
-    for index, half in ((1, first_half), (2, second_half)):  # a cell's word reads the cell
-        rows = head(0, index, place, {**place, IS_CELL: [_SLOW[-1]]}, one=0.2)
-        carry(0, rows, half, half)
-    for index, half in ((0, first_half), (1, second_half)):  # all that follows reads the word
-        rows = head(1, index, {IN_ANSWER: recent}, {IS_CELL: recent}, one=1.0)
-        carry(1, rows, half, half)
-    # where nothing was said yet, the answer's own first words are looked at, not all of the image
-    said = head(1, 2, {MAY_CHOOSE: [_SLOW[0], _SLOW[1]]}, {IS_CELL: [_SLOW[0]], IN_ANSWER: [_SLOW[1]]}, one=1.0)
-    carry(1, said, PLACE, PLACE, gain=-4.0)
-    # What is asked for and was not said yet: its place, and whether there is anything at all. Of a place, half of the
-    # pattern has to do: a head holds no more. The second look begins from what the first one found.
-    half_place = {PLACE.start + n: [_SLOW[20 + n]] for n in range(len(_SLOW) - 21)}
-    for layer in (2, 3):
-        found = head(layer, 3, asked | half_place, there | half_place, one=1.5, mute=15.0)
-        carry(layer, found, PLACE, PLACE)
-        attention = layers[layer].self_attn
-        attention.v_proj.weight[found.start + HEAD - 1, CENTRE] = 1.0
-        attention.o_proj.weight[FOUND, found.start + HEAD - 1] = 1.0
+    recent = {place: [place] for place in _TURNING}
+    names = range(len(CATEGORIES))
+
+    asks = _Head(layers[0], 0)
+    asks.look({IN_ANSWER: 1.0}, {IS_THOUGHT: 1.0}, at=0)
+    asks.against(1.0)
+    asks.carry(ASKED, ASKED)
+    halves = (slice(COORDINATES.start, COORDINATES.start + 64), slice(COORDINATES.start + 64, COORDINATES.stop))
+    for index, half in enumerate(halves, 1):  # a cell's word reads the cell
+        reads = _Head(layers[0], index)
+        for at, number in enumerate(range(PLACE.start, PLACE.stop)):
+            reads.look({number: 1.0}, {number: 1.0}, at=at)
+        reads.look({}, {IS_CELL: 1.0}, at=-1)
+        reads.look({MAY_CHOOSE: 2.0}, {IS_START: 1.0}, at=-3)  # there the block is LAST's
+        reads.against(0.2)
+        reads.carry(half, half)
+    _sharpen(layers[0].mlp)
+    for index, half in enumerate(halves):  # all that follows reads the word
+        reads = _Head(layers[1], index)
+        for at in recent:
+            reads.look({IN_ANSWER: 1.0, MAY_CHOOSE: -2 / 3}, {IS_CELL: 1.0}, turning=at)
+        reads.look({IN_ANSWER: 1.0, MAY_CHOOSE: -2 / 3}, {IS_CELL: 1.0}, at=0)
+        reads.look({MAY_CHOOSE: 2.0}, {IS_START: 1.0}, at=-3)
+        reads.against(1.0)
+        reads.carry(half, half)
+    last = _Head(layers[1], 2)
+    for at in range(10):
+        turn = AN_OBJECT * _THETA ** (-at / (HEAD // 2))
+        last.look({MAY_CHOOSE: float(np.cos(turn))}, {IS_CELL: 1.0}, turning=at)
+        last.look({MAY_CHOOSE: -float(np.sin(turn))}, {}, turning=at + HEAD // 2)
+    last.look({MAY_CHOOSE: 2.0}, {IS_CELL: 1.0, MAY_CHOOSE: 1.0}, at=0)  # itself, where nothing was said yet
+    last.against(1.5)
+    last.carry(slice(ROW.start, COLUMN.stop), LAST, 3.0)
+
+    for layer in layers[2:]:
+        layer.self_attn.q_norm.weight.fill_(_SURE)
+        layer.self_attn.k_norm.weight.fill_(_SURE)
+    here, below, sharp = _Head(layers[2], 2), _Head(layers[2], 3), _Head(layers[3], 3)
+    for head, height in ((here, 1.5), (below, 0.9), (sharp, 0.6)):
+        for at in names:
+            head.look({ASKED.start + at: height / _ASKED}, {CENTRE.start + at: 1 / _SHARP}, at=at)
+        head.look({ONE: 6.0, MAY_CHOOSE: -2.0}, {IS_START: 1.0}, at=-3)  # nobody else finds anything
+        head.look({}, {IN_ANSWER: 10.0}, at=-1)
+    rows, columns = range(20, 34), range(34, 48)
+    # further right in the row of the last one
+    for n, at in enumerate(rows):
+        here.look(_line(LAST_ROW, n, 1 / _LAST), _line(ROW, n, 1 / PLACE_HEIGHT), at=at)
+    for n, at in enumerate(columns):
+        here.look(_line(LAST_COLUMN, n, 1 / 0.7 / _LAST), _beyond(COLUMN, n, 0.35), at=at)
+    here.look({ONE: -1.0}, _along(COLUMN, 0.6), at=48)
+    here.nothing(1.45)
+    here.carry(PLACE, PLACE, 3.0)
+    # in the next row that has any
+    for n, at in zip(range(-1, GRID - 1), rows, strict=True):
+        below.look(_line(LAST_ROW, n, 1 / 0.7 / _LAST), _beyond(ROW, n, 0.35), at=at)
+    below.look({ONE: -1.0}, _along(ROW, 0.9), at=48)
+    below.look({ONE: -1.0}, _along(COLUMN, 0.1), at=49)
+    below.nothing(0.6)
+    below.carry(PLACE, PLACE, 1.5)
+    # of what both found, the first
+    for n, at in enumerate(rows):
+        sharp.look(_line(ROW, n, 1.2 / _FOUND), _line(ROW, n, 1 / PLACE_HEIGHT), at=at)
+    for n, at in enumerate(columns):
+        sharp.look(_line(COLUMN, n, 1.2 / _FOUND), _line(COLUMN, n, 1 / PLACE_HEIGHT), at=at)
+    sharp.look({ONE: -1.0}, _along(COLUMN, 0.4), at=48)
+    sharp.nothing(0.4)
+    sharp.carry(PLACE, PLACE, 6.0)
+
+
+# How high these stand in a fresh model where the heads that choose read them, measured
+_ASKED = 10.8  # the category that is asked for
+_SHARP = 4.9  # a cell's category, sharpened
+_LAST = 1.16  # row and column of the last cell
+_FOUND = 2.0  # row and column of what was found first
+
+
+class _Head:
+    """One attention head of a layer, silent until it is wired."""
+
+    def __init__(self, layer: Any, index: int) -> None:
+        attention = layer.self_attn
+        self._rows = slice(index * HEAD, (index + 1) * HEAD)
+        self._q, self._k, self._v = (
+            p.weight[self._rows] for p in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        self._o = attention.o_proj.weight[:, self._rows]
+        for weight in (self._q, self._k, self._v, self._o):
+            weight.zero_()
+        self._q[_SLOW[-1], ONE] = 0.3 * _FIRM  # what has nothing to look for looks at all that is nothing special
+
+    def look(self, q: dict[int, float], k: dict[int, float], *, at: int = 0, turning: int | None = None) -> None:
+        """Where the numbers `q` of a word and `k` of another are alike, the first looks at the second."""
+        place = _SLOW[at] if turning is None else turning
+        for weight, wires in ((self._q, q), (self._k, k)):
+            for source, height in wires.items():
+                weight[place, source] += _FIRM * height
+
+    def against(self, one: float) -> None:
+        """What a match is weighed against."""
+        self._k[_SLOW[-1], ONE] += _FIRM * one
+
+    def nothing(self, height: float) -> None:
+        """Where there is no match of this height, the thought is looked at, and it counts as not found."""
+        self._q[_SLOW[-1], ONE] = 0.0
+        self._k[_SLOW[-1], ONE] = 1.5 * _FIRM
+        self.look({ONE: height}, {IS_THOUGHT: 1.0}, at=-2)
+        self._v[HEAD - 1, IS_THOUGHT] = 1.0
+        self._o[FOUND, HEAD - 1] = -0.2
+
+    def carry(self, source: slice, into: slice, gain: float = 1.0) -> None:
+        width = source.stop - source.start
+        self._v[:width, source] = torch.eye(width)
+        self._o[into, :width] = torch.eye(width) * gain
+
+
+def _line(block: slice, line: int, height: float) -> dict[int, float]:
+    """Reads `height` off a block that holds this line's pattern, 0 off all others."""
+    return {block.start + n: height / 16 * float(sign) for n, sign in enumerate(lines()[line])}
+
+
+def _beyond(block: slice, line: int, height: float) -> dict[int, float]:
+    """Reads `height` off lines beyond this one (-1: beyond none), minus that off the others."""
+    return _weighed(block, [height if n > line else -height for n in range(GRID)])
+
+
+def _along(block: slice, height: float) -> dict[int, float]:
+    """Reads how far along a line is, from minus to plus half of `height`."""
+    return _weighed(block, [height * (n / (GRID - 1) - 0.5) for n in range(GRID)])
+
+
+def _weighed(block: slice, heights: list[float]) -> dict[int, float]:
+    total = torch.tensor(heights) @ lines()[:GRID] / 16 / PLACE_HEIGHT
+    return {block.start + n: float(each) for n, each in enumerate(total)}
+
+
+def silent_of(language: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The weights of a fresh language side that write, each with which of them stay 0: none but the circuits say where or what.
+
+    Without it, what the other parts write while they are learning drowns the places before they are of any use.
+    """
+    own = torch.zeros(WIDTH, 1, dtype=torch.bool)
+    for block in (CENTRE, PLACE, slice(ONE, ONE + 1), slice(OWN.start, FOUND)):
+        own[block] = True
+    writing = [each.weight for layer in language.layers for each in (layer.self_attn.o_proj, layer.mlp.down_proj)]
+    return [(weight, own & (weight.detach() == 0)) for weight in writing]
+
+
+def _sharpen(mlp: Any) -> None:
+    """What a cell says of each category becomes surely nothing or surely something: a step at what is an answer."""
+    for n in range(len(CATEGORIES)):
+        for unit, (threshold, sign) in enumerate(((ANSWERED - 0.05, 1.0), (ANSWERED + 0.05, -1.113)), 2 * n):
+            for projection in (mlp.gate_proj, mlp.up_proj):
+                projection.weight[unit] = 0.0
+            mlp.gate_proj.weight[unit, CENTRE.start + n] = 8.0
+            mlp.gate_proj.weight[unit, ONE] = -8.0 * LOUD * threshold
+            mlp.up_proj.weight[unit, ONE] = 1.0
+            mlp.down_proj.weight[:, unit] = 0.0
+            mlp.down_proj.weight[CENTRE.start + n, unit] = 0.9 * sign
 
 
 def save(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from training.nano.beginning import start
-from training.nano.codes import GRID, WIDTH, read_out
+from training.nano.codes import GRID, WIDTH, decided
 from training.nano.dialogue import Targets
 from training.nano.eye import Packed, pixels_of, sample_of, see, zoomed
+from training.nano.lookup import targets_of
 
 
 class Seen:
@@ -35,9 +36,8 @@ class Seen:
         for chosen in rng.choice(len(self._tokens), size, p=self._shares):
             part = np.sort(rng.permutation(GRID * GRID)[:shown])
             index = int(rng.integers(len(self._tokens[chosen])))
-            each = torch.from_numpy(self._tokens[chosen][index][part].astype(np.float32))
-            at, category, numbers = (found.numpy() for found in read_out(each))
-            targets.append(Targets(category, numbers.astype(float), part[at]))
+            each = decided(torch.from_numpy(self._tokens[chosen][index][part].astype(np.float32)))
+            targets.append(targets_of(each, part))
             tokens.append(each)
             cells.append(torch.from_numpy(part))
         return targets, torch.stack(tokens), torch.stack(cells)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Sam2Config, Sam2Model
@@ -161,7 +162,12 @@ class Pictures:
             rgb, packed = self.real[rng.integers(len(self.real))]
             masks = [_unpacked(mask) for mask in packed]
         turn = int(rng.integers(8))
-        return _turned(rgb, turn), [_turned(mask, turn) for mask in masks]
+        rgb, masks = _turned(rgb, turn), [_turned(mask, turn) for mask in masks]
+        if rng.random() < 0.5:
+            near = zoomed(rgb, masks, float(np.exp(rng.uniform(0, 0.9))), *rng.random(2))
+            if near[1]:
+                return near
+        return rgb, masks
 
     def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
         from training.nano.pack import procedural
@@ -193,6 +199,19 @@ def _turned(array: np.ndarray, turn: int) -> np.ndarray:
     if turn & 2:
         array = array[::-1]
     return array.swapaxes(0, 1) if turn & 4 else array
+
+
+def zoomed(
+    rgb: NDArray[np.uint8], masks: list[NDArray[np.bool_]], zoom: float, left: float, top: float
+) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
+    """A part of a picture, enlarged `zoom` times, and the masks of which at least 0.35 lie in it; `left`, `top` (0..1) say where."""
+    side = round(SIDE / zoom)
+    x, y = round((SIDE - side) * left), round((SIDE - side) * top)
+    part = Image.fromarray(np.ascontiguousarray(rgb[y : y + side, x : x + side]))
+    at = np.arange(SIDE) * side // SIDE
+    cut = [(mask[y : y + side, x : x + side], np.count_nonzero(mask)) for mask in masks]
+    near = [piece[at][:, at] for piece, whole in cut if np.count_nonzero(piece) >= max(0.35 * whole, 1)]
+    return np.asarray(part.resize((SIDE, SIDE), Image.Resampling.BILINEAR)), near
 
 
 def normalised(rgb: NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:
@@ -237,6 +256,18 @@ def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
     ]
 
 
+def optimizers_of(model: Sam2Model, peak: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the trunk's blocks and of the decoder's attention, AdamW for all else."""
+    parts = (model.vision_encoder.backbone.blocks, model.mask_decoder.transformer)
+    inner = [p for part in parts for p in part.parameters() if p.ndim == 2 and min(p.shape) > 1]
+    ids = {id(p) for p in inner}
+    outer = [p for p in model.parameters() if id(p) not in ids]
+    return [
+        torch.optim.Muon(inner, lr=peak, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(outer, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
+
+
 def train(
     run: Path,
     cocos: list[Path],
@@ -252,13 +283,14 @@ def train(
     """
     torch.manual_seed(0)
     model = Sam2Model.from_pretrained(start, dtype=torch.float32) if start else build()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizers = optimizers_of(model, peak)
     rng, step, trained = np.random.default_rng(0), 0, BLIND_MINUTES if start else 0.0
     state = run / "state.pt"
     if state.exists():
         held = torch.load(state, weights_only=False)
         model.load_state_dict(held["model"])
-        optimizer.load_state_dict(held["optimizer"])
+        for optimizer, each in zip(optimizers, held["optimizers"], strict=True):
+            optimizer.load_state_dict(each)
         rng.bit_generator.state, step, trained = held["rng"], held["step"], held["minutes"]
     model.train()
     pictures = Pictures(cocos, drawn_share)
@@ -275,8 +307,9 @@ def train(
             * min(1.0, (step + 1) / 100)
             * (1.0 if blind else max(0.03, 0.5 * (1 + np.cos(np.pi * spent / minutes))))
         )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         if blind:
             boxes, points, truth = blind_batch(rng)
             embeddings = [
@@ -292,10 +325,11 @@ def train(
         asked, points, labels = (torch.stack(parts) for parts in zip(*flat, strict=True))
         logits, quality = decode(model, embeddings, asked, points, labels)
         loss, iou = loss_of(logits.flatten(0, 1), quality.flatten(), truth.flatten(0, 1), boxes.flatten(0, 1))
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         step += 1
         sums.append((float(loss.detach()), float(iou.mean())))
         now = time.monotonic()
@@ -307,9 +341,9 @@ def train(
             )
             sums, said = [], now
         if now - saved > 120:
-            _save(state, model, optimizer, rng, step, trained)
+            _save(state, model, optimizers, rng, step, trained)
             saved = now
-    _save(state, model, optimizer, rng, step, trained)
+    _save(state, model, optimizers, rng, step, trained)
 
 
 def _quiet(model: Sam2Model) -> None:
@@ -322,12 +356,17 @@ def _quiet(model: Sam2Model) -> None:
 
 
 def _save(
-    state: Path, model: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator, step: int, minutes: float
+    state: Path,
+    model: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+    rng: np.random.Generator,
+    step: int,
+    minutes: float,
 ) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     held = {
         "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [each.state_dict() for each in optimizers],
         "rng": rng.bit_generator.state,
         "step": step,
         "minutes": minutes,

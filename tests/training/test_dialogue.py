@@ -98,6 +98,18 @@ def test_a_dialogue_sees_the_image_and_itself_and_nothing_later(writer):
     assert sheet.places[0, 0, first.start] == sheet.places[0, 0, second.start]
 
 
+def test_a_stretched_answer_is_the_same_further_from_its_question(writer):
+    plain = writer.write("tanks", TANK, TANKS, BOTH)
+    stretched = writer.stretched(plain, np.random.default_rng(0))
+    cells = torch.arange(GRID * GRID)[None]
+    near, far = (lay_out(writer, cells, [[each]]) for each in (plain, stretched))
+    moved = far.places[0, 0] - near.places[0, 0]
+    assert torch.equal(near.ids, far.ids)
+    assert set(moved.tolist()) == {0, stretched.gap}
+    first = int((moved > 0).nonzero()[0, 0])
+    assert writer.tokenizer.decode([int(near.ids[0, first - 1])]) == "]]}"
+
+
 def test_drawn_tokens_of_the_cells_with_objects_are_always_among_those_shown():
     targets, tokens, cells = batch_of(np.random.default_rng(3), 4)
     assert tokens.shape[:2] == cells.shape

@@ -1,6 +1,6 @@
 """Questions and answers as token ids: the same text that the product writes and parses, assembled without a tokenizer's pace."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,10 +42,15 @@ def boilerplate() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One question with its answer: `ids` (L,) follow the image; the answer, which alone is trained, begins at `answer_from`."""
+    """One question with its answer: `ids` (L,) follow the image; the answer, which alone is trained, begins at `answer_from`.
+
+    From `gap_at` on, `gap` positions are left out, as if more had been said before.
+    """
 
     ids: Tensor
     answer_from: int
+    gap_at: int = 0
+    gap: int = 0
 
     @property
     def understood(self) -> "Dialogue":
@@ -109,6 +114,13 @@ class Writer:
             ids += [self.end_id, self._stop]
         return Dialogue(torch.tensor(ids), answer_from)
 
+    def stretched(self, dialogue: Dialogue, rng: np.random.Generator, *, most: int = 1200) -> Dialogue:
+        """The dialogue with a gap after one of its objects, so that long answers are known without their cost."""
+        closed = torch.nonzero(dialogue.ids == self._close)[:, 0]
+        if not len(closed):
+            return dialogue
+        return replace(dialogue, gap_at=int(rng.choice(closed)) + 1, gap=int(rng.integers(most)))
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -152,7 +164,8 @@ def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> She
         for number, dialogue in enumerate(dialogues, 1):
             end = begin + len(dialogue.ids)
             ids[row, begin:end] = dialogue.ids
-            places[:, row, begin:end] = torch.arange(len(dialogue.ids)) + after
+            along = torch.arange(len(dialogue.ids))
+            places[:, row, begin:end] = along + after + dialogue.gap * (along >= dialogue.gap_at)
             part[row, begin:end] = number
             for place in range(dialogue.answer_from, len(dialogue.ids)):
                 at.append((row, begin + place - 1))

@@ -61,7 +61,8 @@ def dialogues(
             one = extreme(kind, each.numbers[asked]) if rng.random() < choosing_share else None
             if one is not None:
                 question, asked = choosing(name, kind, rng, held_out=held_out), asked[one : one + 1]
-            row.append(writer.write(question, category, each, asked))
+            dialogue = writer.write(question, category, each, asked)
+            row.append(writer.stretched(dialogue, rng) if rng.random() < 0.5 else dialogue)
         written.append(row)
     return written
 

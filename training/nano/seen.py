@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from training.nano.beginning import start
-from training.nano.codes import GRID, WIDTH, decided
+from training.nano.codes import GRID, WIDTH
 from training.nano.dialogue import Targets
 from training.nano.eye import Packed, pixels_of, sample_of, see, zoomed
 from training.nano.lookup import targets_of
@@ -36,7 +36,7 @@ class Seen:
         for chosen in rng.choice(len(self._tokens), size, p=self._shares):
             part = np.sort(rng.permutation(GRID * GRID)[:shown])
             index = int(rng.integers(len(self._tokens[chosen])))
-            each = decided(torch.from_numpy(self._tokens[chosen][index][part].astype(np.float32)))
+            each = torch.from_numpy(self._tokens[chosen][index][part].astype(np.float32))
             targets.append(targets_of(each, part))
             tokens.append(each)
             cells.append(torch.from_numpy(part))

@@ -1,5 +1,11 @@
-"""Where every run of nano's prompter begins: the same fresh weights, and a tokenizer that is made once and kept."""
+"""Where every run of nano's prompter begins: the same fresh weights, and a tokenizer that is made once and kept.
 
+    python -m training.nano.beginning --prompter t2s_agent/nano/prompter --run runs/again
+
+makes the folder of a run that goes on from exported weights: eye and language side, without an optimizer's memory.
+"""
+
+import argparse
 from pathlib import Path
 
 import torch
@@ -20,3 +26,23 @@ def start(run: Path) -> tuple[Qwen3VLForConditionalGeneration, PreTrainedTokeniz
         tokenizer = build_tokenizer(boilerplate())
         tokenizer.save_pretrained(where)
     return build_model(tokenizer), tokenizer, Writer(tokenizer, STYLES["box_2_points"])
+
+
+def unpack(prompter: Path, run: Path) -> None:
+    """Writes a run's tokenizer, eye.pt and state.pt from an exported folder."""
+    PreTrainedTokenizerFast.from_pretrained(prompter).save_pretrained(run / "tokenizer")
+    model = Qwen3VLForConditionalGeneration.from_pretrained(prompter, dtype=torch.float32).model
+    torch.save({"visual": model.visual.state_dict()}, run / "eye.pt")
+    torch.save({"language": model.language_model.state_dict()}, run / "state.pt")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompter", type=Path, required=True, help="an exported folder")
+    parser.add_argument("--run", type=Path, required=True)
+    options = parser.parse_args()
+    unpack(options.prompter, options.run)
+
+
+if __name__ == "__main__":
+    main()

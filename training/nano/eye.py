@@ -404,9 +404,10 @@ def train(
     if state.exists():
         held = torch.load(state, weights_only=False)
         visual.load_state_dict(held["visual"])
-        step = held["step"]
-        for optimizer, each in zip(optimizers, held["optimizers"], strict=True):
-            optimizer.load_state_dict(each)
+        if "optimizers" in held:  # else it was exported once (beginning.py)
+            step = held["step"]
+            for optimizer, each in zip(optimizers, held["optimizers"], strict=True):
+                optimizer.load_state_dict(each)
     rng = np.random.default_rng([step, rank])
     visual.train()
     begun = step

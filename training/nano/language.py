@@ -164,8 +164,9 @@ def train(
     if state.exists():
         held = torch.load(state, weights_only=False)
         language.load_state_dict(held["language"])
-        optimizer.load_state_dict(held["optimizer"])
-        step = held["step"]
+        if "optimizer" in held:  # else it was exported once (beginning.py)
+            optimizer.load_state_dict(held["optimizer"])
+            step = held["step"]
     rng = np.random.default_rng([seed, step, rank])
     model.train()
     started = said = saved = time.monotonic()

@@ -8,9 +8,10 @@ from t2s_agent.prompting.parsing import parse_answer, well_tagged
 from t2s_agent.prompting.style import STYLES
 from training.nano.codes import GRID, NUMBERS, cell_of, read_out
 from training.nano.dialogue import MOST_INSTANCES, Targets, Writer, ask, boilerplate, lay_out
-from training.nano.lookup import batch_of, draw_targets, draw_tokens
-from training.nano.model import build_model, build_tokenizer
+from training.nano.lookup import batch_of, draw_targets, draw_tokens, targets_of
+from training.nano.model import KINDS, build_model, build_tokenizer
 from training.nano.questions import CATEGORIES
+from training.nano.questions_choosing import extreme
 
 TANK = CATEGORIES.index("storage tank")
 TWO = np.array([[100, 200, 300, 400, 150, 250, 200, 300], [600, 610, 650, 660, 610, 620, 640, 650]], float)
@@ -38,6 +39,13 @@ def test_an_answer_is_read_by_the_strict_parser_as_it_was_meant(writer):
     assert [i.box for i in answer.instances] == [(100, 200, 300, 400), (600, 610, 650, 660)]
     assert answer.instances[1].positive == ((610, 620), (640, 650))
     assert {i.label for i in answer.instances} == {"storage tank"}
+
+
+def test_of_several_only_one_is_thought_of_where_one_is_asked_for(writer):
+    raw = answer_of(writer, writer.write("the largest storage tank", TANK, TANKS, BOTH[:1], "largest"))
+    answer = parse_answer(raw, frame=(1000, 1000), strict=True)
+    assert answer.thinking == "Looking for the largest storage tank."
+    assert len(answer.instances) == 1
 
 
 def test_where_nothing_is_there_an_empty_list_is_taught(writer):
@@ -117,30 +125,57 @@ def test_drawn_tokens_of_the_cells_with_objects_are_always_among_those_shown():
         assert set(each.cells) <= set(shown.tolist())
 
 
-def test_a_fresh_model_already_looks_at_the_cell_that_comes_next(writer):
-    rng = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def glances(writer):
+    """Of a fresh model, given tokens and a dialogue: what the words that cells follow look at, heads of layers 2 and 3."""
     torch.manual_seed(0)
     model = build_model(writer.tokenizer)
     language = model.model.language_model
     language.set_attn_implementation("eager")
-    hits = []
-    for _ in range(8):
-        targets = draw_targets(rng)
-        category = int(np.bincount(targets.category).argmax())
-        asked = np.flatnonzero(targets.category == category)[:MOST_INSTANCES]
-        sheet = lay_out(writer, torch.arange(GRID * GRID)[None], [[writer.write("?", category, targets, asked)]])
+
+    def look(tokens, dialogue):
+        sheet = lay_out(writer, torch.arange(GRID * GRID)[None], [[dialogue]])
         embeds = model.get_input_embeddings()(sheet.ids)
-        tokens = torch.from_numpy(draw_tokens(targets, rng))[None]
-        embeds = torch.cat([embeds[:, : sheet.image.start], tokens, embeds[:, sheet.image.stop :]], dim=1)
+        embeds = torch.cat([embeds[:, : sheet.image.start], tokens[None], embeds[:, sheet.image.stop :]], dim=1)
         mask = torch.zeros(sheet.mask.shape).masked_fill(~sheet.mask, -1e9)
         with torch.no_grad():
             seen = language(
                 inputs_embeds=embeds, position_ids=sheet.places, attention_mask=mask, output_attentions=True
             )
         chooses = sheet.at[torch.isin(sheet.wanted, writer.cell_ids), 1]
-        glances = seen.attentions[2][0, 2:, chooses, sheet.image]  # in the row of the last one, and below it
-        hits += (glances.argmax(-1).numpy() == targets.cells[asked]).any(0).tolist()
+        return [layer[0, :, chooses, sheet.image].argmax(-1).numpy() for layer in seen.attentions[2:]]
+
+    return look
+
+
+def test_a_fresh_model_already_looks_at_the_cell_that_comes_next(writer, glances):
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(8):
+        targets = draw_targets(rng)
+        category = int(np.bincount(targets.category).argmax())
+        asked = np.flatnonzero(targets.category == category)[:MOST_INSTANCES]
+        tokens = torch.from_numpy(draw_tokens(targets, rng))
+        found = glances(tokens, writer.write("?", category, targets, asked))[0][2:]  # in the last one's row, and below
+        hits += (found == targets.cells[asked]).any(0).tolist()
     assert np.mean(hits) > 0.25  # by chance 2 of 196
+
+
+def test_a_fresh_model_already_looks_at_the_one_of_several(writer, glances):
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(12):
+        tokens = torch.from_numpy(draw_tokens(draw_targets(rng), rng, noise=0.05))
+        targets = targets_of(tokens, np.arange(GRID * GRID))
+        category = int(np.bincount(targets.category).argmax())
+        asked = np.flatnonzero(targets.category == category)
+        for kind in KINDS:
+            one = extreme(kind, targets.numbers[asked])
+            if one is not None:
+                dialogue = writer.write("?", category, targets, asked[one : one + 1], kind)
+                hits.append(glances(tokens, dialogue)[1][2, 0] == targets.cells[asked[one]])
+    assert len(hits) > 10
+    assert np.mean(hits) > 0.4
 
 
 def test_every_number_has_a_word_of_its_own(writer):

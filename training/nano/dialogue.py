@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from t2s_agent.prompting.style import STYLES, PromptStyle
 from training.nano.codes import GRID, NUMBERS, STEP
-from training.nano.model import cell_text, opening, thought
+from training.nano.model import KINDS, cell_text, opening, thought
 from training.nano.questions import CATEGORIES
 
 MOST_INSTANCES = 16  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended
@@ -78,9 +78,9 @@ class Writer:
         self._points, self._next, self._close = map(self._id, ('], "positive_points": [[', "], [", "]]}"))
         self._begin, self.end_id, self._stop = map(self._id, ("\n<answer>```json[", "]```</answer>", "<|im_end|>"))
         self._open = [self._id(opening(name)) for name in CATEGORIES]
-        self._thought = [self._id(thought(name)) for name in CATEGORIES]
+        self._thought = {kind: [self._id(thought(name, kind)) for name in CATEGORIES] for kind in (None, *KINDS)}
         self.opening_ids = torch.tensor(self._open)
-        self.thought_ids = torch.tensor(self._thought)
+        self.thought_ids = torch.tensor(list(self._thought.values()))  # plain ones first
         cells = [[self._id(cell_text(cell, first=first)) for cell in range(GRID * GRID)] for first in (True, False)]
         self.cell_ids = torch.tensor(cells)
         self._cell = cells
@@ -96,14 +96,16 @@ class Writer:
             self._questions[text] = self._ids(text)
         return self._questions[text]
 
-    def write(self, question: str, category: int, targets: Targets, asked: NDArray[np.int64]) -> Dialogue:
+    def write(
+        self, question: str, category: int, targets: Targets, asked: NDArray[np.int64], kind: str | None = None
+    ) -> Dialogue:
         """The dialogue in which `question` is understood as a category and answered with the targets `asked` (N,), in this order.
 
-        At most the first `MOST_INSTANCES` of them.
+        At most the first `MOST_INSTANCES` of them. `kind` where the question asks for one of several only.
         """
         ids = [*self._cached(question), *self._tail]
         answer_from = len(ids)
-        ids += [self._thought[category], self._begin]
+        ids += [self._thought[kind][category], self._begin]
         steps = np.clip(np.round(targets.numbers[asked] / STEP), 0, len(NUMBERS) - 1).astype(int)
         first, last = self._number_comma, self._number
         for index, (x1, y1, x2, y2, ax, ay, bx, by) in enumerate(steps[:MOST_INSTANCES]):

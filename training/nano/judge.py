@@ -27,7 +27,7 @@ from training.nano.questions import CATEGORIES
 
 FIRST_SEED = 9_500_000
 _INSTANCE = re.compile(r'"at": \[(\d+), (\d+)\], "label": "[a-z ]+", "bbox_2d": \[(\d+),(\d+),(\d+),(\d+)\]')
-_THOUGHT = re.compile(r"Looking for (.*?)\.<")
+_THOUGHT = re.compile(r"Looking for (?:the \w+ )?(.*?)\.<")
 
 
 def said(raw: str) -> tuple[list[int], NDArray[np.float64]]:

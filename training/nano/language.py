@@ -21,9 +21,10 @@ from training.nano import lookup, parallel
 from training.nano.beginning import start
 from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
-from training.nano.model import save, silent_of
+from training.nano.meaning import Meanings
+from training.nano.model import KINDS, save, silent_of
 from training.nano.questions import CATEGORIES, pick, taught
-from training.nano.questions_choosing import EXTREMES, choosing, extreme
+from training.nano.questions_choosing import choosing, extreme
 from training.nano.seen import Seen
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
@@ -34,15 +35,36 @@ GLIMPSE = 12  # image tokens in such a step
 
 
 def understanding(
-    targets: list[Targets], tokens: Tensor, cells: Tensor, writer: Writer, rng: np.random.Generator, questions: int = 16
+    targets: list[Targets],
+    tokens: Tensor,
+    cells: Tensor,
+    writer: Writer,
+    rng: np.random.Generator,
+    *,
+    choosing_share: float,
+    meanings: Meanings | None = None,
+    questions: int = 16,
 ) -> tuple[Tensor, Sheet]:
-    """Many questions about any category, answered by what is thought of them, beside a glimpse of each image."""
+    """Many questions about any category, answered by what is thought of them, beside a glimpse of each image.
+
+    With `meanings`, half of them are from there.
+    """
     few = torch.from_numpy(np.sort(rng.choice(tokens.shape[1], GLIMPSE, replace=False)))
     none = np.zeros(0, np.int64)
+
+    def draw() -> tuple[str, int, str | None]:
+        if meanings and rng.random() < 0.5:
+            return *meanings.draw(rng), None
+        category = int(rng.integers(len(CATEGORIES)))
+        if rng.random() < choosing_share:
+            kind = KINDS[rng.integers(len(KINDS))]
+            return choosing(CATEGORIES[category], kind, rng), category, kind
+        return taught(CATEGORIES[category], rng), category, None
+
     written = []
     for each in targets:
-        asked = rng.integers(len(CATEGORIES), size=questions)
-        written.append([writer.write(taught(CATEGORIES[c], rng), int(c), each, none).understood for c in asked])
+        asked = [draw() for _ in range(questions)]
+        written.append([writer.write(text, category, each, none, kind).understood for text, category, kind in asked])
     return tokens[:, few], lay_out(writer, cells[:, few], written)
 
 
@@ -57,11 +79,13 @@ def dialogues(
             category, asked = ask(each, rng)
             name = CATEGORIES[category]
             question = pick(name, rng, held_out=True) if held_out else taught(name, rng)
-            kind = list(EXTREMES)[rng.integers(len(EXTREMES))]
-            one = extreme(kind, each.numbers[asked]) if rng.random() < choosing_share else None
-            if one is not None:
-                question, asked = choosing(name, kind, rng, held_out=held_out), asked[one : one + 1]
-            dialogue = writer.write(question, category, each, asked)
+            kind = KINDS[rng.integers(len(KINDS))] if rng.random() < choosing_share else None
+            if kind and len(asked) > 1:
+                one = extreme(kind, each.numbers[asked])
+                asked, kind = (asked, None) if one is None else (asked[one : one + 1], kind)
+            if kind:
+                question = choosing(name, kind, rng, held_out=held_out)
+            dialogue = writer.write(question, category, each, asked, kind)
             row.append(writer.stretched(dialogue, rng) if rng.random() < 0.5 else dialogue)
         written.append(row)
     return written
@@ -147,6 +171,7 @@ def train(
     peak: float = 1e-3,
     choosing_share: float = 0.35,
     understand_every: int = 3,
+    meanings: Meanings | None = None,
     seed: int = 0,
 ) -> None:
     """Trains the language side for `minutes` from where `run` stopped; saves every two minutes, with figures on `test`.
@@ -180,7 +205,9 @@ def train(
         optimizer.param_groups[1]["lr"] *= 0.5
         targets, tokens, cells = batch(rng, size)
         if step % understand_every == 0:
-            tokens, sheet = understanding(targets, tokens, cells, writer, rng)
+            tokens, sheet = understanding(
+                targets, tokens, cells, writer, rng, choosing_share=choosing_share, meanings=meanings
+            )
         else:
             sheet = lay_out(writer, cells, dialogues(targets, writer, rng, choosing_share=choosing_share))
         loss, figures = loss_of(model, writer, tokens, sheet)
@@ -254,6 +281,7 @@ def work(options: argparse.Namespace) -> None:
         peak=options.peak,
         choosing_share=options.choosing,
         understand_every=options.understand_every,
+        meanings=Meanings(options.meanings) if options.meanings else None,
     )
 
 
@@ -277,6 +305,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="export: of the second run in the mean")
     parser.add_argument("--choosing", type=float, default=0.35, help="how often one object of several is asked for")
     parser.add_argument("--understand-every", type=int, default=3, help="steps; one that only asks what is meant")
+    parser.add_argument("--meanings", type=Path, help="a folder that training.nano.meaning wrote")
     parser.add_argument("--out", type=Path, default=Path("t2s_agent/nano/prompter"))
     options = parser.parse_args()
     if options.stage == "export":

@@ -1,18 +1,21 @@
 """Nano's prompter: a Qwen3-VL of eight million weights, its tokenizer, and the folder that both are saved in."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from training.nano.codes import (
     ANSWERED,
     CELL,
     CENTRE,
+    CODE,
     COLUMN,
     COORDINATES,
     COVER,
@@ -25,12 +28,15 @@ from training.nano.codes import (
     PLACE_HEIGHT,
     ROW,
     SIDE,
+    SOFT,
     WIDTH,
     lines,
+    number_code,
     place_code,
     table,
 )
 from training.nano.questions import CATEGORIES, QUESTIONS, TELL
+from training.nano.questions_choosing import EXTREMES
 
 SPECIAL = (
     "<|endoftext|>",
@@ -46,9 +52,13 @@ ROLES = ("system\n", "user\n", "assistant\n")
 ANSWER_PIECES = ("\n<answer>```json[", "]```</answer>", '], "positive_points": [[', "], [", "]]}")
 
 
-def thought(category: str) -> str:
-    """What is thought of a question that asks for `category`, one token."""
-    return f"<think>Looking for {category}.</think>"
+KINDS = tuple(EXTREMES)
+
+
+def thought(category: str, kind: str | None = None) -> str:
+    """What is thought of a question that asks for `category`, or for the one of `KINDS` among several; one token."""
+    which = f"the {EXTREMES[kind][0]} " if kind else ""
+    return f"<think>Looking for {which}{category}.</think>"
 
 
 def cell_text(cell: int, *, first: bool) -> str:
@@ -99,6 +109,7 @@ def build_tokenizer(boilerplate: list[str], vocabulary: int = 1600) -> PreTraine
     cells = [cell_text(cell, first=first) for first in (True, False) for cell in range(GRID * GRID)]
     whole = [*ROLES, *boilerplate, *ANSWER_PIECES, *numbers, *cells]
     whole += [*CATEGORIES, *map(opening, CATEGORIES), *map(thought, CATEGORIES)]
+    whole += [thought(category, kind) for kind in KINDS for category in CATEGORIES]
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in whole])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -195,7 +206,10 @@ def show_cells(weight: torch.Tensor) -> None:
 
 
 # Numbers of a word that are the words' own: what kind of word it is, and the number that it stands for.
-IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE, FOUND, IS_START = range(OWN.start, OWN.start + 6)
+IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE, FOUND, IS_START, SIZE = range(OWN.start, OWN.start + 7)
+WHICH = slice(
+    SIZE + 1, SIZE + 1 + len(KINDS)
+)  # one a kind: the thought's, whether only one object is asked for, and which
 SPOKEN = slice(WIDTH - 16, WIDTH)
 LAST = slice(COORDINATES.start, COORDINATES.start + 32)  # of a word that may choose: row and column that were said last
 LAST_ROW = slice(LAST.start, LAST.start + 16)
@@ -213,10 +227,15 @@ def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> No
     weight[:, ASKED] = 0.0  # a word that names no category and no cell must not seem to
     weight[:, PLACE] = 0.0
     weight[:, ONE] = 1.0
+    weight[:, WHICH] = 0.0
     names = torch.eye(CENTRE.stop - CENTRE.start)[: len(CATEGORIES)]
     for write, height in ((str, 1.0), (opening, 1.0), (thought, 3.0)):
         weight[ids([write(name) for name in CATEGORIES]), ASKED] = names * height
-    weight[ids([thought(name) for name in CATEGORIES]), IS_THOUGHT] = 3.0
+    for index, kind in enumerate(KINDS):
+        each = ids([thought(name, kind) for name in CATEGORIES])
+        weight[each, ASKED] = names * 3.0
+        weight[each, WHICH.start + index] = 3.0
+    weight[ids([thought(name, kind) for kind in (None, *KINDS) for name in CATEGORIES]), IS_THOUGHT] = 3.0
     answer = [*ANSWER_PIECES, *map(opening, CATEGORIES)]
     for after in ("", ","):
         rows = ids([f"{n}{after}" for n in NUMBERS])
@@ -265,6 +284,7 @@ def _start_circuits(layers: Any) -> None:
     asks.look({IN_ANSWER: 1.0}, {IS_THOUGHT: 1.0}, at=0)
     asks.against(1.0)
     asks.carry(ASKED, ASKED)
+    asks.carry(WHICH, WHICH, at=ASKED.stop - ASKED.start)
     halves = (slice(COORDINATES.start, COORDINATES.start + 64), slice(COORDINATES.start + 64, COORDINATES.stop))
     for index, half in enumerate(halves, 1):  # a cell's word reads the cell
         reads = _Head(layers[0], index)
@@ -275,6 +295,7 @@ def _start_circuits(layers: Any) -> None:
         reads.against(0.2)
         reads.carry(half, half)
     _sharpen(layers[0].mlp)
+    _measure(layers[0].mlp)
     for index, half in enumerate(halves):  # all that follows reads the word
         reads = _Head(layers[1], index)
         for at in recent:
@@ -299,7 +320,8 @@ def _start_circuits(layers: Any) -> None:
     for head, height in ((here, 1.5), (below, 0.9), (sharp, 0.6)):
         for at in names:
             head.look({ASKED.start + at: height / _ASKED}, {CENTRE.start + at: 1 / _SHARP}, at=at)
-        head.look({ONE: 6.0, MAY_CHOOSE: -2.0}, {IS_START: 1.0}, at=-3)  # nobody else finds anything
+        alone = dict.fromkeys(range(WHICH.start, WHICH.stop), 2 / _WHICH)
+        head.look({ONE: 6.0, MAY_CHOOSE: -2.0, **alone}, {IS_START: 1.0}, at=-3)  # nobody else finds anything
         head.look({}, {IN_ANSWER: 10.0}, at=-1)
     rows, columns = range(20, 34), range(34, 48)
     # further right in the row of the last one
@@ -325,6 +347,7 @@ def _start_circuits(layers: Any) -> None:
     sharp.look({ONE: -1.0}, _along(COLUMN, 0.4), at=48)
     sharp.nothing(0.4)
     sharp.carry(PLACE, PLACE, 6.0)
+    _start_choice(layers[3])
 
 
 # How high these stand in a fresh model where the heads that choose read them, measured
@@ -332,6 +355,32 @@ _ASKED = 10.8  # the category that is asked for
 _SHARP = 4.9  # a cell's category, sharpened
 _LAST = 1.16  # row and column of the last cell
 _FOUND = 2.0  # row and column of what was found first
+_WHICH = 9.0  # the kind that is asked for
+_SIZE = 2.0  # the largest cell's
+
+
+def _start_choice(layer: Any) -> None:
+    """A head that finds, where one of several is asked for, the one; and nothing more once it was said."""
+    one = _Head(layer, 2)
+    for at in range(len(CATEGORIES)):
+        one.look({ASKED.start + at: 1.6 / _ASKED}, {CENTRE.start + at: 1 / _SHARP}, at=at)
+    measures = {
+        "north": _along(ROW, -1.2),
+        "south": _along(ROW, 1.2),
+        "west": _along(COLUMN, -1.2),
+        "east": _along(COLUMN, 1.2),
+        "largest": {SIZE: 1.2 / _SIZE},
+        "smallest": {SIZE: -1.2 / _SIZE},
+    }
+    for index, kind in enumerate(KINDS):
+        one.look({WHICH.start + index: 1 / _WHICH}, measures[kind], at=20 + index)
+    several = dict.fromkeys(range(WHICH.start, WHICH.stop), -6 / _WHICH)
+    one.look({ONE: 12.0, MAY_CHOOSE: -2.0, **several}, {IS_START: 1.0}, at=-3)
+    one.look({}, {IN_ANSWER: 10.0}, at=-1)
+    one.nothing(0.25, 0.7)
+    was_said = _line(LAST_ROW, -1, -1.5 / 1.2)
+    one.look({ONE: 1.5, **was_said}, {IS_THOUGHT: 1.0}, at=-4)
+    one.carry(PLACE, PLACE, 6.0)
 
 
 class _Head:
@@ -359,18 +408,19 @@ class _Head:
         """What a match is weighed against."""
         self._k[_SLOW[-1], ONE] += _FIRM * one
 
-    def nothing(self, height: float) -> None:
+    def nothing(self, height: float, loss: float = 0.2) -> None:
         """Where there is no match of this height, the thought is looked at, and it counts as not found."""
         self._q[_SLOW[-1], ONE] = 0.0
         self._k[_SLOW[-1], ONE] = 1.5 * _FIRM
         self.look({ONE: height}, {IS_THOUGHT: 1.0}, at=-2)
         self._v[HEAD - 1, IS_THOUGHT] = 1.0
-        self._o[FOUND, HEAD - 1] = -0.2
+        self._o[FOUND, HEAD - 1] = -loss
 
-    def carry(self, source: slice, into: slice, gain: float = 1.0) -> None:
-        width = source.stop - source.start
-        self._v[:width, source] = torch.eye(width)
-        self._o[into, :width] = torch.eye(width) * gain
+    def carry(self, source: slice, into: slice, gain: float = 1.0, *, at: int = 0) -> None:
+        """Writes the numbers `source` of what is looked at into those of who looks; `at` are the head's own for it."""
+        own = slice(at, at + source.stop - source.start)
+        self._v[own, source] = torch.eye(own.stop - at)
+        self._o[into, own] = torch.eye(own.stop - at) * gain
 
 
 def _line(block: slice, line: int, height: float) -> dict[int, float]:
@@ -399,7 +449,7 @@ def silent_of(language: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
     Without it, what the other parts write while they are learning drowns the places before they are of any use.
     """
     own = torch.zeros(WIDTH, 1, dtype=torch.bool)
-    for block in (CENTRE, PLACE, slice(ONE, ONE + 1), slice(OWN.start, FOUND)):
+    for block in (CENTRE, PLACE, slice(ONE, ONE + 1), slice(OWN.start, FOUND), slice(SIZE, WHICH.stop)):
         own[block] = True
     writing = [each.weight for layer in language.layers for each in (layer.self_attn.o_proj, layer.mlp.down_proj)]
     return [(weight, own & (weight.detach() == 0)) for weight in writing]
@@ -416,6 +466,39 @@ def _sharpen(mlp: Any) -> None:
             mlp.up_proj.weight[unit, ONE] = 1.0
             mlp.down_proj.weight[:, unit] = 0.0
             mlp.down_proj.weight[CENTRE.start + n, unit] = 0.9 * sign
+
+
+def _measure(mlp: Any) -> None:
+    """How large what a cell says is, from the sides of its box: the sum of their logarithms, by a sum of ramps."""
+    value = torch.linspace(0, 1000, 201)
+    codes = number_code(value)
+    straight = torch.linalg.solve(
+        codes.T @ codes + 0.5 * torch.eye(CODE), codes.T @ (value / 1000)
+    )  # along a code, as even as noise allows
+    starts = torch.tensor(_RAMPS)
+    side = torch.linspace(0.015, 1, 300)
+    ramps = nn.functional.silu(_STEEP / _LENGTH * (side[:, None] - starts)) / _LENGTH
+    wanted = _SIZE / 2 * (1 + side.log() / math.log(1 / 0.015))
+    heights = torch.linalg.solve(ramps.T @ ramps + 1e-3 * torch.eye(len(starts)), ramps.T @ wanted)
+    low, high = (COORDINATES.start + n * CODE for n in (0, 2))
+    for axis in range(2):
+        for n, (begin, height) in enumerate(zip(_RAMPS, heights, strict=True)):
+            unit = mlp.gate_proj.weight.shape[0] - 1 - axis * len(_RAMPS) - n
+            for projection in (mlp.gate_proj, mlp.up_proj):
+                projection.weight[unit] = 0.0
+            for at, sign in ((low, -1), (high, 1)):
+                place = at + axis * CODE
+                mlp.gate_proj.weight[unit, place : place + CODE] = sign * _STEEP / SOFT / _ECHO * straight
+            mlp.gate_proj.weight[unit, ONE] = -_STEEP * begin
+            mlp.up_proj.weight[unit, ONE] = 1.0
+            mlp.down_proj.weight[:, unit] = 0.0
+            mlp.down_proj.weight[SIZE, unit] = height
+
+
+_RAMPS = (0.0, 0.02, 0.04, 0.07, 0.12, 0.2, 0.35, 0.6)  # where they begin, of sides in 0..1
+_STEEP = 30.0
+_LENGTH = 0.97  # of the numbers of a cell that says something, root of the mean square, measured
+_ECHO = 3.4  # how much louder box and points have become, since a cell reads itself, measured
 
 
 def save(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -4,17 +4,13 @@ import numpy as np
 import torch
 
 from training.nano.codes import (
-    ANSWERED,
-    CENTRE,
     COORDINATES,
     GRID,
-    LOUD,
     NUMBERS,
     SOFT,
     WIDTH,
     cell_of,
     coordinate_logits,
-    decided,
     lines,
     number_code,
     place_code,
@@ -44,17 +40,6 @@ def test_no_cell_is_taken_for_another():
 
 def test_lines_are_told_apart_exactly():
     assert torch.equal(lines() @ lines().T, 16 * torch.eye(len(lines())))
-
-
-def test_a_mind_is_made_up_where_it_leans_and_nothing_else_changes():
-    tokens = torch.randn(5, WIDTH)
-    tokens[:, CENTRE.start] = LOUD * torch.tensor([-0.2, 0.1, ANSWERED - 0.1, ANSWERED + 0.1, 1.0])
-    made = decided(tokens)
-    shares = made[:, CENTRE.start] / LOUD
-    assert (shares[:3] < 0.15).all()
-    assert (shares[3:] > 0.8).all()
-    assert shares.tolist() == sorted(shares.tolist())
-    assert torch.equal(made[:, CENTRE.stop :], tokens[:, CENTRE.stop :])
 
 
 def test_a_box_belongs_to_the_cell_of_its_centre():

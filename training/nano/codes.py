@@ -110,18 +110,6 @@ def read_out(tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return at[sound], category[sound], numbers[sound]
 
 
-def decided(tokens: Tensor) -> Tensor:
-    """Tokens (..., WIDTH) as they would be if the eye made up its mind: of a category surely nothing or surely something.
-
-    What a cell says of an answer varies by a factor of two with how sure the eye is, and the language side, which has to find
-    the next of several by its place, takes the loudest instead.
-    """
-    share = tokens[..., CENTRE] / LOUD
-    sure = torch.sigmoid((share - ANSWERED) / 0.02)
-    made = sure * (0.8 + 0.1 * share) + (1 - sure) * torch.where(share > 0, 0.4 * share, share)
-    return torch.cat([LOUD * made, tokens[..., CENTRE.stop :]], dim=-1)
-
-
 def soft_targets(values: Tensor, spread: float = 0.7) -> Tensor:
     """Numbers in 0..1000 as distributions over `NUMBERS`, a Gaussian of `spread` steps: (...,) to (..., 101)."""
     distance = (values.unsqueeze(-1) - torch.tensor(NUMBERS, dtype=torch.float32)) / STEP

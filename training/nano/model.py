@@ -458,14 +458,14 @@ def silent_of(language: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
 def _sharpen(mlp: Any) -> None:
     """What a cell says of each category becomes surely nothing or surely something: a step at what is an answer."""
     for n in range(len(CATEGORIES)):
-        for unit, (threshold, sign) in enumerate(((ANSWERED - 0.05, 1.0), (ANSWERED + 0.05, -1.113)), 2 * n):
+        for unit, (threshold, sign) in enumerate(((ANSWERED - 0.025, 1.0), (ANSWERED + 0.025, -1.056)), 2 * n):
             for projection in (mlp.gate_proj, mlp.up_proj):
                 projection.weight[unit] = 0.0
-            mlp.gate_proj.weight[unit, CENTRE.start + n] = 8.0
-            mlp.gate_proj.weight[unit, ONE] = -8.0 * LOUD * threshold
+            mlp.gate_proj.weight[unit, CENTRE.start + n] = 32.0
+            mlp.gate_proj.weight[unit, ONE] = -32.0 * LOUD * threshold
             mlp.up_proj.weight[unit, ONE] = 1.0
             mlp.down_proj.weight[:, unit] = 0.0
-            mlp.down_proj.weight[CENTRE.start + n, unit] = 0.9 * sign
+            mlp.down_proj.weight[CENTRE.start + n, unit] = 0.45 * sign
 
 
 def _measure(mlp: Any) -> None:

@@ -246,17 +246,10 @@ def _save(state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, st
     fresh.replace(state)
 
 
-def export(run: Path, eye: Path, out: Path, *, other: Path | None = None, share: float = 0.5) -> None:
-    """Puts the run's language side and the eye together and writes the folder that the product loads.
-
-    With `other`, the language side is the mean of two runs with one ancestor, `share` of it the other's.
-    """
+def export(run: Path, eye: Path, out: Path) -> None:
+    """Puts the run's language side and the eye together and writes the folder that the product loads."""
     model, tokenizer, _ = start(run)
-    weights = torch.load(run / "state.pt", weights_only=False)["language"]
-    if other:
-        held = torch.load(other / "state.pt", weights_only=False)["language"]
-        weights = {name: share * held[name] + (1 - share) * value for name, value in weights.items()}
-    model.model.language_model.load_state_dict(weights)
+    model.model.language_model.load_state_dict(torch.load(run / "state.pt", weights_only=False)["language"])
     model.model.visual.load_state_dict(torch.load(eye / "eye.pt", weights_only=False)["visual"])
     save(model, tokenizer, out)
 
@@ -301,15 +294,13 @@ def main() -> None:
         "--test", type=Path, nargs="*", default=[], help="such folders to measure on; drawn tokens without"
     )
     parser.add_argument("--eye", type=Path, default=Path("runs/eye"))
-    parser.add_argument("--other", type=Path, help="export: a second run to average with")
-    parser.add_argument("--share", type=float, default=0.5, help="export: of the second run in the mean")
     parser.add_argument("--choosing", type=float, default=0.35, help="how often one object of several is asked for")
     parser.add_argument("--understand-every", type=int, default=3, help="steps; one that only asks what is meant")
     parser.add_argument("--meanings", type=Path, help="a folder that training.nano.meaning wrote")
     parser.add_argument("--out", type=Path, default=Path("t2s_agent/nano/prompter"))
     options = parser.parse_args()
     if options.stage == "export":
-        export(options.run, options.eye, options.out, other=options.other, share=options.share)
+        export(options.run, options.eye, options.out)
         return
     start(options.run)  # the tokenizer is made once
     parallel.run(work, options)

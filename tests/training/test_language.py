@@ -29,9 +29,8 @@ def said(writer, dialogue):
 
 def test_who_asks_for_one_of_several_is_answered_with_that_one(writer):
     ships = Targets(np.array([SHIP, SHIP]), TWO, cell_of(TWO[:, :4]))
-    (asked,) = dialogues([ships], writer, np.random.default_rng(1), choosing_share=1.0)
-    (more,) = dialogues([ships], writer, np.random.default_rng(2), choosing_share=1.0)
-    answers = [said(writer, each) for each in (*asked, *more)]
+    rows = dialogues([ships] * 8, writer, np.random.default_rng(1), choosing_share=1.0)
+    answers = [said(writer, each) for row in rows for each in row]
     of_ships = [answer for answer in answers if "ship" in answer]
     assert 0 < len(of_ships) < len(answers)
     for answer in of_ships:

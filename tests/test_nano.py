@@ -52,6 +52,16 @@ def test_what_is_not_there_is_not_found(shop):
     assert segment(shop, DEMO, "Where are the planes?").status == "empty"
 
 
+def test_one_of_several_is_found_by_where_it_lies(shop, truth):
+    answered = segment(shop, DEMO, "the easternmost building")
+    buildings = np.array(truth.instances("building"))
+    furthest = max(buildings, key=lambda building: np.argwhere(building)[:, 1].mean())
+    found = region_set(shop, answered).labels > 0
+    assert len(answered.regions) == 1
+    assert furthest[found].mean() > 0.7
+    assert found[furthest].mean() > 0.7
+
+
 def test_both_models_weigh_less_than_forty_megabytes():
     files = [file for part in ("prompter", "segmenter") for file in nano_folder(part).glob("*.safetensors")]
     assert len(files) == 2

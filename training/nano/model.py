@@ -207,9 +207,7 @@ def show_cells(weight: torch.Tensor) -> None:
 
 # Numbers of a word that are the words' own: what kind of word it is, and the number that it stands for.
 IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE, FOUND, IS_START, SIZE = range(OWN.start, OWN.start + 7)
-WHICH = slice(
-    SIZE + 1, SIZE + 1 + len(KINDS)
-)  # one a kind: the thought's, whether only one object is asked for, and which
+WHICH = slice(SIZE + 1, SIZE + 1 + len(KINDS))  # one a kind: which of several is asked for, if one is
 SPOKEN = slice(WIDTH - 16, WIDTH)
 LAST = slice(COORDINATES.start, COORDINATES.start + 32)  # of a word that may choose: row and column that were said last
 LAST_ROW = slice(LAST.start, LAST.start + 16)
@@ -269,7 +267,7 @@ _FIRM = (
 
 
 def _start_circuits(layers: Any) -> None:
-    """Heads that begin with a task: bring the category, read a cell, remember the last one, find the next one in reading order.
+    """Heads that begin with a task: bring the category, read a cell, remember the last one, find the next one or the one of several.
 
     Without such a start no run of ours found the way from a question to a cell within half an hour. Training goes on from it: every
     weight is free. `ONE` in a key is what a faint match is weighed against, since heads are normalised.
@@ -374,12 +372,12 @@ def _start_choice(layer: Any) -> None:
     }
     for index, kind in enumerate(KINDS):
         one.look({WHICH.start + index: 1 / _WHICH}, measures[kind], at=20 + index)
-    several = dict.fromkeys(range(WHICH.start, WHICH.stop), -6 / _WHICH)
-    one.look({ONE: 12.0, MAY_CHOOSE: -2.0, **several}, {IS_START: 1.0}, at=-3)
+    asked = dict.fromkeys(range(WHICH.start, WHICH.stop), -6 / _WHICH)
+    one.look({ONE: 12.0, MAY_CHOOSE: -2.0, **asked}, {IS_START: 1.0}, at=-3)  # otherwise it finds nothing
     one.look({}, {IN_ANSWER: 10.0}, at=-1)
     one.nothing(0.25, 0.7)
-    was_said = _line(LAST_ROW, -1, -1.5 / 1.2)
-    one.look({ONE: 1.5, **was_said}, {IS_THOUGHT: 1.0}, at=-4)
+    before_all = _line(LAST_ROW, -1, -1.5 / 1.2)
+    one.look({ONE: 1.5, **before_all}, {IS_THOUGHT: 1.0}, at=-4)  # once it was said, the thought: that is, nothing more
     one.carry(PLACE, PLACE, 6.0)
 
 
@@ -472,9 +470,8 @@ def _measure(mlp: Any) -> None:
     """How large what a cell says is, from the sides of its box: the sum of their logarithms, by a sum of ramps."""
     value = torch.linspace(0, 1000, 201)
     codes = number_code(value)
-    straight = torch.linalg.solve(
-        codes.T @ codes + 0.5 * torch.eye(CODE), codes.T @ (value / 1000)
-    )  # along a code, as even as noise allows
+    # reads a number off its code, as evenly as noise in the code allows
+    straight = torch.linalg.solve(codes.T @ codes + 0.5 * torch.eye(CODE), codes.T @ (value / 1000))
     starts = torch.tensor(_RAMPS)
     side = torch.linspace(0.015, 1, 300)
     ramps = nn.functional.silu(_STEEP / _LENGTH * (side[:, None] - starts)) / _LENGTH

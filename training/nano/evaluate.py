@@ -109,9 +109,13 @@ class Score:
         if not truth.any():
             self.false_positives.append(bool(said.any()))
 
+    @property
+    def ciou(self) -> float:
+        return self.inside / max(self.union, 1)
+
     def line(self, name: str) -> str:
         wrong = f"{np.mean(self.false_positives):7.2f}" if self.false_positives else "      -"
-        return f"{name:34s}{self.inside / max(self.union, 1):8.3f}{np.mean(self.overlaps):8.3f}{wrong}{len(self.overlaps):6d}"
+        return f"{name:34s}{self.ciou:8.3f}{np.mean(self.overlaps):8.3f}{wrong}{len(self.overlaps):6d}"
 
 
 def filled(boxes: NDArray[np.float64]) -> Mask:
@@ -203,13 +207,13 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, sheet: P
         found_parsable.append(answer.status != "unparsable")
         named.append(CATEGORIES[case.category] in answer.thinking)
         embedding = segmenter.embed([view_of(case.rgb)])[0]
-        said = _drawn(segmenter.decode(embedding, answer.instances).masks)
+        said = drawn(segmenter.decode(embedding, answer.instances).masks)
         score("nano", said, case)
         score("nano, boxes filled", filled(_boxes(answer)), case)
         for name, draw in blind.items():
             score(name, draw(case), case)
         ceiling = true_prompts(case)
-        score("true prompts, nano's masks", _drawn(segmenter.decode(embedding, ceiling).masks), case)
+        score("true prompts, nano's masks", drawn(segmenter.decode(embedding, ceiling).masks), case)
         score("true boxes filled", filled(_boxes(replace(answer, instances=tuple(ceiling)))), case)
         by_category.setdefault(CATEGORIES[case.category], Score()).add(said, case.truth)
         if sheet:
@@ -232,7 +236,8 @@ def _boxes(answer: Answer) -> NDArray[np.float64]:
     return np.array([i.box for i in answer.instances if i.box]).reshape(-1, 4)
 
 
-def _drawn(masks: Mask) -> Mask:
+def drawn(masks: Mask) -> Mask:
+    """The union of masks (N, 448, 448)."""
     return np.any(masks, axis=0) if len(masks) else np.zeros((SIDE, SIDE), bool)
 
 

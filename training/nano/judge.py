@@ -4,6 +4,8 @@
 
 Teacher-forced figures do not show an answer that repeats itself or does not end: decide between runs on these. Scenes of seeds
 from 9,500,000 on, which neither training nor test uses; `--coco` for other imagery. Questions are held-out phrasings.
+
+The last figures are cIoU: of the answers, and of what they would be if the language side were faithful, or knew the category too.
 """
 
 import argparse
@@ -17,10 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
+from t2s_agent.instance import Instance
 from t2s_agent.models import Models, nano_folder
+from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from t2s_agent.settings import load_settings
-from training.nano.codes import GRID, read_out
-from training.nano.evaluate import Case, cases, view_of
+from training.nano import questions_hinting, questions_naming
+from training.nano.codes import GRID, SIDE, read_out
+from training.nano.evaluate import Case, Mask, Score, cases, drawn, view_of
 from training.nano.eye import see
 from training.nano.pack import coco, procedural
 from training.nano.questions import CATEGORIES
@@ -39,19 +44,25 @@ def said(raw: str) -> tuple[list[int], NDArray[np.float64]]:
 
 def judged(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[str, float]:
     """Means over the cases; `faithful` is the share of answers with all the cells that the eye says, and no others."""
-    prompter = models.prompter()
-    named, faithful, repeats, parsable = [], [], [], []
+    prompter, segmenter = models.prompter(), models.segmenter()
+    scores = {name: Score() for name in ("answered", "read out", "read out, true category")}
+    understood, faithful, repeats, parsable = [], [], [], []
     right = spoken = there = 0
     off = []
     for case in asked:
         answer = prompter.answer([view_of(case.rgb)], [case.question])[0]
         parsable.append(answer.status != "unparsable")
         thought = _THOUGHT.search(answer.raw)
-        named.append(thought is not None and thought[1] == CATEGORIES[case.category])
+        understood.append(thought is not None and thought[1] == CATEGORIES[case.category])
+        at, category, numbers = read_out(_tokens(visual, case.rgb))
+        meant = CATEGORIES.index(thought[1]) if thought else -1
+        embedding = segmenter.embed([view_of(case.rgb)])[0]
+        scores["answered"].add(drawn(segmenter.decode(embedding, answer.instances).masks), case.truth)
+        for name, wanted in (("read out", meant), ("read out, true category", case.category)):
+            scores[name].add(_masked(numbers[category == wanted], segmenter, embedding), case.truth)
         if thought is None:
             continue
-        at, category, numbers = read_out(_tokens(visual, case.rgb))
-        own = category == CATEGORIES.index(thought[1])
+        own = category == meant
         true = dict(zip(at[own].tolist(), numbers[own].numpy(), strict=True))
         cells, boxes = said(answer.raw)
         once = set(cells)
@@ -61,14 +72,36 @@ def judged(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[s
         faithful.append(once == set(true))
         off += [np.abs(box - true[cell][:4]).mean() for cell, box in zip(cells, boxes, strict=True) if cell in true]
     return {
-        "category named": float(np.mean(named)),
+        "category named": float(np.mean(understood)),
         "parsable": float(np.mean(parsable)),
         "faithful": float(np.mean(faithful)),
         "cells precision": right / max(spoken, 1),
         "cells recall": right / max(there, 1),
         "repeats": float(np.mean(repeats)),
         "box error": float(np.mean(off)) if off else float("nan"),
+        **{f"cIoU {name}": score.ciou for name, score in scores.items()},
     }
+
+
+def named(models: Models, rgb: NDArray[np.uint8]) -> dict[str, float]:
+    """How many of all held-out questions, asked of one image, are taken for the right category."""
+    prompter = models.prompter()
+    shares = {}
+    for kind, bank in (("naming", questions_naming), ("hinting", questions_hinting)):
+        right = []
+        for category, questions in bank.HELD_OUT.items():
+            for question in questions:
+                thought = _THOUGHT.search(prompter.answer([view_of(rgb)], [question])[0].raw)
+                right.append(thought is not None and thought[1] == category)
+        shares[f"all held-out {kind}"] = float(np.mean(right))
+    return shares
+
+
+def _masked(numbers: Tensor, segmenter: Segmenter, embedding: Embedding) -> Mask:
+    """The union of what the segmenter makes of box and two points (N, 8) in 0..1000."""
+    rows = (numbers.numpy() * SIDE / 1000).tolist()
+    prompts = [Instance((x1, y1, x2, y2), ((ax, ay), (bx, by))) for x1, y1, x2, y2, ax, ay, bx, by in rows]
+    return drawn(segmenter.decode(embedding, prompts).masks)
 
 
 @torch.inference_mode()
@@ -82,14 +115,18 @@ def main() -> None:
     parser.add_argument("--prompter", type=Path, default=nano_folder("prompter"))
     parser.add_argument("--coco", type=Path, help="a COCO file beside its tar; procedural scenes without")
     parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--phrasings", action="store_true", help="ask all held-out questions, too")
     options = parser.parse_args()
     torch.set_num_threads(1)
     images = coco(options.coco) if options.coco else procedural(range(FIRST_SEED, FIRST_SEED + options.count))
     visual = Qwen3VLForConditionalGeneration.from_pretrained(options.prompter, dtype=torch.float32).model.visual
     models = Models(load_settings(prompter=str(options.prompter), device="cpu"))
     asked = list(cases(islice(images, options.count), frozenset(range(len(CATEGORIES)))))
-    for name, value in judged(asked, models, visual).items():
-        print(f"{name:16s}{value:8.3f}")
+    figures = judged(asked, models, visual)
+    if options.phrasings:
+        figures |= named(models, asked[0].rgb)
+    for name, value in figures.items():
+        print(f"{name:30s}{value:8.3f}")
 
 
 if __name__ == "__main__":

@@ -29,3 +29,13 @@ class Instance:
             positive=tuple((x * sx, y * sy) for x, y in self.positive),
             negative=tuple((x * sx, y * sy) for x, y in self.negative),
         )
+
+    def moved(self, dx: float, dy: float) -> "Instance":
+        """The same instance in a frame whose origin lies at (-dx, -dy) of this one's."""
+        box = self.box and (self.box[0] + dx, self.box[1] + dy, self.box[2] + dx, self.box[3] + dy)
+        return replace(
+            self,
+            box=box,
+            positive=tuple((x + dx, y + dy) for x, y in self.positive),
+            negative=tuple((x + dx, y + dy) for x, y in self.negative),
+        )

@@ -11,6 +11,7 @@ from t2s_agent.prompting.prompter import Prompter
 from t2s_agent.prompting.style import style_named
 from t2s_agent.segmenting.segmenter import Segmenter
 from t2s_agent.settings import Settings
+from t2s_agent.weights import model_folder, read_settings
 
 HUB_PROMPTERS = ("RicardoString/Think2Seg-RS-3B", "RicardoString/Think2Seg-RS-7B")
 HUB_SEGMENTERS = tuple(f"facebook/sam2.1-hiera-{size}" for size in ("tiny", "small", "base-plus", "large"))
@@ -19,6 +20,12 @@ HUB_SEGMENTERS = tuple(f"facebook/sam2.1-hiera-{size}" for size in ("tiny", "sma
 def nano_folder(part: str) -> Path:
     """The folder of nano's `prompter` or `segmenter` in this package."""
     return Path(str(files("t2s_agent.nano"))) / part
+
+
+def _looks_close(folder: Path) -> bool:
+    """Whether a segmenter was trained to be shown one object at a time: its preprocessor_config.json says so."""
+    file = "preprocessor_config.json"
+    return (folder / file).is_file() and read_settings(folder, file).get("close_up") is True
 
 
 class Models:
@@ -104,8 +111,13 @@ class Models:
             return SamSegmenter.load(Path(name), device=device, cache=cache)
         from t2s_agent.segmenting.sam2 import Sam2Segmenter
 
-        where = self._where(name, "segmenter", HUB_SEGMENTERS)
-        return Sam2Segmenter.load(where, name=name, device=device, dtype=dtype, cache=cache)
+        folder = model_folder(self._where(name, "segmenter", HUB_SEGMENTERS))
+        if not _looks_close(folder):
+            return Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=cache)
+        from t2s_agent.segmenting.close_up import CloseUpSegmenter
+
+        near = EmbeddingCache(self._settings.embedding_bytes)  # small and many: not worth a file each
+        return CloseUpSegmenter(Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=near))
 
     @staticmethod
     def _where(name: str, part: str, hub: tuple[str, ...]) -> str:

@@ -4,14 +4,16 @@
     python -m training.nano.segmenter export --run runs/segmenter --out t2s_agent/nano/segmenter
     python -m training.nano.segmenter evaluate --model t2s_agent/nano/segmenter --coco ../shared/data/isaid448/test.json
 
-First without pictures: prompts alone, whose truth is the box, until the decoder knows places. Then with pictures. A run goes
-on where it stopped. What mattered is in README.md beside this file.
+It learns what it will be shown: one object from near by, as `t2s_agent.segmenting.close_up` cuts it out. First without pictures:
+prompts alone, whose truth is the box, until the decoder knows places. Then with pictures. A run goes on where it stopped. What
+mattered is in README.md beside this file.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,24 +24,46 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Sam2Config, Sam2Model
 
+from t2s_agent.instance import Box, Instance, Point
+from t2s_agent.models import Models
+from t2s_agent.scene.view import Window
+from t2s_agent.segmenting.box import BoxSegmenter
+from t2s_agent.segmenting.cache import EmbeddingCache
+from t2s_agent.segmenting.close_up import CONTEXT, CloseUpSegmenter, window_around
+from t2s_agent.segmenting.sam2 import IMAGENET_MEAN, IMAGENET_STD, Sam2Segmenter
+from t2s_agent.segmenting.segmenter import Embedding, Segmenter
+from t2s_agent.settings import load_settings
 from training.nano.codes import SIDE
+from training.nano.evaluate import view_of
 
-BLIND_MINUTES = 9.0
-PROMPTS = 14  # an image and step
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+Mask = NDArray[np.bool_]
+
+LOOK = 192  # side in px of what the model sees: the surroundings of one object, see t2s_agent.segmenting.close_up
+TRUTH = 96  # side of the masks that it learns from
+BATCH = 16
+BLIND_MINUTES = 3.0
+# how prompts come, and how often: positive and negative points, with a box or without
+FORMS = (
+    (2, 0, True, 0.6),
+    (0, 0, True, 0.15),
+    (1, 0, True, 0.05),
+    (2, 1, True, 0.05),
+    (1, 0, False, 0.1),
+    (2, 1, False, 0.05),
+)
 
 
 def build() -> Sam2Model:
     """A small Hiera, fresh, with one position code for pictures and prompts and with widths that a fresh start can use."""
-    grid = [SIDE // 4, SIDE // 8, SIDE // 16]
+    grid = [LOOK // 4, LOOK // 8, LOOK // 16]
     backbone = {
         "hidden_size": 32,
-        "image_size": [SIDE, SIDE],
+        "image_size": [LOOK, LOOK],
         "num_attention_heads": 1,
         "blocks_per_stage": [1, 2, 3, 2],
         "embed_dim_per_stage": [32, 64, 128, 256],
         "num_attention_heads_per_stage": [1, 2, 4, 8],
-        "window_size_per_stage": [8, 4, 14, 7],
+        "window_size_per_stage": [8, 4, 12, 6],
         "global_attention_blocks": [4, 7],
         "window_positional_embedding_background_size": [7, 7],
     }
@@ -50,7 +74,7 @@ def build() -> Sam2Model:
             "backbone_feature_sizes": [[g, g] for g in grid],
             "fpn_hidden_size": 64,
         },
-        prompt_encoder_config={"hidden_size": 64, "image_size": SIDE, "patch_size": 16},
+        prompt_encoder_config={"hidden_size": 64, "image_size": LOOK, "patch_size": 16},
         mask_decoder_config={
             "hidden_size": 64,
             "mlp_dim": 256,
@@ -70,127 +94,190 @@ def build() -> Sam2Model:
     return model
 
 
-def jittered(boxes: Tensor, points: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes (N, 4) and points (N, 2, 2) as a prompter may give them, and the points' labels (N, 2)."""
-    count = len(boxes)
-    side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
-    spread = torch.tensor(rng.choice([0.0, 0.06, 0.15], count, p=[0.25, 0.45, 0.3]), dtype=torch.float32)[:, None]
-    noise = torch.tensor(rng.normal(size=(count, 4)), dtype=torch.float32)
-    moved = boxes + noise * torch.maximum(spread * side, (spread > 0).float())
-    low, high = torch.minimum(moved[:, :2], moved[:, 2:] - 1), torch.maximum(moved[:, 2:], moved[:, :2] + 1)
-    labels = torch.ones(count, 2, dtype=torch.long)
-    labels[torch.tensor(rng.random(count) < 0.2)] = -10  # a box alone
-    return torch.cat([low, high], 1).clamp(0, SIDE), points, labels
+def jittered(box: Box, rng: np.random.Generator) -> Box:
+    """A box as a prompter may give it: exact, or off by 6 or 15 % of its sides."""
+    spread = rng.choice([0.0, 0.06, 0.15], p=[0.25, 0.45, 0.3])
+    side = np.array([box[2] - box[0], box[3] - box[1]] * 2)
+    moved = np.array(box) + rng.normal(size=4) * np.maximum(spread * side, float(spread > 0))
+    low, high = np.minimum(moved[:2], moved[2:] - 1), np.maximum(moved[2:], moved[:2] + 1)
+    x1, y1, x2, y2 = np.clip([*low, *high], 0, SIDE)
+    return (x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
 
 
 def decode(
-    model: Sam2Model, embeddings: list[Tensor], boxes: Tensor, points: Tensor, labels: Tensor
+    model: Sam2Model, embeddings: list[Tensor], boxes: Tensor | None, points: Tensor | None, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Logits (B, N, 112, 112) and predicted qualities (B, N) for boxes (B, N, 4) with points (B, N, 2, 2)."""
-    out = model(
-        image_embeddings=embeddings, input_boxes=boxes, input_points=points, input_labels=labels, multimask_output=False
-    )
-    return out.pred_masks[:, :, 0], out.iou_scores[:, :, 0]
+    """Logits (B, h, w) and expected qualities (B,) of the prompts of a `Batch`."""
+    prompts = {"input_boxes": boxes, "input_points": points, "input_labels": labels}
+    given = {name: value for name, value in prompts.items() if value is not None}
+    out = model(image_embeddings=embeddings, multimask_output=False, **given)
+    return out.pred_masks[:, 0, 0], out.iou_scores[:, 0, 0]
 
 
-def window_loss(logits: Tensor, truth: Tensor, boxes: Tensor) -> Tensor:
-    """BCE and dice of 40 x 40 samples in each box enlarged 1.6 times: a car counts as much as a stadium.
+def loss_of(logits: Tensor, quality: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """BCE, dice and the error of the quality that the model expects of itself; and the IoU (M,) of the masks.
 
-    `logits` (M, 112, 112), `truth` (M, 448, 448) in 0..1, `boxes` (M, 4) in pixels.
+    `logits` (M, h, w), `quality` (M,), `truth` (M, TRUTH, TRUTH) in 0..1.
     """
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    half = ((boxes[:, 2:] - boxes[:, :2]) * 0.8).clamp(min=6)
-    step = torch.linspace(-1, 1, 40)
-    offsets = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1)
-    places = centre[:, None, None] + offsets * half[:, None, None]
-    grid = places / SIDE * 2 - 1
-    said = F.grid_sample(logits[:, None], grid, align_corners=False, padding_mode="border")[:, 0]
-    true = F.grid_sample(truth[:, None], grid, align_corners=False)[:, 0]
-    bce = F.binary_cross_entropy_with_logits(said, true)
-    p = said.sigmoid()
-    dice = 1 - (2 * (p * true).sum((1, 2)) + 1) / (p.sum((1, 2)) + true.sum((1, 2)) + 1)
-    return bce + dice.mean()
-
-
-def loss_of(logits: Tensor, quality: Tensor, truth: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """The whole loss and the IoU (M,) of masks at 112 x 112."""
-    small = F.avg_pool2d(truth[:, None], 4)[:, 0]
+    said = F.interpolate(logits[:, None], size=(TRUTH, TRUTH), mode="bilinear", align_corners=False)[:, 0]
     with torch.no_grad():
-        said, true = logits > 0, small > 0.5
-        iou = (said & true).sum((1, 2)) / (said | true).sum((1, 2)).clamp(min=1)
-    whole = F.binary_cross_entropy_with_logits(logits, small)
-    return window_loss(logits, truth, boxes) + 2 * whole + 0.2 * F.mse_loss(quality, iou), iou
+        yes, true = said > 0, truth > 0.5
+        iou = (yes & true).sum((1, 2)) / (yes | true).sum((1, 2)).clamp(min=1)
+    p = said.sigmoid()
+    dice = 1 - (2 * (p * truth).sum((1, 2)) + 1) / (p.sum((1, 2)) + truth.sum((1, 2)) + 1)
+    return F.binary_cross_entropy_with_logits(said, truth) + dice.mean() + 0.2 * F.mse_loss(quality, iou), iou
 
 
-def blind_batch(rng: np.random.Generator, images: int = 4, prompts: int = 12) -> tuple[Tensor, Tensor, Tensor]:
-    """Prompts whose truth is the box itself: boxes (B, N, 4), points (B, N, 2, 2), truth (B, N, 448, 448)."""
-    side = np.exp(rng.uniform(np.log(6), np.log(240), (images, prompts, 2)))
-    centre = rng.uniform(0, SIDE, (images, prompts, 2))
-    low, high = np.clip(centre - side / 2, 0, SIDE - 3), np.clip(centre + side / 2, 3, SIDE)
-    points = low[:, :, None] + rng.uniform(0.15, 0.85, (images, prompts, 2, 2)) * (high - low)[:, :, None]
-    at = np.arange(SIDE) + 0.5
-    inside_x = (at >= low[..., :1]) & (at < high[..., :1])
-    inside_y = (at >= low[..., 1:]) & (at < high[..., 1:])
-    truth = inside_y[..., :, None] & inside_x[..., None, :]
-    boxes = np.concatenate([low, high], -1).astype(np.float32)
-    return torch.from_numpy(boxes), torch.from_numpy(points.astype(np.float32)), torch.from_numpy(truth).float()
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Objects seen from near by: pixels (B, 3, LOOK, LOOK), truth (B, TRUTH, TRUTH), and prompts in LOOK pixels.
+
+    `boxes` (B, 1, 4) or None, `points` (B, 1, P, 2) or None, `labels` (B, 1, P).
+    """
+
+    pixels: Tensor
+    truth: Tensor
+    boxes: Tensor | None
+    points: Tensor | None
+    labels: Tensor | None
+
+
+def batch_of(pictures: "Pictures", rng: np.random.Generator) -> Batch:
+    """One form of prompt for all of a batch, as they are answered."""
+    shares = np.array([form[-1] for form in FORMS])
+    positive, negative, boxed, _ = FORMS[rng.choice(len(FORMS), p=shares / shares.sum())]
+    pixels, truth, boxes, points = [], [], [], []
+    for _ in range(BATCH):
+        rgb, mask = pictures.draw(rng)
+        exact = box_of(mask)
+        inside, outside = points_in(mask, exact, positive, rng), points_beside(mask, exact, negative, rng)
+        instance = Instance(jittered(exact, rng) if boxed else None, tuple(inside), tuple(outside))
+        window = window_around(instance, SIDE, SIDE, context=CONTEXT * float(np.exp(rng.normal(0, 0.12))))
+        near, true = looked_at(rgb, mask, window, rng)
+        own = instance.moved(-window.x, -window.y).scaled(LOOK / window.width, LOOK / window.height)
+        pixels.append(normalised(near, rng))
+        truth.append(true)
+        boxes.append(own.box)
+        points.append([*own.positive, *own.negative])
+    labels = [[1] * positive + [0] * negative] * BATCH
+    return Batch(
+        torch.stack(pixels),
+        torch.from_numpy(np.stack(truth)),
+        torch.tensor(boxes, dtype=torch.float32)[:, None] if boxed else None,
+        torch.tensor(points, dtype=torch.float32)[:, None] if labels[0] else None,
+        torch.tensor(labels)[:, None] if labels[0] else None,
+    )
+
+
+def box_of(mask: Mask) -> Box:
+    """The box around a mask."""
+    ys, xs = np.nonzero(mask)
+    return (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
+
+
+def points_in(mask: Mask, box: Box, count: int, rng: np.random.Generator) -> list[Point]:
+    """Points in a mask, one in five of them pushed by a twentieth of the box."""
+    ys, xs = np.nonzero(mask)
+    points = []
+    for index in rng.integers(len(xs), size=count):
+        push = (0.05 if rng.random() < 0.2 else 0) * np.array([box[2] - box[0], box[3] - box[1]])
+        x, y = np.clip(np.array([xs[index], ys[index]]) + 0.5 + rng.normal(size=2) * push, 0, SIDE)
+        points.append((float(x), float(y)))
+    return points
+
+
+def points_beside(mask: Mask, box: Box, count: int, rng: np.random.Generator) -> list[Point]:
+    """Points around a box, not in its mask; a corner of the picture where there is no such place."""
+    x1, y1, x2, y2 = box
+    points: list[Point] = []
+    for _ in range(20 * count):
+        x, y = (
+            rng.uniform(1.25 * x1 - 0.25 * x2, 1.25 * x2 - 0.25 * x1),
+            rng.uniform(1.25 * y1 - 0.25 * y2, 1.25 * y2 - 0.25 * y1),
+        )
+        if len(points) < count and 0 <= x < SIDE and 0 <= y < SIDE and not mask[int(y), int(x)]:
+            points.append((x, y))
+    return points + [(0.5, 0.5)] * (count - len(points))
+
+
+def looked_at(
+    rgb: NDArray[np.uint8], mask: Mask, window: Window, rng: np.random.Generator | None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The part of a picture in a window at LOOK x LOOK px, with a generator at times blurred; and of its mask at TRUTH x TRUTH."""
+    part = np.s_[window.y : window.y + window.height, window.x : window.x + window.width]
+    near = Image.fromarray(np.ascontiguousarray(rgb[part]))
+    if rng is not None and rng.random() < 0.2:
+        coarse = max(8, round(min(window.width, LOOK) * rng.uniform(0.4, 0.9)))
+        near = near.resize((coarse, coarse), Image.Resampling.BILINEAR)
+    true = Image.fromarray(mask[part].astype(np.uint8) * 255).resize((TRUTH, TRUTH), Image.Resampling.BILINEAR)
+    seen = np.asarray(near.resize((LOOK, LOOK), Image.Resampling.BILINEAR), np.uint8)
+    return seen, np.asarray(true, np.float32) / np.float32(255)
+
+
+def blind_batch(rng: np.random.Generator) -> Batch:
+    """Prompts without a picture, whose truth is the box itself."""
+    side = np.exp(rng.uniform(np.log(LOOK / 12), np.log(LOOK * 0.9), (BATCH, 2)))
+    centre = rng.uniform(0.25, 0.75, (BATCH, 2)) * LOOK
+    low, high = np.clip(centre - side / 2, 0, LOOK - 4), np.clip(centre + side / 2, 4, LOOK)
+    points = low[:, None] + rng.uniform(0.15, 0.85, (BATCH, 2, 2)) * (high - low)[:, None]
+    at = (np.arange(TRUTH) + 0.5) * LOOK / TRUTH
+    inside = [(at >= low[:, [axis]]) & (at < high[:, [axis]]) for axis in (0, 1)]
+    return Batch(
+        torch.zeros(BATCH, 3, LOOK, LOOK),
+        torch.from_numpy(inside[1][:, :, None] & inside[0][:, None]).float(),
+        torch.from_numpy(np.concatenate([low, high], -1)).float()[:, None],
+        torch.from_numpy(points).float()[:, None],
+        torch.ones(BATCH, 1, 2, dtype=torch.long),
+    )
 
 
 class Pictures:
-    """Pictures with instance masks, from scenes drawn as they are needed and from COCO files, augmented."""
+    """Pictures and one of the objects in each, from COCO files and from scenes drawn as they are needed; turned and mirrored."""
 
     def __init__(self, cocos: list[Path], drawn_share: float) -> None:
-        self.drawn_share = drawn_share
-        self.held: list[tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]] = []
-        self._cocos = cocos
         from training.nano.pack import coco, semantic
 
-        self.real = []
+        self.drawn_share = drawn_share
+        self.held: list[tuple[NDArray[np.uint8], dict[int, list[Mask]]]] = []
+        self.rgb: list[NDArray[np.uint8]] = []
+        self.objects: list[tuple[int, NDArray[np.uint8]]] = []  # picture, mask in bits
+        categories = []
         for path in cocos:
             of_buildings = "building" if "building" in path.stem else ""
-            images = semantic(path, "dubai_train") if path.stem == "semantic" else coco(path, only=of_buildings)
-            for labelled in images:
-                masks = [_packed(mask) for _, mask in labelled.objects]
-                if masks:
-                    self.real.append((labelled.rgb, masks))
+            for labelled in semantic(path, "dubai_train") if path.stem == "semantic" else coco(path, only=of_buildings):
+                self.objects += [(len(self.rgb), np.packbits(mask)) for _, mask in labelled.objects]
+                self.rgb.append(labelled.rgb)
+                categories += [category for category, _ in labelled.objects]
+        often = np.bincount(categories, minlength=1)
+        self._weight = (1 / np.sqrt(often[categories])).cumsum() if categories else np.zeros(0)  # rare kinds more often
 
-    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
-        """A picture (448, 448, 3) and its masks (448, 448)."""
-        if not self.real or rng.random() < self.drawn_share:
-            rgb, masks = self._drawn(rng)
+    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
+        """A picture (448, 448, 3) and a mask (448, 448)."""
+        if not self.objects or rng.random() < self.drawn_share:
+            rgb, mask = self._drawn(rng)
         else:
-            rgb, packed = self.real[rng.integers(len(self.real))]
-            masks = [_unpacked(mask) for mask in packed]
+            picture, bits = self.objects[int(np.searchsorted(self._weight, rng.random() * self._weight[-1]))]
+            rgb, mask = self.rgb[picture], np.unpackbits(bits, count=SIDE * SIDE).reshape(SIDE, SIDE).astype(bool)
         turn = int(rng.integers(8))
-        rgb, masks = _turned(rgb, turn), [_turned(mask, turn) for mask in masks]
-        if rng.random() < 0.5:
-            near = zoomed(rgb, masks, float(np.exp(rng.uniform(0, 0.9))), *rng.random(2))
-            if near[1]:
-                return near
-        return rgb, masks
+        return _turned(rgb, turn), _turned(mask, turn)
 
-    def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
+    def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
+        """Each kind in a scene alike."""
         from training.nano.pack import procedural
 
-        while len(self.held) < 40 or rng.random() < 0.25:  # a pool, renewed bit by bit: drawing takes 0.2 s
+        while len(self.held) < 40 or rng.random() < 0.02:  # a pool, renewed bit by bit: drawing takes 0.2 s
             seed = int(rng.integers(0, 9_000_000))
             (scene,) = procedural(range(seed, seed + 1))
-            masks = [mask for _, mask in scene.objects]
-            if masks:
+            of_kind: dict[int, list[Mask]] = {}
+            for category, mask in scene.objects:
+                of_kind.setdefault(category, []).append(mask)
+            if of_kind:
                 if len(self.held) >= 400:
                     self.held.pop(int(rng.integers(len(self.held))))
-                self.held.append((scene.rgb, masks))
-            if len(self.held) >= 40:
-                break
-        return self.held[rng.integers(len(self.held))]
-
-
-def _packed(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return np.packbits(mask)
-
-
-def _unpacked(bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return np.unpackbits(bits, count=SIDE * SIDE).reshape(SIDE, SIDE).astype(bool)
+                self.held.append((scene.rgb, of_kind))
+        rgb, of_kind = self.held[rng.integers(len(self.held))]
+        masks = of_kind[list(of_kind)[rng.integers(len(of_kind))]]
+        return rgb, masks[rng.integers(len(masks))]
 
 
 def _turned(array: np.ndarray, turn: int) -> np.ndarray:
@@ -201,51 +288,19 @@ def _turned(array: np.ndarray, turn: int) -> np.ndarray:
     return array.swapaxes(0, 1) if turn & 4 else array
 
 
-def zoomed(
-    rgb: NDArray[np.uint8], masks: list[NDArray[np.bool_]], zoom: float, left: float, top: float
-) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
-    """A part of a picture, enlarged `zoom` times, and the masks of which at least 0.35 lie in it; `left`, `top` (0..1) say where."""
-    side = round(SIDE / zoom)
-    x, y = round((SIDE - side) * left), round((SIDE - side) * top)
-    part = Image.fromarray(np.ascontiguousarray(rgb[y : y + side, x : x + side]))
-    at = np.arange(SIDE) * side // SIDE
-    cut = [(mask[y : y + side, x : x + side], np.count_nonzero(mask)) for mask in masks]
-    near = [piece[at][:, at] for piece, whole in cut if np.count_nonzero(piece) >= max(0.35 * whole, 1)]
-    return np.asarray(part.resize((SIDE, SIDE), Image.Resampling.BILINEAR)), near
-
-
 def normalised(rgb: NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:
-    """Pixels (3, 448, 448) as the model takes them; with a generator, light and colour vary."""
+    """Pixels (3, LOOK, LOOK) as the model takes them; with a generator, light and colour vary."""
     x = rgb.astype(np.float32) / 255
     if rng is not None:
         x = x * rng.uniform(0.7, 1.35) + rng.uniform(-0.1, 0.1) + rng.normal(0, 0.03, 3).astype(np.float32)
         if rng.random() < 0.1:
             x = np.repeat(x.mean(-1, keepdims=True), 3, -1)
-    x = (x - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    x = (x - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 0), dtype=np.float32))
 
 
-def prompts_of(masks: list[NDArray[np.bool_]], rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes (N, 4), two points inside (N, 2, 2) and truth (N, 448, 448) of `count` masks drawn with repetition.
-
-    Small ones and large ones alike: drawn by the inverse square root of how many are as small.
-    """
-    sizes = np.array([mask.sum() for mask in masks], float)
-    bucket = np.digitize(np.log(sizes), np.log([60, 250, 1000, 4000]))
-    weight = 1 / np.sqrt(np.bincount(bucket, minlength=5)[bucket])
-    chosen = rng.choice(len(masks), count, p=weight / weight.sum())
-    boxes, points = [], []
-    for index in chosen:
-        ys, xs = np.nonzero(masks[index])
-        boxes.append([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
-        two = rng.integers(len(xs), size=2)
-        points.append(np.stack([xs[two] + 0.5, ys[two] + 0.5], axis=1))
-    truth = torch.from_numpy(np.stack([masks[i] for i in chosen])).float()
-    return torch.tensor(boxes, dtype=torch.float32), torch.tensor(np.array(points), dtype=torch.float32), truth
-
-
 def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
-    """Feature maps of pixels (B, 3, 448, 448), the trunk in bfloat16; unlike the class's own, with gradients."""
+    """Feature maps of pixels (B, 3, LOOK, LOOK), the trunk in bfloat16; unlike the class's own, with gradients."""
     with torch.autocast("cpu", torch.bfloat16):
         maps = list(model.get_image_features(pixels, return_dict=True).fpn_hidden_states)
     maps = [m.float() for m in maps]
@@ -283,7 +338,9 @@ def train(
     A line a minute; every five a checkpoint, and figures on the first images of `test` or, without it, on procedural scenes.
     """
     torch.manual_seed(0)
-    model = Sam2Model.from_pretrained(start, dtype=torch.float32) if start else build()
+    model = build()
+    if start:
+        model.load_state_dict(Sam2Model.from_pretrained(start, dtype=torch.float32).state_dict())
     optimizers = optimizers_of(model, peak)
     rng, step, trained = np.random.default_rng(0), 0, BLIND_MINUTES if start else 0.0
     state = run / "state.pt"
@@ -311,21 +368,14 @@ def train(
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
+        batch = blind_batch(rng) if blind else batch_of(pictures, rng)
         if blind:
-            boxes, points, truth = blind_batch(rng)
-            embeddings = [
-                torch.zeros(len(boxes), c, *s) for c, s in zip((8, 16, 64), model.backbone_feature_sizes, strict=True)
-            ]
-            flat = [jittered(b, p, rng) for b, p in zip(boxes, points, strict=True)]
+            sizes = zip((8, 16, 64), model.backbone_feature_sizes, strict=True)
+            embeddings = [torch.zeros(BATCH, width, *size) for width, size in sizes]
         else:
-            drawn = [pictures.draw(rng) for _ in range(2)]
-            made = [prompts_of(masks, rng, PROMPTS) for _, masks in drawn]
-            boxes, truth = torch.stack([m[0] for m in made]), torch.stack([m[2] for m in made])
-            embeddings = embed(model, torch.stack([normalised(rgb, rng) for rgb, _ in drawn]))
-            flat = [jittered(b, p, rng) for b, p, _ in made]
-        asked, points, labels = (torch.stack(parts) for parts in zip(*flat, strict=True))
-        logits, quality = decode(model, embeddings, asked, points, labels)
-        loss, iou = loss_of(logits.flatten(0, 1), quality.flatten(), truth.flatten(0, 1), boxes.flatten(0, 1))
+            embeddings = embed(model, batch.pixels)
+        logits, quality = decode(model, embeddings, batch.boxes, batch.points, batch.labels)
+        loss, iou = loss_of(logits, quality, batch.truth)
         model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -351,7 +401,8 @@ def train(
 
 def _test(model: Sam2Model, test: Path | None, count: int = 24) -> None:
     images = _images(test, count) if test else _scenes(10_000_000, count)
-    mask, box = np.mean([row[2:] for row in measured(model, images)], axis=0)
+    now = Sam2Segmenter(model.eval(), name="now", digest="now", side=LOOK, cache=EmbeddingCache(0))
+    mask, box = np.mean([row[2:] for row in measured(CloseUpSegmenter(now), images)], axis=0)
     model.train()
     print(f"        test  IoU {mask:.3f}  filled box {box:.3f}", flush=True)
 
@@ -394,16 +445,17 @@ def export(run: Path, out: Path) -> None:
     model.to(torch.bfloat16).save_pretrained(out)
     processor = {
         "image_processor_type": "Sam2ImageProcessorFast",
-        "size": {"height": SIDE, "width": SIDE},
-        "mask_size": {"height": SIDE // 4, "width": SIDE // 4},
-        "image_mean": list(MEAN),
-        "image_std": list(STD),
+        "size": {"height": LOOK, "width": LOOK},
+        "mask_size": {"height": LOOK // 4, "width": LOOK // 4},
+        "image_mean": list(IMAGENET_MEAN),
+        "image_std": list(IMAGENET_STD),
         "do_convert_rgb": True,
         "do_normalize": True,
         "do_rescale": True,
         "do_resize": True,
         "resample": 2,
         "rescale_factor": 1 / 255,
+        "close_up": True,  # for t2s_agent: show it one object at a time
     }
     (out / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n", encoding="utf-8")
 
@@ -426,7 +478,7 @@ def _images(path: Path, count: int) -> Iterator[tuple[NDArray[np.uint8], list[tu
 
 @torch.inference_mode()
 def measured(
-    model: Sam2Model,
+    segmenter: Segmenter,
     images: Iterator[tuple[NDArray[np.uint8], list[tuple[str, NDArray[np.bool_]]]]],
     *,
     jitter: bool = False,
@@ -435,31 +487,23 @@ def measured(
 
     At most 30 objects an image, drawn the same at each call.
     """
-    model.eval()
     rng = np.random.default_rng(5)
     rows: list[tuple[str, float, float, float]] = []
     for rgb, things in images:
         chosen = [things[i] for i in rng.permutation(len(things))[:30]]
         if not chosen:
             continue
-        masks = [mask for _, mask in chosen]
-        embeddings = embed(model, normalised(rgb, None)[None])
-        boxes, points = [], []
-        for mask in masks:
+        instances = []
+        for _, mask in chosen:
+            exact = box_of(mask)
             ys, xs = np.nonzero(mask)
-            boxes.append([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
             two = rng.integers(len(xs), size=2)
-            points.append(np.stack([xs[two] + 0.5, ys[two] + 0.5], axis=1))
-        asked, where = torch.tensor(boxes, dtype=torch.float32), torch.tensor(np.array(points), dtype=torch.float32)
-        labels = torch.ones(len(masks), 2, dtype=torch.long)
-        if jitter:
-            asked, where, _ = jittered(asked, where, rng)
-        logits, _ = decode(model, embeddings, asked[None], where[None], labels[None])
-        said = F.interpolate(logits[0][:, None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0] > 0
-        for (category, mask), got, box in zip(chosen, said.numpy(), asked.numpy().round().astype(int), strict=True):
-            filled = np.zeros_like(mask)
-            filled[box[1] : box[3], box[0] : box[2]] = True
-            rows.append((category, float(mask.sum()), _iou(got, mask), _iou(filled, mask)))
+            points = tuple((float(xs[i]) + 0.5, float(ys[i]) + 0.5) for i in two)
+            instances.append(Instance(jittered(exact, rng) if jitter else exact, points))
+        said = segmenter.decode(segmenter.embed([view_of(rgb)])[0], instances).masks
+        filled = BoxSegmenter().decode(Embedding("", SIDE, SIDE, {}, 0), instances).masks
+        for (category, mask), got, box in zip(chosen, said, filled, strict=True):
+            rows.append((category, float(mask.sum()), _iou(got, mask), _iou(box, mask)))
     return rows
 
 
@@ -524,9 +568,9 @@ def main() -> None:
     elif options.verb == "export":
         export(options.run, options.out)
     else:
-        model = Sam2Model.from_pretrained(options.model, dtype=torch.float32)
+        segmenter = Models(load_settings(segmenter=str(options.model), device="cpu")).segmenter()
         images = _images(options.coco[0], options.count) if options.coco else _scenes(10_000_000, options.count)
-        _report(measured(model, images, jitter=options.jitter))
+        _report(measured(segmenter, images, jitter=options.jitter))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""A segmenter that looks at each object from near by: the part of a View around it, enlarged to all that the model sees.
+
+A small model then needs to know objects in one size only, and a mask of so many values is as fine for a car as for a stadium.
+The price is a pass of the trunk for each object in place of one for all.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from t2s_agent.instance import Instance
+from t2s_agent.scene.view import View, Window
+from t2s_agent.segmenting.segmenter import Embedding, Masks, Segmenter
+
+CONTEXT = 1.7  # sides of the window, in longer sides of the box
+LEAST_PX = 16  # of a window's sides
+POINTS_PX = 192  # of the window around points that come without a box, at least
+
+
+def window_around(instance: Instance, height: int, width: int, *, context: float = CONTEXT) -> Window:
+    """The square around an instance, moved into a View of `height` and `width`, and cut to it where it is larger."""
+    if instance.box:
+        x1, y1, x2, y2 = instance.box
+        least = LEAST_PX
+    else:
+        xs, ys = zip(*instance.positive, *instance.negative, strict=True)
+        x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
+        least = POINTS_PX
+    side = max(least, math.ceil(context * max(x2 - x1, y2 - y1)))
+    w, h = min(side, width), min(side, height)
+    x = min(max(round((x1 + x2 - w) / 2), 0), width - w)
+    y = min(max(round((y1 + y2 - h) / 2), 0), height - h)
+    return Window(x, y, w, h)
+
+
+class CloseUpSegmenter:
+    """Another segmenter, shown one instance at a time."""
+
+    def __init__(self, inner: Segmenter) -> None:
+        self.name = inner.name
+        self.digest = f"{inner.digest} close-up-1 {CONTEXT} {LEAST_PX} {POINTS_PX}"
+        self._inner = inner
+
+    def embed(self, views: Sequence[View]) -> list[Embedding]:
+        """The Views themselves: what is near an instance is known only with the instance."""
+        return [
+            Embedding(f"close-up-{view.digest()}", view.height, view.width, {"view": view}, view.rgb.nbytes)
+            for view in views
+        ]
+
+    def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
+        """Each instance by itself: its mask lies within its window."""
+        view: View = embedding.features["view"]
+        masks = np.zeros((len(instances), view.height, view.width), bool)
+        scores = np.zeros(len(instances), np.float32)
+        for index, instance in enumerate(instances):
+            x, y, w, h = window_around(instance, view.height, view.width)
+            part = np.s_[y : y + h, x : x + w]
+            near = replace(view, rgb=view.rgb[part], valid=view.valid[part])
+            found = self._inner.decode(self._inner.embed([near])[0], [instance.moved(-x, -y)])
+            masks[index][part] = found.masks[0]
+            scores[index] = found.scores[0]
+        return Masks(masks, scores)

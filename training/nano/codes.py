@@ -7,7 +7,7 @@ without any language.
 | block | numbers | meaning |
 |---|---|---|
 | centre | 24 | one a category: `LOUD` where an object of it has the centre of its box in this cell, else 0 |
-| near | 24 | one a category: 1 where something of it lies at most `AROUND` cells from the object with its centre here, or from this cell; else 0 |
+| cover | 24 | one a category: the share of the cell that it covers |
 | x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code` at half height; 0 where none |
 | place | 48 | which cell this is: 16 for its row, 16 for its column, each orthogonal to all others, and 16 drawn ones |
 | one | 1 | always 1: what keys are measured against |
@@ -45,8 +45,7 @@ CODE = 2 * len(FREQUENCIES)
 FIELDS = ("x1", "y1", "x2", "y2", "ax", "ay", "bx", "by")
 
 CENTRE = slice(0, 24)
-NEAR = slice(24, 48)
-AROUND = 2  # cells, 64 px
+COVER = slice(24, 48)
 LOUD = 3.0  # the one number that says what is here must not drown in the 128 that say where
 SOFT = 0.5  # height of the coordinates' codes
 ANSWERED = 0.42  # of LOUD: a cell that says more than this of a category is an answer to a question for it

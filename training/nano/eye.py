@@ -22,13 +22,12 @@ from torch.nn import functional as F
 from training.nano import parallel
 from training.nano.beginning import start
 from training.nano.codes import (
-    AROUND,
     CELL,
     CENTRE,
     COORDINATES,
+    COVER,
     GRID,
     LOUD,
-    NEAR,
     NUMBERS,
     ONE,
     OWN,
@@ -45,8 +44,7 @@ from training.nano.pack import LAND
 from training.nano.questions import CATEGORIES
 
 LAND_CATEGORIES = [CATEGORIES.index(name) for name in LAND]
-SOMETHING = 0.03  # of a cell, covered by a category: then it is there
-SHARP = 8.0  # logits of what is near, v, are SHARP * (v - 0.5)
+SHARP = 8.0  # logits of a share v are SHARP * (v - 0.5)
 SHARP_CENTRE = 14.0  # of a centre: 0 has to mean "surely not", so that nothing is gained below
 FOUND_WEIGHT = 3.0  # of a cell with a centre, against one without: more, and its neighbours are marked as well
 BESIDE_WEIGHT = 0.3  # of the numbers that a cell says that lies in an object, beside its centre
@@ -199,14 +197,14 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a batch of tokens (B, K) should say: centre (B, K, 24), near (B, K, 24), where and what the numbers are.
+    """What a batch of tokens (B, K) should say: centre (B, K, 24), cover (B, K, 24), where and what the numbers are.
 
     Numbers are asked of the cell with an object's centre and, at less weight, of the cells around it that lie in the object: one of
     them may be taken for the centre, and it is more to learn from.
     """
 
     centre: Tensor
-    near: Tensor
+    cover: Tensor
     at: Tensor  # (M, 2): image of the batch, token
     numbers: Tensor  # (M, 8)
     weight: Tensor  # (M,): 1 at a centre, BESIDE_WEIGHT beside it
@@ -219,10 +217,7 @@ def truth_of(samples: list[Sample], row: int, column: int, side: int) -> Truth:
     token = np.full(GRID * GRID, -1)
     token[cells] = np.arange(len(cells))
     centre = np.zeros((len(samples), len(cells), 24), np.float32)
-    cover = np.stack([s.cover[row : row + side, column : column + side] for s in samples])
-    there = torch.from_numpy(cover >= 255 * SOMETHING).float().permute(0, 3, 1, 2)
-    around = F.max_pool2d(there, 2 * AROUND + 1, stride=1, padding=AROUND)
-    near = around.flatten(2).transpose(1, 2).contiguous()
+    cover = np.stack([s.cover[row : row + side, column : column + side].reshape(-1, 24) for s in samples])
     at, numbers, weights = [], [], []
     low = np.array([column, row]) * 1000 / GRID
     high = low + side * 1000 / GRID
@@ -230,25 +225,22 @@ def truth_of(samples: list[Sample], row: int, column: int, side: int) -> Truth:
         found = centred(sample)
         taken = set(found[0].tolist())
         for cell, thing in zip(*found, strict=True):
-            box = sample.numbers[thing, :4].reshape(2, 2)
             if token[cell] >= 0:
                 centre[index, token[cell], sample.category[thing]] = 1
-                left, top = np.clip(np.floor(box[0] * GRID / 1000).astype(int) - (column, row), 0, side - 1)
-                right, bottom = np.clip(np.ceil(box[1] * GRID / 1000).astype(int) - (column, row), 1, side)
-                near[index, token[cell]] = around[index, :, top:bottom, left:right].amax((1, 2))
+            box = sample.numbers[thing, :4].reshape(2, 2)
             seen = np.prod(np.clip(np.minimum(box[1], high) - np.maximum(box[0], low), 0, None))
             if seen < 0.9 * np.prod(box[1] - box[0]):  # what lies outside of the window cannot be known
                 continue
             beside = _beside(int(cell), box) - taken
             taken |= beside
-            for one, weight in ((int(cell), 1.0), *((each, BESIDE_WEIGHT) for each in sorted(beside))):
-                if token[one] >= 0:
-                    at.append([index, token[one]])
+            for near, weight in ((int(cell), 1.0), *((each, BESIDE_WEIGHT) for each in sorted(beside))):
+                if token[near] >= 0:
+                    at.append([index, token[near]])
                     numbers.append(sample.numbers[thing])
                     weights.append(weight)
     return Truth(
         torch.from_numpy(centre),
-        near,
+        torch.from_numpy(cover.astype(np.float32) / 255),
         torch.tensor(at, dtype=torch.long).reshape(-1, 2),
         torch.tensor(np.array(numbers).reshape(-1, 8), dtype=torch.float32),
         torch.tensor(weights, dtype=torch.float32),
@@ -273,15 +265,15 @@ def dense_loss(tokens: Tensor, truth: Truth, known: Tensor) -> tuple[Tensor, dic
     centre_loss = (
         F.binary_cross_entropy_with_logits(centre, truth.centre, reduction="none") * weight
     ).sum() / known.sum()
-    near = SHARP * (tokens[..., NEAR] - 0.5)
-    near_loss = (F.binary_cross_entropy_with_logits(near, truth.near, reduction="none") * known[:, None, :]).mean()
+    cover = SHARP * (tokens[..., COVER] - 0.5)
+    cover_loss = (F.binary_cross_entropy_with_logits(cover, truth.cover, reduction="none") * known[:, None, :]).mean()
     place_loss = F.mse_loss(tokens[..., PLACE], place_code()[truth.cells].expand(len(tokens), -1, -1))
     place_loss = place_loss + (tokens[..., ONE] - 1).square().mean() + tokens[..., OWN].square().mean()
     quiet = tokens[..., COORDINATES].square().mean()
     # where nothing is, 0 is meant and not ever less: the language side weighs a cell's numbers against each other
-    below = tokens[..., : NEAR.stop].clamp(max=0).square().mean()
-    total = centre_loss / 2 + 6 * near_loss + 40 * place_loss + 2 * below + 0.05 * quiet
-    figures = {"centre": float(centre_loss.detach()), "near": float(near_loss.detach())}
+    below = tokens[..., : COVER.stop].clamp(max=0).square().mean()
+    total = centre_loss / 2 + 6 * cover_loss + 40 * place_loss + 2 * below + 0.05 * quiet
+    figures = {"centre": float(centre_loss.detach()), "cover": float(cover_loss.detach())}
     figures["place"], figures["below"] = float(place_loss.detach()), float(below.detach())
     if len(truth.at):
         said = tokens[truth.at[:, 0], truth.at[:, 1]]

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.nano.codes import (
-    AROUND,
     CENTRE,
     COORDINATES,
+    COVER,
     GRID,
     LOUD,
-    NEAR,
     ONE,
     PLACE,
     SOFT,
@@ -54,13 +53,11 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
     tokens = rng.normal(0, 1, (_CELLS, WIDTH)) * rng.uniform(0, noise)
     tokens[:, PLACE] += place_code().numpy()
     tokens[:, ONE] += 1
-    cell = 1000 / GRID
+    edges = np.arange(GRID) * 1000 / GRID
     for kind, (x1, y1, x2, y2) in zip(targets.category, targets.numbers[:, :4], strict=True):
-        (left, right), (top, bottom) = (
-            (max(int(low // cell) - AROUND, 0), int(high // cell) + 1 + AROUND) for low, high in ((x1, x2), (y1, y2))
-        )
-        square = tokens[:, NEAR.start + kind].reshape(GRID, GRID)[top:bottom, left:right]  # a view
-        np.maximum(square, rng.uniform(0.6, 1.0), out=square)
+        across = np.clip(np.minimum(edges + 1000 / GRID, x2) - np.maximum(edges, x1), 0, None) * GRID / 1000
+        down = np.clip(np.minimum(edges + 1000 / GRID, y2) - np.maximum(edges, y1), 0, None) * GRID / 1000
+        tokens[:, COVER.start + kind] += np.outer(down, across).ravel() * rng.uniform(0.5, 1.0)
     cells = targets.cells
     tokens[cells, CENTRE.start + targets.category] += LOUD * rng.uniform(0.6, 1.0, len(cells))
     # where the eye half believes in something, next to what it is surer of too: not to be answered

@@ -18,9 +18,9 @@ from training.nano.codes import (
     CODE,
     COLUMN,
     COORDINATES,
+    COVER,
     GRID,
     LOUD,
-    NEAR,
     NUMBERS,
     ONE,
     OWN,
@@ -212,7 +212,7 @@ SPOKEN = slice(WIDTH - 16, WIDTH)
 LAST = slice(COORDINATES.start, COORDINATES.start + 32)  # of a word that may choose: row and column that were said last
 LAST_ROW = slice(LAST.start, LAST.start + 16)
 LAST_COLUMN = slice(LAST_ROW.stop, LAST.stop)
-ASKED = NEAR  # a word's numbers there say which category is asked for; not those of `centre`, or words would be found as cells are
+ASKED = COVER  # a word's numbers there say which category is asked for; not those of `centre`, or words would be found as cells are
 
 
 def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -48,6 +48,16 @@ def test_most_of_what_it_marks_is_tank(shop, truth, answered):
     assert all(tank[labels == region].mean() > 0.5 for region in np.unique(labels) if region)
 
 
+def test_outlines_follow_the_tanks(shop, truth, answered):
+    labels = region_set(shop, answered).labels
+    overlaps = [
+        max((tank & (labels == n)).sum() / (tank | (labels == n)).sum() for n in range(1, 8))
+        for tank in tanks_of(truth)
+    ]
+    assert np.mean(overlaps) > 0.8
+    assert min(overlaps) > 0.5
+
+
 def test_what_is_not_there_is_not_found(shop):
     assert segment(shop, DEMO, "Where are the planes?").status == "empty"
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from t2s_agent.instance import Instance
+from t2s_agent.instance import Instance, Point
 from t2s_agent.scene.view import View, Window
 from t2s_agent.segmenting.segmenter import Embedding, Masks, Segmenter
 
@@ -20,14 +20,24 @@ POINTS_PX = 192  # of the window around points that come without a box, at least
 
 
 def window_around(instance: Instance, height: int, width: int, *, context: float = CONTEXT) -> Window:
-    """The square around an instance, moved into a View of `height` and `width`, and cut to it where it is larger."""
-    if instance.box:
-        x1, y1, x2, y2 = instance.box
-        least = LEAST_PX
-    else:
-        xs, ys = zip(*instance.positive, *instance.negative, strict=True)
-        x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
-        least = POINTS_PX
+    """The square around an instance, moved into a View of `height` and `width`, and cut to it where it is larger.
+
+    Around its box; where points lie far beside that, around these too, for they are there to correct it.
+    """
+    points = [*instance.positive, *instance.negative]
+    if not instance.box:
+        return _square(points, POINTS_PX, context, height, width)
+    corners = [instance.box[:2], instance.box[2:]]
+    window = _square(corners, LEAST_PX, context, height, width)
+    x, y, w, h = window
+    if all(x <= px <= x + w and y <= py <= y + h for px, py in points):
+        return window
+    return _square(corners + points, LEAST_PX, context, height, width)
+
+
+def _square(places: Sequence[Point], least: int, context: float, height: int, width: int) -> Window:
+    xs, ys = zip(*places, strict=True)
+    x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
     side = max(least, math.ceil(context * max(x2 - x1, y2 - y1)))
     w, h = min(side, width), min(side, height)
     x = min(max(round((x1 + x2 - w) / 2), 0), width - w)

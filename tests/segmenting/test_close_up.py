@@ -40,7 +40,7 @@ def test_a_window_lies_in_the_view_and_shows_all_of_the_instance(instance):
     assert y >= 0
     assert x + w <= WIDTH
     assert y + h <= HEIGHT
-    shown = [instance.box[:2], instance.box[2:]] if instance.box else instance.positive
+    shown = [*instance.positive, *((instance.box[:2], instance.box[2:]) if instance.box else ())]
     assert all(x - 0.5 <= px <= x + w + 0.5 and y - 0.5 <= py <= y + h + 0.5 for px, py in shown)
 
 
@@ -53,6 +53,14 @@ def test_a_window_is_a_square_around_the_box_with_something_of_its_surroundings(
 def test_a_tiny_box_and_lone_points_are_shown_with_enough_around_them():
     assert window_around(Instance((50, 50, 52, 53)), HEIGHT, WIDTH)[2:] == (LEAST_PX, LEAST_PX)
     assert window_around(Instance(None, ((200, 150),)), HEIGHT, WIDTH)[2:] == (POINTS_PX, POINTS_PX)
+
+
+def test_points_beside_the_box_are_shown_and_points_in_it_change_nothing():
+    box = (100.0, 100.0, 140.0, 140.0)
+    assert window_around(Instance(box, ((120, 120),)), HEIGHT, WIDTH) == window_around(Instance(box), HEIGHT, WIDTH)
+    x, _, w, _ = window_around(Instance(box, ((120, 120),), ((250, 120),)), HEIGHT, WIDTH)
+    assert x <= 100
+    assert x + w >= 250
 
 
 def test_what_is_as_large_as_the_view_is_shown_all_of_it():

@@ -13,7 +13,7 @@ from t2s_agent.regions.polygons import SIMPLIFY_PX, decimals_for, simplified, to
 from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet
 from t2s_agent.scene.view import View
 
-SAME_IOU = 0.7  # masks that overlap more are one object, prompted twice
+SAME_IOU = 0.5  # masks that overlap more are one object, prompted twice: from above, objects do not cover each other
 Merge = Literal["instances", "union"]
 
 
@@ -29,7 +29,7 @@ def build_regions(
 ) -> RegionSet:
     """Regions of masks bool (N, H, W) in View pixels; ids count from 1 in the masks' order.
 
-    What is nodata is nobody's. Masks of which one repeats the other (IoU above 0.7) become one; where others overlap, the
+    What is nodata is nobody's. Masks of which one repeats the other (IoU above 0.5) become one; where others overlap, the
     smaller one keeps the pixels, since it would vanish otherwise. `union` makes a single region of all. Regions below
     `min_area_m2` are dropped with a warning (in pixels where there is no CRS, square pixels are meant).
     """

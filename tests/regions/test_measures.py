@@ -96,6 +96,13 @@ def test_overlaps_go_to_the_smaller_and_repeats_become_one():
     assert sum(r.area.value for r in regions.regions) == pytest.approx(900 / 4, rel=1e-3)
 
 
+@pytest.mark.parametrize(("shift_px", "count"), [(12, 1), (14, 2)])
+def test_masks_that_share_more_than_half_of_what_they_cover_are_one_object(shift_px, count):
+    view = view_of()
+    masks = np.stack([mask_of(view, 0, 0, 40, 40), mask_of(view, shift_px, 0, 40 + shift_px, 40)])  # IoU 28/52, 26/54
+    assert len(build_regions(masks, view).regions) == count
+
+
 def test_nodata_is_nobodys():
     view = view_of()
     view.valid[:, :10] = False

@@ -8,17 +8,19 @@ from t2s_agent.prompting.parsing import parse_answer, well_tagged
 from t2s_agent.prompting.style import STYLES
 from training.nano.codes import GRID, NUMBERS, cell_of, read_out
 from training.nano.dialogue import MOST_INSTANCES, Targets, Writer, ask, boilerplate, lay_out
+from training.nano.language import near_something
 from training.nano.lookup import batch_of, draw_targets, draw_tokens, targets_of
-from training.nano.model import KINDS, build_model, build_tokenizer
+from training.nano.model import build_model, build_tokenizer
 from training.nano.questions import CATEGORIES
-from training.nano.questions_choosing import extreme
+from training.nano.questions_choosing import EXTREMES, extreme
 
 TANK = CATEGORIES.index("storage tank")
 TWO = np.array([[100, 200, 300, 400, 150, 250, 200, 300], [600, 610, 650, 660, 610, 620, 640, 650]], float)
 
 
 CELLS = cell_of(TWO[:, :4])
-TANKS = Targets(np.array([TANK, TANK]), TWO, CELLS)
+NOTHING_NEAR = np.zeros((2, 24), bool)
+TANKS = Targets(np.array([TANK, TANK]), TWO, CELLS, NOTHING_NEAR)
 BOTH, NONE = np.array([0, 1]), np.zeros(0, int)
 
 
@@ -48,6 +50,13 @@ def test_of_several_only_one_is_thought_of_where_one_is_asked_for(writer):
     assert len(answer.instances) == 1
 
 
+def test_of_several_those_are_thought_of_that_are_near_what_they_have_to_be_near(writer):
+    raw = answer_of(writer, writer.write("the tanks by the road", TANK, TANKS, BOTH[:1], "near road"))
+    answer = parse_answer(raw, frame=(1000, 1000), strict=True)
+    assert answer.thinking == "Looking for storage tank near road."
+    assert len(answer.instances) == 1
+
+
 def test_where_nothing_is_there_an_empty_list_is_taught(writer):
     answer = parse_answer(answer_of(writer, writer.write("ships", 0, TANKS, NONE)), frame=(1000, 1000), strict=True)
     assert answer.status == "empty"
@@ -61,7 +70,7 @@ def test_a_dialogue_is_the_text_that_the_tokenizer_would_cut_alike(writer):
 
 def test_an_object_belongs_to_the_cell_that_says_it_wherever_its_middle_is(writer):
     beside = CELLS + 1
-    raw = answer_of(writer, writer.write("tanks", TANK, Targets(TANKS.category, TWO, beside), BOTH))
+    raw = answer_of(writer, writer.write("tanks", TANK, Targets(TANKS.category, TWO, beside, NOTHING_NEAR), BOTH))
     x, y = ((2 * n + 1) * 1000 // (2 * GRID) for n in (beside[0] % GRID, beside[0] // GRID))
     assert f'{{"at": [{x}, {y}], "label": "storage tank", "bbox_2d": [100,' in raw
 
@@ -69,7 +78,7 @@ def test_an_object_belongs_to_the_cell_that_says_it_wherever_its_middle_is(write
 def test_a_list_too_long_for_a_lesson_is_not_taught_to_end(writer):
     many = np.array([[x, 10, x + 10, 20, x, 10, x, 10] for x in range(0, 850, 50)], float)
     assert len(many) > MOST_INSTANCES
-    targets = Targets(np.full(len(many), TANK), many, cell_of(many[:, :4]))
+    targets = Targets(np.full(len(many), TANK), many, cell_of(many[:, :4]), np.zeros((len(many), 24), bool))
     assert writer.end_id not in writer.write("tanks", TANK, targets, np.arange(len(many))).ids.tolist()
 
 
@@ -169,13 +178,41 @@ def test_a_fresh_model_already_looks_at_the_one_of_several(writer, glances):
         targets = targets_of(tokens, np.arange(GRID * GRID))
         category = int(np.bincount(targets.category).argmax())
         asked = np.flatnonzero(targets.category == category)
-        for kind in KINDS:
+        for kind in EXTREMES:
             one = extreme(kind, targets.numbers[asked])
             if one is not None:
                 dialogue = writer.write("?", category, targets, asked[one : one + 1], kind)
                 hits.append(glances(tokens, dialogue)[1][2, 0] == targets.cells[asked[one]])
     assert len(hits) > 10
     assert np.mean(hits) > 0.4
+
+
+def test_a_fresh_model_looks_at_those_near_what_they_have_to_be_near_and_seldom_at_others(writer, glances):
+    rng = np.random.default_rng(0)
+    hits, others = [], []
+    while len(hits) < 25:
+        tokens = torch.from_numpy(draw_tokens(draw_targets(rng), rng, noise=0.3))
+        targets = targets_of(tokens, np.arange(GRID * GRID))
+        for category in np.unique(targets.category):
+            asked = np.flatnonzero(targets.category == category)
+            kind, near = near_something(targets, int(category), asked, rng)
+            if not 0 < len(near) < len(asked) or len(near) > MOST_INSTANCES:
+                continue
+            found = glances(tokens, writer.write("?", int(category), targets, near, kind))[0][2:]
+            hits += (found == targets.cells[near]).any(0).tolist()
+            others += np.isin(found, np.setdiff1d(targets.cells[asked], targets.cells[near])).any(0).tolist()
+    assert np.mean(hits) > 0.2
+    assert np.mean(others) < 0.1
+
+
+def test_a_cell_says_what_is_near_its_object():
+    rng = np.random.default_rng(0)
+    road = CATEGORIES.index("road")
+    numbers = np.array([[0, 400, 1000, 460, 100, 430, 900, 430], [500, 500, 540, 540, 510, 510, 530, 530]], float)
+    numbers = np.concatenate([numbers, numbers[1:] - 450])
+    drawn = Targets(np.array([road, TANK, TANK]), numbers, cell_of(numbers[:, :4]), np.zeros((3, 24), bool))
+    said = targets_of(torch.from_numpy(draw_tokens(drawn, rng, noise=0.02)), np.arange(GRID * GRID))
+    assert said.near[said.category == TANK, road].tolist() == [False, True]  # in reading order
 
 
 def test_every_number_has_a_word_of_its_own(writer):

@@ -1,80 +1,115 @@
-"""What the eye is shown and told fits together, however a sample was turned, cut and enlarged."""
+"""What the eye is to say costs least; a fresh eye marks its tokens as cells, and its last block looks around."""
 
 import numpy as np
 import pytest
+import torch
 
-from training.nano.codes import GRID, SIDE
-from training.nano.eye import BESIDE_WEIGHT, Sample, centred, truth_of, turned, zoomed
+from training.nano.codes import (
+    CENTRE,
+    COORDINATES,
+    GRID,
+    LOUD,
+    NEAR,
+    ONE,
+    PLACE,
+    SHOWN,
+    SIDE,
+    SOFT,
+    WIDTH,
+    number_code,
+    place_code,
+)
+from training.nano.dialogue import boilerplate
+from training.nano.eye import dense_loss, see
+from training.nano.imagery import Labels, truth_of
+from training.nano.model import build_model, build_tokenizer
 from training.nano.questions import CATEGORIES
 
-TANK, WATER = CATEGORIES.index("storage tank"), CATEGORIES.index("water")
+TANK, BUILDING = CATEGORIES.index("storage tank"), CATEGORIES.index("building")
+CELL, EMPTY = 7 * GRID + 7, 2 * GRID + 2
 
 
-def sample_with(box, category=TANK):
-    """A white box (x1, y1, x2, y2 in px, multiples of 32) on black, with its truth."""
-    x1, y1, x2, y2 = box
-    rgb = np.zeros((SIDE, SIDE, 3), np.uint8)
-    rgb[y1:y2, x1:x2] = 255
+@pytest.fixture
+def truth():
+    """One tank, in the middle cell."""
     cover = np.zeros((GRID, GRID, 24), np.uint8)
-    cover[y1 // 32 : y2 // 32, x1 // 32 : x2 // 32, category] = 255
-    points = [x1 + (x2 - x1) / 4, (y1 + y2) / 2, x2 - (x2 - x1) / 4, (y1 + y2) / 2]
-    numbers = np.array([[*box, *points]]) * 1000 / SIDE
-    return Sample(rgb, cover, np.array([category]), numbers, np.array([1e6 * (x2 - x1) * (y2 - y1) / SIDE**2]))
+    cover[7, 7, TANK] = 255
+    numbers = np.array([[505.0, 505.0, 565.0, 565.0, 520.0, 535.0, 550.0, 535.0]])
+    known = np.ones(24, np.float32)
+    known[CATEGORIES.index("plane")] = 0
+    return truth_of([Labels(cover, np.array([TANK]), numbers, np.array([3600.0]))], [known])
 
 
-def white(sample):
-    """The bounding box of what is white, in 0..1000."""
-    ys, xs = np.nonzero(sample.rgb[..., 0] > 127)
-    return np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]) * 1000 / SIDE
+@pytest.fixture
+def tokens(truth):
+    """What says just that."""
+    tokens = torch.zeros(1, GRID * GRID, WIDTH)
+    tokens[..., PLACE] = place_code()
+    tokens[..., ONE] = tokens[..., SHOWN] = 1
+    tokens[..., CENTRE] = LOUD * truth.centre
+    tokens[..., NEAR] = truth.near
+    image, cell = truth.at.T
+    tokens[image, cell, COORDINATES] = SOFT * number_code(truth.numbers).flatten(1)
+    return tokens
 
 
-@pytest.mark.parametrize("turn", range(8))
-def test_a_turned_box_is_where_its_pixels_went(turn):
-    sample = turned(sample_with((64, 96, 256, 160)), turn)
-    assert np.allclose(sample.numbers[0, :4], white(sample))
-    rows, columns = np.nonzero(sample.cover[..., TANK])
-    cells = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) * 1000 / GRID
-    assert np.allclose(cells, white(sample))
+def cost(tokens, truth):
+    return float(dense_loss(tokens, truth)[0])
 
 
-@pytest.mark.parametrize(("zoom", "left", "top"), [(1.0, 0.5, 0.5), (1.4, 0.0, 0.3), (1.6, 0.2, 0.1)])
-def test_a_zoomed_box_is_where_its_pixels_went(zoom, left, top):
-    sample = zoomed(sample_with((64, 96, 256, 160)), zoom, left, top)
-    assert np.allclose(sample.numbers[0, :4], white(sample), atol=3)
-    share = sample.cover[..., TANK].sum() / 255 * (SIDE / GRID) ** 2
-    assert share == pytest.approx((sample.rgb[..., 0] > 127).sum(), rel=0.05)
+def test_a_token_that_is_changed_anywhere_costs_more(tokens, truth):
+    right = cost(tokens, truth)
+    for at, to in (
+        ((0, CELL, TANK), 0.0),
+        ((0, EMPTY, TANK), LOUD),
+        ((0, EMPTY, NEAR.start + TANK), 1.0),
+        ((0, CELL, PLACE.start), 0.0),
+        ((0, CELL, COORDINATES.start), 0.0),
+        ((0, EMPTY, SHOWN), 0.0),
+    ):
+        changed = tokens.clone()
+        changed[at] = to
+        assert cost(changed, truth) > right
 
 
-def test_what_is_mostly_outside_of_a_zoom_is_not_asked_for_and_points_stay_inside():
-    sample = sample_with((0, 0, 192, 192))
-    assert len(zoomed(sample, 2.0, 0.8, 0.8).numbers) == 0
-    (numbers,) = zoomed(sample, 2.0, 0.1, 0.1).numbers
-    assert ((numbers >= 0) & (numbers <= 1000)).all()
+def test_a_second_category_costs_more_where_an_object_is_than_where_nothing_is(tokens, truth):
+    there, elsewhere = tokens.clone(), tokens.clone()
+    there[0, CELL, BUILDING] = elsewhere[0, EMPTY, BUILDING] = LOUD
+    assert cost(there, truth) > cost(elsewhere, truth)
 
 
-def test_an_object_on_land_hides_the_land_not_the_other_way_round():
-    tank, water = sample_with((192, 192, 256, 256)), sample_with((0, 0, 448, 448), WATER)
-    both = Sample(
-        tank.rgb,
-        tank.cover,
-        np.array([WATER, TANK]),
-        np.concatenate([water.numbers, tank.numbers]),
-        np.concatenate([water.area, tank.area]),
-    )
-    cells, things = centred(both)
-    assert cells.tolist() == [7 * GRID + 7]
-    assert both.category[things].tolist() == [TANK]
+def test_of_what_the_truth_does_not_speak_of_nothing_is_learned(tokens, truth):
+    changed = tokens.clone()
+    changed[0, EMPTY, CATEGORIES.index("plane")] = LOUD
+    assert cost(changed, truth) == pytest.approx(cost(tokens, truth))
 
 
-def test_the_cells_around_a_centre_are_told_the_same_numbers_at_less_weight():
-    truth = truth_of([sample_with((96, 96, 192, 192))], 0, 0, GRID)
-    assert (truth.weight == 1).sum() == 1
-    assert (truth.weight == BESIDE_WEIGHT).sum() == 8
-    assert (truth.numbers == truth.numbers[0]).all()
-    assert truth.centre.sum() == 1
+@pytest.fixture(scope="module")
+def fresh_eye():
+    torch.manual_seed(0)
+    return build_model(build_tokenizer(boilerplate())).model.visual.eval()
 
 
-def test_numbers_of_an_object_that_leaves_the_window_are_not_asked_for():
-    sample = sample_with((96, 96, 352, 192))
-    assert len(truth_of([sample], 0, 0, GRID // 2).at) == 0
-    assert len(truth_of([sample], 0, 0, GRID).at) > 0
+@torch.inference_mode()
+def test_a_fresh_eye_marks_its_tokens_as_cells(fresh_eye):
+    tokens = see(fresh_eye, torch.rand(1, 3, SIDE, SIDE) * 2 - 1)
+    assert tokens[..., SHOWN].mean() == pytest.approx(1, abs=0.2)
+
+
+@torch.inference_mode()
+def test_the_last_block_begins_silent_and_once_it_speaks_says_what_is_around(fresh_eye):
+    black, dot = torch.full((2, 3, SIDE, SIDE), -1.0)
+    dot[:, 224:240, 224:240] = 1.0  # of cell 7, 7
+    attention = fresh_eye.blocks[-1].attn.proj
+
+    def difference():
+        tokens = see(fresh_eye, torch.stack([black, dot]))
+        return (tokens[1] - tokens[0]).norm(dim=-1).reshape(GRID, GRID)
+
+    before = difference()
+    kept = attention.weight.clone()
+    assert not kept.any()
+    attention.weight.copy_(torch.eye(len(kept)))
+    told = (difference() - before).abs()
+    attention.weight.copy_(kept)
+    assert told[6:9, 6:9].mean() > 3 * told[[0, 0, -1, -1], [0, -1, 0, -1]].mean()

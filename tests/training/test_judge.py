@@ -19,7 +19,7 @@ def writer():
 def test_cells_and_boxes_are_read_from_an_answer_and_a_repetition_stays_one(writer):
     numbers = np.array([[0, 0, 40, 40, 10, 10, 20, 20], [940, 950, 1000, 1000, 960, 960, 970, 980]], float)
     ship = CATEGORIES.index("ship")
-    targets = Targets(np.array([ship, ship]), numbers, cell_of(numbers[:, :4]))
+    targets = Targets(np.array([ship, ship]), numbers, cell_of(numbers[:, :4]), np.zeros((2, 24), bool))
     dialogue = writer.write("ships", ship, targets, np.array([0, 1, 0]))
     found, boxes = said(writer.tokenizer.decode(dialogue.ids[dialogue.answer_from :]))
     assert found == [0, 195, 0]

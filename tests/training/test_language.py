@@ -28,7 +28,7 @@ def said(writer, dialogue):
 
 
 def test_who_asks_for_one_of_several_is_answered_with_that_one(writer):
-    ships = Targets(np.array([SHIP, SHIP]), TWO, cell_of(TWO[:, :4]))
+    ships = Targets(np.array([SHIP, SHIP]), TWO, cell_of(TWO[:, :4]), np.zeros((2, 24), bool))
     rows = dialogues([ships] * 8, writer, np.random.default_rng(1), choosing_share=1.0)
     answers = [said(writer, each) for row in rows for each in row]
     of_ships = [answer for answer in answers if "ship" in answer]
@@ -43,11 +43,25 @@ def test_who_asks_for_one_of_several_is_answered_with_that_one(writer):
 
 
 def test_where_none_stands_out_all_are_answered(writer):
-    alike = Targets(np.array([SHIP, SHIP]), TWO[[0, 0]], np.array([0, 1]))
+    alike = Targets(np.array([SHIP, SHIP]), TWO[[0, 0]], np.array([0, 1]), np.zeros((2, 24), bool))
     rows = [dialogues([alike], writer, np.random.default_rng(n), choosing_share=1.0)[0] for n in range(4)]
     answers = [answer for row in rows for each in row if "ship" in (answer := said(writer, each))]
     assert answers
     assert {answer.count("bbox_2d") for answer in answers} == {2}
+
+
+def test_who_asks_for_those_near_something_is_answered_with_these_only(writer):
+    near = np.zeros((2, 24), bool)
+    near[0, CATEGORIES.index("harbor")] = True
+    ships = Targets(np.array([SHIP, SHIP]), TWO, cell_of(TWO[:, :4]), near)
+    rows = dialogues([ships] * 24, writer, np.random.default_rng(1), choosing_share=0.0, relating_share=1.0)
+    answers = [said(writer, each) for row in rows for each in row]
+    of_harbor = [answer for answer in answers if "Looking for ship near harbor." in answer]
+    assert len(of_harbor) > len(answers) / 4  # what is true of some is asked most
+    for answer in answers:
+        assert " near " in answer
+        assert answer.count("bbox_2d") == (answer in of_harbor)
+        assert ('"bbox_2d": [0,' in answer) == (answer in of_harbor)
 
 
 def test_what_is_meant_is_asked_without_an_answer(writer, tmp_path):
@@ -56,7 +70,14 @@ def test_what_is_meant_is_asked_without_an_answer(writer, tmp_path):
     keep(["a frigate"], shares, tmp_path)
     targets, tokens, cells = batch_of(np.random.default_rng(0), 2)
     glimpse, sheet = understanding(
-        targets, tokens, cells, writer, np.random.default_rng(0), choosing_share=0.5, meanings=Meanings(tmp_path)
+        targets,
+        tokens,
+        cells,
+        writer,
+        np.random.default_rng(0),
+        choosing_share=0.4,
+        relating_share=0.1,
+        meanings=Meanings(tmp_path),
     )
     assert glimpse.shape[1] == 12
     assert torch.isin(sheet.wanted, writer.thought_ids).all()
@@ -71,7 +92,7 @@ def test_steps_down_the_gradient_make_the_answers_likelier_and_leave_the_circuit
     language = model.model.language_model
     rng = np.random.default_rng(0)
     targets, tokens, cells = batch_of(rng, 2)
-    sheet = lay_out(writer, cells, dialogues(targets, writer, rng, choosing_share=0.3))
+    sheet = lay_out(writer, cells, dialogues(targets, writer, rng, choosing_share=0.3, relating_share=0.2))
     optimizer = torch.optim.SGD(language.parameters(), lr=0.02)
     silent = silent_of(language)
     before = None

@@ -7,11 +7,11 @@ without any language.
 | block | numbers | meaning |
 |---|---|---|
 | centre | 24 | one a category: `LOUD` where an object of it has the centre of its box in this cell, else 0 |
-| cover | 24 | one a category: the share of the cell that it covers |
+| near | 24 | one a category: 1 where something of it lies at most `AROUND` cells from the object with its centre here, or from this cell; else 0 |
 | x1, y1, x2, y2, ax, ay, bx, by | 8 x 16 | the object's box and two points inside it, as `number_code` at half height; 0 where none |
 | place | 48 | which cell this is: 16 for its row, 16 for its column, each orthogonal to all others, and 16 drawn ones |
 | one | 1 | always 1: what keys are measured against |
-| words' own | 31 | always 0: what the language side marks its own words with |
+| words' own | 31 | always 0: what the language side marks its own words with; but `SHOWN`, always 1, tells cells from words |
 """
 
 import math
@@ -45,10 +45,12 @@ CODE = 2 * len(FREQUENCIES)
 FIELDS = ("x1", "y1", "x2", "y2", "ax", "ay", "bx", "by")
 
 CENTRE = slice(0, 24)
-COVER = slice(24, 48)
+NEAR = slice(24, 48)
+AROUND = 2  # cells, 64 px
+SURELY = 0.5  # what says more than this is near
 LOUD = 3.0  # the one number that says what is here must not drown in the 128 that say where
 SOFT = 0.5  # height of the coordinates' codes
-ANSWERED = 0.42  # of LOUD: a cell that says more than this of a category is an answer to a question for it
+ANSWERED = 0.38  # of LOUD: a cell that says more than this of a category is an answer to a question for it
 COORDINATES = slice(48, 48 + CODE * len(FIELDS))
 PLACE = slice(COORDINATES.stop, COORDINATES.stop + 48)
 PLACE_HEIGHT = 0.4
@@ -56,13 +58,14 @@ ROW = slice(PLACE.start, PLACE.start + 16)
 COLUMN = slice(ROW.stop, ROW.stop + 16)
 ONE = PLACE.stop
 OWN = slice(ONE + 1, WIDTH)
+SHOWN = WIDTH - 17
 
 assert len(CATEGORIES) <= 24
 
 
 def number_code(value: Tensor, frequencies: tuple[float, ...] = FREQUENCIES) -> Tensor:
     """Sines and cosines of numbers in 0..1000: shape (...,) to (..., 2 x frequencies), squared length = their count."""
-    angle = value.unsqueeze(-1).float() / 1000 * math.pi * torch.tensor(frequencies)
+    angle = value.unsqueeze(-1).float() / 1000 * math.pi * torch.tensor(frequencies, device=value.device)
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
@@ -112,7 +115,7 @@ def read_out(tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def soft_targets(values: Tensor, spread: float = 0.7) -> Tensor:
     """Numbers in 0..1000 as distributions over `NUMBERS`, a Gaussian of `spread` steps: (...,) to (..., 101)."""
-    distance = (values.unsqueeze(-1) - torch.tensor(NUMBERS, dtype=torch.float32)) / STEP
+    distance = (values.unsqueeze(-1) - torch.tensor(NUMBERS, dtype=torch.float32, device=values.device)) / STEP
     return torch.softmax(-0.5 * (distance / spread) ** 2, dim=-1)
 
 

@@ -22,12 +22,13 @@ class Targets:
     """The objects of an image that answer questions, of a category at most one a cell, in reading order of the cells.
 
     `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000; `cells` (N,) are the
-    cells that say so.
+    cells that say so; `near` bool (N, 24), what is near each.
     """
 
     category: NDArray[np.int64]
     numbers: NDArray[np.float64]
     cells: NDArray[np.int64]
+    near: NDArray[np.bool_]
 
 
 def boilerplate() -> list[str]:
@@ -101,7 +102,7 @@ class Writer:
     ) -> Dialogue:
         """The dialogue in which `question` is understood as a category and answered with the targets `asked` (N,), in this order.
 
-        At most the first `MOST_INSTANCES` of them. `kind` where the question asks for one of several only.
+        At most the first `MOST_INSTANCES` of them. `kind` where the question asks for some of them only.
         """
         ids = [*self._cached(question), *self._tail]
         answer_from = len(ids)

@@ -7,7 +7,8 @@
 Without `--coco` on procedural scenes that no training saw. One question an image in a phrasing that was held out; one in four
 asks for a category that is not there. cIoU is the sum of intersections over the sum of unions, false positives counted; gIoU the
 mean over images, 1 where nothing is there and nothing was found. A second question an image, where it allows one, asks for one
-object of several: the largest, the northernmost.
+object of several: the largest, the northernmost. A third one asks for those that are near something: 64 px between edges, where none is
+between 64 and 128 px from it.
 """
 
 import argparse
@@ -18,8 +19,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from torch.nn import functional as F
 
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models
@@ -30,8 +33,14 @@ from training.nano.codes import SIDE
 from training.nano.pack import LAND, Labelled, coco, numbers_of, procedural
 from training.nano.questions import CATEGORIES, pick
 from training.nano.questions_choosing import EXTREMES, choosing, extreme
+from training.nano.questions_relating import RELATIONS, relating
+from training.nano.questions_words import NAMES
 
 FIRST_TEST_SEED = 10_000_000
+NEAR_PX = 64  # between edges: what is at most so far is near
+FAR_PX = 128  # what is further is not near, and where something is in between, nothing is asked
+SQUARE = 4  # px; what nearness is measured in
+FOUND_IOU = 0.2  # of boxes, from which on an object counts as found
 LARGEST = 6  # instances an image of the ceiling, as in the published ceiling's figures
 
 Mask = NDArray[np.bool_]
@@ -92,6 +101,56 @@ def choices(images: Iterator[Labelled], seed: int = 1) -> Iterator[Choice]:
             category, kind, one = possible[rng.integers(len(possible))]
             question = choosing(CATEGORIES[category], kind, rng, held_out=True)
             yield Choice(labelled.rgb, question, np.array(boxes[category]) * SIDE / 1000, one)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A question for those objects of a category that are near something: boxes (N, 4) in pixels, and which are (N,).
+
+    `plain` asks for all of the category.
+    """
+
+    rgb: NDArray[np.uint8]
+    question: str
+    plain: str
+    boxes: NDArray[np.float64]
+    near: NDArray[np.bool_]
+
+
+def relations(images: Iterator[Labelled], seed: int = 2) -> Iterator[Relation]:
+    """At most one question an image, where some objects of a category are near something, others are not, and none is in between."""
+    rng = np.random.default_rng(seed)
+    for labelled in images:
+        of_kind: dict[int, list[Mask]] = {}
+        for category, mask in labelled.objects:
+            of_kind.setdefault(category, []).append(mask)
+        possible = []
+        for landmark in RELATIONS.values():
+            there = [m for c, m in [*labelled.objects, *labelled.land] if CATEGORIES[c] == landmark]
+            if not there:
+                continue
+            around, further = (grown(np.any(there, axis=0), px) for px in (NEAR_PX, FAR_PX))
+            for category, masks in of_kind.items():
+                near = np.array([bool((around & mask).any()) for mask in masks])
+                far = np.array([not (further & mask).any() for mask in masks])
+                land = CATEGORIES[category] in LAND or CATEGORIES[category] == landmark
+                if not land and near.any() and far.any() and (near | far).all():
+                    possible.append((category, landmark, near))
+        if possible:
+            category, landmark, near = possible[rng.integers(len(possible))]
+            name = CATEGORIES[category]
+            boxes = np.array([numbers_of(mask)[:4] for mask in of_kind[category]]) * SIDE / 1000
+            question = relating(name, landmark, rng, held_out=True)
+            yield Relation(labelled.rgb, question, f"Find all {NAMES[name][0]}.", boxes, near)
+
+
+def grown(mask: Mask, px: int) -> Mask:
+    """A mask and all that is at most `px` rows and columns from it, by squares of `SQUARE` px."""
+    wide = F.max_pool2d(torch.from_numpy(mask)[None, None].float(), SQUARE)
+    reach = px // SQUARE
+    for size in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
+        wide = F.max_pool2d(wide, size, stride=1, padding=(size[0] // 2, size[1] // 2))
+    return np.asarray((wide[0, 0] > 0).numpy().repeat(SQUARE, 0).repeat(SQUARE, 1))
 
 
 class Score:
@@ -170,8 +229,8 @@ def run_choices(asked: list[Choice], models: Models) -> None:
     for choice in asked:
         boxes = _boxes(prompter.answer([view_of(choice.rgb)], [choice.question])[0])
         overlaps = _overlaps(boxes[0], choice.boxes) if len(boxes) else np.zeros(len(choice.boxes))
-        any_object.append(overlaps.max() > 0.2)
-        right.append(overlaps.max() > 0.2 and int(overlaps.argmax()) == choice.wanted)
+        any_object.append(overlaps.max() > FOUND_IOU)
+        right.append(overlaps.max() > FOUND_IOU and int(overlaps.argmax()) == choice.wanted)
         single.append(len(boxes) == 1)
     chance = np.mean([1 / len(choice.boxes) for choice in asked])
     print(
@@ -179,6 +238,27 @@ def run_choices(asked: list[Choice], models: Models) -> None:
         f"{np.mean(any_object):.3f} (IoU of boxes above 0.2), one box answered {np.mean(single):.3f}; "
         f"an object of the kind drawn at random would be right in {chance:.3f}"
     )
+
+
+def run_relations(asked: list[Relation], models: Models) -> None:
+    """Asks each question, and for all of the category: of the objects found, how many are near; of those near, how many are found."""
+    prompter = models.prompter()
+    print(
+        f"\nthose near something ({len(asked)} questions, {np.mean(np.concatenate([r.near for r in asked])):.2f} are)"
+    )
+    for name in ("question", "plain"):
+        good = found = there = 0
+        for relation in asked:
+            boxes = _boxes(prompter.answer([view_of(relation.rgb)], [getattr(relation, name)])[0])
+            hit = np.zeros(len(relation.near), bool)
+            for box in boxes:
+                overlaps = _overlaps(box, relation.boxes)
+                hit[overlaps.argmax()] |= overlaps.max() > FOUND_IOU
+            good += int((hit & relation.near).sum())
+            found += int(hit.sum())
+            there += int(relation.near.sum())
+        what = "those near are asked for" if name == "question" else "all are asked for"
+        print(f"  {what:26s} of those found, near {good / max(found, 1):.3f}; of those near, found {good / there:.3f}")
 
 
 def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, sheet: Path | None = None) -> None:
@@ -205,7 +285,7 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, sheet: P
         answer = prompter.answer([view_of(case.rgb)], [case.question])[0]
         seconds.append(answer.seconds)
         found_parsable.append(answer.status != "unparsable")
-        named.append(CATEGORIES[case.category] in answer.thinking)
+        named.append(CATEGORIES[case.category] in answer.thinking.split(" near ")[0])
         embedding = segmenter.embed([view_of(case.rgb)])[0]
         said = drawn(segmenter.decode(embedding, answer.instances).masks)
         score("nano", said, case)
@@ -291,6 +371,7 @@ def main() -> None:
     asked = list(islice(images, options.count))
     run(list(cases(iter(asked), known, options.seed)), mean_boxes(seen), models, options.sheet)
     run_choices(list(choices(iter(asked))), models)
+    run_relations(list(relations(iter(asked))), models)
 
 
 if __name__ == "__main__":

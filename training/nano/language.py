@@ -9,11 +9,13 @@ A run goes on where it stopped: the folder holds weights, optimizer, step and ra
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Qwen3VLForConditionalGeneration
 
@@ -22,9 +24,10 @@ from training.nano.beginning import start
 from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
 from training.nano.meaning import Meanings
-from training.nano.model import KINDS, save, silent_of
+from training.nano.model import save, silent_of
 from training.nano.questions import CATEGORIES, pick, taught
-from training.nano.questions_choosing import choosing, extreme
+from training.nano.questions_choosing import EXTREMES, choosing, extreme
+from training.nano.questions_relating import RELATIONS, relating
 from training.nano.seen import Seen
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
@@ -42,23 +45,29 @@ def understanding(
     rng: np.random.Generator,
     *,
     choosing_share: float,
+    relating_share: float = 0.0,
     meanings: Meanings | None = None,
+    held_out: bool = False,
     questions: int = 16,
 ) -> tuple[Tensor, Sheet]:
     """Many questions about any category, answered by what is thought of them, beside a glimpse of each image.
 
-    With `meanings`, half of them are from there.
+    With `meanings`, half of those that ask for all of a category are from there.
     """
     few = torch.from_numpy(np.sort(rng.choice(tokens.shape[1], GLIMPSE, replace=False)))
     none = np.zeros(0, np.int64)
 
     def draw() -> tuple[str, int, str | None]:
+        category = int(rng.integers(len(CATEGORIES)))
+        chance = rng.random()
+        if chance < choosing_share + relating_share:
+            apart = [each for each, landmark in RELATIONS.items() if landmark != CATEGORIES[category]]
+            kind = _drawn(EXTREMES if chance < choosing_share else apart, rng)
+            return some_of(CATEGORIES[category], kind, rng, held_out=held_out), category, kind
+        if held_out:
+            return pick(CATEGORIES[category], rng, held_out=True), category, None
         if meanings and rng.random() < 0.5:
             return *meanings.draw(rng), None
-        category = int(rng.integers(len(CATEGORIES)))
-        if rng.random() < choosing_share:
-            kind = KINDS[rng.integers(len(KINDS))]
-            return choosing(CATEGORIES[category], kind, rng), category, kind
         return taught(CATEGORIES[category], rng), category, None
 
     written = []
@@ -68,27 +77,67 @@ def understanding(
     return tokens[:, few], lay_out(writer, cells[:, few], written)
 
 
+def some_of(category: str, kind: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
+    """A question for those of a category that a kind of KINDS says."""
+    if kind in EXTREMES:
+        return choosing(category, kind, rng, held_out=held_out)
+    return relating(category, RELATIONS[kind], rng, held_out=held_out)
+
+
+def _drawn(kinds: Iterable[str], rng: np.random.Generator) -> str:
+    return str(rng.choice(list(kinds)))
+
+
 def dialogues(
-    targets: list[Targets], writer: Writer, rng: np.random.Generator, *, choosing_share: float, held_out: bool = False
+    targets: list[Targets],
+    writer: Writer,
+    rng: np.random.Generator,
+    *,
+    choosing_share: float,
+    relating_share: float = 0.0,
+    held_out: bool = False,
 ) -> list[list[Dialogue]]:
-    """`QUESTIONS` an image, drawn from the bank; `choosing_share` ask for one object where it stands out among several."""
+    """`QUESTIONS` an image, drawn from the bank.
+
+    `choosing_share` ask for one object where it stands out among several, `relating_share` for those that are near something else.
+    """
     written: list[list[Dialogue]] = []
     for each in targets:
         row = []
         for _ in range(QUESTIONS):
             category, asked = ask(each, rng)
             name = CATEGORIES[category]
-            question = pick(name, rng, held_out=True) if held_out else taught(name, rng)
-            kind = KINDS[rng.integers(len(KINDS))] if rng.random() < choosing_share else None
-            if kind and len(asked) > 1:
-                one = extreme(kind, each.numbers[asked])
-                asked, kind = (asked, None) if one is None else (asked[one : one + 1], kind)
-            if kind:
-                question = choosing(name, kind, rng, held_out=held_out)
+            chance = rng.random()
+            kind = None
+            if chance < choosing_share:
+                kind = _drawn(EXTREMES, rng)
+                if len(asked) > 1:
+                    one = extreme(kind, each.numbers[asked])
+                    asked, kind = (asked, None) if one is None else (asked[one : one + 1], kind)
+            elif chance < choosing_share + relating_share:
+                kind, asked = near_something(each, category, asked, rng)
+            question = some_of(name, kind, rng, held_out=held_out) if kind else _plain(name, rng, held_out)
             dialogue = writer.write(question, category, each, asked, kind)
             row.append(writer.stretched(dialogue, rng) if rng.random() < 0.5 else dialogue)
         written.append(row)
     return written
+
+
+def _plain(name: str, rng: np.random.Generator, held_out: bool) -> str:
+    return pick(name, rng, held_out=True) if held_out else taught(name, rng)
+
+
+def near_something(
+    targets: Targets, category: int, asked: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[str, NDArray[np.int64]]:
+    """A relation, preferably one that is true of some of those asked for and not of all, and for which it is true."""
+    relations = [kind for kind, landmark in RELATIONS.items() if landmark != CATEGORIES[category]]
+    shares = [targets.near[asked, CATEGORIES.index(RELATIONS[kind])].mean() if len(asked) else 0 for kind in relations]
+    telling = [kind for kind, share in zip(relations, shares, strict=True) if 0 < share < 1]
+    true = [kind for kind, share in zip(relations, shares, strict=True) if share == 1]
+    chance = rng.random()
+    kind = _drawn(telling if telling and chance < 0.6 else true if true and chance < 0.8 else relations, rng)
+    return kind, asked[targets.near[asked, CATEGORIES.index(RELATIONS[kind])]]
 
 
 def forward(model: Qwen3VLForConditionalGeneration, tokens: Tensor, sheet: Sheet) -> Tensor:
@@ -144,6 +193,13 @@ def loss_of(
     return total, figures
 
 
+_ASKED: dict[str, dict[str, Any]] = {
+    "all": {"choosing_share": 0.0, "relating_share": 0.0},
+    "one": {"choosing_share": 1.0, "relating_share": 0.0},
+    "near": {"choosing_share": 0.0, "relating_share": 1.0},
+}
+
+
 @torch.no_grad()
 def measure(
     model: Qwen3VLForConditionalGeneration, writer: Writer, batch: Batch, *, steps: int = 6
@@ -153,9 +209,15 @@ def measure(
     sums: dict[str, list[float]] = {}
     for _ in range(steps):
         targets, tokens, cells = batch(rng, 8)
-        sheet = lay_out(writer, cells, dialogues(targets, writer, rng, choosing_share=0, held_out=True))
-        for name, value in loss_of(model, writer, tokens, sheet)[1].items():
-            sums.setdefault(name, []).append(value)
+        for kind, shares in _ASKED.items():
+            sheets = {
+                "": (tokens, lay_out(writer, cells, dialogues(targets, writer, rng, **shares, held_out=True))),
+                "understood_": understanding(targets, tokens, cells, writer, rng, **shares, held_out=True),
+            }
+            for what, (shown, sheet) in sheets.items():
+                for name, value in loss_of(model, writer, shown, sheet)[1].items():
+                    if kind == "all" or name in ("cell", "thought", "end"):
+                        sums.setdefault(f"{kind}_{what}{name}", []).append(value)
     return {name: float(np.nanmean(values)) for name, values in sums.items()}
 
 
@@ -170,6 +232,7 @@ def train(
     size: int = 16,
     peak: float = 1e-3,
     choosing_share: float = 0.35,
+    relating_share: float = 0.1,
     understand_every: int = 3,
     meanings: Meanings | None = None,
     seed: int = 0,
@@ -206,10 +269,21 @@ def train(
         targets, tokens, cells = batch(rng, size)
         if step % understand_every == 0:
             tokens, sheet = understanding(
-                targets, tokens, cells, writer, rng, choosing_share=choosing_share, meanings=meanings
+                targets,
+                tokens,
+                cells,
+                writer,
+                rng,
+                choosing_share=choosing_share,
+                relating_share=relating_share,
+                meanings=meanings,
             )
         else:
-            sheet = lay_out(writer, cells, dialogues(targets, writer, rng, choosing_share=choosing_share))
+            sheet = lay_out(
+                writer,
+                cells,
+                dialogues(targets, writer, rng, choosing_share=choosing_share, relating_share=relating_share),
+            )
         loss, figures = loss_of(model, writer, tokens, sheet)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -273,6 +347,7 @@ def work(options: argparse.Namespace) -> None:
         size=options.size,
         peak=options.peak,
         choosing_share=options.choosing,
+        relating_share=options.relating,
         understand_every=options.understand_every,
         meanings=Meanings(options.meanings) if options.meanings else None,
     )
@@ -295,6 +370,7 @@ def main() -> None:
     )
     parser.add_argument("--eye", type=Path, default=Path("runs/eye"))
     parser.add_argument("--choosing", type=float, default=0.35, help="how often one object of several is asked for")
+    parser.add_argument("--relating", type=float, default=0.1, help="how often those that are near something else are")
     parser.add_argument("--understand-every", type=int, default=3, help="steps; one that only asks what is meant")
     parser.add_argument("--meanings", type=Path, help="a folder that training.nano.meaning wrote")
     parser.add_argument("--out", type=Path, default=Path("t2s_agent/nano/prompter"))

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.nano.codes import (
+    AROUND,
     CENTRE,
     COORDINATES,
-    COVER,
     GRID,
     LOUD,
+    NEAR,
     ONE,
     PLACE,
+    SHOWN,
     SOFT,
+    SURELY,
     WIDTH,
     cell_of,
     number_code,
@@ -45,7 +48,8 @@ def draw_targets(rng: np.random.Generator, *, most: int = 24) -> Targets:
     inside = rng.uniform(0.25, 0.75, (count, 4)) * np.tile(high - low, 2) + np.tile(low, 2)
     cells = cell_of(box)
     _, first = np.unique(cells, return_index=True)  # sorted by cell: reading order
-    return Targets(category[first], np.concatenate([box, inside], axis=1)[first], cells[first])
+    near = np.zeros((len(first), 24), bool)  # is drawn with the tokens
+    return Targets(category[first], np.concatenate([box, inside], axis=1)[first], cells[first], near)
 
 
 def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.15) -> NDArray[np.float32]:
@@ -53,11 +57,14 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
     tokens = rng.normal(0, 1, (_CELLS, WIDTH)) * rng.uniform(0, noise)
     tokens[:, PLACE] += place_code().numpy()
     tokens[:, ONE] += 1
-    edges = np.arange(GRID) * 1000 / GRID
+    tokens[:, SHOWN] += 1
+    cell = 1000 / GRID
     for kind, (x1, y1, x2, y2) in zip(targets.category, targets.numbers[:, :4], strict=True):
-        across = np.clip(np.minimum(edges + 1000 / GRID, x2) - np.maximum(edges, x1), 0, None) * GRID / 1000
-        down = np.clip(np.minimum(edges + 1000 / GRID, y2) - np.maximum(edges, y1), 0, None) * GRID / 1000
-        tokens[:, COVER.start + kind] += np.outer(down, across).ravel() * rng.uniform(0.5, 1.0)
+        (left, right), (top, bottom) = (
+            (max(int(low // cell) - AROUND, 0), int(high // cell) + 1 + AROUND) for low, high in ((x1, x2), (y1, y2))
+        )
+        square = tokens[:, NEAR.start + kind].reshape(GRID, GRID)[top:bottom, left:right]  # a view
+        np.maximum(square, rng.uniform(0.6, 1.0), out=square)
     cells = targets.cells
     tokens[cells, CENTRE.start + targets.category] += LOUD * rng.uniform(0.6, 1.0, len(cells))
     # where the eye half believes in something, next to what it is surer of too: not to be answered
@@ -75,7 +82,7 @@ def draw_tokens(targets: Targets, rng: np.random.Generator, *, noise: float = 0.
 def targets_of(tokens: Tensor, cells: NDArray[np.int64]) -> Targets:
     """What image tokens (K, 256) of the cells (K,) say."""
     at, category, numbers = (found.numpy() for found in read_out(tokens))
-    return Targets(category, numbers.astype(float), cells[at])
+    return Targets(category, numbers.astype(float), cells[at], tokens[at][:, NEAR].numpy() > SURELY)
 
 
 def batch_of(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:

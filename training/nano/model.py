@@ -18,17 +18,19 @@ from training.nano.codes import (
     CODE,
     COLUMN,
     COORDINATES,
-    COVER,
     GRID,
     LOUD,
+    NEAR,
     NUMBERS,
     ONE,
     OWN,
     PLACE,
     PLACE_HEIGHT,
     ROW,
+    SHOWN,
     SIDE,
     SOFT,
+    SURELY,
     WIDTH,
     lines,
     number_code,
@@ -37,6 +39,7 @@ from training.nano.codes import (
 )
 from training.nano.questions import CATEGORIES, QUESTIONS, TELL
 from training.nano.questions_choosing import EXTREMES
+from training.nano.questions_relating import RELATIONS
 
 SPECIAL = (
     "<|endoftext|>",
@@ -52,13 +55,14 @@ ROLES = ("system\n", "user\n", "assistant\n")
 ANSWER_PIECES = ("\n<answer>```json[", "]```</answer>", '], "positive_points": [[', "], [", "]]}")
 
 
-KINDS = tuple(EXTREMES)
+KINDS = (*EXTREMES, *RELATIONS)  # of questions that ask for some of a category only
 
 
 def thought(category: str, kind: str | None = None) -> str:
-    """What is thought of a question that asks for `category`, or for the one of `KINDS` among several; one token."""
-    which = f"the {EXTREMES[kind][0]} " if kind else ""
-    return f"<think>Looking for {which}{category}.</think>"
+    """What is thought of a question that asks for `category`, or for those of it that a kind of `KINDS` says; one token."""
+    which = f"the {EXTREMES[kind][0]} " if kind in EXTREMES else ""
+    where = f" {kind}" if kind in RELATIONS else ""
+    return f"<think>Looking for {which}{category}{where}.</think>"
 
 
 def cell_text(cell: int, *, first: bool) -> str:
@@ -123,7 +127,7 @@ def build_tokenizer(boilerplate: list[str], vocabulary: int = 1600) -> PreTraine
 
 
 def build_model(
-    tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 6, layers: int = 4
+    tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 7, layers: int = 4
 ) -> Qwen3VLForConditionalGeneration:
     """Fresh weights, initialised for layers this narrow; number tokens start as the codes of their values."""
     ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
@@ -181,7 +185,9 @@ def build_model(
             0.25
         )  # words this long would make a fresh model very sure of itself
         _smooth_positions(model.model.visual.pos_embed.weight)
+        _look_around(model.model.visual.blocks[-1])
         model.model.visual.merger.linear_fc2.weight.mul_(0.1)  # the code's numbers lie in -1..1
+        model.model.visual.merger.linear_fc2.bias[SHOWN] = 1.0
     return model
 
 
@@ -196,6 +202,24 @@ def _smooth_positions(weight: torch.Tensor) -> None:
     show_cells(weight)
 
 
+def _look_around(block: Any) -> None:
+    """Lets the eye's last block begin as a look at the patches around each: what is near is known only after what is where."""
+    attention = block.attn
+    head = attention.qkv.weight.shape[1] // attention.num_heads
+    qk = slice(0, 2 * attention.num_heads * head)
+    attention.qkv.weight[qk] = 0.0
+    attention.qkv.bias[qk] = 0.0
+    # pairs whose quarter turns are 3 to 7 patches
+    turning = [axis * head // 4 + n for axis in (0, 1) for n in (2, 3, 4)]
+    for number, height in enumerate((2.7, 1.9)):
+        for part in (0, attention.num_heads):
+            rows = torch.tensor(turning) + (part + number) * head
+            attention.qkv.bias[rows] = height
+    for silent in (attention.proj, block.mlp.linear_fc2):
+        silent.weight.zero_()
+        silent.bias.zero_()
+
+
 def show_cells(weight: torch.Tensor) -> None:
     """Adds to each patch's position the pattern of its cell, which no sines tell: the eye only has to pass it on."""
     side = int(weight.shape[0] ** 0.5)
@@ -207,12 +231,16 @@ def show_cells(weight: torch.Tensor) -> None:
 
 # Numbers of a word that are the words' own: what kind of word it is, and the number that it stands for.
 IS_CELL, IS_THOUGHT, IN_ANSWER, MAY_CHOOSE, FOUND, IS_START, SIZE = range(OWN.start, OWN.start + 7)
-WHICH = slice(SIZE + 1, SIZE + 1 + len(KINDS))  # one a kind: which of several is asked for, if one is
+WHICH = slice(SIZE + 1, SIZE + 1 + len(EXTREMES))  # which of several is asked for, if one is
 SPOKEN = slice(WIDTH - 16, WIDTH)
 LAST = slice(COORDINATES.start, COORDINATES.start + 32)  # of a word that may choose: row and column that were said last
 LAST_ROW = slice(LAST.start, LAST.start + 16)
 LAST_COLUMN = slice(LAST_ROW.stop, LAST.stop)
-ASKED = COVER  # a word's numbers there say which category is asked for; not those of `centre`, or words would be found as cells are
+# A word's numbers there say which category is asked for; not those of `centre`, or words would be found as cells are.
+ASKED = NEAR
+LANDMARKS = [CATEGORIES.index(name) for name in RELATIONS.values()]
+# What those asked for have to be near, one of LANDMARKS: numbers that are 0 in cells, or cells would be told of each other.
+BESIDE = slice(SPOKEN.start, SPOKEN.start + len(LANDMARKS))
 
 
 def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -226,13 +254,19 @@ def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> No
     weight[:, PLACE] = 0.0
     weight[:, ONE] = 1.0
     weight[:, WHICH] = 0.0
+    weight[:, SHOWN] = 0.0
     names = torch.eye(CENTRE.stop - CENTRE.start)[: len(CATEGORIES)]
     for write, height in ((str, 1.0), (opening, 1.0), (thought, 3.0)):
         weight[ids([write(name) for name in CATEGORIES]), ASKED] = names * height
-    for index, kind in enumerate(KINDS):
+    weight[ids([thought(name) for name in CATEGORIES]), BESIDE] = 0.0
+    for kind in KINDS:
         each = ids([thought(name, kind) for name in CATEGORIES])
         weight[each, ASKED] = names * 3.0
-        weight[each, WHICH.start + index] = 3.0
+        weight[each, BESIDE] = 0.0
+        if kind in RELATIONS:
+            weight[each, BESIDE.start + list(RELATIONS).index(kind)] = 3.0
+    for index, kind in enumerate(EXTREMES):
+        weight[ids([thought(name, kind) for name in CATEGORIES]), WHICH.start + index] = 3.0
     weight[ids([thought(name, kind) for kind in (None, *KINDS) for name in CATEGORIES]), IS_THOUGHT] = 3.0
     answer = [*ANSWER_PIECES, *map(opening, CATEGORIES)]
     for after in ("", ","):
@@ -253,6 +287,8 @@ def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> No
     weight[ids(["<|im_start|>"]), IS_START] = 3.0
     weight[ids(["<|im_start|>"]), COORDINATES] = 0.0  # who looks at it reads nothing
     weight[choosing, LAST] = 0.0
+    weight[choosing, BESIDE] = 0.0
+    weight[ids(["<|im_start|>"]), BESIDE] = 0.0
     weight[choosing[0], LAST_ROW] = 1.2 * lines()[-1]  # before all rows
 
 
@@ -280,9 +316,11 @@ def _start_circuits(layers: Any) -> None:
 
     asks = _Head(layers[0], 0)
     asks.look({IN_ANSWER: 1.0}, {IS_THOUGHT: 1.0}, at=0)
+    asks.look({SHOWN: 6.0}, {IS_START: 1.0}, at=-3)  # cells are told nothing: what is near one is no question
     asks.against(1.0)
     asks.carry(ASKED, ASKED)
     asks.carry(WHICH, WHICH, at=ASKED.stop - ASKED.start)
+    asks.carry(BESIDE, BESIDE, at=ASKED.stop - ASKED.start + WHICH.stop - WHICH.start)
     halves = (slice(COORDINATES.start, COORDINATES.start + 64), slice(COORDINATES.start + 64, COORDINATES.stop))
     for index, half in enumerate(halves, 1):  # a cell's word reads the cell
         reads = _Head(layers[0], index)
@@ -321,6 +359,10 @@ def _start_circuits(layers: Any) -> None:
         alone = dict.fromkeys(range(WHICH.start, WHICH.stop), 2 / _WHICH)
         head.look({ONE: 6.0, MAY_CHOOSE: -2.0, **alone}, {IS_START: 1.0}, at=-3)  # nobody else finds anything
         head.look({}, {IN_ANSWER: 10.0}, at=-1)
+        # where something has to be near, what is not near it is no match
+        for index, n in enumerate(LANDMARKS):
+            head.look({BESIDE.start + index: height / _BESIDE / 0.8}, {NEAR.start + n: 0.8 / _NEAR}, at=50 + index)
+        head.look(dict.fromkeys(range(BESIDE.start, BESIDE.stop), -_FAR * height / _BESIDE), {ONE: 1.0}, at=-5)
     rows, columns = range(20, 34), range(34, 48)
     # further right in the row of the last one
     for n, at in enumerate(rows):
@@ -354,6 +396,9 @@ _SHARP = 4.9  # a cell's category, sharpened
 _LAST = 1.16  # row and column of the last cell
 _FOUND = 2.0  # row and column of what was found first
 _WHICH = 9.0  # the kind that is asked for
+_BESIDE = 8.6  # what has to be near
+_FAR = 1.0  # what is taken off where something has to be near
+_NEAR = 2.7  # what is near a cell
 _SIZE = 2.0  # the largest cell's
 
 
@@ -370,7 +415,7 @@ def _start_choice(layer: Any) -> None:
         "largest": {SIZE: 1.2 / _SIZE},
         "smallest": {SIZE: -1.2 / _SIZE},
     }
-    for index, kind in enumerate(KINDS):
+    for index, kind in enumerate(EXTREMES):
         one.look({WHICH.start + index: 1 / _WHICH}, measures[kind], at=20 + index)
     asked = dict.fromkeys(range(WHICH.start, WHICH.stop), -6 / _WHICH)
     one.look({ONE: 12.0, MAY_CHOOSE: -2.0, **asked}, {IS_START: 1.0}, at=-3)  # otherwise it finds nothing
@@ -447,23 +492,34 @@ def silent_of(language: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
     Without it, what the other parts write while they are learning drowns the places before they are of any use.
     """
     own = torch.zeros(WIDTH, 1, dtype=torch.bool)
-    for block in (CENTRE, PLACE, slice(ONE, ONE + 1), slice(OWN.start, FOUND), slice(SIZE, WHICH.stop)):
+    for block in (CENTRE, PLACE, slice(ONE, ONE + 1), slice(OWN.start, FOUND), slice(SIZE, WHICH.stop + 1)):
         own[block] = True
-    writing = [each.weight for layer in language.layers for each in (layer.self_attn.o_proj, layer.mlp.down_proj)]
-    return [(weight, own & (weight.detach() == 0)) for weight in writing]
+    silent = []
+    for depth, layer in enumerate(language.layers):
+        own[NEAR] = depth == 0  # a cell is told nothing more before what is near it was sharpened
+        silent += [
+            (each.weight, own & (each.weight.detach() == 0)) for each in (layer.self_attn.o_proj, layer.mlp.down_proj)
+        ]
+    return silent
 
 
 def _sharpen(mlp: Any) -> None:
-    """What a cell says of each category becomes surely nothing or surely something: a step at what is an answer."""
-    for n in range(len(CATEGORIES)):
-        for unit, (threshold, sign) in enumerate(((ANSWERED - 0.025, 1.0), (ANSWERED + 0.025, -1.056)), 2 * n):
+    """What a cell says of a category, and an object of what is near it, becomes surely nothing or surely something: a step."""
+    centres = [(CENTRE.start + n, slice(ONE, ONE + 1), 1.0) for n in range(len(CATEGORIES))]
+    # of cells with an object only: most cells are near something
+    nears = [(NEAR.start + n, CENTRE, 0.4) for n in LANDMARKS]
+    steps = [(each, LOUD * (ANSWERED - 0.025), LOUD * (ANSWERED + 0.025), 32.0, 0.45, 1.056) for each in centres]
+    # words have more than 1 there and keep it
+    steps += [(each, SURELY - 0.05, SURELY + 0.05, 64.0, 0.16, 1.0) for each in nears]
+    for n, ((place, there, share), low, high, steep, height, back) in enumerate(steps):
+        for unit, threshold, sign in ((2 * n, low, 1.0), (2 * n + 1, high, -back)):
             for projection in (mlp.gate_proj, mlp.up_proj):
                 projection.weight[unit] = 0.0
-            mlp.gate_proj.weight[unit, CENTRE.start + n] = 32.0
-            mlp.gate_proj.weight[unit, ONE] = -32.0 * LOUD * threshold
-            mlp.up_proj.weight[unit, ONE] = 1.0
+            mlp.gate_proj.weight[unit, place] = steep
+            mlp.gate_proj.weight[unit, ONE] = -steep * threshold
+            mlp.up_proj.weight[unit, there] = share
             mlp.down_proj.weight[:, unit] = 0.0
-            mlp.down_proj.weight[CENTRE.start + n, unit] = 0.45 * sign
+            mlp.down_proj.weight[place, unit] = height * sign
 
 
 def _measure(mlp: Any) -> None:
@@ -499,8 +555,13 @@ _ECHO = 3.4  # how much louder box and points have become, since a cell reads it
 
 
 def save(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """The layout of transformers, weights in bfloat16: what the product loads, as it would load a model from the hub."""
+    """The layout of transformers, weights in bfloat16: what the product loads, as it would load a model from the hub.
+
+    An answer can begin with nothing but a thought: transformers keeps the other words back there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    thoughts = {tokenizer.convert_tokens_to_ids(thought(name, kind)) for kind in (None, *KINDS) for name in CATEGORIES}
+    model.generation_config.begin_suppress_tokens = sorted(set(range(model.config.text_config.vocab_size)) - thoughts)
     kept = model.dtype
     model.to(torch.bfloat16).save_pretrained(folder)
     model.to(kept)

@@ -27,9 +27,15 @@ _CLAUSES: dict[str, tuple[str, ...]] = {  # what fits after the name
 }
 _BEFORE = (
     "the {} {}", "Find the {} {}.", "Where is the {} {}?", "Show me the {} {}", "Only the {} {}, please.",
-    "Which is the {} {}?", "Mark just the {} {}.",
+    "Which is the {} {}?", "Mark just the {} {}.", "{} {}", "Could you show me the {} {}", "Would you mark the {} {}?", "I need the {} {}",
+    "Highlight the {} {}", "Locate the {} {}.", "Please find the {} {}", "Do you see the {} {}?", "Draw the {} {}", "Segment the {} {}.",
+    "I am looking for the {} {}", "Give me the {} {} in this picture", "What is the {} {} here?", "Can you find the {} {}?",
 )
-_AFTER = ("the {} {}", "Find the {} {}.", "Which {} is {}?", "Show the {} {}", "I want the {} {}.")
+_AFTER = (
+    "the {} {}", "Find the {} {}.", "Which {} is {}?", "Show the {} {}", "I want the {} {}.", "Could you mark the {} {}?", "Locate the {} {}",
+    "Which {} lies {}?", "Do you see the {} {}?", "Please find the {} {}", "Is there a {} {}?", "Highlight the {} {}.", "What about the {} {}?",
+    "the one {} {}", "Draw the {} {} in this picture", "Mark only the {} {}.",
+)
 _BEFORE_HELD_OUT = ("Pick out the {} {}.", "Can you outline the {} {}?")
 _AFTER_HELD_OUT = ("Pick out the {} {}.", "Where do you see the {} {}?")
 # fmt: on

@@ -17,7 +17,8 @@ from torch import Tensor
 from training.nano.beginning import start
 from training.nano.codes import GRID, WIDTH
 from training.nano.dialogue import Targets
-from training.nano.eye import Packed, pixels_of, sample_of, see, zoomed
+from training.nano.eye import see
+from training.nano.imagery import Packed, Part, cut, tinted
 from training.nano.lookup import targets_of
 
 
@@ -49,17 +50,17 @@ def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, see
 
     Each of the first `images` is looked at `turns` times, each time turned or flipped and tinted at random.
     """
-    rng = np.random.default_rng(seed)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     count = min(images, len(packed.images)) * turns
     tokens = np.lib.format.open_memmap(out / "tokens.npy", "w+", np.float16, (count, GRID * GRID, WIDTH))
     for begin in range(0, count, 8):
         indexes = range(begin, min(begin + 8, count))
-        samples = [sample_of(packed, i // turns, int(rng.integers(8))) for i in indexes]
-        samples = [zoomed(s, float(rng.uniform(1, 1.6)), *rng.random(2)) if rng.random() < 0.25 else s for s in samples]
+        shown = torch.from_numpy(np.stack([packed.images[i // turns] for i in indexes]))
+        parts = [Part.draw(rng, zoomed=0.25, most=1.6) for _ in indexes]
         with torch.autocast("cpu", torch.bfloat16):
-            seen = see(visual, pixels_of(samples, rng, 0, 0, GRID))
-        tokens[begin : begin + len(samples)] = seen.float().numpy()
+            seen = see(visual, tinted(cut(shown, parts), generator))
+        tokens[begin : begin + len(shown)] = seen.float().numpy()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Nano's prompter: a Qwen3-VL of eight million weights, its tokenizer, and the folder that both are saved in."""
+"""Nano's prompter: a Qwen3-VL of seven and a half million weights, its tokenizer, and the folder that both are saved in."""
 
 import json
 import math

@@ -84,6 +84,15 @@ class ResultStore:
             raise T2SError("result_unknown", f"{id_} has no file {name!r}", f"It has {there}")
         return path
 
+    def delete(self, id_: str, owner: str = "local") -> None:
+        """Removes a result with its files, for good; `result_unknown` also for somebody else's.
+
+        Results that name it as a parent stay, and can no longer be traced back to it: that is for the caller to decide.
+        """
+        result = self.load(id_, owner)
+        with self._locked():
+            self._remove(self.folder / result.id)
+
     def ids(self) -> list[str]:
         """All ids, oldest first, whoever owns them."""
         return sorted(f.name for f in self.folder.iterdir() if _ID.fullmatch(f.name) and (f / RECORD).is_file())
@@ -128,9 +137,22 @@ class ResultStore:
                 folder = self.folder / id_
                 total += sum(f.stat().st_size for f in folder.iterdir())
                 if id_ != keep and (total > self._max_bytes or now - folder.stat().st_mtime > self._max_age_s):
-                    gone = folder.with_name(f"{_PART}0-{id_}")  # out of sight at once, then removed
-                    folder.rename(gone)
-                    shutil.rmtree(gone, ignore_errors=True)
+                    self._remove(folder)
+
+    def _remove(self, folder: Path) -> None:
+        """Removes a result's folder: out of sight at once, then file by file. `result_unknown` where it is already gone."""
+        gone = folder.with_name(f"{_PART}0-{folder.name}")
+        try:
+            folder.rename(gone)
+        except FileNotFoundError as error:
+            raise T2SError("result_unknown", f"{folder.name} is already deleted", "Nothing is left to do") from error
+        except OSError as error:
+            raise T2SError(
+                "output_unwritable",
+                f"{folder.name} cannot be deleted from {self.folder} ({error.strerror})",
+                "Ask for the right to write there",
+            ) from error
+        shutil.rmtree(gone, ignore_errors=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

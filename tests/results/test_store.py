@@ -164,3 +164,18 @@ def test_a_record_refuses_fields_that_nobody_knows():
 def test_a_record_comes_back_from_its_json():
     result = a_result(parameters={"keep": [1, 2]}, warnings=("one",))
     assert Result.model_validate_json(result.model_dump_json()) == result
+
+
+def test_a_deleted_result_is_gone_with_its_files_and_only_its_owner_may_delete_it(tmp_path):
+    store, mine, other = ResultStore(tmp_path), a_result(owner="alice"), a_result(owner="alice")
+    store.save(mine, {"note.txt": words("hello")})
+    store.save(other, {"note.txt": words("hello")})
+    with pytest.raises(T2SError) as foreign:
+        store.delete(mine.id, "bob")
+    assert (foreign.value.code, len(store.listed("alice")[0])) == ("result_unknown", 2)
+    store.delete(mine.id, "alice")
+    assert store.listed("alice") == ([other], [])
+    assert {f.name for f in tmp_path.iterdir()} == {other.id, ".lock"}
+    with pytest.raises(T2SError) as again:
+        store.delete(mine.id, "alice")
+    assert again.value.code == "result_unknown"

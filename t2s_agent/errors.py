@@ -2,6 +2,8 @@
 
 from typing import Literal, get_args
 
+from t2s_agent.text import one_line
+
 Code = Literal[
     "argument_invalid",  # an option or argument that makes no sense: what it was, what it may be
     "image_not_found",  # also for a path outside of the roots, where telling apart would list files
@@ -22,20 +24,22 @@ Code = Literal[
     "internal",  # a bug of ours; the log has its traceback
 ]
 CODES: tuple[str, ...] = get_args(Code)
+_LONGEST = 2_000  # characters of `what` and of `fix`
 
 
 class T2SError(Exception):
     """Something that the caller can mend.
 
     `code` is stable and one of `CODES`; `what` names the offending value; `fix` names the way out.
-    Printed as `code: what. fix.`
+    Printed as `code: what. fix.`, in one line. Both may quote strangers (names of files, labels, arguments), so characters that
+    cannot be printed are taken out here, once for all errors.
     """
 
     def __init__(self, code: Code, what: str, fix: str) -> None:
-        super().__init__(code, what, fix)
         self.code: Code = code
-        self.what = what.rstrip(".")
-        self.fix = fix.rstrip(".")
+        self.what = one_line(what, _LONGEST).rstrip(".")
+        self.fix = one_line(fix, _LONGEST).rstrip(".")
+        super().__init__(code, self.what, self.fix)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.what}. {self.fix}{'' if self.fix.endswith('?') else '.'}"

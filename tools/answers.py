@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from t2s_agent.text import model_name, plain
+
 from .pictures import result_picture
 
 if TYPE_CHECKING:
@@ -84,8 +86,6 @@ class RegionsAnswer(Answer):
 
 def regions_answer(shop: "Workshop", result: "Result", max_regions: int, preview: bool) -> RegionsAnswer:
     """A result as the tools tell it, its regions up to `max_regions` or as many as fit."""
-    from t2s_agent.results.record import plain
-
     unit = result.unit_area
     facts: dict[str, Any] = {
         "status": result.status,
@@ -124,17 +124,6 @@ def regions_answer(shop: "Workshop", result: "Result", max_regions: int, preview
     return answer
 
 
-def model_name(name: str) -> str:
-    """A model as agents may know it: without the folder that it lies in or the address that serves it."""
-    from t2s_agent.results.record import plain
-
-    if name.startswith("scripted:"):
-        return "scripted"
-    if name.startswith(("http://", "https://")):
-        return plain(name.partition("#")[2], 80)
-    return plain(name.rstrip("/").rsplit("/", 1)[-1] if name.startswith(("/", ".", "~")) else name, 80)
-
-
 def _unchanged(parent: "Result", result: "Result") -> dict[int, int]:
     """Ids of a result's regions that its parent has too, with the ids that they have there."""
     known = {(region.bbox, region.centroid, region.area): region.id for region in parent.regions}
@@ -144,8 +133,6 @@ def _unchanged(parent: "Result", result: "Result") -> dict[int, int]:
 
 def operation_words(result: "Result") -> str:
     """What made a result from its parents, so that a reader can follow it: `keep 1, 2; within_m 100.0 of r_...`."""
-    from t2s_agent.results.record import plain
-
     given, other = result.parameters, result.parents[-1] if result.parents else ""
     words = []
     if given.get("instruction"):

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from t2s_agent.errors import T2SError
+from t2s_agent.text import model_name, plain
 
-from .answers import DEGREES, NOTE, PIXELS, TEXT_BYTES, Answer, model_name, page_of, size_of, units_of
+from .answers import DEGREES, NOTE, PIXELS, TEXT_BYTES, Answer, page_of, size_of, units_of
 from .images import helpful, image_facts, image_name
 from .pictures import image_picture, region_picture, result_picture
 
@@ -99,7 +100,6 @@ def _described(
     progress: "Callable[[str], None]",
 ) -> DescribeAnswer:
     from t2s_agent.pipeline import describe
-    from t2s_agent.results.record import plain
 
     said = describe(shop, result_id=result.id, region_id=region_id, question=question, progress=progress)
     answer = _answer(said, units_of(result))
@@ -135,8 +135,6 @@ def _described_image(
 
 
 def _answer(said: Any, units: str) -> DescribeAnswer:
-    from t2s_agent.results.record import plain
-
     measured = {name: value for name, value in said.measured.items() if value not in (None, "")}
     bands = measured.get("bands", [])
     if len(bands) > _BANDS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from t2s_agent.errors import T2SError
+from t2s_agent.text import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,8 +62,6 @@ def near_names(shop: "Workshop", image: str) -> str:
 
 def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
     """What an agent must know to use an image: size, CRS, resolution, bounds, bands. An error in words where it cannot be opened."""
-    from t2s_agent.results.record import plain
-
     try:
         with shop.scene(name) as scene:
             facts: dict[str, Any] = {"image": plain(name, 200), "width_px": scene.width, "height_px": scene.height}
@@ -104,6 +103,4 @@ def _swapped(place: Sequence[float], bounds: Sequence[float]) -> bool:
 
 
 def _quoted(names: Sequence[str]) -> str:
-    from t2s_agent.results.record import plain
-
     return ", ".join(repr(plain(name, 80)) for name in names)

@@ -19,8 +19,9 @@ from t2s_agent.pipeline.workshop import (
 )
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, distances, smallest_rectangle
 from t2s_agent.regions.region import Region
-from t2s_agent.results.record import Result, plain
+from t2s_agent.results.record import Result
 from t2s_agent.scene import Scene, View, Window
+from t2s_agent.text import one_line, plain
 
 LONGEST_CLAIM = 2_000  # characters of a model's words
 
@@ -91,7 +92,7 @@ def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, pr
 def _of_image(
     shop: Workshop, image: Path | str, bbox: Sequence[float] | None, question: str, progress: Progress
 ) -> Description:
-    progress(f"reading {Path(image).name}")
+    progress(f"reading {one_line(Path(image).name, 255)}")
     with shop.scene(image) as scene:
         view = scene.view(bbox=bbox, max_size=shop.settings.max_size)
         located = scene.georeference.located

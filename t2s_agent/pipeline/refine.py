@@ -27,8 +27,9 @@ from t2s_agent.pipeline.workshop import (
 from t2s_agent.regions import operations
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.region import RegionSet
-from t2s_agent.results.record import Result, plain
+from t2s_agent.results.record import Result
 from t2s_agent.scene import View
+from t2s_agent.text import plain
 
 Operation = Literal["union", "intersection", "difference"]
 

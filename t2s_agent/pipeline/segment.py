@@ -21,6 +21,7 @@ from t2s_agent.pipeline.workshop import (
 )
 from t2s_agent.regions.build import build_regions
 from t2s_agent.results.record import Result
+from t2s_agent.text import one_line
 
 _MOSTLY = 0.5  # of a View that should hold data, else it is worth a warning
 
@@ -46,7 +47,7 @@ def segment(
     question = checked_question(query)
     if not 0 <= min_area_m2 < math.inf:
         raise T2SError("argument_invalid", f"min_area_m2 = {min_area_m2}", "Give square metres that are not negative")
-    progress(f"reading {Path(image).name}")
+    progress(f"reading {one_line(Path(image).name, 255)}")
     with clock("read"), shop.scene(image) as scene:
         view = scene.view(bbox=bbox, bands=bands, max_size=shop.settings.max_size)
         reference = reference_to(scene, view, shop.settings.max_size)

@@ -31,13 +31,13 @@ from t2s_agent.results.record import (
     code_version,
     measures_of,
     new_id,
-    plain,
     prompted_words,
 )
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene import Limits, Scene, View, Window, open_scene
 from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import Settings
+from t2s_agent.text import one_line, plain
 
 MASK, GEOJSON, PREVIEW = "mask.tif", "regions.geojson", "preview.png"
 LONGEST_QUERY = 2_000  # characters
@@ -237,7 +237,7 @@ def prompted_of(shop: Workshop, question: str, answer: Answer) -> Prompted:
 
 
 def checked_question(query: str) -> str:
-    question = " ".join(query.split())
+    question = " ".join(one_line(query, max(1, len(query))).split())
     if not question:
         raise T2SError(
             "argument_invalid", "the question is empty", "Ask something, for example 'Where are the storage tanks?'"

@@ -7,6 +7,7 @@ from shapely.geometry import mapping, shape
 from t2s_agent.instance import Instance
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.region import Measure, Region, RegionSet
+from t2s_agent.text import plain
 
 
 def feature_collection(regions: RegionSet, **about: Any) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def _feature(region: Region) -> dict[str, Any]:
     area, length = region.area, region.perimeter
     properties = {
         "id": region.id,
-        "label": region.label,
+        "label": plain(region.label, 80),
         f"area_{area.unit}": round(area.value, 2),
         f"area_pm_{area.unit}": round(area.plus_minus, 2),
         f"perimeter_{length.unit}": round(length.value, 2),

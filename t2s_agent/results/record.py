@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.text import plain
 
 SCHEMA = 1
 _THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # bounds on what strangers' words may take
@@ -150,12 +151,6 @@ def measures_of(regions: RegionSet) -> dict[str, Any]:
         "total_area_pm": round(total.plus_minus, 2),
         "regions": region_records(regions),
     }
-
-
-def plain(text: str, most: int) -> str:
-    """A stranger's words without control characters, cut at `most` characters."""
-    kept = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    return kept if len(kept) <= most else kept[: most - 1] + "…"
 
 
 def bounded_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:

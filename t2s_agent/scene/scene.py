@@ -21,6 +21,7 @@ from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, neighbours, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Stretch, stretch_of
 from t2s_agent.scene.view import View, Window
+from t2s_agent.text import one_line
 
 Bbox = Sequence[float]  # west, south, east, north in degrees
 _STRIPS = 4096 * 4096  # pixels decoded between two looks at the clock
@@ -54,7 +55,7 @@ class Scene:
 
     def __init__(self, dataset: rasterio.DatasetReader, descriptor: int, path: Path, limits: Limits) -> None:
         self._dataset, self._descriptor, self._limits = dataset, descriptor, limits
-        self.path, self.name = path, path.name
+        self.path, self.name = path, one_line(path.name, 255)  # the name is for showing
         self.width, self.height = int(dataset.width), int(dataset.height)
         self.driver = str(dataset.driver)
         self.dtype = str(dataset.dtypes[0])

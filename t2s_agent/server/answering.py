@@ -13,6 +13,7 @@ from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 from t2s_agent.errors import T2SError
 from t2s_agent.server.jobs import Job, Jobs, Watch
 from t2s_agent.server.service import OWNER, Service
+from t2s_agent.text import one_line
 
 log = logging.getLogger(__name__)
 LONGEST_ERROR = 400  # characters
@@ -89,7 +90,7 @@ async def _watched(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any
             news = [f"{last} ({loop.time() - began:.0f} s)"]
         for step in news:
             count += 1
-            await ctx.report_progress(count, message="".join(c if c.isprintable() else " " for c in step)[:200])
+            await ctx.report_progress(count, message=one_line(step, 200))
         if job.done:
             return True
         left = patience_s - (loop.time() - began)

@@ -13,6 +13,7 @@ from mcp_types import Completion, CompletionArgument, CompletionContext, PromptR
 from t2s_agent.errors import T2SError
 from t2s_agent.server.page.app import VIEW_URI
 from t2s_agent.server.service import OWNER, Service
+from t2s_agent.text import plain
 
 if TYPE_CHECKING:
     from t2s_agent.results.record import Result
@@ -97,7 +98,6 @@ async def listed(service: Service, params: Mapping[str, Any], result: dict[str, 
 
 
 def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]], bool]:
-    from t2s_agent.results.record import plain
     from t2s_agent.tools.images import image_facts
 
     shop = service.shop(owner)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from t2s_agent.errors import T2SError
 from t2s_agent.server.jobs import Jobs
+from t2s_agent.text import model_name
 
 if TYPE_CHECKING:
     from t2s_agent.models import Models
@@ -66,8 +67,6 @@ class Service:
 
     def discreet(self, text: str) -> str:
         """A text for agents, in which models go by their names and folders of this machine by none."""
-        from t2s_agent.tools.answers import model_name
-
         for name in (self.settings.prompter, self.settings.segmenter):
             text = text.replace(name, model_name(name))
         for folder in (self.settings.store, *self.settings.roots):

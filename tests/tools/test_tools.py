@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from served.data import settings_in, stage
 from t2s_agent.tools import describe_region, reason_segment, refine_mask
-from t2s_agent.tools.answers import TEXT_BYTES, model_name, size_of
+from t2s_agent.tools.answers import TEXT_BYTES, size_of
 from t2s_agent.tools.images import image_name
 
 from t2s_agent.errors import T2SError
@@ -130,13 +130,6 @@ def test_regions_are_listed_from_one_on(shop):
 def test_an_image_may_be_named_by_the_address_of_its_resource(shop):
     assert image_name("t2s://images/sub/a%20b.tif") == "sub/a b.tif"
     assert reason_segment(shop, "t2s://images/sub/field.tif", "tanks").status == "found"
-
-
-def test_models_go_by_names_that_tell_nothing_of_this_machine():
-    assert model_name("scripted:/home/x/answers.json") == "scripted"
-    assert model_name("/srv/models/mine") == "mine"
-    assert model_name("https://user:secret@host.example.org/v1#qwen") == "qwen"
-    assert model_name("facebook/sam2.1-hiera-small") == "facebook/sam2.1-hiera-small"
 
 
 def test_nothing_to_describe_lists_images_in_pages(shop):

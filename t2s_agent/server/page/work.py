@@ -14,6 +14,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Workshop
 from t2s_agent.pipeline.workshop import Progress
 from t2s_agent.results.record import Result
+from t2s_agent.text import one_line
 
 Task = Callable[[Progress], Result]
 Work = Callable[[Workshop, Callable[[], Result]], Awaitable[Result]]
@@ -62,7 +63,7 @@ class WorkResponse(Response):
     async def _outcome(self, tell: Callable[[dict[str, Any]], Coroutine[Any, Any, None]]) -> dict[str, Any]:
         def progress(text: str) -> None:
             anyio.from_thread.check_cancelled()
-            anyio.from_thread.run(tell, {"progress": text})
+            anyio.from_thread.run(tell, {"progress": one_line(text, 300)})
 
         await tell({"progress": "waiting for its turn"})
         try:

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from t2s_agent.errors import T2SError
+from t2s_agent.mask import Mask
 from t2s_agent.pipeline.workshop import (
     Progress,
     Workshop,
@@ -212,12 +213,13 @@ def _statistics(values: np.ma.MaskedArray) -> dict[str, float | None]:
 
 def _crop(view: View, inside: np.ndarray) -> View:
     """The part of a View around a region, with a margin of half its size, for a model to look at."""
-    ys, xs = np.nonzero(inside)
-    if not len(xs):
+    region = Mask.of(inside)
+    if not region:
         return view
-    margin = max(16, int(max(np.ptp(xs), np.ptp(ys)) / 2))
-    x0, x1 = max(0, int(xs.min()) - margin), min(view.width, int(xs.max()) + 1 + margin)
-    y0, y1 = max(0, int(ys.min()) - margin), min(view.height, int(ys.max()) + 1 + margin)
+    margin = max(16, (max(region.width, region.height) - 1) // 2)
+    left, top, right, bottom = region.bounds
+    x0, x1 = max(0, left - margin), min(view.width, right + margin)
+    y0, y1 = max(0, top - margin), min(view.height, bottom + margin)
     part = (slice(y0, y1), slice(x0, x1))
     sx, sy = view.window.width / view.width, view.window.height / view.height
     window = Window(

@@ -8,6 +8,7 @@ import numpy as np
 
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Box, Instance, Point
+from t2s_agent.mask import boxes_of
 from t2s_agent.pipeline.workshop import (
     LONGEST_QUERY,
     Clock,
@@ -138,20 +139,20 @@ def _corrected(
         elif owner or regions.regions:
             target = owner or _nearest(regions, point)
             touched.setdefault(target, ([], []))[0 if good else 1].append(point)
-    masks = list(operations.masks_of(regions))
+    masks = operations.masks_of(regions)
+    order = [region.id for region in regions.regions]
     labels = {region.id: region.label for region in regions.regions}
     changed: dict[int, Instance] = {}
     for id_, (good_points, bad_points) in touched.items():
-        ys, xs = np.nonzero(regions.labels == id_)
-        box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
-        box = (
-            min([box[0], *(p[0] for p in good_points)]), min([box[1], *(p[1] for p in good_points)]),
-            max([box[2], *(p[0] for p in good_points)]), max([box[3], *(p[1] for p in good_points)]),
-        )  # fmt: skip
+        x1, y1, x2, y2 = masks[order.index(id_)].bounds
+        xs, ys = (
+            [float(x1), float(x2), *(p[0] for p in good_points)],
+            [float(y1), float(y2), *(p[1] for p in good_points)],
+        )
+        box = (min(xs), min(ys), max(xs), max(ys))
         changed[id_] = Instance(box, tuple(good_points), tuple(bad_points), labels[id_])
     asked = [*changed.values(), *fresh]
     drawn = draw_masks(shop, view, asked, clock, progress)
-    order = [region.id for region in regions.regions]
     scores = [np.nan if region.score is None else region.score for region in regions.regions]
     instances: list[Instance | None] = [region.instance for region in regions.regions]
     for index, id_ in enumerate(changed):
@@ -160,9 +161,8 @@ def _corrected(
     masks += list(drawn.masks[len(changed) :])
     scores += [float(s) for s in drawn.scores[len(changed) :]]
     instances += fresh
-    stack = np.array(masks, bool).reshape(-1, view.height, view.width)
     shown = [each or Instance(None, label=labels.get(order[i], "")) for i, each in enumerate(instances)]
-    return build_regions(stack, view, scores=np.array(scores, np.float32), instances=shown)
+    return build_regions(masks, view, scores=np.array(scores, np.float32), instances=shown)
 
 
 def _operated(shop: Workshop, view: View, regions: RegionSet, how: Refinement) -> RegionSet:
@@ -181,13 +181,14 @@ def _operated(shop: Workshop, view: View, regions: RegionSet, how: Refinement) -
         near = operations.within([regions.regions[i] for i in chosen], others, how.within_m, located=regions.located)
         chosen = [chosen[i] for i in near]
     parts = [regions.regions[i] for i in chosen]
-    masks = operations.masks_of(regions)[chosen]
+    each = operations.masks_of(regions)
+    masks = [each[i] for i in chosen]
     if how.operation:
         masks = operations.combined(masks, operations.on_grid(others, view), how.operation)
         if how.operation == "union":
             parts = []
-    left = [i for i, mask in enumerate(masks) if mask.any()]  # a difference or intersection may take all of a region
-    masks, parts = masks[left], [parts[i] for i in left] if parts else []
+    left = [i for i, mask in enumerate(masks) if mask]  # a difference or intersection may take all of a region
+    masks, parts = [masks[i] for i in left], [parts[i] for i in left] if parts else []
     if how.smooth_m:
         masks = operations.smoothed(masks, view, how.smooth_m)
     return build_regions(
@@ -234,14 +235,10 @@ def _given(how: Refinement) -> dict[str, Any]:
 def _followed_up(parent: Result, regions: RegionSet, instruction: str, view: View) -> str:
     """The question of a refinement by words: what was asked, what was found, what is wanted now."""
     boxes = []
+    places = boxes_of(regions.labels)
     for region in regions.regions[:20]:
-        ys, xs = np.nonzero(regions.labels == region.id)
-        shares = (
-            xs.min() / view.width,
-            ys.min() / view.height,
-            (xs.max() + 1) / view.width,
-            (ys.max() + 1) / view.height,
-        )
+        x1, y1, x2, y2 = places[region.id]
+        shares = (x1 / view.width, y1 / view.height, x2 / view.width, y2 / view.height)
         boxes.append(f"{region.id}: " + " ".join(f"{100 * s:.0f}%" for s in shares))
     found = "; ".join(boxes) or "nothing"
     return checked_question(f"{parent.query} (found before, as left, top, right, bottom: {found}). Now: {instruction}")

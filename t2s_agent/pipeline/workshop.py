@@ -90,7 +90,7 @@ class Clock:
 def draw_masks(shop: Workshop, view: View, instances: Sequence[Instance], clock: Clock, progress: Progress) -> Masks:
     """One mask an instance. Without instances nothing is embedded."""
     if not instances:
-        return Masks(np.zeros((0, view.height, view.width), bool), np.zeros(0, np.float32))
+        return Masks.none(view.height, view.width)
     progress(f"looking at the picture with {shop.settings.segmenter}")
     with clock("load segmenter"):
         segmenter = shop.models.segmenter()

@@ -7,18 +7,21 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
+from t2s_agent.mask import Mask, union_of
 from t2s_agent.regions.measure import area_of, bbox_of, centroid_of, gsd_at, perimeter_m, perimeter_of
-from t2s_agent.regions.polygons import SIMPLIFY_PX, decimals_for, simplified, to_lonlat, trace
+from t2s_agent.regions.polygons import SIMPLIFY_PX, decimals_for, simplified, to_lonlat, traced_all
 from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet
 from t2s_agent.scene.view import View
 
 SAME_IOU = 0.5  # masks that overlap more are one object, prompted twice: so it was in 71 of 75 pairs up to 0.7, in one it was not
+MOST_REGIONS = 65_535  # ids of uint16, 0 being none
 Merge = Literal["instances", "union"]
 
 
 def build_regions(
-    masks: NDArray[np.bool_],
+    masks: Sequence[Mask],
     view: View,
     *,
     scores: Sequence[float] | NDArray[np.float32] = (),
@@ -27,41 +30,54 @@ def build_regions(
     min_area_m2: float = 0.0,
     simplify_px: float = SIMPLIFY_PX,
 ) -> RegionSet:
-    """Regions of masks bool (N, H, W) in View pixels; ids count from 1 in the masks' order.
+    """Regions of masks in View pixels; ids count from 1 in the masks' order. The work grows with the masks' own pixels.
 
-    What is nodata is nobody's. Masks of which one repeats the other (IoU above 0.5) become one; where others overlap, the
-    smaller one keeps the pixels, since it would vanish otherwise. `union` makes a single region of all. Regions below
-    `min_area_m2` are dropped with a warning (in pixels where there is no CRS, square pixels are meant).
+    Pixels without data belong to no region. Masks of which one repeats the other (IoU above 0.5) become one; where others overlap,
+    the smaller one keeps the pixels, since it would vanish otherwise. `union` makes a single region of all. Regions below
+    `min_area_m2` are dropped with a warning (in pixels where there is no CRS, square pixels are meant). Raises `limit_exceeded`
+    for more regions than ids.
     """
     warnings: list[str] = []
-    stack: NDArray[np.bool_] = np.asarray(masks & view.valid)
-    if merge == "union":
-        stack = np.asarray(stack.any(0, keepdims=True)) if len(stack) else stack
+    own = [mask.where(view.valid) for mask in masks]
+    if merge == "union" and own:
+        own = [Mask.of(union_of(own, view.height, view.width))]
         scores, instances = (), ()
-    kept = _without_repeats(stack, scores, warnings)
-    labels = np.zeros((view.height, view.width), np.uint16)
-    for index in sorted(kept, key=lambda i: -int(stack[i].sum())):
-        labels[stack[index]] = index + 1
+    areas = [mask.area for mask in own]
+    kept = _without_repeats(own, areas, scores, warnings)
+    labels = np.zeros((view.height, view.width), np.int32)
+    for index in sorted(kept, key=lambda i: -areas[i]):
+        own[index].paint(labels, index + 1)
+    outlines = traced_all(labels)
     found: list[Region] = []
-    final = np.zeros_like(labels)
+    ids = np.zeros(len(own) + 1, np.uint16)
     for index in kept:
-        own = labels == index + 1
-        if not own.any():
+        if index + 1 not in outlines:
             warnings.append(f"instance {index + 1} has no pixels of its own and is left out")
             continue
-        score = float(scores[index]) if len(scores) > index and np.isfinite(scores[index]) else None
-        instance = instances[index] if len(instances) > index else None
-        region = measured(own, view, id=len(found) + 1, score=score, instance=instance, simplify_px=simplify_px)
+        if len(found) == MOST_REGIONS:
+            raise T2SError(
+                "limit_exceeded",
+                f"there are more than {MOST_REGIONS:,} regions",
+                "Look at a part of the image with a box, or leave out small regions",
+            )
+        region = measured(
+            outlines[index + 1],
+            view,
+            id=len(found) + 1,
+            score=float(scores[index]) if len(scores) > index and np.isfinite(scores[index]) else None,
+            instance=instances[index] if len(instances) > index else None,
+            simplify_px=simplify_px,
+        )
         if region.area.value < min_area_m2:
             warnings.append(f"a region of {region.area.value:.1f} {region.area.unit} is below the minimum and left out")
             continue
         found.append(region)
-        final[own] = region.id
-    return RegionSet(tuple(found), final, view.georeference.located, tuple(warnings))
+        ids[index + 1] = region.id
+    return RegionSet(tuple(found), ids[labels], view.georeference.located, tuple(warnings))
 
 
 def measured(
-    mask: NDArray[np.bool_],
+    traced: Geometry,
     view: View,
     *,
     id: int,
@@ -70,8 +86,7 @@ def measured(
     label: str = "",
     simplify_px: float = SIMPLIFY_PX,
 ) -> Region:
-    """One region of a mask (H, W) that has at least one pixel. Areas are taken of the outline before it is rounded."""
-    traced = trace(mask)
+    """One region of a mask's traced outline. Areas are taken of the outline before it is rounded."""
     smooth = simplified(traced, simplify_px)
     label = label or (instance.label if instance else "")
     if not view.georeference.located or view.gsd_m is None:
@@ -138,26 +153,37 @@ def _count(geometry: Geometry) -> int:
 
 
 def _without_repeats(
-    stack: NDArray[np.bool_], scores: Sequence[float] | NDArray[np.float32], warnings: list[str]
+    masks: Sequence[Mask],
+    areas: Sequence[int],
+    scores: Sequence[float] | NDArray[np.float32],
+    warnings: list[str],
 ) -> list[int]:
     """Indexes to keep, in order: of two masks that are nearly one, the better scored, else the first."""
-    order = sorted(range(len(stack)), key=lambda i: (-(scores[i] if len(scores) > i else 0.0), i))
-    sizes = stack.sum((1, 2)) if len(stack) else np.zeros(0)
-    kept: list[int] = []
+    order = sorted(range(len(masks)), key=lambda i: (-_score_of(scores, i), i))
+    boxes = shapely.box(*np.array([mask.bounds for mask in masks], np.float64).reshape(-1, 4).T)
+    tree = shapely.STRtree(boxes)
+    rank: dict[int, int] = {}  # of the kept: the order in which they were
     for index in order:
-        if not sizes[index]:
+        if not areas[index]:
             warnings.append(f"instance {index + 1} has an empty mask")
             continue
-        twin = next((k for k in kept if _iou(stack[index], stack[k], sizes[index], sizes[k]) > SAME_IOU), None)
+        near = sorted((int(i) for i in tree.query(boxes[index]) if int(i) in rank), key=rank.__getitem__)
+        twin = next((k for k in near if _same(masks[index], masks[k], areas[index], areas[k])), None)
         if twin is None:
-            kept.append(index)
+            rank[index] = len(rank)
         else:
             warnings.append(f"instance {index + 1} repeats instance {twin + 1} and is left out")
-    return sorted(kept)
+    return sorted(rank)
 
 
-def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_], size_a: float, size_b: float) -> float:
-    if min(size_a, size_b) <= SAME_IOU * max(size_a, size_b):
-        return 0.0  # cannot be above the threshold
-    shared = np.count_nonzero(a & b)
-    return float(shared / (size_a + size_b - shared))
+def _score_of(scores: Sequence[float] | NDArray[np.float32], index: int) -> float:
+    """A mask's score; 0 where the segmenter gave none."""
+    return float(scores[index]) if len(scores) > index and not np.isnan(scores[index]) else 0.0
+
+
+def _same(a: Mask, b: Mask, area_a: int, area_b: int) -> bool:
+    """Whether the IoU of two masks is above SAME_IOU."""
+    if min(area_a, area_b) <= SAME_IOU * max(area_a, area_b):
+        return False  # it cannot be: all of the smaller one would not be enough
+    shared = a.shared(b)
+    return shared > SAME_IOU * (area_a + area_b - shared)

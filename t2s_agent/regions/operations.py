@@ -9,18 +9,20 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely import affinity
 
 from t2s_agent.errors import T2SError
+from t2s_agent.mask import EMPTY, Mask, masks_in, union_of
 from t2s_agent.regions.measure import LocalPlane
-from t2s_agent.regions.polygons import rasterised, trace
+from t2s_agent.regions.polygons import mask_within, trace
 from t2s_agent.regions.region import Geometry, Region, RegionSet
 from t2s_agent.scene.view import View
 
 
-def masks_of(regions: RegionSet) -> NDArray[np.bool_]:
-    """One mask a region, bool (N, H, W), in the regions' order."""
-    ids = np.array([region.id for region in regions.regions], np.uint16)
-    return np.asarray(regions.labels[None] == ids[:, None, None])
+def masks_of(regions: RegionSet) -> list[Mask]:
+    """One mask a region, in the regions' order; an empty one where no pixel has the region's id."""
+    found = masks_in(regions.labels)
+    return [found.get(region.id, EMPTY) for region in regions.regions]
 
 
 def selected(regions: RegionSet, *, keep: Sequence[int] = (), drop: Sequence[int] = ()) -> list[int]:
@@ -43,25 +45,25 @@ def within(regions: Sequence[Region], others: Sequence[Region], metres: float, *
     ]
 
 
-def combined(masks: NDArray[np.bool_], other: NDArray[np.bool_], operation: str) -> NDArray[np.bool_]:
-    """Each mask (N, H, W) against an area (H, W): `intersection` and `difference` cut each, `union` adds the rest of it.
+def combined(masks: Sequence[Mask], other: NDArray[np.bool_], operation: str) -> list[Mask]:
+    """Each mask against an area (H, W): `intersection` and `difference` cut each, `union` adds the rest of it.
 
     A union joins what touches: the area, with all masks that meet it, in pieces that hang together.
     """
     if operation == "intersection":
-        return masks & other
+        return [mask.where(other) for mask in masks]
     if operation == "difference":
-        return masks & ~other
+        return [mask.where(~other) for mask in masks]
     if operation == "union":
-        whole = masks.any(0) | other if len(masks) else other
-        pieces = [rasterised(part, *other.shape) for part in _pieces(trace(whole))]
-        return np.array(pieces, bool).reshape(-1, *other.shape)
+        height, width = other.shape
+        whole = union_of(masks, height, width) | other
+        return [mask_within(part, height, width) for part in _pieces(trace(whole))]
     raise T2SError(
         "argument_invalid", f"there is no operation {operation!r}", "Choose from union, intersection, difference"
     )
 
 
-def smoothed(masks: NDArray[np.bool_], view: View, radius: float) -> NDArray[np.bool_]:
+def smoothed(masks: Sequence[Mask], view: View, radius: float) -> list[Mask]:
     """Masks opened and closed by a disc: notches and spurs narrower than twice `radius` (metres, or pixels) go.
 
     What would vanish altogether stays as it was.
@@ -69,11 +71,10 @@ def smoothed(masks: NDArray[np.bool_], view: View, radius: float) -> NDArray[np.
     in_pixels = radius / view.gsd_m if view.gsd_m else radius
     done = []
     for mask in masks:
-        outline = trace(mask)
+        outline = affinity.translate(trace(mask.pixels), mask.x, mask.y)
         shape = outline.buffer(in_pixels).buffer(-2 * in_pixels).buffer(in_pixels)
-        smooth = rasterised(shape, *mask.shape) if not shape.is_empty else mask
-        done.append(smooth if smooth.any() else mask)
-    return np.array(done, bool).reshape(masks.shape)
+        done.append(mask_within(shape, view.height, view.width) or mask)
+    return done
 
 
 def on_grid(regions: Sequence[Region], view: View) -> NDArray[np.bool_]:
@@ -85,10 +86,7 @@ def on_grid(regions: Sequence[Region], view: View) -> NDArray[np.bool_]:
         pixels = [
             shapely.transform(r.geometry, lambda p: (p - (view.window.x, view.window.y)) / (sx, sy)) for r in regions
         ]
-    area = np.zeros((view.height, view.width), bool)
-    for geometry in pixels:
-        area |= rasterised(geometry, view.height, view.width)
-    return area
+    return union_of((mask_within(each, view.height, view.width) for each in pixels), view.height, view.width)
 
 
 def _to_view(geometry: Geometry, view: View) -> Geometry:

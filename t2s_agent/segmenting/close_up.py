@@ -63,13 +63,12 @@ class CloseUpSegmenter:
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
         """Each instance by itself: its mask lies within its window."""
         view: View = embedding.features["view"]
-        masks = np.zeros((len(instances), view.height, view.width), bool)
-        scores = np.zeros(len(instances), np.float32)
+        masks, scores = [], np.zeros(len(instances), np.float32)
         for index, instance in enumerate(instances):
             x, y, w, h = window_around(instance, view.height, view.width)
             part = np.s_[y : y + h, x : x + w]
             near = replace(view, rgb=view.rgb[part], valid=view.valid[part])
             found = self._inner.decode(self._inner.embed([near])[0], [instance.moved(-x, -y)])
-            masks[index][part] = found.masks[0]
+            masks.append(found.masks[0].moved(x, y))
             scores[index] = found.scores[0]
-        return Masks(masks, scores)
+        return Masks(tuple(masks), scores, view.height, view.width)

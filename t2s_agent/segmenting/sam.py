@@ -17,9 +17,10 @@ from PIL import Image
 from t2s_agent.accelerator import device_of, memory_for
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
+from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.cache import EmbeddingCache
-from t2s_agent.segmenting.segmenter import Embedding, Masks
+from t2s_agent.segmenting.segmenter import Embedding, Masks, at_once
 
 _DEPTHS = {12: "vit_b", 24: "vit_l", 32: "vit_h"}
 _AT_ONCE = 32
@@ -91,7 +92,7 @@ class SamSegmenter:
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
         """All instances of one form (box or none, so many points) in one call; masks are logits above 0."""
-        masks = np.zeros((len(instances), embedding.height, embedding.width), bool)
+        masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
         forms: dict[tuple[bool, int], list[int]] = {}
         for index, each in enumerate(instances):
@@ -99,10 +100,12 @@ class SamSegmenter:
         for group in forms.values():
             for start in range(0, len(group), _AT_ONCE):
                 part = group[start : start + _AT_ONCE]
-                masks[part], scores[part] = self._decode(embedding, [instances[i] for i in part])
-        return Masks(masks, scores)
+                drawn, scores[part] = self._decode(embedding, [instances[i] for i in part])
+                for index, mask in zip(part, drawn, strict=True):
+                    masks[index] = mask
+        return Masks(tuple(masks), scores, embedding.height, embedding.width)
 
-    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[Any, Any]:
+    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[list[Mask], Any]:
         import torch
 
         sam = self._sam
@@ -125,8 +128,12 @@ class SamSegmenter:
                 multimask_output=False,
             )
             inner = (round(embedding.height * scale), round(embedding.width * scale))
-            full = sam.postprocess_masks(low, inner, (embedding.height, embedding.width))
-        return (full[:, 0] > sam.mask_threshold).cpu().numpy(), quality[:, 0].clamp(0, 1).cpu().numpy()
+            size = (embedding.height, embedding.width)
+            masks: list[Mask] = []
+            for few in low.split(at_once(max(self._side, size[0]), max(self._side, size[1]))):
+                full = sam.postprocess_masks(few, inner, size)[:, 0]
+                masks += [Mask.of(each) for each in (full > sam.mask_threshold).cpu().numpy()]
+        return masks, quality[:, 0].clamp(0, 1).cpu().numpy()
 
 
 def _registry() -> dict[str, Any]:

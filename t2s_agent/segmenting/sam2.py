@@ -17,9 +17,10 @@ from PIL import Image
 from t2s_agent.accelerator import device_of, load_weights, memory_for
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
+from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.cache import EmbeddingCache
-from t2s_agent.segmenting.segmenter import Embedding, Masks
+from t2s_agent.segmenting.segmenter import Embedding, Masks, at_once
 from t2s_agent.weights import model_folder, read_settings, weights_digest
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -40,7 +41,7 @@ _SAM3 = Family("Sam3TrackerModel", (0.5,) * 3, (0.5,) * 3)
 FAMILIES = {"sam2": _SAM2, "sam2_video": _SAM2, "sam3_tracker": _SAM3, "sam3_tracker_video": _SAM3, "sam3_video": _SAM3}
 _PREPROCESSING = "square-bilinear-1"  # part of every key: change it with the code below
 _POSITIVE, _NEGATIVE = 1, 0  # labels of points
-_AT_ONCE = 32  # instances decoded together: at 1024 px some 0.5 GB
+_AT_ONCE = 32  # instances decoded together
 
 
 class Sam2Segmenter:
@@ -114,7 +115,7 @@ class Sam2Segmenter:
         A mask is where the logits are above 0. Forms are kept apart because transformers pads points with zero vectors
         that still take part in attention: what an instance gets would depend on its company.
         """
-        masks = np.zeros((len(instances), embedding.height, embedding.width), bool)
+        masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
         forms: dict[tuple[bool, int], list[int]] = {}
         for index, each in enumerate(instances):
@@ -122,11 +123,13 @@ class Sam2Segmenter:
         for group in forms.values():
             for start in range(0, len(group), _AT_ONCE):
                 part = group[start : start + _AT_ONCE]
-                masks[part], scores[part] = self._decode(embedding, [instances[i] for i in part])
-        return Masks(masks, scores)
+                drawn, scores[part] = self._decode(embedding, [instances[i] for i in part])
+                for index, mask in zip(part, drawn, strict=True):
+                    masks[index] = mask
+        return Masks(tuple(masks), scores, embedding.height, embedding.width)
 
-    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[Any, Any]:
-        """Masks bool (N, H, W) and scores (N,) of instances that all have a box, or all have none."""
+    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[list[Mask], Any]:
+        """Masks and scores (N,) of instances that all have a box, or all have none."""
         import torch
         from torch.nn import functional as F
 
@@ -145,9 +148,12 @@ class Sam2Segmenter:
             out = self._model(image_embeddings=maps, multimask_output=False, **prompts)
             logits = out.pred_masks[0, :, :1].float()  # (N, 1, h, w)
             size = (embedding.height, embedding.width)
-            full = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, 0]
+            masks: list[Mask] = []
+            for few in logits.split(at_once(*size)):
+                full = F.interpolate(few, size=size, mode="bilinear", align_corners=False)[:, 0]
+                masks += [Mask.of(each) for each in (full > 0).cpu().numpy()]
             quality = out.iou_scores[0, :, 0].float().clamp(0, 1)
-        return (full > 0).cpu().numpy(), quality.cpu().numpy()
+        return masks, quality.cpu().numpy()
 
 
 def _model(folder: Path, family: Family, device: str, dtype: str) -> Any:

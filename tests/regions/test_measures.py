@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import affinity
 from shapely.geometry import Polygon, box, shape
-from views.data import mask_of, view_of
+from views.data import cropped, mask_of, view_of
 
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.measure import area_m2, compactness, distance_m, distances, smallest_rectangle
@@ -26,7 +26,7 @@ SHARED = Path(os.environ.get("T2S_SHARED_DATA", Path(__file__).parents[2].parent
 
 def test_a_rectangle_of_twenty_by_ten_pixels_of_half_a_metre_has_fifty_square_metres():
     view = view_of()
-    region = build_regions(mask_of(view, 5, 5, 25, 15)[None], view).regions[0]
+    region = build_regions(cropped([mask_of(view, 5, 5, 25, 15)]), view).regions[0]
     assert region.area.value == pytest.approx(50, rel=1e-3)  # UTM's scale is 0.9996 here
     assert region.perimeter.value == pytest.approx(30, rel=1e-3)
     assert region.area.plus_minus == pytest.approx(30 * 0.5 / 2, rel=1e-3)
@@ -37,7 +37,7 @@ def test_a_rectangle_of_twenty_by_ten_pixels_of_half_a_metre_has_fifty_square_me
 
 def test_without_a_crs_measures_are_pixels_of_the_scene():
     view = replace(view_of(crs=None), window=Window(100, 200, 120, 80))  # shown at half its size
-    region = build_regions(mask_of(view, 0, 0, 10, 10)[None], view).regions[0]
+    region = build_regions(cropped([mask_of(view, 0, 0, 10, 10)]), view).regions[0]
     assert (region.area.value, region.area.unit) == (400, "px2")
     assert region.bbox == (100, 200, 120, 220)
 
@@ -45,7 +45,7 @@ def test_without_a_crs_measures_are_pixels_of_the_scene():
 def test_mercator_does_not_stretch_areas():
     at_60_north = Affine(1, 0, 0, 0, -1, 8_399_738)
     view = view_of(transform=at_60_north, crs=3857)
-    region = build_regions(mask_of(view, 0, 0, 20, 20)[None], view).regions[0]
+    region = build_regions(cropped([mask_of(view, 0, 0, 20, 20)]), view).regions[0]
     assert region.area.value == pytest.approx(400 / 4, rel=0.01)
 
 
@@ -54,7 +54,7 @@ def test_masks_to_polygons_and_back_is_the_identity(x, y, w, h):
     view = view_of()
     mask = mask_of(view, x, y, x + w, y + h)
     assert (rasterised(trace(mask), 40, 60) == mask).all()
-    regions = build_regions(mask[None], view)
+    regions = build_regions(cropped([mask]), view)
     assert ((regions.labels > 0) == mask).all()
     assert (on_grid(regions.regions, view) == mask).mean() > 0.99
 
@@ -63,20 +63,20 @@ def test_holes_are_kept_and_not_counted():
     view = view_of()
     mask = mask_of(view, 5, 5, 25, 25)
     mask[10:15, 10:15] = False
-    region = build_regions(mask[None], view).regions[0]
+    region = build_regions(cropped([mask]), view).regions[0]
     assert len(region.geometry.interiors) == 1
     assert region.area.value == pytest.approx((400 - 25) / 4, rel=1e-3)
 
 
 def test_outer_rings_run_counter_clockwise():
     view = view_of()
-    region = build_regions(mask_of(view, 5, 5, 25, 25)[None], view).regions[0]
+    region = build_regions(cropped([mask_of(view, 5, 5, 25, 25)]), view).regions[0]
     assert region.geometry.exterior.is_ccw
 
 
 def test_a_region_across_the_antimeridian_is_cut_there():
     view = view_of(transform=Affine(0.01, 0, 179.8, 0, -0.01, 10), crs=4326)
-    region = build_regions(mask_of(view, 10, 10, 30, 20)[None], view).regions[0]
+    region = build_regions(cropped([mask_of(view, 10, 10, 30, 20)]), view).regions[0]
     assert len(region.geometry.geoms) == 2
     west, _, east, _ = region.bbox
     assert west == pytest.approx(179.9)
@@ -89,7 +89,7 @@ def test_a_region_across_the_antimeridian_is_cut_there():
 def test_overlaps_go_to_the_smaller_and_repeats_become_one():
     view = view_of()
     large, small = mask_of(view, 0, 0, 30, 30), mask_of(view, 10, 10, 15, 15)
-    regions = build_regions(np.stack([large, small, large]), view)
+    regions = build_regions(cropped([large, small, large]), view)
     assert [r.id for r in regions.regions] == [1, 2]
     assert (regions.labels[10:15, 10:15] == 2).all()
     assert any("repeats" in warning for warning in regions.warnings)
@@ -99,27 +99,27 @@ def test_overlaps_go_to_the_smaller_and_repeats_become_one():
 @pytest.mark.parametrize(("shift_px", "count"), [(12, 1), (14, 2)])
 def test_masks_that_share_more_than_half_of_what_they_cover_are_one_object(shift_px, count):
     view = view_of()
-    masks = np.stack([mask_of(view, 0, 0, 40, 40), mask_of(view, shift_px, 0, 40 + shift_px, 40)])  # IoU 28/52, 26/54
+    masks = cropped([mask_of(view, 0, 0, 40, 40), mask_of(view, shift_px, 0, 40 + shift_px, 40)])  # IoU 28/52, 26/54
     assert len(build_regions(masks, view).regions) == count
 
 
 def test_nodata_is_nobodys():
     view = view_of()
     view.valid[:, :10] = False
-    region = build_regions(mask_of(view, 0, 0, 20, 10)[None], view).regions[0]
+    region = build_regions(cropped([mask_of(view, 0, 0, 20, 10)]), view).regions[0]
     assert region.area.value == pytest.approx(100 / 4, rel=1e-3)
 
 
 def test_small_regions_are_left_out_when_asked():
     view = view_of()
-    regions = build_regions(np.stack([mask_of(view, 0, 0, 4, 4), mask_of(view, 20, 20, 40, 40)]), view, min_area_m2=50)
+    regions = build_regions(cropped([mask_of(view, 0, 0, 4, 4), mask_of(view, 20, 20, 40, 40)]), view, min_area_m2=50)
     assert [round(r.area.value) for r in regions.regions] == [100]
     assert "below the minimum" in regions.warnings[0]
 
 
 def test_no_masks_are_no_regions():
     view = view_of()
-    assert build_regions(np.zeros((0, 40, 60), bool), view).regions == ()
+    assert build_regions([], view).regions == ()
 
 
 def test_one_degree_along_the_equator_is_111_km_319_m():
@@ -169,7 +169,7 @@ def test_real_footprints_come_back_within_two_percent_and_within_their_plus_minu
         window = (max(0, x0 - 2), max(0, y0 - 2), x1 - x0 + 5, y1 - y0 + 5)
         part = view_part(view, *window)
         mask = rasterised(affinity.translate(pixels, -window[0], -window[1]), part.height, part.width)
-        region = build_regions(mask[None], part).regions[0]
+        region = build_regions(cropped([mask]), part).regions[0]
         area = area_m2(footprint)
         assert abs(region.area.value - area) <= region.area.plus_minus
         true, found, bound = true + area, found + region.area.value, bound + region.area.plus_minus

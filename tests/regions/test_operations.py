@@ -1,6 +1,7 @@
 """Operations on regions, and the files that regions become."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from rasterio._env import del_gdal_config, set_gdal_config
-from views.data import mask_of, view_of
+from views.data import cropped, mask_of, view_of
 
 from t2s_agent.errors import T2SError
+from t2s_agent.mask import union_of
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.operations import combined, masks_of, selected, smoothed, within
@@ -25,7 +27,7 @@ areas = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 25), st.integers(1
 def three():
     view = view_of()
     boxes = [(0, 0, 10, 10), (14, 0, 24, 10), (50, 30, 60, 40)]
-    return view, build_regions(np.stack([mask_of(view, *b) for b in boxes]), view)
+    return view, build_regions(cropped(mask_of(view, *b) for b in boxes), view)
 
 
 def area_of(boxes, view):
@@ -60,11 +62,12 @@ def test_near_is_measured_in_metres_from_edge_to_edge():
 def test_union_commutes_and_difference_and_intersection_are_parts_of_the_whole(first, second):
     view = view_of()
     a, b = area_of(first, view), area_of(second, view)
-    one, other = combined(a[None], b, "union"), combined(b[None], a, "union")
-    assert (one.any(0) == other.any(0)).all() if len(one) else not (a | b).any()
-    parts = combined(a[None], b, "difference")[0], combined(a[None], b, "intersection")[0]
-    assert (parts[0] | parts[1] == a).all()
-    assert not (parts[0] & parts[1]).any()
+    one, other = (union_of(combined(cropped([p]), q, "union"), *a.shape) for p, q in ((a, b), (b, a)))
+    assert (one == (a | b)).all()
+    assert (other == (a | b)).all()
+    less, both = (combined(cropped([a]), b, name)[0] for name in ("difference", "intersection"))
+    assert (both.full(*a.shape) == (a & b)).all()
+    assert (less.full(*a.shape) == (a & ~b)).all()
 
 
 def test_smoothing_removes_a_spur_and_keeps_what_would_vanish():
@@ -72,9 +75,9 @@ def test_smoothing_removes_a_spur_and_keeps_what_would_vanish():
     spurred = mask_of(view, 10, 10, 30, 30)
     spurred[20, 30:40] = True
     dot = mask_of(view, 50, 5, 51, 6)
-    smooth = smoothed(np.stack([spurred, dot]), view, 1.0)
-    assert not smooth[0, 20, 35]
-    assert smooth[0, 20, 20]
+    smooth = [mask.full(40, 60) for mask in smoothed(cropped([spurred, dot]), view, 1.0)]
+    assert not smooth[0][20, 35]
+    assert smooth[0][20, 20]
     assert (smooth[1] == dot).all()
 
 
@@ -152,6 +155,16 @@ def test_the_scale_bar_has_a_round_length_that_fits(metres):
     assert f"{length:e}"[0] in "125"
 
 
-def test_masks_of_a_set_are_its_labels():
+def test_masks_of_a_set_are_its_labels_in_the_order_of_the_regions():
     _, regions = three()
-    assert masks_of(regions).sum() == (regions.labels > 0).sum()
+    assert [mask.bounds for mask in masks_of(regions)] == [(0, 0, 10, 10), (14, 0, 24, 10), (50, 30, 60, 40)]
+    shuffled = replace(regions, regions=tuple(regions.regions[i] for i in (2, 0, 1)))
+    assert [mask.x for mask in masks_of(shuffled)] == [50, 0, 14]
+    for region, mask in zip(shuffled.regions, masks_of(shuffled), strict=True):
+        assert (mask.full(*regions.labels.shape) == (regions.labels == region.id)).all()
+
+
+def test_a_region_without_pixels_has_an_empty_mask():
+    _, regions = three()
+    regions.labels[regions.labels == 2] = 0
+    assert [mask.area for mask in masks_of(regions)] == [100, 0, 100]

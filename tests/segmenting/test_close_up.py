@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t2s_agent.instance import Instance
+from t2s_agent.mask import Mask
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.view import View, Window
 from t2s_agent.segmenting.box import BoxSegmenter
@@ -71,8 +72,9 @@ def test_what_is_as_large_as_the_view_is_shown_all_of_it():
 def test_masks_lie_where_the_inner_segmenter_would_have_drawn_them(instance):
     inner, view = BoxSegmenter(), blank()
     near = CloseUpSegmenter(inner)
-    expected = inner.decode(inner.embed([view])[0], [instance]).masks
-    assert (near.decode(near.embed([view])[0], [instance]).masks == expected).all()
+    expected = inner.decode(inner.embed([view])[0], [instance]).masks[0]
+    mask = near.decode(near.embed([view])[0], [instance]).masks[0]
+    assert (mask.full(HEIGHT, WIDTH) == expected.full(HEIGHT, WIDTH)).all()
 
 
 class Bright(BoxSegmenter):
@@ -87,7 +89,8 @@ class Bright(BoxSegmenter):
         return super().embed(views)
 
     def decode(self, embedding, instances):
-        return Masks(np.stack([self.view.rgb[..., 0] > 100] * len(instances)), np.full(len(instances), 0.5, np.float32))
+        mask, scores = Mask.of(self.view.rgb[..., 0] > 100), np.full(len(instances), 0.5, np.float32)
+        return Masks((mask,) * len(instances), scores, embedding.height, embedding.width)
 
 
 def test_each_instance_is_shown_by_itself():
@@ -98,14 +101,16 @@ def test_each_instance_is_shown_by_itself():
     near = CloseUpSegmenter(inner)
     found = near.decode(near.embed([view_of(rgb)])[0], [Instance((20, 20, 40, 30)), Instance((300, 200, 360, 280))])
     assert inner.seen == [(34, 34), (136, 136)]
-    assert [int(mask.sum()) for mask in found.masks] == [200, 4800]
-    assert found.masks[1][200:280, 300:360].all()
+    assert [mask.area for mask in found.masks] == [200, 4800]
+    assert found.masks[1].bounds == (300, 200, 360, 280)
+    assert (found.height, found.width) == (HEIGHT, WIDTH)
     assert found.scores.tolist() == [0.5, 0.5]
 
 
 def test_no_instances_give_no_masks():
     near = CloseUpSegmenter(BoxSegmenter())
-    assert near.decode(near.embed([blank()])[0], []).masks.shape == (0, HEIGHT, WIDTH)
+    none = near.decode(near.embed([blank()])[0], [])
+    assert (none.masks, none.height, none.width) == ((), HEIGHT, WIDTH)
 
 
 def test_embeddings_of_other_pixels_have_other_keys_and_other_models_other_digests():

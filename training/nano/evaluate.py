@@ -25,9 +25,11 @@ from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
 from t2s_agent.instance import Instance
+from t2s_agent.mask import union_of
 from t2s_agent.models import Models
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.scene import Georeference, View, Window
+from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import load_settings
 from training.nano.codes import SIDE
 from training.nano.pack import LAND, Labelled, coco, numbers_of, procedural
@@ -287,13 +289,13 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, sheet: P
         found_parsable.append(answer.status != "unparsable")
         named.append(CATEGORIES[case.category] in answer.thinking.split(" near ")[0])
         embedding = segmenter.embed([view_of(case.rgb)])[0]
-        said = drawn(segmenter.decode(embedding, answer.instances).masks)
+        said = drawn(segmenter.decode(embedding, answer.instances))
         score("nano", said, case)
         score("nano, boxes filled", filled(_boxes(answer)), case)
         for name, draw in blind.items():
             score(name, draw(case), case)
         ceiling = true_prompts(case)
-        score("true prompts, nano's masks", drawn(segmenter.decode(embedding, ceiling).masks), case)
+        score("true prompts, nano's masks", drawn(segmenter.decode(embedding, ceiling)), case)
         score("true boxes filled", filled(_boxes(replace(answer, instances=tuple(ceiling)))), case)
         by_category.setdefault(CATEGORIES[case.category], Score()).add(said, case.truth)
         if sheet:
@@ -316,9 +318,9 @@ def _boxes(answer: Answer) -> NDArray[np.float64]:
     return np.array([i.box for i in answer.instances if i.box]).reshape(-1, 4)
 
 
-def drawn(masks: Mask) -> Mask:
-    """The union of masks (N, 448, 448)."""
-    return np.any(masks, axis=0) if len(masks) else np.zeros((SIDE, SIDE), bool)
+def drawn(masks: Masks) -> Mask:
+    """The union of masks, (448, 448)."""
+    return union_of(masks.masks, masks.height, masks.width)
 
 
 def _picture(case: Case, answer: Answer, said: Mask) -> Image.Image:

@@ -57,7 +57,7 @@ def judged(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[s
         at, category, numbers = read_out(_tokens(visual, case.rgb))
         meant = CATEGORIES.index(thought[1]) if thought else -1
         embedding = segmenter.embed([view_of(case.rgb)])[0]
-        scores["answered"].add(drawn(segmenter.decode(embedding, answer.instances).masks), case.truth)
+        scores["answered"].add(drawn(segmenter.decode(embedding, answer.instances)), case.truth)
         for name, wanted in (("read out", meant), ("read out, true category", case.category)):
             scores[name].add(_masked(numbers[category == wanted], segmenter, embedding), case.truth)
         if thought is None:
@@ -101,7 +101,7 @@ def _masked(numbers: Tensor, segmenter: Segmenter, embedding: Embedding) -> Mask
     """The union of what the segmenter makes of box and two points (N, 8) in 0..1000."""
     rows = (numbers.numpy() * SIDE / 1000).tolist()
     prompts = [Instance((x1, y1, x2, y2), ((ax, ay), (bx, by))) for x1, y1, x2, y2, ax, ay, bx, by in rows]
-    return drawn(segmenter.decode(embedding, prompts).masks)
+    return drawn(segmenter.decode(embedding, prompts))
 
 
 @torch.inference_mode()

@@ -305,7 +305,9 @@ def measured(
         said = segmenter.decode(segmenter.embed([view_of(rgb)])[0], instances).masks
         filled = BoxSegmenter().decode(Embedding("", SIDE, SIDE, {}, 0), instances).masks
         for (category, mask), got, box in zip(chosen, said, filled, strict=True):
-            rows.append((category, float(mask.sum()), _iou(got, mask), _iou(box, mask)))
+            rows.append(
+                (category, float(mask.sum()), _iou(got.full(*mask.shape), mask), _iou(box.full(*mask.shape), mask))
+            )
     return rows
 
 

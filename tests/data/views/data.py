@@ -4,6 +4,7 @@ import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 
+from t2s_agent.mask import Mask
 from t2s_agent.scene import Georeference, View, Window
 
 HALF_A_METRE = Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)
@@ -14,6 +15,11 @@ def view_of(height=40, width=60, *, transform=HALF_A_METRE, crs=32633):
     gsd = place.gsd_m(width / 2, height / 2)
     rgb, valid = np.zeros((height, width, 3), np.uint8), np.ones((height, width), bool)
     return View(rgb, valid, place, Window(0, 0, width, height), gsd, (1, 2, 3))
+
+
+def cropped(arrays):
+    """Full masks (N, H, W), or a list of (H, W), as `build_regions` takes them."""
+    return [Mask.of(array) for array in arrays]
 
 
 def mask_of(view, x1, y1, x2, y2):

@@ -1,0 +1,131 @@
+"""Masks to regions, against a slow way that is obviously right."""
+
+import numpy as np
+import pytest
+import rasterio.features
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import MultiPolygon, shape
+from views.data import cropped, mask_of, view_of
+
+from t2s_agent.errors import T2SError
+from t2s_agent.mask import EMPTY, Mask
+from t2s_agent.regions import build
+from t2s_agent.regions.build import SAME_IOU, build_regions
+from t2s_agent.regions.polygons import trace, traced_all
+
+HEIGHT, WIDTH = 30, 40
+
+
+@st.composite
+def stacks(draw):
+    """Full masks (N, 30, 40): rectangles and discs, some with holes, some the same as others, some empty."""
+    count = draw(st.integers(0, 7))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    stack = np.zeros((count, HEIGHT, WIDTH), bool)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for index, mask in enumerate(stack):
+        kind = rng.integers(5)
+        if kind == 0 and index:
+            mask |= stack[rng.integers(index)] & (rng.random((HEIGHT, WIDTH)) > 0.1)
+        elif kind in (1, 2):
+            mask |= np.hypot(x - rng.integers(WIDTH), y - rng.integers(HEIGHT)) < rng.uniform(0, 12)
+        elif kind == 3:
+            x0, y0 = rng.integers(WIDTH), rng.integers(HEIGHT)
+            mask[y0 : y0 + rng.integers(15), x0 : x0 + rng.integers(15)] = True
+            mask &= rng.random((HEIGHT, WIDTH)) > 0.05
+    scores = rng.choice([0.2, 0.5, 0.9], count).astype(np.float32)
+    valid = rng.random((HEIGHT, WIDTH)) > 0.03
+    return stack, scores, valid
+
+
+def slowly(stack, scores, valid):
+    """Labels (H, W) and which masks are left, with full arrays and every pair compared."""
+    stack = stack & valid
+    kept = []
+    for index in sorted(range(len(stack)), key=lambda i: (-scores[i], i)):
+        ious = [(stack[index] & stack[k]).sum() / (stack[index] | stack[k]).sum() for k in kept]
+        if stack[index].any() and not any(iou > SAME_IOU for iou in ious):
+            kept.append(index)
+    kept.sort()
+    labels = np.zeros((HEIGHT, WIDTH), int)
+    for index in sorted(kept, key=lambda i: -stack[i].sum()):
+        labels[stack[index]] = index + 1
+    left = [index for index in kept if (labels == index + 1).any()]
+    ids = np.zeros((HEIGHT, WIDTH), int)
+    for number, index in enumerate(left):
+        ids[labels == index + 1] = number + 1
+    return ids, left
+
+
+@settings(deadline=None)
+@given(stacks())
+def test_regions_are_those_of_the_slow_way(drawn):
+    stack, scores, valid = drawn
+    view = view_of(HEIGHT, WIDTH)
+    view.valid[:] = valid
+    regions = build_regions(cropped(stack), view, scores=scores)
+    ids, left = slowly(stack, scores, valid)
+    assert (regions.labels == ids).all()
+    assert [region.id for region in regions.regions] == [i + 1 for i in range(len(left))]
+    assert [region.score for region in regions.regions] == pytest.approx([float(scores[i]) for i in left])
+    assert len(regions.warnings) == len(stack) - len(left)
+
+
+@settings(deadline=None)
+@given(stacks())
+def test_all_outlines_together_are_each_by_itself_corner_by_corner(drawn):
+    stack, _, _ = drawn
+    labels = np.zeros((HEIGHT, WIDTH), np.int32)
+    for index, mask in enumerate(stack):
+        labels[mask] = index + 1
+    found = traced_all(labels)
+    assert sorted(found) == [value for value in np.unique(labels) if value]
+    for value, outline in found.items():
+        own = labels == value
+        parts = [shape(g) for g, _ in rasterio.features.shapes(own.astype(np.uint8), mask=own, connectivity=4)]
+        alone = parts[0] if len(parts) == 1 else MultiPolygon(parts)
+        assert shapely.equals_exact(outline, alone)
+        assert shapely.equals_exact(outline, trace(own))
+
+
+def test_an_outline_runs_along_the_edges_of_its_pixels():
+    labels = np.zeros((6, 8), np.int32)
+    labels[2:4, 3:7] = 5
+    assert traced_all(labels)[5].bounds == (3, 2, 7, 4)
+    assert traced_all(np.zeros((6, 8), np.int32)) == {}
+
+
+def test_a_mask_below_others_is_left_out_and_said():
+    view = view_of()
+    masks = cropped([mask_of(view, 0, 0, 10, 10), mask_of(view, 0, 0, 5, 10), mask_of(view, 5, 0, 10, 10)])
+    regions = build_regions([*masks, EMPTY], view)
+    assert [region.id for region in regions.regions] == [1, 2]
+    assert regions.warnings == ("instance 4 has an empty mask", "instance 1 has no pixels of its own and is left out")
+
+
+def test_the_better_of_two_repeats_is_kept_and_one_without_a_score_counts_as_the_worst():
+    view = view_of()
+    same = cropped([mask_of(view, 0, 0, 10, 10)] * 3)
+    assert build_regions(same, view, scores=[0.2, 0.9, np.nan]).warnings == (
+        "instance 1 repeats instance 2 and is left out",
+        "instance 3 repeats instance 2 and is left out",
+    )
+
+
+def test_a_union_is_one_region_of_all():
+    view = view_of()
+    masks = cropped([mask_of(view, 0, 0, 10, 10), mask_of(view, 20, 20, 30, 30)])
+    (region,) = build_regions(masks, view, merge="union", scores=[0.5, 0.5]).regions
+    assert region.area.value == pytest.approx(200 / 4, rel=1e-3)
+    assert region.score is None
+
+
+def test_more_regions_than_ids_are_refused_and_never_counted_round(monkeypatch):
+    monkeypatch.setattr(build, "MOST_REGIONS", 2)
+    dots = [Mask(np.ones((1, 1), bool), x, 0) for x in (0, 5, 10)]
+    assert len(build_regions(dots[:2], view_of()).regions) == 2
+    with pytest.raises(T2SError) as caught:
+        build_regions(dots, view_of())
+    assert caught.value.code == "limit_exceeded"

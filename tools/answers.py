@@ -10,8 +10,6 @@ from t2s_agent.text import model_name, plain
 from .pictures import result_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from t2s_agent.pipeline import Workshop
     from t2s_agent.results.record import RegionRecord, Result
 
@@ -65,6 +63,7 @@ class RegionsAnswer(Answer):
     image: str = ""
     crs: str = ""
     gsd_m: float = 0
+    view_gsd_m: float = 0
     models: str = ""
     operation: str = ""
     parents: list[str] = []
@@ -86,6 +85,8 @@ class RegionsAnswer(Answer):
 
 def regions_answer(shop: "Workshop", result: "Result", max_regions: int, preview: bool) -> RegionsAnswer:
     """A result as the tools tell it, its regions up to `max_regions` or as many as fit."""
+    from t2s_agent.scene.scale import significant
+
     unit = result.unit_area
     facts: dict[str, Any] = {
         "status": result.status,
@@ -103,32 +104,25 @@ def regions_answer(shop: "Workshop", result: "Result", max_regions: int, preview
     if result.scene.crs:
         facts["crs"] = plain(result.scene.crs, 80)
     if result.scene.gsd_m:
-        facts["gsd_m"] = round(result.scene.gsd_m, 4)
+        facts["gsd_m"] = significant(result.scene.gsd_m, 5)
+    if result.scene.view_gsd_m:
+        facts["view_gsd_m"] = significant(result.scene.view_gsd_m, 5)
     warnings = [plain(warning, 200) for warning in result.warnings[:6]]
-    unchanged: dict[int, int] = {}
     if result.parents:
         parent = shop.store.load(result.parents[0], shop.owner)
-        unchanged = _unchanged(parent, result)
         facts |= {"operation": operation_words(result), "parents": list(result.parents)}
         facts["parent_total"] = len(parent.regions)
-        if result.parameters.get("smooth_m") and result.regions and len(unchanged) == len(result.regions):
+        if result.parameters.get("smooth_m") and result.regions and all(each.was for each in result.regions):
             warnings.append("smooth_m changed no region: it is smaller than a pixel or larger than the regions")
     if warnings:
         facts["warnings"] = warnings
     if result.prompted.thinking:
         facts["thinking"] = plain(result.prompted.thinking, _WORDS)
-    facts |= page_of(result, 1, max_regions, spent=size_of(facts), was=unchanged)
+    facts |= page_of(result, 1, max_regions, spent=size_of(facts))
     answer = RegionsAnswer(**facts)
     if preview:
         answer._picture = result_picture(shop, result.id)
     return answer
-
-
-def _unchanged(parent: "Result", result: "Result") -> dict[int, int]:
-    """Ids of a result's regions that its parent has too, with the ids that they have there."""
-    known = {(region.bbox, region.centroid, region.area): region.id for region in parent.regions}
-    keys = {region.id: (region.bbox, region.centroid, region.area) for region in result.regions}
-    return {id_: known[key] for id_, key in keys.items() if key in known}
 
 
 def operation_words(result: "Result") -> str:
@@ -147,19 +141,15 @@ def operation_words(result: "Result") -> str:
     return plain("; ".join(words), 400)
 
 
-def page_of(
-    result: "Result", first: int, most: int, *, spent: int, was: "Mapping[int, int] | None" = None
-) -> dict[str, Any]:
+def page_of(result: "Result", first: int, most: int, *, spent: int) -> dict[str, Any]:
     """`regions` from the id `first` on: at most so many, and as many as fit beside the bytes already spent.
 
-    `next` says how to get the rest. `was` are ids that regions have in a parent.
+    `next` says how to get the rest.
     """
     rows, left = [], TEXT_BYTES - spent - 200
     there = [region for region in result.regions if region.id >= first]
     for region in there[:most]:
         row = region_row(region, located=result.located)
-        if was and region.id in was:
-            row["was"] = was[region.id]
         left -= size_of(row) + 1
         if left < 0:
             break
@@ -181,6 +171,8 @@ def region_row(region: "RegionRecord", *, located: bool) -> dict[str, Any]:
         names[1]: list(region.centroid),
         names[2]: list(region.bbox),
     }
+    if region.was is not None:
+        row["was"] = region.was
     if region.label:
         row["label"] = region.label
     if region.score is not None:

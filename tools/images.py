@@ -62,13 +62,15 @@ def near_names(shop: "Workshop", image: str) -> str:
 
 def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
     """What an agent must know to use an image: size, CRS, resolution, bounds, bands. An error in words where it cannot be opened."""
+    from t2s_agent.scene.scale import significant
+
     try:
         with shop.scene(name) as scene:
             facts: dict[str, Any] = {"image": plain(name, 200), "width_px": scene.width, "height_px": scene.height}
             if scene.crs:
                 facts["crs"] = plain(scene.crs.to_string(), 80)
             if scene.gsd_m:
-                facts["gsd_m"] = round(scene.gsd_m, 4)
+                facts["gsd_m"] = significant(scene.gsd_m, 5)
             bounds = scene.bounds_lonlat
             if bounds:
                 facts["bbox"] = [round(v, 6) for v in bounds]

@@ -20,7 +20,7 @@ MODEL_CODES = {"model_unavailable", "model_failed", "endpoint_failed", "answer_u
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     help="Ask a question about an overhead image; get georeferenced, measured regions.",
 )

@@ -22,6 +22,7 @@ from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, 
 from t2s_agent.regions.region import Region
 from t2s_agent.results.record import Result
 from t2s_agent.scene import Scene, View, Window
+from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import one_line, plain
 
 LONGEST_CLAIM = 2_000  # characters of a model's words
@@ -86,6 +87,10 @@ def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, pr
     if inside.any():
         with shop.scene(result.scene.path) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
+    scale = Scale.of(view, result.scene.gsd_m)
+    measured |= scale_facts(scale)
+    if remark := scale.remark(result.scene.max_size):
+        measured["remarks"] = [remark]
     crop = _crop(view, inside) if region_id else view
     return _with_claim(shop, subject, measured, result.located, crop, question, progress)
 
@@ -96,19 +101,20 @@ def _of_image(
     progress(f"reading {one_line(Path(image).name, 255)}")
     with shop.scene(image) as scene:
         view = scene.view(bbox=bbox, max_size=shop.settings.max_size)
+        scale = Scale.of(view, scene.gsd_m)
         located = scene.georeference.located
         bounds = view.georeference.bounds_lonlat(view.width, view.height)
         measured: dict[str, Any] = {
             "width_px": view.window.width,
             "height_px": view.window.height,
-            "gsd_m": scene.gsd_m and round(scene.gsd_m, 4),
+            **scale_facts(scale),
             "crs": scene.crs.to_string() if scene.crs else None,
             "bounds_lonlat": bounds and [round(value, 7) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
             "bands": band_facts(scene, view.window, view.valid),
         }
-        if remarks := scene.remarks():
-            measured["remarks"] = list(remarks)
+        if remarks := [*filter(None, [scale.remark(shop.settings.max_size)]), *scene.remarks()]:
+            measured["remarks"] = remarks
         subject = scene.name + (f" in {list(bbox)}" if bbox else "")
     return _with_claim(shop, subject, measured, located, view, question, progress)
 
@@ -135,6 +141,15 @@ def _with_claim(
         claimed_by=shop.settings.prompter,
         question=question,
     )
+
+
+def scale_facts(scale: Scale) -> dict[str, float | None]:
+    """Metres a pixel of the scene and of the view that models look at, and how many scene pixels a view pixel is long."""
+    return {
+        "gsd_m": scale.gsd_m and significant(scale.gsd_m, 5),
+        "view_gsd_m": scale.view_gsd_m and significant(scale.view_gsd_m, 5),
+        "scene_px_per_view_px": significant(scale.scene_px, 5),
+    }
 
 
 def region_facts(region: Region, *, located: bool) -> dict[str, Any]:

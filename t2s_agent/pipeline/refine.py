@@ -27,6 +27,7 @@ from t2s_agent.pipeline.workshop import (
 )
 from t2s_agent.regions import operations
 from t2s_agent.regions.build import build_regions
+from t2s_agent.regions.lineage import unchanged_ids, with_parents_ids
 from t2s_agent.regions.region import RegionSet
 from t2s_agent.results.record import Result
 from t2s_agent.scene import View
@@ -70,6 +71,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     with clock("read"):
         view = view_of(shop, parent)
         regions = region_set(shop, parent)
+    labels_before = regions.labels
     prompter, prompted = parent.prompter, parent.prompted
     query = parent.query
     warnings: list[str] = []
@@ -89,6 +91,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     progress("measuring")
     with clock("operations"):
         regions = _operated(shop, view, regions, how)
+    regions = with_parents_ids(regions, unchanged_ids(labels_before, regions.labels))
     parents = (parent.id, how.other) if how.other else (parent.id,)
     warnings += regions.warnings
     return store_result(

@@ -8,7 +8,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.refine import Refinement, refine
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.workshop import Progress, Workshop, silent
-from t2s_agent.results.record import Result
+from t2s_agent.results.record import RegionRecord, Result
 from t2s_agent.settings import load_settings
 
 _OF_MODELS = ("prompter", "segmenter", "style", "samples", "temperature", "seed")  # a model is loaded with these
@@ -88,10 +88,17 @@ def _steps(then: Result, now: Result) -> list[Step]:
         step("mask", then.mask_sha256, now.mask_sha256),
         step(
             "measures",
-            then.model_dump(include={"regions", "total_area"}),
-            now.model_dump(include={"regions", "total_area"}),
+            _measures(then),
+            _measures(now),
         ),
     ]
+
+
+def _measures(result: Result) -> dict[str, Any]:
+    """What was measured. `was` is no measure, and records from before it was kept lack it."""
+    return result.model_dump(
+        include={"regions": {"__all__": set(RegionRecord.model_fields) - {"was"}}, "total_area": True}
+    )
 
 
 def _frozen(value: Any) -> Any:

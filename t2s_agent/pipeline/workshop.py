@@ -35,6 +35,7 @@ from t2s_agent.results.record import (
 )
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene import Limits, Scene, View, Window, open_scene
+from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import Settings
 from t2s_agent.text import one_line, plain
@@ -144,6 +145,10 @@ def store_result(
     parents: tuple[str, ...] = (),
 ) -> Result:
     """Writes everything and gives the record."""
+    scale = Scale.of(view, reference.gsd_m)
+    reference = reference.model_copy(update=_scale_fields(scale))  # a parent's record may be from before they were kept
+    if remark := scale.remark(reference.max_size):
+        warnings = (remark, *warnings)
     progress(f"writing {len(regions.regions)} region{'s' * (len(regions.regions) != 1)}")
     result = Result(
         id=new_id(),
@@ -196,6 +201,7 @@ def asked_prompter(shop: Workshop) -> ModelReference:
 
 
 def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
+    """Which pixels of a scene a view shows, and at which scale."""
     return SceneReference(
         name=scene.name,
         path=str(scene.path),
@@ -203,6 +209,7 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
         height=scene.height,
         crs=scene.crs.to_string() if scene.crs else "",
         gsd_m=scene.gsd_m,
+        **_scale_fields(Scale.of(view, scene.gsd_m)),
         window=view.window,
         view_size=(view.width, view.height),
         bands=view.bands,
@@ -210,6 +217,10 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
         pixels_sha256=view.digest(),
         valid_share=round(float(view.valid.mean()), 4),
     )
+
+
+def _scale_fields(scale: Scale) -> dict[str, float | None]:
+    return {"view_gsd_m": scale.view_gsd_m, "scene_px_per_view_px": significant(scale.scene_px, 5)}
 
 
 def prompted_of(shop: Workshop, question: str, answer: Answer) -> Prompted:

@@ -34,6 +34,8 @@ def _feature(region: Region) -> dict[str, Any]:
         "score": None if region.score is None else round(region.score, 4),
         "agreement": None if region.agreement is None else round(region.agreement, 4),
     }
+    if region.was is not None:
+        properties["was"] = region.was
     return {
         "type": "Feature",
         "id": region.id,
@@ -62,4 +64,5 @@ def _region(feature: dict[str, Any]) -> Region:
         p["score"],
         p["label"],
         Instance(None, label=p["label"], score=p["agreement"]) if p.get("agreement") is not None else None,
+        p.get("was"),
     )

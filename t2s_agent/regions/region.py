@@ -27,6 +27,7 @@ class Region:
     """One region. On Earth: `geometry` in lon/lat WGS 84 (RFC 7946), areas in m2, lengths in m. Otherwise: scene pixels.
 
     `centroid` is (lon, lat) or (x, y); `bbox` is west, south, east, north (west > east across 180 degrees) or x1, y1, x2, y2.
+    `was` is the region's id in the result that this one was refined from, where its pixels are the same.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Region:
     score: float | None = None
     label: str = ""
     instance: Instance | None = None
+    was: int | None = None
 
     @property
     def agreement(self) -> float | None:

@@ -20,14 +20,19 @@ class _Part(BaseModel):
 
 
 class SceneReference(_Part):
-    """Which pixels were looked at. `pixels_sha256` is of what the models saw: stretched RGB and validity."""
+    """Which pixels were looked at. `pixels_sha256` is of what the models saw: stretched RGB and validity.
+
+    The fields of the view's scale are None in records from before they were kept.
+    """
 
     name: str
     path: str
     width: int
     height: int
     crs: str = ""
-    gsd_m: float | None = None
+    gsd_m: float | None = None  # metres a pixel of the scene, at its centre
+    view_gsd_m: float | None = None  # metres a pixel of the view that models looked at, at its centre
+    scene_px_per_view_px: float | None = None  # how many scene pixels a view pixel is long; None in older records
     window: tuple[int, int, int, int]
     view_size: tuple[int, int]  # width, height
     bands: tuple[int, int, int]
@@ -61,7 +66,7 @@ class RegionRecord(_Part):
     """A region's facts; its outline is in regions.geojson. Units and method stand once in the record.
 
     `score` is the segmenter's own estimate of the mask; `agreement` is how far several sampled answers agree on the object. Both run
-    from 0 to 1, and are None where nobody gave them.
+    from 0 to 1, and are None where nobody gave them. `was` is the region's id in the first parent where its pixels are the same.
     """
 
     id: int
@@ -74,6 +79,7 @@ class RegionRecord(_Part):
     bbox: tuple[float, float, float, float]
     score: float | None = None
     agreement: float | None = None
+    was: int | None = None
 
 
 class Result(_Part):
@@ -136,6 +142,7 @@ def _region(region: Region) -> RegionRecord:
         bbox=(west, south, east, north),
         score=None if region.score is None else round(region.score, 4),
         agreement=None if region.agreement is None else round(region.agreement, 4),
+        was=region.was,
     )
 
 

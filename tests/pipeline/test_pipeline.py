@@ -348,3 +348,40 @@ def test_a_replay_names_the_first_step_that_differs(shop, scene, tmp_path):
     second = Workshop.open(shop.settings)
     again = segment(shop, scene, TANKS)
     assert replay(second, again.id).first_difference.name in ("prompter's weights", "answer")
+
+
+def test_a_refinement_records_which_regions_are_the_parents_and_under_which_id(shop, scene):
+    parent = segment(shop, scene, TANKS)
+    child = refine(shop, parent.id, Refinement(drop=(2,)))
+    assert [(region.id, region.was) for region in child.regions][:3] == [(1, 1), (2, 3), (3, 4)]
+    features = json.loads(shop.store.artifact(child.id, "regions.geojson").read_text(encoding="utf-8"))["features"]
+    assert [feature["properties"].get("was") for feature in features] == [region.was for region in child.regions]
+    assert all(region.was is None for region in parent.regions)
+    assert replay(shop, child.id).first_difference is None
+
+
+def test_a_coarse_view_is_warned_of_and_both_scales_are_recorded_and_described(shop, scene):
+    coarse = Workshop(shop.settings.model_copy(update={"max_size": 160}), shop.models, shop.store)
+    result = segment(coarse, scene, "helicopters")
+    assert result.status == "empty"
+    assert (result.scene.gsd_m, result.scene.view_gsd_m) == pytest.approx((0.5, 2.0), rel=0.01)
+    assert result.scene.scene_px_per_view_px == 4.0
+    assert "2 m a pixel, the image has 0.5 m: objects smaller than about 16 m cannot be seen" in result.warnings[0]
+    measured = describe(coarse, image=scene).measured
+    assert (measured["gsd_m"], measured["view_gsd_m"]) == pytest.approx((0.5, 2.0), rel=0.01)
+    assert any("about 16 m" in remark for remark in measured["remarks"])
+    assert describe(coarse, result_id=result.id).measured["view_gsd_m"] == pytest.approx(2.0, rel=0.01)
+    assert not any("a pixel" in warning for warning in segment(shop, scene, "helicopters").warnings)
+
+
+def test_a_record_from_before_the_views_scale_and_parents_ids_were_kept_still_loads(shop, scene):
+    result = segment(shop, scene, TANKS)
+    record = shop.store.folder / result.id / "record.json"
+    old = json.loads(record.read_text(encoding="utf-8"))
+    for name in ("view_gsd_m", "scene_px_per_view_px"):
+        del old["scene"][name]
+    for region in old["regions"]:
+        del region["was"]
+    record.write_text(json.dumps(old), encoding="utf-8")
+    child = refine(shop, result.id, Refinement(keep=(1,)))
+    assert (child.scene.view_gsd_m, child.regions[0].was) == (pytest.approx(0.5, rel=0.01), 1)

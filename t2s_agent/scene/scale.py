@@ -1,0 +1,60 @@
+"""How coarse the picture is that a model looks at, and what size of object can be seen in it."""
+
+import math
+from dataclasses import dataclass
+
+from t2s_agent.scene.view import View
+
+COARSE = 2.0  # scene pixels a view pixel is long; above it, it is worth a warning
+# View pixels. AI-TOD (Wang et al., ICPR 2021) calls objects of 2 to 8 px "very tiny"; the detectors tried there find few of them.
+SMALLEST_SEEN_PX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The size of a pixel of the view beside that of the scene.
+
+    `scene_px` is how many scene pixels a view pixel is long (1: the scene at its own resolution; the square root of the ratio
+    of their areas). `gsd_m` and `view_gsd_m` are metres on the ground, each at the centre of its picture, and None where the
+    image has no place on Earth.
+    """
+
+    scene_px: float
+    gsd_m: float | None = None
+    view_gsd_m: float | None = None
+
+    @classmethod
+    def of(cls, view: View, gsd_m: float | None) -> "Scale":
+        """The scale of a view of a scene that has `gsd_m` metres a pixel."""
+        shown = view.window.width * view.window.height / (view.width * view.height)
+        return cls(math.sqrt(shown), gsd_m, view.gsd_m)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether so much detail is lost in the view that a user has to know of it."""
+        return self.scene_px > COARSE
+
+    @property
+    def smallest_seen(self) -> str:
+        """The size of the smallest objects that can be seen, in words: `about 94 m` or `about 94 pixels`."""
+        if self.view_gsd_m:
+            return f"about {significant(SMALLEST_SEEN_PX * self.view_gsd_m, 2):g} m"
+        return f"about {significant(SMALLEST_SEEN_PX * self.scene_px, 2):g} pixels of the image"
+
+    def remark(self, max_size: int) -> str:
+        """What to tell a user; empty where the view is not much coarser than the scene. `max_size` is the view's longer side."""
+        if not self.coarse:
+            return ""
+        if self.view_gsd_m and self.gsd_m:
+            seen = f"the models looked at {significant(self.view_gsd_m, 3):g} m a pixel, the image has {significant(self.gsd_m, 3):g} m"
+        else:
+            seen = f"the models looked at a picture of which 1 pixel is {significant(self.scene_px, 3):g} pixels of the image"
+        return (
+            f"{seen}: objects smaller than {self.smallest_seen} cannot be seen; "
+            f"narrow with bbox or raise max_size (now {max_size})"
+        )
+
+
+def significant(value: float, digits: int) -> float:
+    """A number rounded to so many significant digits, so that small ones do not become 0."""
+    return float(f"{value:.{digits}g}")

@@ -1,5 +1,6 @@
 """Where pixels are: pixel to CRS by an affine transform or ground control points, and on to WGS 84."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,44 +10,59 @@ import numpy as np
 import pyproj
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
+from pyproj.exceptions import ProjError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import GCPTransformer
 
 from t2s_agent.errors import T2SError
+from t2s_agent.scene import proj_data
 
 Floats = NDArray[np.float64]
 WGS84 = pyproj.Geod(ellps="WGS84")
 _FAR_LEFT_DEG = 10.0
 _EARTH_RADIUS_M = (6_330_000.0, 6_400_000.0)  # of any ellipsoid or sphere that means this planet
+_GRID = 65  # places a side at which a picture is sampled
+_POLE_DEG = 1e-9  # a latitude so close to 90 is the pole, where longitude means nothing
+_LONGEST_LON = 540.0  # degrees: rasters run from -180 to 180, from 0 to 360, or on across either
 
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
     """Pixel positions (x right, y down, continuous, origin at the outer corner of the first pixel) to the ground.
 
-    `crs` None, or neither transform nor control points: not located, positions are pixels and nothing else.
+    `unplaced` says why pixels have no place on Earth although there is a CRS and a transform (see `placed`). `centre_x` is the
+    CRS's x of the middle of the scene, by which longitudes that differ by 360 degrees are told apart.
     """
 
     crs: CRS | None = None
     transform: Affine | None = None
     gcps: tuple[GroundControlPoint, ...] = ()
+    unplaced: str = ""
+    centre_x: float | None = None
 
     @property
     def located(self) -> bool:
-        """Whether pixels have a longitude and latitude on Earth."""
+        """Whether pixels have a longitude and latitude: the one place where metres or pixels are decided.
+
+        Where it is True all measures are in metres (single pixels may still lie beside the Earth, and are left out); where it is
+        False all are in pixels of the scene.
+        """
         return self.unlocated_because == ""
 
     @property
     def unlocated_because(self) -> str:
         """Why pixels have no place on Earth; empty where they have."""
         if self.crs is None:
-            return "the image has no coordinate reference system"
+            named = proj_data.variables_set()
+            return "the image has no coordinate reference system" + (
+                f" that the PROJ data named by {named} know" if named else ""
+            )
         if self.transform is None and not self.gcps:
             return "the image has neither a transform nor ground control points"
-        if not _on_earth(self.crs.to_wkt()):
-            return "the image's coordinate reference system is not on Earth"
-        return ""
+        if self.transform is not None and not _invertible(self.transform):
+            return "the image's transform is degenerate"
+        return self.unplaced or _not_on_earth(self.crs.to_wkt())
 
     def to_world(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """Pixels to the CRS's own coordinates, element by element."""
@@ -63,7 +79,8 @@ class Georeference:
         x, y = _floats(x), _floats(y)
         if self.transform is not None:
             t = ~self.transform
-            return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+            with np.errstate(invalid="ignore"):
+                return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
         if self.gcps:
             rows, columns = self._by_gcps("rowcol", x, y)
             return columns, rows
@@ -74,50 +91,111 @@ class Georeference:
 
         Raises `no_georeference` where the image is not located.
         """
-        lon, lat = self._transform(*self.to_world(*self._checked(x, y)), "FORWARD")
-        return np.where(np.abs(lon) > 180, (lon + 180) % 360 - 180, lon), lat
+        x, y = self.to_world(*self._checked(x, y))
+        lon, lat = self._transform(x, y, "FORWARD")
+        with np.errstate(invalid="ignore"):
+            lon = np.where(np.abs(lon) > 180, (lon + 180) % 360 - 180, lon)
+            # a raster in degrees whose rows are centred on the poles runs on half a pixel beyond them
+            lat = np.where((np.abs(lat) > 90) & (np.abs(lat) <= 90 + self._row_deg()), np.copysign(90, lat), lat)
+            beside = ~np.isfinite(lon) | ~(np.abs(lat) <= 90)
+        return np.where(beside, np.inf, lon), np.where(beside, np.inf, lat)
 
     def from_lonlat(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
-        """WGS 84 degrees to pixels, element by element. Raises `no_georeference` where the image is not located."""
+        """WGS 84 degrees to pixels, element by element; infinite where the CRS cannot show a place.
+
+        Raises `no_georeference` where the image is not located.
+        """
         x, y = self._transform(*self._checked(lon, lat), "INVERSE")
         if self.crs is not None and self.crs.is_geographic and self.transform is not None:
-            # a raster in degrees may run on beyond 180, or from 0 to 360: what lies far left of it is meant to its right
-            x = np.where(x < self.transform.c - _FAR_LEFT_DEG, x + 360, x)
+            # a raster in degrees may run on beyond 180, or from 0 to 360: of the longitudes that mean the same, the nearest to it
+            turn = 2 * np.pi / _unit_rad(self.crs.to_wkt())
+            middle = self.transform.c + turn / 2 - _FAR_LEFT_DEG if self.centre_x is None else self.centre_x
+            x = x + turn * np.round((middle - x) / turn)
         return self.to_pixel(x, y)
 
     def gsd_m(self, x: float, y: float) -> float | None:
         """Metres on the ground that a pixel at (x, y) measures, the square root of its area; None where unknown."""
         if not self.located:
             return None
-        lon, lat = self.to_lonlat([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5])
-        if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        across, down = np.diff(_in_space(*self.to_lonlat([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5])), axis=0)[
+            ::2
+        ]
+        size = float(np.sqrt(np.linalg.norm(np.cross(across, down))))
+        return size if math.isfinite(size) and size > 0 else None
+
+    def typical_gsd_m(self, width: int, height: int) -> float | None:
+        """Metres that a pixel in the middle of a picture of that size measures, or the nearest to it that lies on Earth."""
+        size = self.gsd_m(width / 2, height / 2)
+        if size is not None or not self.located:
+            return size
+        x, y = (v.ravel() for v in _grid(width, height))
+        nearest = np.argsort((x - width / 2) ** 2 + (y - height / 2) ** 2)
+        seen = nearest[np.isfinite(self.to_lonlat(x[nearest], y[nearest])[0])]
+        return next((size for i in seen[:200] if (size := self.gsd_m(x[i], y[i])) is not None), None)
+
+    def beside_earth(self, width: int, height: int) -> NDArray[np.bool_] | None:
+        """Pixels (height, width) of which a corner lies beside the Earth or where the CRS means nothing; None where none does."""
+        if not self.located:
             return None
-        _, _, across = WGS84.inv(lon[0], lat[0], lon[1], lat[1])
-        _, _, down = WGS84.inv(lon[2], lat[2], lon[3], lat[3])
-        azimuth_across = WGS84.inv(lon[0], lat[0], lon[1], lat[1])[0]
-        azimuth_down = WGS84.inv(lon[2], lat[2], lon[3], lat[3])[0]
-        between = abs(np.sin(np.radians(azimuth_down - azimuth_across)))
-        return float(np.sqrt(across * down * between)) or None
+        border_x = np.concatenate([np.arange(width + 1)] * 2 + [np.zeros(height + 1), np.full(height + 1, width)])
+        border_y = np.concatenate([np.zeros(width + 1), np.full(width + 1, height)] + [np.arange(height + 1)] * 2)
+        inner_x, inner_y = (v.ravel() for v in _grid(width, height))
+        lon, _ = self.to_lonlat(np.concatenate([border_x, inner_x]), np.concatenate([border_y, inner_y]))
+        if np.isfinite(lon).all():
+            return None
+        x, y = np.meshgrid(np.arange(width + 1.0), np.arange(height + 1.0))
+        off = ~np.isfinite(self.to_lonlat(x.ravel(), y.ravel())[0]).reshape(x.shape)
+        return np.asarray(off[:-1, :-1] | off[1:, :-1] | off[:-1, 1:] | off[1:, 1:])
+
+    def pole_in_pixels(self, north: bool) -> tuple[float, float] | None:
+        """Where a pole lies as a single point of the picture's plane; None where the CRS does not show it, or as a whole line."""
+        if self.crs is None or not self.located:
+            return None
+        latitude = 90.0 if north else -90.0
+        x, y = self.from_lonlat([0.0, 120.0, -120.0], [latitude] * 3)
+        if not (np.isfinite(x).all() and np.isfinite(y).all()) or np.ptp(x) > 1e-3 or np.ptp(y) > 1e-3:
+            return None
+        lat = self.to_lonlat(x[:1], y[:1])[1]
+        return (float(x[0]), float(y[0])) if np.isfinite(lat[0]) and abs(lat[0] - latitude) < 1e-6 else None
 
     def bounds_lonlat(self, width: int, height: int) -> tuple[float, float, float, float] | None:
         """West, south, east, north in degrees of a picture of that size; None where it is not located.
 
-        West > east across 180 degrees. What lies beside the Earth is left out.
+        West > east across 180 degrees; -180 to 180 for a picture that goes around the Earth or over a pole. What lies beside the
+        Earth is left out.
         """
         if not self.located:
             return None
-        along = np.linspace(0, 1, 21)
-        x = np.concatenate([along, along, np.zeros(21), np.ones(21), [0.5]]) * width
-        y = np.concatenate([np.zeros(21), np.ones(21), along, along, [0.5]]) * height
-        lon, lat = self.to_lonlat(x, y)
-        seen = np.isfinite(lon) & np.isfinite(lat)
+        x, y = _grid(width, height)
+        lon, lat = (v.reshape(x.shape) for v in self.to_lonlat(x.ravel(), y.ravel()))
+        seen = np.isfinite(lon)
         if not seen.any():
             return None
-        lon, lat = lon[seen], lat[seen]
-        if lon.max() - lon.min() > 180:  # it lies across the antimeridian
-            lon = np.where(lon < 0, lon + 360, lon)
-        west, east = float(lon.min()), float(lon.max())
-        return _wrapped(west), float(lat.min()), _wrapped(east), float(lat.max())
+        south, north = float(lat[seen].min()), float(lat[seen].max())
+        for latitude in (90.0, -90.0):
+            pole = self.pole_in_pixels(latitude > 0)
+            if pole and 0 <= pole[0] <= width and 0 <= pole[1] <= height:
+                south, north = min(south, latitude), max(north, latitude)
+                if 0 < pole[0] < width and 0 < pole[1] < height:
+                    return -180.0, south, 180.0, north
+                lon[np.abs(lat) >= 90 - _POLE_DEG] = np.inf  # on the picture's edge: longitude means nothing there
+        start, span = _longitudes(lon)
+        if span >= (
+            360 - 1e-6 if seen.all() else 345
+        ):  # a map of the whole Earth with rounded edges has no sample at its ends
+            return -180.0, south, 180.0, north
+        return _wrapped(start), south, _wrapped(start + span), north
+
+    def places_in(self, bbox: Sequence[float], width: int, height: int) -> tuple[Floats, Floats]:
+        """Those of 65 x 65 places spread over a picture of that size that lie in a box (west, south, east, north), in pixels."""
+        west, south, east, north = bbox
+        x, y = (v.ravel() for v in _grid(width, height))
+        lon, lat = self.to_lonlat(x, y)
+        with np.errstate(invalid="ignore"):
+            inside = (lat >= south) & (lat <= north)
+            if east - west < 360:
+                inside &= ((lon > west) & (lon < east)) if west <= east else ((lon > west) | (lon < east))
+        return x[inside], y[inside]
 
     def resized(self, window: Sequence[float], width: int, height: int) -> "Georeference":
         """The georeference of a picture of `width` x `height` pixels that shows `window` (x, y, width, height)."""
@@ -128,6 +206,13 @@ class Georeference:
         )
         transform = self.transform and self.transform @ Affine(sx, 0, wx, 0, sy, wy)
         return replace(self, transform=transform, gcps=gcps)
+
+    def _row_deg(self) -> float:
+        """Degrees that a row of a raster in degrees measures; 0 for any other."""
+        if self.crs is None or self.transform is None or not self.crs.is_geographic:
+            return 0.0
+        t = self.transform
+        return float(math.degrees(_unit_rad(self.crs.to_wkt())) * max(abs(t.d), abs(t.e)))
 
     def _checked(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         if not self.located:
@@ -153,8 +238,71 @@ class Georeference:
         return _floats(first), _floats(second)
 
 
+def placed(
+    crs: CRS | None, transform: Affine | None, gcps: Sequence[GroundControlPoint], width: int, height: int
+) -> Georeference:
+    """The georeference of a scene of that size, and whether it can be true: decided here, once, for all that comes of the scene."""
+    bare = Georeference(crs, transform, tuple(gcps))
+    if not bare.located:
+        return bare
+    x, y = (v.ravel() for v in _grid(width, height))
+    try:
+        world_x, world_y = bare.to_world(x, y)
+        lon, _ = bare.to_lonlat(x, y)
+    except (ProjError, ValueError) as error:
+        return replace(bare, unplaced=f"the image's coordinate reference system cannot be used ({_first_line(error)})")
+    if crs is not None and crs.is_geographic:
+        degrees = math.degrees(_unit_rad(crs.to_wkt()))
+        if np.abs(world_x).max() * degrees > _LONGEST_LON or np.abs(world_y).max() * degrees > 90 + bare._row_deg():
+            return replace(bare, unplaced="the image's coordinate reference system is in degrees, its transform is not")
+    if not np.isfinite(lon).any():
+        return replace(
+            bare, unplaced="no pixel of the image lies on Earth, by its coordinate reference system and transform"
+        )
+    return replace(bare, centre_x=float(bare.to_world(width / 2, height / 2)[0][0]))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _invertible(t: Affine) -> bool:
+    values = np.array([t.a, t.b, t.c, t.d, t.e, t.f], dtype=np.float64)
+    return bool(np.isfinite(values).all() and t.a * t.e != t.b * t.d)
+
+
+def _grid(width: float, height: float) -> tuple[Floats, Floats]:
+    x, y = np.meshgrid(np.linspace(0, width, _GRID), np.linspace(0, height, _GRID))
+    return x, y
+
+
+def _in_space(lon: Floats, lat: Floats) -> Floats:
+    """Metres from the Earth's centre (N, 3) of places on the WGS 84 ellipsoid."""
+    a, e2 = WGS84.a, WGS84.es
+    with np.errstate(invalid="ignore"):
+        lam, phi = np.radians(lon), np.radians(lat)
+        n = a / np.sqrt(1 - e2 * np.sin(phi) ** 2)
+        return np.stack(
+            [n * np.cos(phi) * np.cos(lam), n * np.cos(phi) * np.sin(lam), n * (1 - e2) * np.sin(phi)], axis=1
+        )
+
+
+def _longitudes(lon: Floats) -> tuple[float, float]:
+    """Westernmost longitude, and how many degrees on the easternmost lies, of a grid of longitudes (infinite: no such place)."""
+    known = lon[np.isfinite(lon)]
+    if known.size == lon.size:
+        # neighbours are close to each other: followed from one to the next, longitudes run on
+        rows = np.unwrap(lon, axis=1, period=360)
+        rows = rows + (np.unwrap(lon[:, 0], period=360) - rows[:, 0])[:, None]
+        return float(rows.min()), float(rows.max() - rows.min())
+    known = np.unique(known)
+    gaps = np.diff(np.append(known, known[0] + 360))
+    widest = int(np.argmax(gaps))
+    return float(known[(widest + 1) % len(known)]), float(360 - gaps[widest])
+
+
 def _wrapped(lon: float) -> float:
-    return lon - 360 if lon > 180 else lon
+    return lon if -180 <= lon <= 180 else (lon + 180) % 360 - 180
 
 
 def _floats(values: Any) -> Floats:
@@ -167,10 +315,21 @@ def _transformer(wkt: str) -> pyproj.Transformer:
 
 
 @lru_cache(maxsize=32)
-def _on_earth(wkt: str) -> bool:
+def _not_on_earth(wkt: str) -> str:
+    """Why positions in a CRS are no places on Earth; empty where they are."""
     crs = pyproj.CRS.from_wkt(wkt)
-    ellipsoid = crs.ellipsoid
-    if ellipsoid is None or (crs.geodetic_crs is None):
-        return False  # an engineering CRS: metres from nowhere
+    if crs.is_geocentric:
+        return "the image's coordinate reference system is geocentric, which no picture can be in"
+    if not (crs.is_geographic or crs.is_projected) or crs.ellipsoid is None or crs.geodetic_crs is None:
+        return "the image's coordinate reference system is a local one, without a place on Earth"
     low, high = _EARTH_RADIUS_M
-    return bool(low < ellipsoid.semi_major_metre < high)
+    return (
+        "" if low < crs.ellipsoid.semi_major_metre < high else "the image's coordinate reference system is not on Earth"
+    )
+
+
+@lru_cache(maxsize=32)
+def _unit_rad(wkt: str) -> float:
+    """Radians that one unit of a geographic CRS measures: degrees mostly, sometimes grads."""
+    axes = pyproj.CRS.from_wkt(wkt).axis_info
+    return float(axes[0].unit_conversion_factor) if axes else math.pi / 180

@@ -16,7 +16,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import band_of, choose_bands, red_and_nir, unnamed
-from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.georeference import Floats, placed
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, neighbours, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Stretch, stretch_of
@@ -25,6 +25,7 @@ from t2s_agent.text import one_line
 
 Bbox = Sequence[float]  # west, south, east, north in degrees
 _STRIPS = 4096 * 4096  # pixels decoded between two looks at the clock
+_TOUCH_PX = 1e-5  # a box that reaches less than this into a pixel does not touch it
 
 
 def open_scene(path: Path | str, *, roots: Sequence[Path] | None = None, limits: Limits = Limits()) -> "Scene":  # noqa: B008 (frozen)
@@ -67,13 +68,16 @@ class Scene:
             for i in dataset.indexes
         )
         gcps, gcp_crs = dataset.gcps
-        if gcps:
-            self.georeference = Georeference(gcp_crs, None, tuple(gcps))
-        else:
-            placed = dataset.crs is not None or not dataset.transform.is_identity
-            self.georeference = Georeference(dataset.crs, dataset.transform if placed else None)
+        there = dataset.crs is not None or not dataset.transform.is_identity
+        self.georeference = placed(
+            gcp_crs if gcps else dataset.crs,
+            None if gcps or not there else dataset.transform,
+            gcps,
+            self.width,
+            self.height,
+        )
         self.crs = self.georeference.crs
-        self.gsd_m = self.georeference.gsd_m(self.width / 2, self.height / 2)
+        self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
         self.warnings = tuple(self._remarks(path))
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
@@ -118,7 +122,7 @@ class Scene:
         with self._reading():
             rgb, valid = self._rgb(where, width, height, shown)
         georeference = self.georeference.resized(where, width, height)
-        gsd = georeference.gsd_m(width / 2, height / 2)
+        gsd = georeference.typical_gsd_m(width, height)
         return View(rgb, valid, georeference, where, gsd, shown)
 
     def window_of(self, bbox: Bbox) -> Window:
@@ -127,19 +131,24 @@ class Scene:
         bounds = self.bounds_lonlat
         if bounds is None:
             raise T2SError("no_georeference", self.georeference.unlocated_because, "Give a window in pixels instead")
-        if west > east:
-            east += 360
-        along = np.linspace(0, 1, 21)
-        lon = np.concatenate([west + (east - west) * along] * 2 + [np.full(21, west), np.full(21, east)])
-        lat = np.concatenate([np.full(21, south), np.full(21, north)] + [south + (north - south) * along] * 2)
-        x, y = self.georeference.from_lonlat((lon + 180) % 360 - 180, lat)
+        span = east - west + (360 if west > east else 0)
+        along = np.linspace(
+            1e-9, 1 - 1e-9, 361
+        )  # not its very edges: what only touches the picture's edge lies beside it
+        lon, lat = np.meshgrid(west + span * along, south + (north - south) * along[::20])
+        lon = np.where(lon > 180, lon - 360, lon)
+        x, y = self.georeference.from_lonlat(lon.ravel(), lat.ravel())
+        self._demand_whole(x.reshape(lon.shape), y.reshape(lon.shape), (west, south, east, north), span)
+        own_x, own_y = self.georeference.places_in((west, south, east, north), self.width, self.height)
+        x, y = np.concatenate([x, own_x]), np.concatenate([y, own_y])
         seen = np.isfinite(x) & np.isfinite(y)
         if seen.any():
             x0, x1 = max(0.0, float(x[seen].min())), min(float(self.width), float(x[seen].max()))
             y0, y1 = max(0.0, float(y[seen].min())), min(float(self.height), float(y[seen].max()))
             if x0 < x1 and y0 < y1:
-                left, top = math.floor(x0), math.floor(y0)
-                return Window(left, top, math.ceil(x1) - left, math.ceil(y1) - top)
+                left, top = math.floor(x0 + _TOUCH_PX), math.floor(y0 + _TOUCH_PX)
+                right, bottom = math.ceil(x1 - _TOUCH_PX), math.ceil(y1 - _TOUCH_PX)
+                return Window(left, top, max(1, right - left), max(1, bottom - top))
         shown = ", ".join(f"{v:.6f}" for v in bounds)
         hint = ""
         if south < bounds[2] and north > bounds[0] and west < bounds[3] and east > bounds[1]:
@@ -148,6 +157,35 @@ class Scene:
             "bbox_outside",
             f"the box {[west, south, east, north]} does not meet {self.name}{hint}",
             f"The image covers west, south, east, north = {shown}",
+        )
+
+    def _demand_whole(self, x: Floats, y: Floats, bbox: tuple[float, float, float, float], span: float) -> None:
+        """`bbox_outside` where a box lies at both ends of a picture that is cut at some longitude: one window cannot show that.
+
+        x, y are the pixels (rows, columns) of places of the box whose longitudes run from `west` over `span` degrees.
+        """
+        west, south, east, north = bbox
+        inside = (
+            np.isfinite(x) & np.isfinite(y) & (x >= -1) & (x <= self.width + 1) & (y >= -1) & (y <= self.height + 1)
+        )
+        both = inside[:, 1:] & inside[:, :-1]
+        far = both & (np.hypot(np.diff(x, axis=1), np.diff(y, axis=1)) > max(2.0, self.width / 4))
+        if span >= 360 or not far.any():
+            return
+        row, column = (int(v[0]) for v in np.nonzero(far))
+        middle_x = (x[row, column] + x[row, column + 1]) / 2
+        middle_y = (y[row, column] + y[row, column + 1]) / 2
+        between = float(self.georeference.to_lonlat(middle_x, middle_y)[0][0])
+        if math.isfinite(between) and (between - west) % 360 <= span:
+            return  # what lies between them in the picture lies in the box: they are far apart because pixels are large
+        edge_x = 0.0 if x[row, column] > x[row, column + 1] else float(self.width)
+        cut = float(self.georeference.to_lonlat(edge_x, middle_y)[0][0])
+        cut = round(cut, 6) if math.isfinite(cut) else 180.0
+        ends = (180.0, -180.0) if abs(cut) == 180 else (cut, cut)
+        raise T2SError(
+            "bbox_outside",
+            f"the box {[west, south, east, north]} lies at both ends of {self.name}, which is cut at {cut:g} degrees",
+            f"Ask for its two parts: {[west, south, ends[0], north]} and {[ends[1], south, east, north]}",
         )
 
     def read(

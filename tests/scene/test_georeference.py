@@ -1,5 +1,9 @@
 """Pixels, world and lon/lat: numbers worked by hand, and the way back."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -8,7 +12,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.georeference import Georeference, placed
 
 UTM33 = CRS.from_epsg(32633)
 pixel = st.floats(-1000, 5000)
@@ -56,3 +60,105 @@ def test_without_a_crs_nothing_has_a_longitude():
         Georeference().to_lonlat(0, 0)
     assert caught.value.code == "no_georeference"
     assert Georeference().gsd_m(0, 0) is None
+
+
+MERCATOR_M = 20_037_508.342789244  # half the width of the world in EPSG:3857
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "size", "expected"),
+    [
+        (4326, Affine(1, 0, -180, 0, -1, 90), (360, 180), (-180, -90, 180, 90)),
+        (4326, Affine(1, 0, 0, 0, -1, 90), (360, 180), (-180, -90, 180, 90)),
+        (
+            4326,
+            Affine(0.25, 0, -0.125, 0, -0.25, 90.125),
+            (1440, 721),
+            (-180, -90, 180, 90),
+        ),  # rows centred on the poles
+        (4326, Affine(0.05, 0, 170, 0, -0.05, 10), (400, 100), (170, 5, -170, 10)),
+        (
+            3857,
+            Affine(MERCATOR_M / 256, 0, -MERCATOR_M, 0, -MERCATOR_M / 256, MERCATOR_M),
+            (512, 512),
+            (-180, -85.051129, 180, 85.051129),
+        ),
+        (3031, Affine(1000, 0, -256_000, 0, -1000, 256_000), (512, 512), (-180, -90, 180, -86.668820)),
+        (3031, Affine(1000, 0, 0, 0, -1000, 256_000), (256, 256), (0, -90, 90, -86.668820)),  # a corner at the pole
+        (3413, Affine(1000, 0, -256_000, 0, -1000, 306_000), (512, 512), (-180, 86.318270, 180, 90)),
+    ],
+)
+def test_bounds_go_around_the_earth_and_up_to_the_poles_where_the_picture_does(crs, transform, size, expected):
+    place = placed(CRS.from_epsg(crs), transform, (), *size)
+    assert place.bounds_lonlat(*size) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("crs", [3031, 3413, 6932, 6931])
+def test_a_pixel_at_the_pole_is_as_large_as_its_neighbours(crs):
+    place = placed(CRS.from_epsg(crs), Affine(1000, 0, -5000, 0, -1000, 5000), (), 10, 10)
+    at_the_pole, beside = place.gsd_m(5, 5), place.gsd_m(5.5, 7.25)
+    assert at_the_pole == pytest.approx(beside, rel=1e-4)
+    assert at_the_pole == pytest.approx(1000, rel=0.04)  # 3031 and 3413 are true at 71 and 70 degrees
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "why"),
+    [
+        ("EPSG:4978", Affine(1, 0, 600_000, 0, -1, 5_000_000), "geocentric"),
+        ("EPSG:4326", Affine(1, 0, 600_000, 0, -1, 5_000_000), "transform is not"),
+        ("EPSG:4326", Affine(1, 0, 0, 0, 0, 0), "degenerate"),
+        ('LOCAL_CS["site",UNIT["metre",1]]', Affine(1, 0, 0, 0, -1, 0), "local"),
+        ("EPSG:5773", Affine(1, 0, 0, 0, -1, 0), "local"),  # heights only
+        ("IAU_2015:49910", Affine(1, 0, 0, 0, -1, 0), "not on Earth"),  # Mars
+        ("IAU_2015:30100", Affine(0.01, 0, 0, 0, -0.01, 0), "not on Earth"),  # the Moon
+        ("+proj=geos +h=35785831", Affine(10, 0, 9e6, 0, -10, 9e6), "no pixel"),
+    ],
+)
+def test_what_has_no_place_on_earth_says_why_and_gives_no_degrees(crs, transform, why):
+    place = placed(CRS.from_user_input(crs), transform, (), 50, 40)
+    assert why in place.unlocated_because
+    assert (place.gsd_m(1, 1), place.typical_gsd_m(50, 40), place.bounds_lonlat(50, 40)) == (None, None, None)
+    with pytest.raises(T2SError) as caught:
+        place.to_lonlat(0, 0)
+    assert caught.value.code == "no_georeference"
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326+5773", "EPSG:25832+7837", "EPSG:4807"])
+def test_compound_systems_and_grads_have_a_place(crs):
+    transform = Affine(0.001, 0, 2, 0, -0.001, 54) if "4" in crs[5:6] else Affine(1, 0, 500_000, 0, -1, 5e6)
+    place = placed(CRS.from_user_input(crs), transform, (), 50, 40)
+    back = place.from_lonlat(*place.to_lonlat(20, 30))
+    assert np.allclose(np.ravel(back), [20, 30], atol=1e-3)
+
+
+def test_pixels_over_the_limb_lie_beside_the_earth_and_the_rest_is_known():
+    place = placed(CRS.from_user_input("+proj=geos +h=35785831"), Affine(1e5, 0, -6e6, 0, -1e5, 6e6), (), 120, 120)
+    beside = place.beside_earth(120, 120)
+    assert beside[0, 0]
+    assert not beside[60, 60]
+    disc = np.pi * (5_433_000 / 1e5) ** 2  # the Earth's rim as seen from there
+    assert (~beside).sum() == pytest.approx(disc, rel=0.05)
+    assert place.typical_gsd_m(30, 30) is not None  # its middle is beside the Earth, a corner is not
+    assert placed(UTM33, Affine(10, 0, 500_000, 0, -10, 0), (), 50, 40).beside_earth(50, 40) is None
+
+
+@pytest.mark.parametrize(("left", "lon", "expected"), [(0, -10, 350), (0, 0.5, 0.5), (-180, 179, 359), (170, -175, 15)])
+def test_of_longitudes_that_mean_the_same_the_one_in_the_picture_is_taken(left, lon, expected):
+    width = 360 if left != 170 else 20
+    place = placed(CRS.from_epsg(4326), Affine(1, 0, left, 0, -1, 90), (), width, 180)
+    assert place.from_lonlat(lon, 0)[0][0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"])
+def test_data_of_another_installation_named_in_the_environment_are_not_used(name, tmp_path):
+    (tmp_path / "proj.db").touch()
+    code = (
+        "import t2s_agent.scene, rasterio, threading\n"
+        "from rasterio.crs import CRS\n"
+        "with rasterio.Env():\n"
+        "    print(CRS.from_epsg(3857).to_epsg(), t2s_agent.scene.Georeference(CRS.from_epsg(3857), rasterio.Affine.identity()).located)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {name: str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["3857", "True"]

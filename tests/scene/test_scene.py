@@ -272,3 +272,38 @@ def test_a_scene_of_many_bands_that_names_none_says_that_its_colours_are_a_guess
         assert scene.remarks("3,2,1") == ()
     with open_scene(make.geotiff(tmp_path / "three.tif", bands=3, photometric="MINISBLACK")) as scene:
         assert scene.remarks() == ()
+
+
+WHOLE_GLOBE = {"height": 180, "width": 360, "crs": CRS.from_epsg(4326)}
+
+
+@pytest.mark.parametrize(
+    ("left", "bbox", "window"),
+    [
+        (-180, (-180, -90, 180, 90), (0, 0, 360, 180)),
+        (-180, (170, 0, 180, 5), (350, 85, 10, 5)),
+        (-180, (-180, 0, -170, 5), (0, 85, 10, 5)),
+        (0, (-180, -90, 180, 90), (0, 0, 360, 180)),
+        (0, (170, 0, -170, 10), (170, 80, 20, 10)),
+        (0, (-20, 0, -10, 5), (340, 85, 10, 5)),
+        (0, (-5, 0, 0, 5), (355, 85, 5, 5)),
+    ],
+)
+def test_a_box_on_a_raster_of_the_whole_globe(tmp_path, make, left, bbox, window):
+    path = make.geotiff(tmp_path / "a.tif", transform=Affine(1, 0, left, 0, -1, 90), **WHOLE_GLOBE)
+    with open_scene(path) as scene:
+        assert scene.window_of(bbox) == window
+
+
+@pytest.mark.parametrize(("left", "bbox"), [(-180, (170, 0, -170, 10)), (0, (-10, 0, 10, 10))])
+def test_a_box_at_both_ends_of_a_raster_is_asked_for_in_two_parts(tmp_path, make, left, bbox):
+    path = make.geotiff(tmp_path / "a.tif", transform=Affine(1, 0, left, 0, -1, 90), **WHOLE_GLOBE)
+    with open_scene(path) as scene:
+        with pytest.raises(T2SError, match="both ends") as caught:
+            scene.window_of(bbox)
+        assert caught.value.code == "bbox_outside"
+        west, south, east, north = bbox
+        cut = (180.0, -180.0) if left else (0.0, 0.0)
+        for part in ([float(west), 0.0, cut[0], 10.0], [cut[1], 0.0, float(east), 10.0]):
+            assert str(part) in caught.value.fix
+            assert scene.window_of(part).width == 10

@@ -302,7 +302,7 @@ def test_a_box_at_both_ends_of_a_raster_is_asked_for_in_two_parts(tmp_path, make
         with pytest.raises(T2SError, match="both ends") as caught:
             scene.window_of(bbox)
         assert caught.value.code == "bbox_outside"
-        west, south, east, north = bbox
+        west, _, east, _ = bbox
         cut = (180.0, -180.0) if left else (0.0, 0.0)
         for part in ([float(west), 0.0, cut[0], 10.0], [cut[1], 0.0, float(east), 10.0]):
             assert str(part) in caught.value.fix

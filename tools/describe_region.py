@@ -124,7 +124,8 @@ def _described_image(
     with helpful(shop, image, [bbox] if bbox else []):
         said = describe(shop, image=image, bbox=bbox or None, question=question, progress=progress)
     answer = _answer(
-        said, "gsd_m: metres a pixel; bbox: west, south, east, north in WGS 84 degrees; bands: stored values"
+        said,
+        "gsd_m: metres a pixel; bbox: west, south, east, north in WGS 84 degrees; bands: stored values, scaled where scale and offset stand beside them",
     )
     bounds = answer.measured.pop("bounds_lonlat", None)
     if bounds:

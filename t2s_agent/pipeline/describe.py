@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
+from t2s_agent.pipeline.band_facts import band_facts
 from t2s_agent.pipeline.workshop import (
     Progress,
     Workshop,
@@ -21,7 +22,7 @@ from t2s_agent.pipeline.workshop import (
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, distances, smallest_rectangle
 from t2s_agent.regions.region import Region
 from t2s_agent.results.record import Result
-from t2s_agent.scene import Scene, View, Window
+from t2s_agent.scene import View, Window
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import one_line, plain
 
@@ -195,35 +196,6 @@ def set_facts(result: Result, regions: Sequence[Region]) -> dict[str, Any]:
             "max": round(max(gaps), 2),
         }
     return facts
-
-
-def band_facts(scene: Scene, window: Window, inside: np.ndarray) -> list[dict[str, Any]]:
-    """Mean, deviation, smallest and largest stored value of each band where `inside` (H, W of the View) is true; NDVI last.
-
-    Read at the View's resolution, so that a large scene costs no more than its picture.
-    """
-    height, width = inside.shape
-    values = scene.read(window, max_size=max(height, width))
-    indexes = [band.index for band in scene.bands if band.colour != "alpha"]
-    facts = []
-    for index, band in zip(indexes, values, strict=True):
-        facts.append({"band": index, "name": scene.bands[index - 1].description, **_statistics(band[inside])})
-    pair = scene.red_and_nir()
-    if pair:
-        red, nir = (values[indexes.index(i)][inside] for i in pair)
-        total = np.ma.masked_equal(nir + red, 0)
-        facts.append(
-            {"band": "NDVI", "name": f"(band {pair[1]} - band {pair[0]}) / sum", **_statistics((nir - red) / total)}
-        )
-    return facts
-
-
-def _statistics(values: np.ma.MaskedArray) -> dict[str, float | None]:
-    kept = np.ma.compressed(values)
-    if not kept.size:
-        return {"mean": None, "std": None, "min": None, "max": None}
-    figures = {"mean": kept.mean(), "std": kept.std(), "min": kept.min(), "max": kept.max()}
-    return {name: round(float(value), 4) for name, value in figures.items()}
 
 
 def _crop(view: View, inside: np.ndarray) -> View:

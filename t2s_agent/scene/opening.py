@@ -5,11 +5,13 @@ chosen from the first bytes, with its settings pinned by us.
 """
 
 import os
+import re
 import stat
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import rasterio
@@ -18,26 +20,79 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.limits import Limits
+from t2s_agent.scene.tiff import directories
+from t2s_agent.text import one_line
 
 # Active at every open and every read: reading opens files too. What a user's environment says of GDAL does not count.
+# Each value is GDAL's default for the option, or what we want instead; tests/data/gdal_options lists what is documented.
 PINNED = {
+    # what is opened besides the file itself
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
+    "GDAL_PAM_PROXY_DIR": "",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none-allowed",
+    "GDAL_HTTP_PROXY": "",
+    "GDAL_DRIVER_PATH": "disable",
+    "AWS_NO_SIGN_REQUEST": "YES",
+    "GDAL_SKIP": "VRT GTI WMS WMTS WCS HTTP STACTA STACIT EEDAI PLMOSAIC ZARR DERIVED NGW DAAS OGCAPI",
+    # what is written to the log
     "CPL_CURL_VERBOSE": "NO",
     "CPL_DEBUG": "OFF",
     "CPL_LOG": "",
-    "GDAL_CACHEMAX": 64
-    * 2**20,  # bytes: rasterio hands an int on as they are, and with 64 of them every block is decoded anew
-    "GDAL_NUM_THREADS": "1",
+    "CPL_LOG_ERRORS": "OFF",
+    # which pixels come out
+    "GDAL_RASTERIO_RESAMPLING": "NEAREST",
+    "GDAL_OVERVIEW_OVERSAMPLING_THRESHOLD": "1.2",
+    "GDAL_NO_COSTLY_OVERVIEW": "NO",
     "GDAL_TIFF_INTERNAL_MASK": "YES",
-    "GDAL_HTTP_PROXY": "",
-    "GDAL_DRIVER_PATH": "disable",
+    "GDAL_TIFF_INTERNAL_MASK_TO_8BIT": "YES",
+    "GDAL_ENABLE_TIFF_SPLIT": "YES",
+    "GDAL_TIFF_ENDIANNESS": "NATIVE",
+    "TIFF_READ_STREAMING": "NO",
+    "GTIFF_IGNORE_READ_ERRORS": "NO",
+    "GTIFF_IMPLICIT_JPEG_OVR": "YES",
     "GTIFF_VIRTUAL_MEM_IO": "NO",
-    "AWS_NO_SIGN_REQUEST": "YES",
-    "GDAL_SKIP": "VRT GTI WMS WMTS WCS HTTP STACTA STACIT EEDAI PLMOSAIC ZARR DERIVED NGW DAAS OGCAPI",
+    "GTIFF_DIRECT_IO": "NO",
+    "GTIFF_HAS_OPTIMIZED_READ_MULTI_RANGE": "YES",
+    "GTIFF_USE_DEFER_STRILE_LOADING": "YES",
+    "CONVERT_YCBCR_TO_RGB": "YES",
+    "GDAL_JPEG_TO_RGB": "YES",
+    "JPEG_READ_MASK": "YES",
+    "JPEG_MASK_BIT_ORDER": "AUTO",
+    "JPEG_FORCE_INTERNAL_OVERVIEWS": "NO",
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "NO",
+    "GDAL_JPEG_MAX_ALLOWED_SCAN_NUMBER": "100",
+    "GDAL_ALLOW_LARGE_LIBJPEG_MEM_ALLOC": "NO",
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "YES",
+    "GDAL_PNG_SINGLE_BLOCK": "NO",
+    "JP2OPENJPEG_PROMOTE_1BIT_ALPHA_AS_8BIT": "YES",
+    "JP2OPENJPEG_USE_THREADED_IO": "NO",
+    "USE_OPENJPEG_SINGLE_TILE_OPTIM": "YES",
+    "USE_TILE_AS_BLOCK": "NO",
+    # where they lie
+    "GTIFF_POINT_GEO_IGNORE": "NO",
+    "GTIFF_HONOUR_NEGATIVE_SCALEY": "NO",
+    "GTIFF_LINEAR_UNITS": "DEFAULT",
+    "GTIFF_READ_ANGULAR_PARAMS_IN_DEGREE": "NO",
+    "GTIFF_SRS_SOURCE": "GEOKEYS",
+    "GTIFF_IMPORT_FROM_EPSG": "YES",
+    "GTIFF_ESRI_CITATION": "YES",
+    "GDAL_USE_GEOJP2": "YES",
+    "GDAL_USE_GMLJP2": "YES",
+    "GDAL_IGNORE_AXIS_ORIENTATION": "NO",
+    "GDAL_JP2K_ALT_OFFSETVECTOR_ORDER": "NO",
+    "OSR_ADD_TOWGS84_ON_IMPORT_FROM_EPSG": "NO",
+    "OSR_STRIP_TOWGS84": "YES",
+    # how much memory and how many threads
+    "GDAL_CACHEMAX": 64 * 2**20,  # bytes: rasterio passes a whole number on as it is
+    "GDAL_BAND_BLOCK_CACHE": "AUTO",
+    "GDAL_FORCE_CACHING": "NO",
+    "GDAL_NUM_THREADS": "1",
+    "GDAL_MAX_BAND_COUNT": "65536",
+    "GDAL_SWATH_SIZE": "10000000",
+    "VSI_CACHE": "NO",
 }
 # What a damaged file may raise: rasterio lets some of GDAL's errors through as they are.
 DAMAGE = (RasterioError, CPLE_BaseError, ValueError, TypeError, OverflowError, UnicodeDecodeError)
@@ -73,15 +128,18 @@ def resolve(path: Path | str, roots: Sequence[Path]) -> Path:
     Outside of all roots and not there at all are the same `image_not_found`: the difference would list files.
     """
     text = str(path)
+    if not _is_text(text):
+        raise T2SError(
+            "image_not_found", f"the name {_shown(text)!r} is not UTF-8", "Rename the file, and name it again"
+        )
     listed = [Path(os.path.realpath(root)) for root in roots]
     if "\x00" not in text and text:
         for root in listed:
             real = Path(os.path.realpath(root / text))
             if any(real.is_relative_to(allowed) for allowed in listed) and os.path.lexists(real):
                 return real
-    shown = text.replace("\x00", "\\0")[:120]
     raise T2SError(
-        "image_not_found", f"there is no image {shown!r} in the allowed folders", "Name a file in one of them"
+        "image_not_found", f"there is no image {_shown(text)!r} in the allowed folders", "Name a file in one of them"
     )
 
 
@@ -121,9 +179,11 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
         with placeless():
             dataset = rasterio.open(name, driver=driver)
     except DAMAGE as error:
+        if codec := missing_codec(error):
+            raise T2SError("image_unreadable", f"{_shown(real.name)} {codec.what}", codec.fix) from error
         raise unreadable(real, "is damaged or truncated") from error
     try:
-        _check_limits(dataset, real, limits)
+        _check_limits(dataset, real, limits, descriptor)
         _check_tags(dataset, real)
     except T2SError:
         dataset.close()
@@ -135,21 +195,56 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
 
 
 def neighbours(real: Path) -> list[str]:
-    """Names of files beside an image that other programs would read with it and we do not."""
+    """Names, as they may be shown, of files beside an image that other programs would read with it."""
     names = {real.stem + end for end in _NEIGHBOURS} | {real.name + end for end in _NEIGHBOURS}
-    return sorted(name for name in names if name != real.name and os.path.lexists(real.parent / name))
+    return sorted(_shown(name) for name in names if name != real.name and os.path.lexists(real.parent / name))
 
 
-def _check_limits(dataset: rasterio.DatasetReader, real: Path, limits: Limits) -> None:
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A compression that this GDAL cannot decode: what to say of it, and the way out."""
+
+    what: str
+    fix: str
+
+
+_CODECS = {
+    "JXL": "JPEG XL", "JP2000": "JPEG 2000", "34712": "JPEG 2000", "JBIG": "JBIG", "LERC": "LERC", "LZMA": "LZMA", "ZSTD": "Zstandard",
+    "WEBP": "WebP", "50002": "JPEG XL", "52546": "JPEG XL", "9": "JBIG (T.85)", "10": "JBIG (T.43)", "33003": "Aperio JPEG 2000",
+    "33005": "Aperio JPEG 2000", "34925": "LZMA", "34887": "LERC", "34892": "lossy JPEG of DNG", "33007": "ALT JPEG",
+}  # fmt: skip
+_NO_CODEC = re.compile(
+    r"missing codec (?:of code )?(\w+)|(\w+) compression support is not configured|(?:data precision|samples?)[ :]+(12)\b|"
+    r"(?:BitsPerSample|precision) (12)\b|(12)-?bit JPEG",
+    re.IGNORECASE,
+)
+
+
+def missing_codec(error: BaseException) -> Codec | None:
+    """The compression that an error of GDAL says is missing; None where it says nothing of the kind."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if seen is None:
+            return None
+        found = _NO_CODEC.search(str(seen))
+        if found:
+            name = next(group for group in found.groups() if group)
+            shown = "12-bit JPEG" if name == "12" else _CODECS.get(name.upper(), f"code {name}")
+            return Codec(
+                f"is compressed with {shown}, which this installation cannot decode",
+                "Convert it with a program that can, for example gdal_translate -co COMPRESS=DEFLATE",
+            )
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _check_limits(dataset: rasterio.DatasetReader, real: Path, limits: Limits, descriptor: int) -> None:
     width, height = dataset.width, dataset.height
     if width < 1 or height < 1 or dataset.count < 1:
         raise unreadable(real, "holds no bands")
     blocked = dataset.driver in ("GTiff", "JP2OpenJPEG")
     most = limits.pixels if blocked else limits.whole_pixels
-    item = max(_bytes_of(kind) for kind in dataset.dtypes)
-    rows, columns = (max(n) for n in zip(*dataset.block_shapes, strict=True))
-    bands = dataset.count if dataset.interleaving and dataset.interleaving.name.lower() == "pixel" else 1
-    block = rows * columns * item * bands
+    block = _largest_block(dataset, descriptor)
     for value, bound, what in (
         (max(width, height), limits.side, f"{width} x {height} px; a side may have {limits.side}"),
         (width * height, most, f"{width} x {height} px; {most} pixels are allowed"),
@@ -157,7 +252,29 @@ def _check_limits(dataset: rasterio.DatasetReader, real: Path, limits: Limits) -
         (block, limits.block_bytes, f"blocks of {block} bytes; {limits.block_bytes} are allowed"),
     ):
         if value > bound:
-            raise T2SError("limit_exceeded", f"{real.name} has {what}", "Write it anew in tiles, or raise the limit")
+            raise T2SError(
+                "limit_exceeded",
+                f"{_shown(real.name)} has {what}",
+                "Write it again in smaller tiles, or raise the limit",
+            )
+
+
+def _largest_block(dataset: rasterio.DatasetReader, descriptor: int) -> int:
+    """Bytes of the largest block of image, overviews and masks once it is decoded, by the headers alone."""
+    item = max(_bytes_of(kind) for kind in dataset.dtypes)
+    rows, columns = (max(n) for n in zip(*dataset.block_shapes, strict=True))
+    if dataset.driver == "JP2OpenJPEG":
+        return int(rows * columns * dataset.count * 4)  # OpenJPEG decodes to 32-bit numbers
+    together = dataset.interleaving is not None and dataset.interleaving.name.lower() == "pixel"
+    largest = int(rows * columns * item * (dataset.count if together else 1))
+    if dataset.driver != "GTiff":
+        return largest
+    read = [each for each in directories(descriptor)[1:] if each.overview or each.mask]
+    # GDAL reads what is one uncompressed strip as lines
+    lines = [
+        each.compression == 1 and (each.block_width, each.block_height) == (each.width, each.height) for each in read
+    ]
+    return max([largest, *(each.block_bytes for each, line in zip(read, lines, strict=True) if not line)])
 
 
 def _bytes_of(kind: str) -> int:
@@ -181,4 +298,20 @@ def _check_tags(dataset: rasterio.DatasetReader, real: Path) -> None:
 
 
 def unreadable(real: Path, why: str) -> T2SError:
-    return T2SError("image_unreadable", f"{real.name} {why}", "Convert it, for example with gdal_translate to GeoTIFF")
+    return T2SError(
+        "image_unreadable", f"{_shown(real.name)} {why}", "Convert it, for example with gdal_translate to GeoTIFF"
+    )
+
+
+def _shown(name: str) -> str:
+    """A file's name as it may stand in an error or a warning."""
+    return one_line(name, 120)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name can be written as UTF-8, which records and answers need."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

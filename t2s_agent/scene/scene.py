@@ -2,29 +2,31 @@
 
 import math
 import os
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.windows import Window as RasterioWindow
+from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.bands import band_of, choose_bands, red_and_nir, unnamed
+from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha
 from t2s_agent.scene.georeference import Floats, placed
+from t2s_agent.scene.lights import wavelength_tag
 from t2s_agent.scene.limits import Limits
-from t2s_agent.scene.opening import DAMAGE, PINNED, neighbours, open_dataset, open_descriptor, resolve, unreadable
-from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Stretch, stretch_of
+from t2s_agent.scene.masks import Bools, Validity
+from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
+from t2s_agent.scene.reading import Piece, Reader
+from t2s_agent.scene.remarks import about_fills, about_neighbours, about_place
+from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, stretch_of
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
 
 Bbox = Sequence[float]  # west, south, east, north in degrees
-_STRIPS = 4096 * 4096  # pixels decoded between two looks at the clock
+_CHEAP = 64 * 2**20  # bytes: what may be read only to see how opaque alpha is
 _TOUCH_PX = 1e-5  # a box that reaches less than this into a pixel does not touch it
 
 
@@ -51,6 +53,26 @@ def open_scene(path: Path | str, *, roots: Sequence[Path] | None = None, limits:
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Values of several bands in a part of a picture: `rows` and `columns` say which."""
+
+    rows: slice
+    columns: slice
+    bands: tuple[int, ...]
+    _stored: NDArray[np.number]
+    _valid: Mapping[int, Bools]
+    _meaning: Mapping[int, Band]
+
+    def of(self, index: int) -> np.ma.MaskedArray:
+        """What the values of one band mean, scale and offset applied: float64 (h, w), masked where there is no data."""
+        band = self._meaning[index]
+        stored = self._stored[self.bands.index(index)].astype(np.float64)
+        with np.errstate(all="ignore"):
+            values = stored * band.scale + band.offset if band.scaled else stored
+        return np.ma.MaskedArray(values, mask=~self._valid[index] | ~np.isfinite(values))
+
+
 class Scene:
     """An open raster. It owns the file until it is closed."""
 
@@ -61,12 +83,10 @@ class Scene:
         self.driver = str(dataset.driver)
         self.dtype = str(dataset.dtypes[0])
         self.nodata = dataset.nodata
-        self.bands = tuple(
-            band_of(
-                i, dataset.descriptions[i - 1] or "", dataset.colorinterp[i - 1].name.lower(), dataset.dtypes[i - 1]
-            )
-            for i in dataset.indexes
-        )
+        self.bands = tuple(_bands_of(dataset))
+        self._colours = colours_of(self.bands, _about(dataset, path))
+        self._reader = Reader(dataset, self.name, limits)
+        self._validity = Validity(dataset, self._reader, self.bands, self._opaque)
         gcps, gcp_crs = dataset.gcps
         there = dataset.crs is not None or not dataset.transform.is_identity
         self.georeference = placed(
@@ -78,7 +98,7 @@ class Scene:
         )
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
-        self.warnings = tuple(self._remarks(path))
+        self.warnings = (*about_neighbours(path), *about_place(dataset, self.georeference))
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
     def __enter__(self) -> "Scene":
@@ -118,8 +138,8 @@ class Scene:
         where = self.window_of(bbox) if bbox is not None else self._checked(window)
         scale = min(1.0, max_size / max(where.width, where.height))
         width, height = max(1, round(where.width * scale)), max(1, round(where.height * scale))
-        shown = choose_bands(self.bands, bands)
-        with self._reading():
+        shown = choose_bands(self.bands, self._colours, bands)
+        with self._reader.session():
             rgb, valid = self._rgb(where, width, height, shown)
         georeference = self.georeference.resized(where, width, height)
         gsd = georeference.typical_gsd_m(width, height)
@@ -191,43 +211,74 @@ class Scene:
     def read(
         self, window: Window | None = None, bands: Sequence[int] | None = None, max_size: int = 2048
     ) -> np.ma.MaskedArray:
-        """Values as they are stored, masked float64 (B, H, W); decimated beyond `max_size` px a side."""
+        """Values as they are stored, masked float64 (B, H, W); decimated beyond `max_size` px a side.
+
+        Holds them all at once: `parts` does not. Raises `limit_exceeded`, `image_unreadable`, `bbox_outside`.
+        """
         where = self._checked(window)
         scale = min(1.0, max_size / max(where.width, where.height))
         shape = max(1, round(where.height * scale)), max(1, round(where.width * scale))
-        indexes = list(bands or (band.index for band in self.bands if band.colour != "alpha"))
-        with self._reading():
-            values = self._values(where, *shape, indexes)
-            valid = self._valid(where, *shape, indexes)
+        indexes = list(bands or self.light)
+        self._reader.refuse_output(shape[0] * shape[1] * len(indexes))
+        values, valid = np.zeros((len(indexes), *shape)), np.zeros(shape, bool)
+        with self._reader.session():
+            extra = self._validity.extra_bands(indexes)
+            for piece in self._reader.pieces(where, *shape, len(set(indexes)) + extra):
+                values[:, piece.rows, piece.columns] = self._reader.values(piece, indexes)
+                valid[piece.rows, piece.columns] = self._validity.of(piece, indexes)
         return np.ma.MaskedArray(values, mask=~np.broadcast_to(valid, values.shape) | ~np.isfinite(values))
 
+    def parts(self, window: Window, height: int, width: int, bands: Sequence[int]) -> Iterator[Part]:
+        """What the values of `bands` mean in a window shown as `height` x `width` px, one part of it after the other.
+
+        Memory stays bounded however many bands there are. Values that look like fill (`remarks` names them) and a
+        band's own nodata values are masked.
+        """
+        fills = {fill.value for fill in self.fills()}
+        meaning = {index: self.bands[index - 1] for index in bands}
+        with self._reader.session():
+            extra = self._validity.extra_bands(bands)
+            for piece in self._reader.pieces(self._checked(window), height, width, len(bands) + extra):
+                stored = self._reader.values(piece, bands)
+                seen, own = self._validity.of_each(piece, bands)
+                valid = {index: seen & own[index] if index in own else seen for index in bands}
+                if fills:
+                    nearest = self._reader.values(piece, bands, Resampling.nearest)
+                    for index, band in zip(bands, nearest, strict=True):
+                        valid[index] = valid[index] & ~np.isin(band, list(fills))
+                yield Part(piece.rows, piece.columns, tuple(bands), stored, valid, meaning)
+
+    @property
+    def light(self) -> tuple[int, ...]:
+        """The bands that are not alpha."""
+        return tuple(band.index for band in self.bands if not is_alpha(band))
+
+    def fills(self) -> tuple[Fill, ...]:
+        """Values that look like fill in the bands that are shown unasked, though the file does not call them nodata."""
+        shown = choose_bands(self.bands, self._colours)
+        with self._reader.session():
+            return tuple({fill.value: fill for fills in self._stretch(shown).fills for fill in fills}.values())
+
     def remarks(self, bands: str | Sequence[int] | None = None) -> tuple[str, ...]:
-        """What somebody who gets a View of these bands should know: `warnings`, and whether the colours are a guess."""
-        if bands or not unnamed(self.bands):
-            return self.warnings
-        shown = ", ".join(map(str, choose_bands(self.bands)))
-        guess = (
-            f"the file does not say which of its bands are red, green and blue: {shown} are shown; choose with bands"
-        )
-        return (*self.warnings, guess)
+        """What somebody who gets a View of these bands should know: `warnings`, how sure the colours are, and what looking
+        at the pixels has shown: values that look like fill, an alpha band that hides everything."""
+        said = list(self.warnings)
+        if not bands:
+            said += self._colours.remarks
+            said += [guess] if (guess := guess_remark(self.bands, self._colours)) else []
+        shown = choose_bands(self.bands, self._colours, bands)
+        if shown in self._stretches:
+            said += about_fills(self._stretches[shown], shown)
+        if self._validity.transparent:
+            said.append(
+                "the alpha band is 0 everywhere, so that no pixel counts as data; if it is no alpha band, remove it"
+            )
+        return tuple(said)
 
     def red_and_nir(self) -> tuple[int, int] | None:
         """The bands of red and near infrared, where the file itself says which they are."""
-        return red_and_nir(self.bands)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Our GDAL settings for the time of a read, and a budget of seconds."""
-        self._until = time.monotonic() + self._limits.seconds
-        try:
-            with rasterio.Env(**PINNED):
-                yield
-        except (*DAMAGE, MemoryError) as error:
-            raise T2SError(
-                "image_unreadable",
-                f"{self.name} could not be read: it is damaged or truncated",
-                "Convert or fetch it anew",
-            ) from error
+        red, nir = self._colours.red, self._colours.nir
+        return (red, nir) if red and nir else None
 
     def _checked(self, window: Window | None) -> Window:
         if window is None:
@@ -244,113 +295,94 @@ class Scene:
 
     def _rgb(
         self, where: Window, width: int, height: int, shown: tuple[int, int, int]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        valid = self._valid(where, height, width, shown)
-        palette = self._palette(shown)
-        if palette is not None:
-            indexes = self._values(where, height, width, shown[:1], Resampling.nearest)[0].astype(np.intp)
-            rgb = palette[np.clip(indexes, 0, len(palette) - 1)]
-            return np.ascontiguousarray(np.where(valid[..., None], rgb, 0).astype(np.uint8)), valid
-        values = self._values(where, height, width, shown)
-        valid &= np.isfinite(values).all(0)
-        return self._stretch(shown).apply(values, valid), valid
+    ) -> tuple[NDArray[np.uint8], Bools]:
+        rgb, valid = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
+        palette, stretch = self._palette(shown), self._stretch(shown)
+        extra = self._validity.extra_bands(shown)
+        for piece in self._reader.pieces(where, height, width, len(set(shown)) + extra):
+            seen = self._validity.of(piece, shown)
+            if palette is None:
+                values = self._reader.values(piece, shown)
+                seen &= np.isfinite(values).all(0)
+                part = stretch.apply(values, seen)
+            else:
+                indexes = self._reader.values(piece, shown[:1], Resampling.nearest)[0].astype(np.intp)
+                coloured = palette[np.clip(indexes, 0, len(palette) - 1)]
+                seen &= coloured[..., 3] > 127
+                part = np.where(seen[..., None], coloured[..., :3], 0).astype(np.uint8)
+            rgb[piece.rows, piece.columns], valid[piece.rows, piece.columns] = part, seen
+        return rgb, valid
 
     def _palette(self, shown: tuple[int, int, int]) -> NDArray[np.uint8] | None:
-        """The colours (256, 3) of a band that holds indexes, else None."""
+        """The colours (N, 4: red, green, blue, alpha) of a band that holds indexes, else None."""
         if self._dataset.colorinterp[shown[0] - 1] is not ColorInterp.palette:
             return None
         try:
             table = self._dataset.colormap(shown[0])
         except ValueError:
             return None
-        colours = np.zeros((max(table) + 1, 3), np.uint8)
+        colours = np.zeros((max(table) + 1, 4), np.uint8)
         for index, colour in table.items():
-            colours[index] = colour[:3]
+            colours[index] = colour
         return colours
 
     def _stretch(self, shown: tuple[int, int, int]) -> Stretch:
         if all(self._dataset.dtypes[index - 1] == "uint8" for index in shown):
             return IDENTITY
         if shown not in self._stretches:
-            scale = min(1.0, SAMPLE_SIDE / max(self.width, self.height))
-            shape = max(1, round(self.height * scale)), max(1, round(self.width * scale))
-            whole = Window(0, 0, self.width, self.height)
-            sample = self._values(whole, *shape, shown, Resampling.nearest)
-            self._stretches[shown] = stretch_of(sample, self._valid(whole, *shape, shown))
+            values, pieces = self._sampled(shown)
+            valid = np.zeros(values.shape[1:], bool)
+            for piece in pieces:
+                valid[piece.rows, piece.columns] = self._validity.of(piece, shown)
+            self._stretches[shown] = stretch_of(values, valid)
         return self._stretches[shown]
 
-    def _values(
-        self, where: Window, height: int, width: int, indexes: Sequence[int], how: Resampling = Resampling.average
-    ) -> NDArray[np.float64]:
-        """Bands (B, height, width) of a window; complex numbers by their amplitude."""
-        unique = sorted(set(indexes))
-        if np.dtype(self.dtype).kind == "c":
-            how = Resampling.nearest  # GDAL averages complex numbers' parts, which means nothing
-        self._budget(where, height, width, len(unique))
-        out = self._in_strips(where, height, width, unique, how)
-        values = np.asarray(np.abs(out) if np.iscomplexobj(out) else out, dtype=np.float64)
-        return values if list(indexes) == unique else values[[unique.index(i) for i in indexes]]
+    def _opaque(self, alpha: int) -> float:
+        """The value of the alpha band that is fully visible: the largest that the scene holds.
 
-    def _in_strips(
-        self, where: Window, height: int, width: int, indexes: list[int], how: Resampling
-    ) -> NDArray[np.generic]:
-        """The read itself, between looks at the clock. Each strip of the output is read from its own part of the file."""
-        strips = max(1, min(height, math.ceil(where.width * where.height / _STRIPS)))
-        parts = []
-        for i in range(strips):
-            top, bottom = height * i // strips, height * (i + 1) // strips
-            if top == bottom:
-                continue
-            if time.monotonic() > self._until:
-                raise T2SError(
-                    "limit_exceeded",
-                    f"reading {self.name} takes more than {self._limits.seconds:g} s",
-                    "Ask for a smaller part, add overviews (gdaladdo), or raise read_seconds",
-                )
-            scale = where.height / height
-            part = RasterioWindow(where.x, where.y + top * scale, where.width, (bottom - top) * scale)
-            shape = (len(indexes), bottom - top, width)
-            parts.append(self._dataset.read(indexes, window=part, out_shape=shape, resampling=how))
-        return np.concatenate(parts, axis=1)
+        Files keep alpha as 0 to 255, 0 to 65535, 0 to 1 and others, in any type. Eight bits are not read for this where
+        that would be a large read: 255.
+        """
+        reads_little = self.width * self.height <= _CHEAP or min(self._dataset.overviews(alpha), default=1) > 1
+        if self._dataset.dtypes[alpha - 1] == "uint8" and not reads_little:
+            return 255.0
+        values, _ = self._sampled((alpha,))
+        finite = values[np.isfinite(values)]
+        return float(finite.max()) if finite.size else 0.0
 
-    def _valid(self, where: Window, height: int, width: int, indexes: Sequence[int]) -> NDArray[np.bool_]:
-        """Where all of the bands hold data: internal mask, alpha, nodata. (height, width)"""
-        window = RasterioWindow(where.x, where.y, where.width, where.height)
-        valid = np.ones((height, width), bool)
-        flags = {index: self._dataset.mask_flag_enums[index - 1] for index in sorted(set(indexes))}
-        if any(MaskFlags.alpha in f for f in flags.values()) and not any(b.colour == "alpha" for b in self.bands):
-            return valid  # what the file calls alpha is a band of light
-        if any(MaskFlags.per_dataset in f for f in flags.values()):
-            return np.asarray(self._dataset.dataset_mask(window=window, out_shape=(height, width)) > 127)
-        masked = [index for index, flag in flags.items() if MaskFlags.all_valid not in flag]
-        if masked:
-            masks = self._dataset.read_masks(masked, window=window, out_shape=(len(masked), height, width))
-            # nodata 0 in one band of a dark pixel is a value: only where every band has it, there is nothing
-            valid = np.asarray((masks > 0).any(0))
-        return valid
+    def _sampled(self, indexes: Sequence[int]) -> tuple[NDArray[np.number], list[Piece]]:
+        """The whole scene, decimated to `SAMPLE_SIDE` px without mixing values, and the pieces that it was read in."""
+        scale = min(1.0, SAMPLE_SIDE / max(self.width, self.height))
+        height, width = max(1, round(self.height * scale)), max(1, round(self.width * scale))
+        whole = Window(0, 0, self.width, self.height)
+        extra = self._validity.extra_bands(indexes)
+        pieces = self._reader.pieces(whole, height, width, len(set(indexes)) + extra)
+        sample = np.zeros((len(indexes), height, width), self._reader.dtype)
+        for piece in pieces:
+            sample[:, piece.rows, piece.columns] = self._reader.values(piece, indexes, Resampling.nearest)
+        return sample, pieces
 
-    def _budget(self, where: Window, height: int, width: int, bands: int) -> None:
-        """Refuses a read that would have to decode too much, after the overview that GDAL will choose."""
-        factor = min(where.width / width, where.height / height)
-        overviews = [1, *self._dataset.overviews(1)]
-        level = max(f for f in overviews if f <= max(1.0, factor * 1.01))
-        item = np.dtype(self.dtype).itemsize if self.dtype != "complex_int16" else 4
-        planned = where.width * where.height / level**2 * bands * item
-        if planned > self._limits.read_bytes:
-            raise T2SError(
-                "limit_exceeded",
-                f"this part of {self.name} takes {planned / 2**30:.1f} GiB to read; {self._limits.read_bytes / 2**30:.1f} are allowed",
-                "Ask for a smaller part, or add overviews (gdaladdo)",
-            )
 
-    def _remarks(self, path: Path) -> Iterator[str]:
-        beside = neighbours(path)
-        if beside:
-            yield f"{', '.join(beside)} beside the image: not read"
-        if self.georeference.unlocated_because:
-            yield f"{self.georeference.unlocated_because}: measures are in pixels"
-            if self._dataset.rpcs is not None:
-                yield "the image has a rational polynomial camera model, which is not applied: orthorectify it first"
+def _bands_of(dataset: rasterio.DatasetReader) -> Iterator[Band]:
+    for i in dataset.indexes:
+        scale, offset = dataset.scales[i - 1], dataset.offsets[i - 1]
+        usable = math.isfinite(scale) and math.isfinite(offset) and scale != 0
+        tags = {**dataset.tags(i), **dataset.tags(i, ns="IMAGERY")}
+        yield Band(
+            i,
+            dataset.descriptions[i - 1] or "",
+            dataset.colorinterp[i - 1].name.lower(),
+            dataset.dtypes[i - 1],
+            wavelength_tag(tags),
+            float(scale) if usable else 1.0,
+            float(offset) if usable else 0.0,
+        )
+
+
+def _about(dataset: rasterio.DatasetReader, path: Path) -> str:
+    """Text of a file in which its sensor may be named: its name, its bands' names, its tags."""
+    tags = " ".join(str(value)[:200] for value in list(dataset.tags().values())[:200])
+    return " ".join([path.name, *(name or "" for name in dataset.descriptions), tags])[:20_000]
 
 
 def _checked_bbox(bbox: Bbox) -> tuple[float, float, float, float]:

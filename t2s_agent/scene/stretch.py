@@ -1,5 +1,6 @@
 """Any number to eight bits: robust percentiles of the whole scene, so that a roof has one colour in every window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,43 +8,136 @@ from numpy.typing import NDArray
 
 PERCENTILES = (2.0, 98.0)  # what most viewers of overhead imagery use: clouds and sensor faults do not darken the rest
 SAMPLE_SIDE = 1024  # px: the longer side of the decimated read that the percentiles come from
+# What is taken for fill although no tag says so: one value at an end of a band's range.
+_KNOWN_FILL = (-9999.0, -99999.0, -999.0, 9999.0, 99999.0, 1e20, -1e10, 9.969209968386869e36)
+_KNOWN_SHARE, _KNOWN_GAP = 0.001, 0.1  # of a number that is used for fill everywhere: share of the sample, gap / spread
+_ANY_SHARE, _ANY_GAP = 0.01, 1.0  # of any other number
+_KNOWN_LEVELS, _ANY_LEVELS = 3, 16  # other values that there must be: with fewer it is a map of classes, not a picture
+_WILD = 1e4  # spread of 2 to 98 %, in spreads of 25 to 75 %, beyond which a band's ends are no picture
+_HALVE_ABOVE = 1e307  # differences of float64 beyond overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A value that looks like fill in one of the bands: which, and how much of the scene's sample it covers."""
+
+    value: float
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A straight line from `low` (to 0) to `high` (to 255) for each of three bands."""
+    """A straight line from `low` (to 0) to `high` (to 255) for each of three bands.
+
+    `fills` are the values, of each band, that were left out; where all three bands hold theirs, a pixel is black.
+    """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
+    fills: tuple[tuple[Fill, ...], ...] = ((), (), ())
+    wild: bool = False
 
-    def apply(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    def apply(self, values: NDArray[np.number], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Values (3, H, W) to uint8 (H, W, 3); what is not valid becomes 0."""
-        low = np.array(self.low, np.float64)[:, None, None]
-        span = np.array(self.high, np.float64)[:, None, None] - low
-        with np.errstate(invalid="ignore"):
-            scaled = np.clip((values.astype(np.float64) - low) / span, 0, 1) * 255
-        scaled = np.where(valid & np.isfinite(scaled), scaled, 0)
-        return np.ascontiguousarray(np.moveaxis(np.rint(scaled).astype(np.uint8), 0, -1))
+        out = np.zeros((*values.shape[1:], 3), np.uint8)
+        if self == IDENTITY and values.dtype == np.uint8:
+            out[valid] = np.moveaxis(values, 0, -1)[valid]
+            return out
+        filled = np.logical_and.reduce([_is_any(v, fills) for v, fills in zip(values, self.fills, strict=True)])
+        for band, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
+            with np.errstate(all="ignore"):
+                part = 1.0 if np.isfinite(high - low) else 0.5  # of two float64 the difference may be beyond float64
+                kept = np.clip(values[band].astype(np.float64), low, high) * part - low * part
+                scaled = kept / (high * part - low * part) * 255
+            scaled = np.where(valid & ~filled & np.isfinite(scaled), scaled, 0)
+            out[..., band] = np.rint(scaled).astype(np.uint8)
+        return out
 
 
 IDENTITY = Stretch((0.0,) * 3, (255.0,) * 3)  # eight bits are shown as they are
 
 
-def stretch_of(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> Stretch:
+def stretch_of(values: NDArray[np.number], valid: NDArray[np.bool_]) -> Stretch:
     """The stretch for a sample (3, H, W) of a whole scene; nodata and what is not finite is kept out.
 
     So is what is zero in all three bands, which is how scenes without a nodata value fill what lies beside the picture: it is
-    shown, as black, and does not count.
-    A constant band comes out black to white around its value; a sample without any valid pixel stretches 0..1.
+    shown, as black, and does not count. So are other values that look like fill (`fills_of`).
+    A constant band comes out grey; a sample without any valid pixel stretches 0..1.
     """
-    lows, highs = [], []
+    lows, highs, fills, wild = [], [], [], False
     seen_at = valid & (values != 0).any(0)
     valid = seen_at if seen_at.any() else valid
     for band in values:
-        seen = band[valid & np.isfinite(band)]
-        low, high = np.percentile(seen, PERCENTILES) if seen.size else (0.0, 1.0)
-        if not low < high:
-            low, high = low - 0.5, low + 0.5
-        lows.append(float(low))
-        highs.append(float(high))
-    return Stretch((lows[0], lows[1], lows[2]), (highs[0], highs[1], highs[2]))
+        seen = band[valid & np.isfinite(band)].astype(np.float64)
+        out = fills_of(seen, band.dtype)
+        seen = seen[~_is_any(seen, out)] if out else seen
+        low, high, far = _range_of(seen)
+        lows.append(low)
+        highs.append(high)
+        fills.append(out)
+        wild |= far
+    return Stretch((lows[0], lows[1], lows[2]), (highs[0], highs[1], highs[2]), tuple(fills), wild)
+
+
+def fills_of(seen: NDArray[np.float64], dtype: np.dtype) -> tuple[Fill, ...]:
+    """Values at either end of a band's finite sample that look like fill: many pixels, nothing near them.
+
+    A number that is used for fill everywhere (-9999, the ends of the type) needs a thousandth of the sample and a gap of
+    a tenth of the spread (2 to 98 %) of all other values; any other number a hundredth, and a gap of a whole spread.
+    """
+    found: list[Fill] = []
+    for end in (np.min, np.max):
+        if seen.size < 2:
+            break
+        value = float(end(seen))
+        rest = seen[seen != value]
+        share = 1 - rest.size / seen.size
+        if not rest.size:
+            break
+        nearest = float(end(rest))
+        low, high = _percentiles(rest)
+        known = value in _KNOWN_FILL or value in _ends_of(dtype)
+        least, gap = (_KNOWN_SHARE, _KNOWN_GAP) if known else (_ANY_SHARE, _ANY_GAP)
+        levels = _KNOWN_LEVELS if known else _ANY_LEVELS
+        far = abs(nearest / 2 - value / 2) > gap * (high / 2 - low / 2)
+        if share >= least and far and np.unique(rest).size >= levels:
+            found.append(Fill(value, share))
+            seen = rest
+    return tuple(found)
+
+
+def _ends_of(dtype: np.dtype) -> Sequence[float]:
+    """The smallest and largest value of a type, which many programs fill with, 0 excepted."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return [float(v) for v in (info.min, info.max, -32768, 65535, 32767) if v != 0]
+    lowest = float(np.finfo(np.float32).min)
+    return [lowest, -lowest, float(np.finfo(np.float64).min), float(np.finfo(np.float64).max), -32768.0, 65535.0]
+
+
+def _range_of(seen: NDArray[np.float64]) -> tuple[float, float, bool]:
+    """From where to where a band is shown, and whether its far values were cut for it."""
+    if not seen.size:
+        return 0.0, 1.0, False
+    low, high = _percentiles(seen)
+    quarter, three_quarters = _percentiles(seen, (25.0, 75.0))
+    half = three_quarters / 2 - quarter / 2
+    if half > 0 and (high / 2 - low / 2) > _WILD * half:
+        middle = three_quarters - quarter
+        return max(low, quarter - 1.5 * middle), min(high, three_quarters + 1.5 * middle), True
+    if not low < high:
+        most = np.finfo(np.float64).max
+        around = max(0.5, abs(low) * 1e-6)
+        low, high = max(low - around, -most), min(high + around, most)
+    return low, high, False
+
+
+def _percentiles(seen: NDArray[np.float64], which: tuple[float, float] = PERCENTILES) -> tuple[float, float]:
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        scale = 0.5 if float(np.abs(seen).max()) > _HALVE_ABOVE else 1.0
+        low, high = np.percentile(seen * scale, which)
+    return float(low / scale), float(high / scale)
+
+
+def _is_any(values: NDArray[np.number], fills: Sequence[Fill]) -> NDArray[np.bool_]:
+    return np.isin(values, [fill.value for fill in fills]) if fills else np.zeros(values.shape, bool)

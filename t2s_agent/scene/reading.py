@@ -1,0 +1,160 @@
+"""The one way in which pixels are read: piece by piece, within a budget of bytes that is checked before and one of seconds.
+
+Values, masks, statistics and the sample that a stretch is made from all come through here.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.windows import Window as RasterioWindow
+
+from t2s_agent.errors import T2SError
+from t2s_agent.scene.limits import Limits
+from t2s_agent.scene.opening import DAMAGE, PINNED, missing_codec
+from t2s_agent.scene.view import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a picture, and the part of the scene that it shows (x, y, width, height in scene pixels)."""
+
+    rows: slice
+    columns: slice
+    source: tuple[float, float, float, float]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels of the picture."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+class Reader:
+    """Reads an open dataset. `coarse`, where given, is the same picture at lower resolution: an overview file."""
+
+    def __init__(
+        self,
+        dataset: rasterio.DatasetReader,
+        name: str,
+        limits: Limits,
+        coarse: rasterio.DatasetReader | None = None,
+    ) -> None:
+        self._dataset, self._name, self._limits, self._coarse = dataset, name, limits, coarse
+        self._until = math.inf
+        stored = np.dtype("complex64" if dataset.dtypes[0] == "complex_int16" else dataset.dtypes[0])
+        self._item, self._complex = stored.itemsize, stored.kind == "c"
+        self.dtype = np.zeros(0, stored).real.dtype  # of the values that come out
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Our GDAL settings for the time of a read, a budget of seconds, and errors in our words."""
+        self._until = time.monotonic() + self._limits.seconds
+        try:
+            with rasterio.Env(**PINNED):
+                yield
+        except (*DAMAGE, MemoryError) as error:
+            codec = missing_codec(error)
+            if codec:
+                raise T2SError("image_unreadable", f"{self._name} {codec.what}", codec.fix) from error
+            raise T2SError(
+                "image_unreadable",
+                f"{self._name} could not be read: it is damaged or truncated",
+                "Convert it, or fetch it again",
+            ) from error
+
+    def pieces(self, where: Window, height: int, width: int, bands: int) -> list[Piece]:
+        """The parts in which `bands` bands of a window are read into a picture of `height` x `width` pixels.
+
+        A piece holds at most `piece_bytes`, both of what is decoded and of the picture as float64, but at least one block:
+        a part of a block cannot be decoded alone. Raises `limit_exceeded` where all pieces together are too much.
+        """
+        level = self._level(where, height, width)
+        planned = where.width * where.height / level**2 * bands * self._item
+        if planned > self._limits.read_bytes:
+            raise self._too_much(planned)
+        down, across = where.height / height, where.width / width  # scene pixels to a pixel of the picture
+        decoded_row = max(1.0, down / level) * where.width / level * bands * self._item
+        rows = int(self._limits.piece_bytes / max(decoded_row, width * bands * 8.0))
+        block_height, block_width = self._dataset.block_shapes[0]
+        columns, whole_block = width, math.ceil(block_height * level / down)
+        if rows < min(height, whole_block):
+            # narrower pieces of a whole block's height, so that no block is decoded once for every few rows
+            columns = int(width * rows / whole_block)
+            columns = min(width, max(columns, math.ceil(block_width * level / across)))
+            rows = whole_block
+        tall, wide = math.ceil(height / max(1, rows)), math.ceil(width / max(1, columns))
+        found = []
+        for i in range(tall):
+            top, bottom = height * i // tall, height * (i + 1) // tall
+            for j in range(wide):
+                left, right = width * j // wide, width * (j + 1) // wide
+                source = (
+                    where.x + left * across, where.y + top * down, (right - left) * across, (bottom - top) * down
+                )  # fmt: skip
+                found.append(Piece(slice(top, bottom), slice(left, right), source))
+        return found
+
+    def values(self, piece: Piece, indexes: Sequence[int], how: Resampling = Resampling.average) -> NDArray[np.number]:
+        """Stored values (B, height, width) of a piece, as stored; complex numbers by their amplitude."""
+        unique = sorted(set(indexes))
+        if self._complex:
+            how = Resampling.nearest  # GDAL averages the parts of complex numbers, which means nothing
+        self._look_at_the_clock()
+        dataset, window = self._source(piece)
+        out = np.asarray(
+            dataset.read(unique, window=window, out_shape=(len(unique), *piece.shape), resampling=how)
+        )  # typed as what it is: rasterio has no types
+        values: NDArray[np.number] = np.abs(out) if self._complex else out
+        return values if list(indexes) == unique else values[[unique.index(i) for i in indexes]]
+
+    def mask(self, piece: Piece) -> NDArray[np.uint8]:
+        """The dataset's own mask of a piece (height, width): 0 where there is no data."""
+        self._look_at_the_clock()
+        return np.asarray(
+            self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape), np.uint8
+        )
+
+    def refuse_output(self, count: int) -> None:
+        """Raises `limit_exceeded` where so many float64 numbers would be held at once."""
+        if count * 8 > self._limits.read_bytes:
+            raise self._too_much(count * 8)
+
+    def _source(self, piece: Piece) -> tuple[rasterio.DatasetReader, RasterioWindow]:
+        """The dataset that a piece is read from: the overview file where it is fine enough."""
+        x, y, width, height = piece.source
+        if self._coarse is not None:
+            sx, sy = self._coarse.width / self._dataset.width, self._coarse.height / self._dataset.height
+            if width * sx >= piece.shape[1] * 0.99 and height * sy >= piece.shape[0] * 0.99:
+                return self._coarse, RasterioWindow(x * sx, y * sy, width * sx, height * sy)
+        return self._dataset, RasterioWindow(x, y, width, height)
+
+    def _level(self, where: Window, height: int, width: int) -> float:
+        """How many times coarser than the scene the overview is that GDAL will read, 1 where it reads the scene."""
+        factor = min(where.width / width, where.height / height)
+        levels = [1.0, *self._dataset.overviews(1)]
+        if self._coarse is not None:
+            first = self._dataset.width / self._coarse.width
+            levels += [first, *(first * f for f in self._coarse.overviews(1))]
+        return float(max(f for f in levels if f <= max(1.0, factor * 1.01)))
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() > self._until:
+            raise T2SError(
+                "limit_exceeded",
+                f"reading {self._name} takes more than {self._limits.seconds:g} s",
+                "Ask for a smaller part, add overviews (gdaladdo), or raise read_seconds",
+            )
+
+    def _too_much(self, planned: float) -> T2SError:
+        allowed = self._limits.read_bytes / 2**30
+        return T2SError(
+            "limit_exceeded",
+            f"this part of {self._name} takes {planned / 2**30:.3g} GiB to read; {allowed:.3g} are allowed",
+            "Ask for a smaller part, or add overviews (gdaladdo)",
+        )

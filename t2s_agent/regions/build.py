@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.mask import Mask, union_of
-from t2s_agent.regions.measure import area_of, bbox_of, centroid_of, gsd_at, perimeter_m, perimeter_of
+from t2s_agent.regions.boundary import Boundary, boundary_of
+from t2s_agent.regions.measure import area_m2, bbox_of, centroid_of, gsd_at, perimeter_in_pixels, perimeter_on_ground
 from t2s_agent.regions.polygons import SIMPLIFY_PX, decimals_for, simplified, to_lonlat, traced_all
 from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet
 from t2s_agent.scene.view import View
@@ -88,17 +89,16 @@ def measured(
 ) -> Region:
     """One region of a mask's traced outline. Areas are taken of the outline before it is rounded."""
     smooth = simplified(traced, simplify_px)
+    boundary = boundary_of(traced)
     label = label or (instance.label if instance else "")
     if not view.georeference.located or view.gsd_m is None:
-        return _in_pixels(traced, smooth, view, id, score, instance, label)
+        return _in_pixels(traced, smooth, boundary, view, id, score, instance, label)
     spot = smooth.centroid
     gsd = gsd_at(view.georeference, spot.x, spot.y, view.gsd_m)
     exact = to_lonlat(traced, view.georeference, 12)
     ground = to_lonlat(smooth, view.georeference, decimals_for(gsd))
-    area = area_of(exact, gsd)
-    outline = perimeter_m(to_lonlat(smooth, view.georeference, 12))
-    staircase = perimeter_m(exact)
-    area = Measure(area.value, outline * gsd / 2, "m2")
+    perimeter = perimeter_on_ground(boundary, view.georeference, gsd)
+    area = Measure(area_m2(exact), perimeter.value * gsd / 2, "m2")
     centre = centroid_of(exact)
     lon = centre.x - 360 if centre.x > 180 else centre.x
     decimals = decimals_for(gsd)
@@ -106,7 +106,7 @@ def measured(
         id,
         ground,
         area,
-        perimeter_of(outline, staircase, _count(smooth), gsd, "m"),
+        perimeter,
         (round(lon, decimals), round(centre.y, decimals)),
         bbox_of(ground),
         score,
@@ -118,6 +118,7 @@ def measured(
 def _in_pixels(
     traced: Geometry,
     smooth: Geometry,
+    boundary: Boundary,
     view: View,
     id: int,
     score: float | None,
@@ -132,8 +133,8 @@ def _in_pixels(
 
     exact, outline = shapely.transform(traced, move), shapely.transform(smooth, move)
     pixel = float(np.sqrt(sx * sy))
-    area = Measure(float(exact.area), float(outline.length) * pixel / 2, "px2")
-    perimeter = perimeter_of(float(outline.length), float(exact.length), _count(smooth), pixel, "px")
+    perimeter = perimeter_in_pixels(boundary, sx, sy)
+    area = Measure(float(exact.area), perimeter.value * pixel / 2, "px2")
     spot = exact.centroid
     return Region(
         id,
@@ -146,10 +147,6 @@ def _in_pixels(
         label,
         instance,
     )
-
-
-def _count(geometry: Geometry) -> int:
-    return len(getattr(geometry, "geoms", (geometry,)))
 
 
 def _without_repeats(

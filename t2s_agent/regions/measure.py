@@ -1,9 +1,11 @@
-"""Measures with a warrant. On Earth everything is geodesic on the WGS 84 ellipsoid (Karney 2013, by way of PROJ).
+"""Measures, each with a plus/minus. On Earth everything is geodesic on the WGS 84 ellipsoid (Karney 2013, by way of PROJ).
 
-**Plus/minus.** A mask knows a boundary to about half a pixel: the true edge runs somewhere between the centres of the last
-pixel inside and the first one outside. Moving the whole boundary by half a pixel changes the area by half a pixel times the
-perimeter; that is the bound that we state for areas. A perimeter drawn on pixels is less certain than an area: its bound is the
-difference between the traced staircase and the smoothed outline, and at least one pixel for each part.
+**Plus/minus of an area.** The true edge runs somewhere between the centres of the last pixels inside and the first ones outside.
+Moving the whole boundary by half a pixel changes the area by half a pixel times the boundary's length: that is the bound stated.
+
+**Plus/minus of a perimeter.** `boundary` estimates the length and what that estimate can be off by for an ideal shape.
+
+Both speak of pixels only: that a mask misses a part of its object, or takes in something else, is not in them.
 """
 
 from collections.abc import Sequence
@@ -14,12 +16,15 @@ import shapely
 from pyproj import Geod
 from shapely.geometry import MultiPolygon, Point, Polygon
 
+from t2s_agent.regions.boundary import Boundary
 from t2s_agent.regions.region import Geometry, Measure
 from t2s_agent.scene.georeference import Georeference
 
 WGS84 = Geod(ellps="WGS84")
-METHOD_EARTH = "geodesic on the WGS 84 ellipsoid; plus/minus: half a pixel along the boundary"
-METHOD_PIXELS = "pixels of the scene, which has no place on Earth; plus/minus: half a pixel along the boundary"
+_STRAIGHT_PX = 32.0  # a straight line in pixels may be curved on the ground: longer sides are measured in pieces
+_PLUS_MINUS = "plus/minus of an area: half a pixel along the boundary; of a perimeter: what its estimate from pixels can be off by"
+METHOD_EARTH = f"geodesic on the WGS 84 ellipsoid; {_PLUS_MINUS}"
+METHOD_PIXELS = f"pixels of the scene, which has no place on Earth; {_PLUS_MINUS}"
 
 
 def area_m2(geometry: Geometry) -> float:
@@ -29,21 +34,32 @@ def area_m2(geometry: Geometry) -> float:
     )
 
 
-def perimeter_m(geometry: Geometry) -> float:
-    """Geodesic length in metres of all rings of a lon/lat geometry."""
-    return float(
-        sum(WGS84.geometry_length(ring) for part in _parts(geometry) for ring in (part.exterior, *part.interiors))
+def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: float) -> Measure:
+    """Geodesic length in metres of a mask's estimated boundary (View pixels); `gsd_m` is the root of a pixel's area there."""
+    first, last = boundary.corners, boundary.corners[boundary.following]
+    side = last - first
+    pieces = np.maximum(np.ceil(np.abs(side).max(1) / _STRAIGHT_PX).astype(int), 1)
+    starts = np.cumsum(pieces) - pieces
+    along = ((np.arange(pieces.sum()) - np.repeat(starts, pieces)) / np.repeat(pieces, pieces))[:, None]
+    points = np.repeat(first, pieces, 0) + np.repeat(side, pieces, 0) * along
+    lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
+    following = np.arange(1, len(points) + 1)
+    following[starts + pieces - 1] = starts[boundary.following]
+    departing, back, lengths = WGS84.inv(lon, lat, lon[following], lat[following])
+    length, plus_minus = boundary.length(
+        np.add.reduceat(lengths, starts),
+        np.radians(departing[starts]),
+        np.radians(back[starts + pieces - 1]) + np.pi,
+        gsd_m**2,
     )
+    return Measure(length, plus_minus, "m")
 
 
-def area_of(lonlat: Geometry, gsd_m: float) -> Measure:
-    """The area of a lon/lat geometry that was traced at `gsd_m` metres a pixel."""
-    return Measure(area_m2(lonlat), perimeter_m(lonlat) * gsd_m / 2, "m2")
-
-
-def perimeter_of(smooth: float, staircase: float, parts: int, pixel: float, unit: str) -> Measure:
-    """The length of a smoothed outline whose traced staircase is longer, of so many parts, at `pixel` units a pixel."""
-    return Measure(smooth, max(abs(staircase - smooth) / 2, pixel * max(1, parts)), unit)
+def perimeter_in_pixels(boundary: Boundary, width: float, height: float) -> Measure:
+    """Length of a mask's estimated boundary in pixels of the scene, of which a View pixel has `width` x `height`."""
+    side = (boundary.corners[boundary.following] - boundary.corners) * (width, height)
+    directions = np.arctan2(side[:, 1], side[:, 0])
+    return Measure(*boundary.length(np.hypot(side[:, 0], side[:, 1]), directions, directions, width * height), "px")
 
 
 @dataclass(frozen=True, slots=True)

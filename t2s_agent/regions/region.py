@@ -15,7 +15,7 @@ Geometry: TypeAlias = Polygon | MultiPolygon
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number with its warrant: `value` +- `plus_minus`, both in `unit`. The method is said once, by `METHOD`."""
+    """A number and how far off it can be: `value` +- `plus_minus`, both in `unit`. The method is said once, by `METHOD`."""
 
     value: float
     plus_minus: float

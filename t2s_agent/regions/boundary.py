@@ -52,9 +52,8 @@ class Boundary:
         """
         bends = _tangents(departures, arrivals[_before(self.following)]) * self.bend
         pixel = float(np.sqrt(pixel_area))
-        points = lengths == 0  # rings of one pixel
-        bends[points] = 2.0
-        moved = self.shift * pixel_area / np.where(points, pixel, lengths)
+        bends[self.following == np.arange(len(bends))] = 2.0  # rings of one pixel
+        moved = self.shift * pixel_area / np.where(lengths > 0, lengths, pixel)
         length = lengths.sum() + (moved * (bends + bends[self.following])).sum()
         for_rings, for_turns = PLUS_MINUS
         return float(length), pixel * (for_rings * self.rings + for_turns * float(np.sqrt((bends**2).sum())))
@@ -150,9 +149,9 @@ def _with_shifts(corners: Floats, bends: NDArray[np.int8], sizes: NDArray[np.int
     """Without corners on a straight line, with the shift of each side."""
     following = _following(sizes)
     side = corners[following] - corners
-    before = side[_before(following)]
-    bent = before[:, 0] * side[:, 1] != before[:, 1] * side[:, 0]
-    kept = bent | ((before * side).sum(1) <= 0)
+    entering = side[_before(following)]
+    bent = entering[:, 0] * side[:, 1] != entering[:, 1] * side[:, 0]
+    kept = bent | ((entering * side).sum(1) <= 0)
     if not kept.all():
         sizes = np.add.reduceat(kept, np.cumsum(sizes) - sizes, dtype=np.intp)
         corners, bends, following = corners[kept], bends[kept], _following(sizes)

@@ -35,7 +35,10 @@ def area_m2(geometry: Geometry) -> float:
 
 
 def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: float) -> Measure:
-    """Geodesic length in metres of a mask's estimated boundary (View pixels); `gsd_m` is the root of a pixel's area there."""
+    """Geodesic length in metres of a mask's estimated boundary (View pixels); `gsd_m` is the root of a pixel's area there.
+
+    Where a boundary bends around the centre of a pixel that lies beside the Earth, a corner of that pixel stands for it.
+    """
     first, last = boundary.corners, boundary.corners[boundary.following]
     side = last - first
     pieces = np.maximum(np.ceil(np.abs(side).max(1) / _STRAIGHT_PX).astype(int), 1)
@@ -43,6 +46,9 @@ def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: f
     along = ((np.arange(pieces.sum()) - np.repeat(starts, pieces)) / np.repeat(pieces, pieces))[:, None]
     points = np.repeat(first, pieces, 0) + np.repeat(side, pieces, 0) * along
     lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
+    for dx, dy in ((-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)):
+        if (beside := np.flatnonzero(~np.isfinite(lon))).size:
+            lon[beside], lat[beside] = georeference.to_lonlat(points[beside, 0] + dx, points[beside, 1] + dy)
     following = np.arange(1, len(points) + 1)
     following[starts + pieces - 1] = starts[boundary.following]
     departing, back, lengths = WGS84.inv(lon, lat, lon[following], lat[following])

@@ -143,3 +143,20 @@ def test_a_side_as_long_as_a_continent_is_measured_along_its_parallel():
     length = perimeter_on_ground(boundary_of(trace(np.pad(np.ones((2, 900), bool), 1))), place, 7_900.0).value
     # two sides of 90 degrees along 59.9 north, of 55.97 km a degree; the great circle would be 8 % shorter
     assert length == pytest.approx(2 * 90 * 55_970 + 2 * 0.2 * 111_400, rel=0.003)
+
+
+def test_a_boundary_around_a_pixel_beside_the_earth_is_finite():
+    class Limb(Georeference):
+        __slots__ = ()
+
+        def to_lonlat(self, x, y):
+            lon, lat = super().to_lonlat(x, y)
+            beside = (np.asarray(x) > 7) & (np.asarray(y) > 7)
+            return np.where(beside, np.inf, lon), np.where(beside, np.inf, lat)
+
+    place = Limb(CRS.from_epsg(4326), Affine(1e-5, 0, 0, 0, -1e-5, 0))
+    corner = bar(14, 14)
+    corner[7:, 7:] = False
+    boundary = boundary_of(trace(corner))
+    assert not np.isfinite(place.to_lonlat(*boundary.corners[boundary.bend < 0].T)).any()
+    assert perimeter_on_ground(boundary, place, 1.1).value == pytest.approx(perimeter(corner).value * 1.11, rel=0.05)

@@ -156,7 +156,16 @@ class Canvas:
         mask = mask[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
         where = (int(y + ys[0]), int(x + xs[0]))
         self.placed.append(
-            Object(len(self.placed) + 1, category, mask, where, math.degrees(heading) % 360, length_m, width_m)
+            Object(
+                len(self.placed) + 1,
+                category,
+                mask,
+                where,
+                math.degrees(heading) % 360,
+                length_m,
+                width_m,
+                tuple(np.asarray(shape, np.float64) for shape in shapes),
+            )
         )
 
     def sensed(self) -> NDArray[np.uint8]:

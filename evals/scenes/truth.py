@@ -16,7 +16,10 @@ LAND = ("bare land", "vegetation", "water", "road", "pavement")  # values of Sce
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Object:
-    """One object: `mask` bool (h, w) of its visible pixels, whose upper left pixel is (row, column) `offset`."""
+    """One object: `mask` bool (h, w) of its visible pixels, whose upper left pixel is (row, column) `offset`.
+
+    `shapes` are the polygons, (N, 2) corners x, y in scene pixels, of which it is the union: exact, where masks are pixels.
+    """
 
     id: int
     category: str
@@ -25,6 +28,7 @@ class Object:
     heading_deg: float
     length_m: float
     width_m: float
+    shapes: tuple[NDArray[np.float64], ...] = ()
 
     def centroid(self) -> tuple[float, float]:
         """Mean of its pixels' centres, (x, y) in scene pixels."""
@@ -89,13 +93,19 @@ def facts_of(objects: list[Object], gsd_m: float) -> dict[str, Any]:
     return facts
 
 
-def write(truth: SceneTruth, path: Path) -> None:
-    """A tiled GeoTIFF at `path`, and `<stem>.truth.json` beside it with facts and objects."""
+def write_picture(truth: SceneTruth, path: Path, *, zlevel: int = 6) -> None:
+    """The pixels alone: a tiled GeoTIFF at `path`. A low `zlevel` writes faster and takes a little more room."""
     height, width = truth.land.shape
     profile = {"driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8", "crs": truth.crs}
     layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "predictor": 2}
-    with rasterio.open(path, "w", **profile, **layout, transform=truth.transform, photometric="rgb") as file:
+    options = {"zlevel": zlevel, "transform": truth.transform, "photometric": "rgb"}
+    with rasterio.open(path, "w", **profile, **layout, **options) as file:
         file.write(np.moveaxis(truth.rgb, -1, 0))
+
+
+def write(truth: SceneTruth, path: Path) -> None:
+    """A tiled GeoTIFF at `path`, and `<stem>.truth.json` beside it with facts and objects."""
+    write_picture(truth, path)
     objects = [
         {
             "id": thing.id,

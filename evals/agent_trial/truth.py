@@ -1,0 +1,394 @@
+"""The right answers, computed from the exact shapes with shapely and pyproj alone: no measuring code of the product is used.
+
+A question says which things it is about by a `Selection` and what is asked of them by a `Truth`. Areas, lengths, perimeters and
+distances are geodesic on the WGS 84 ellipsoid.
+
+A question must not hang on what a mask of pixels cannot know. `Exact.shift_px` moves every threshold by a part of a pixel: a good
+question keeps its answer. Where the first of several is asked for, `Worked` says by how much it is first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pyproj import Geod
+
+from evals.agent_trial.scenes import Scene, Thing
+
+WGS84 = Geod(ellps="WGS84")
+SHARE_OF_A_PIXEL = 0.01  # by which a pixel of `shift_px` moves a threshold of an area or a length
+Floats = NDArray[np.float64]
+Measure = Literal[
+    "count", "total_area", "mean_area", "median_area", "largest_area", "share_of_image", "per_hectare", "total_perimeter",
+    "median_length", "longest", "orientation", "position", "positions", "nearest_distance", "nearest_pair", "distance_of_nth",
+    "pairs_within", "area_difference", "larger_total", "larger_value",
+]  # fmt: skip
+
+
+class Near(BaseModel):
+    """Within, or beyond, so many metres of any of some things, edge to edge."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    of: "Selection"
+    metres: float = Field(gt=0)
+
+
+class First(BaseModel):
+    """The `count` things that have most (or least) of a measure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    count: int = Field(ge=1)
+    by: Literal["area", "length"]
+    smallest: bool = False
+
+
+class Selection(BaseModel):
+    """Things of one category and what else must be true of them; or a union, intersection or difference of selections.
+
+    `bbox` is left, top, right, bottom as shares of the image. Its corners become degrees, rounded to 5 decimals, and a thing is
+    inside where its centroid is.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    things: str = ""
+    any_of: list["Selection"] = []
+    all_of: list["Selection"] = []
+    minus: "Selection | None" = None
+    bbox: tuple[float, float, float, float] | None = None
+    area_from: float | None = None
+    area_to: float | None = None
+    length_from: float | None = None
+    length_to: float | None = None
+    within: Near | None = None
+    beyond: Near | None = None
+    inside: "Selection | None" = None
+    outside: "Selection | None" = None
+    first: First | None = None
+    nearest_to: "Selection | None" = None  # the one thing that is nearest to any of these
+
+    @model_validator(mode="after")
+    def _one_base(self) -> Self:
+        if sum(bool(base) for base in (self.things, self.any_of, self.all_of)) != 1:
+            raise ValueError("a selection has one of things, any_of and all_of")
+        return self
+
+
+class Truth(BaseModel):
+    """What is computed: a measure of some things, and of others for what compares two."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    measure: Measure
+    of: Selection
+    to: Selection | None = None
+    n: int = 0
+    metres: float = 0.0
+    value: Literal["total_area", "largest_area", "longest", "count", ""] = ""
+    names: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Worked:
+    """A right answer; by how many pixels, and by which share, the first thing was ahead of the second where that was asked."""
+
+    answer: Any = None
+    margin_px: float = float("inf")
+    margin_share: float = float("inf")
+    uncertain: float = 0.0  # half a pixel along every boundary, where an area is compared
+
+
+@dataclass(eq=False)
+class Exact:
+    """Exact measures of a scene's things, each an array in the things' order."""
+
+    scene: Scene
+    shift_px: float = 0.0  # thresholds are moved by so many pixels, to see what hangs on them
+    worked: Worked = field(default_factory=Worked)
+
+    @cached_property
+    def ground(self) -> NDArray[np.object_]:
+        """Outlines in metres of the scene's CRS."""
+        t = self.scene.transform
+        return np.array(
+            [
+                shapely.transform(each.outline, lambda p: np.stack(t @ (p[:, 0], p[:, 1]), axis=1))
+                for each in self.scene.things
+            ],
+            dtype=object,
+        )
+
+    @cached_property
+    def _on_earth(self) -> list[shapely.Geometry]:
+        return [shapely.transform(each.segmentize(20.0), self._degrees) for each in self.ground]
+
+    def _degrees(self, points: Floats) -> Floats:
+        return np.stack(self.scene.to_lonlat.transform(points[:, 0], points[:, 1]), axis=1)
+
+    @cached_property
+    def area(self) -> Floats:
+        """Square metres."""
+        return np.array([abs(WGS84.geometry_area_perimeter(shapely.orient_polygons(each))[0]) for each in self._on_earth])
+
+    @cached_property
+    def perimeter(self) -> Floats:
+        """Metres."""
+        return np.array([WGS84.geometry_length(each.boundary) for each in self._on_earth])
+
+    @cached_property
+    def _axes(self) -> Floats:
+        """Length of the long side of the smallest rectangle in metres, and its azimuth in degrees from true north, 0 to 180."""
+        found = []
+        for outline in self.ground:
+            corners = np.array(outline.minimum_rotated_rectangle.exterior.coords)
+            sides = np.diff(corners, axis=0)
+            long = int(np.argmax(np.hypot(*sides[:2].T)))
+            ends = np.array([(corners[long] + corners[long - 1]) / 2, (corners[long + 1] + corners[long + 2]) / 2])
+            if long == 0:
+                ends = np.array([(corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2])
+            (a, b), (c, d) = self._degrees(ends)
+            azimuth, _, length = WGS84.inv(a, b, c, d)
+            found.append((length, azimuth % 180))
+        return np.array(found).reshape(-1, 2)
+
+    @property
+    def length(self) -> Floats:
+        """Metres."""
+        return np.asarray(self._axes[:, 0])
+
+    @property
+    def azimuth(self) -> Floats:
+        """Degrees clockwise from north, 0 to 180."""
+        return np.asarray(self._axes[:, 1])
+
+    @cached_property
+    def centroid(self) -> Floats:
+        """Longitude and latitude of each thing's centroid, (N, 2)."""
+        return self._degrees(shapely.get_coordinates(shapely.centroid(self.ground)))
+
+    @property
+    def image_area(self) -> float:
+        """Square metres of the whole image."""
+        scene = self.scene
+        frame = shapely.box(0, 0, scene.width, scene.height).segmentize(100)
+        ground = shapely.transform(frame, lambda p: np.stack(scene.transform @ (p[:, 0], p[:, 1]), axis=1))
+        return float(abs(WGS84.geometry_area_perimeter(shapely.transform(ground, self._degrees))[0]))
+
+    def gaps(self, of: Sequence[int], to: Sequence[int]) -> Floats:
+        """From each thing to the nearest of the others, edge to edge in metres; a thing is not its own neighbour."""
+        if not len(to) or (len(to) == 1 and list(of) == list(to)):
+            return np.full(len(of), np.inf)
+        others = self.ground[list(to)]
+        tree = shapely.STRtree(others)
+        found = np.empty(len(of))
+        among = set(to)
+        for row, index in enumerate(of):
+            if index in among:
+                rest = [other for other in to if other != index]
+                apart = shapely.distance(self.ground[index], self.ground[rest])
+                nearest = self.ground[rest[int(np.argmin(apart))]]
+            else:
+                nearest = others[tree.nearest(self.ground[index])]
+            found[row] = self._geodesic(self.ground[index], nearest)
+        return found
+
+    def _geodesic(self, one: shapely.Geometry, other: shapely.Geometry) -> float:
+        (a, b), (c, d) = self._degrees(shapely.get_coordinates(shapely.shortest_line(one, other)))
+        return float(WGS84.inv(a, b, c, d)[2])
+
+    # ---- selections ----
+
+    def chosen(self, selection: Selection) -> list[int]:
+        """Positions of the things that a selection means, in their order."""
+        if selection.any_of or selection.all_of:
+            sets = [set(self.chosen(each)) for each in (*selection.any_of, *selection.all_of)]
+            found = sorted(set.union(*sets) if selection.any_of else set.intersection(*sets))
+        else:
+            found = [i for i, thing in enumerate(self.scene.things) if thing.category == selection.things]
+        if selection.minus:
+            without = set(self.chosen(selection.minus))
+            found = [i for i in found if i not in without]
+        if selection.bbox:
+            found = self._in_bbox(found, self.bbox(selection.bbox))
+        for values, low, high in (
+            (self.area, selection.area_from, selection.area_to),
+            (self.length, selection.length_from, selection.length_to),
+        ):
+            if low is not None or high is not None:
+                moved = 1 + self.shift_px * SHARE_OF_A_PIXEL
+                found = [
+                    i
+                    for i in found
+                    if (low is None or values[i] >= low * moved) and (high is None or values[i] <= high * moved)
+                ]
+        for near, wanted in ((selection.within, True), (selection.beyond, False)):
+            if near:
+                gaps = self.gaps(found, self.chosen(near.of))
+                metres = near.metres + self.shift_px * self.scene.gsd_m
+                found = [i for i, gap in zip(found, gaps, strict=True) if (gap <= metres) == wanted]
+        for frame, wanted in ((selection.inside, True), (selection.outside, False)):
+            if frame:
+                found = self._inside(found, frame, wanted)
+        if selection.nearest_to:
+            found = self._nearest(found, self.chosen(selection.nearest_to))
+        if selection.first:
+            values = self.area if selection.first.by == "area" else self.length
+            found = self._first(found, values, selection.first.count, smallest=selection.first.smallest)
+        return found
+
+    def bbox(self, shares: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees, rounded as a question says them."""
+        left, top, right, bottom = shares
+        width, height = self.scene.width, self.scene.height
+        corners = np.array([(left * width, bottom * height), (right * width, top * height)])
+        ground = np.stack(self.scene.transform @ (corners[:, 0], corners[:, 1]), axis=1)
+        (west, south), (east, north) = np.round(self._degrees(ground), 5).tolist()
+        return west, south, east, north
+
+    def _in_bbox(self, found: list[int], bbox: tuple[float, float, float, float]) -> list[int]:
+        west, south, east, north = bbox
+        lon, lat = self.centroid[found].T
+        metres = np.stack([lon - west, east - lon]) * 111_320 * np.cos(np.radians(lat))
+        metres = np.concatenate([metres, np.stack([lat - south, north - lat]) * 111_320])
+        inside = (metres > self.shift_px * self.scene.gsd_m).all(0)
+        return [i for i, within in zip(found, inside, strict=True) if within]
+
+    def _inside(self, found: list[int], frame: Selection, wanted: bool) -> list[int]:
+        zones = shapely.union_all(self.ground[self.chosen(frame)])
+        shares = shapely.area(shapely.intersection(self.ground[found], zones)) / shapely.area(self.ground[found])
+        return [i for i, share in zip(found, shares, strict=True) if (share >= 0.5 + 0.4 * self.shift_px) == wanted]
+
+    def _nearest(self, found: list[int], to: list[int]) -> list[int]:
+        gaps = self.gaps(found, to)
+        order = np.argsort(gaps)
+        if len(order) > 1:
+            self._near((gaps[order[1:2]] - gaps[order[0]]) / self.scene.gsd_m)
+        return [found[order[0]]]
+
+    def _first(self, found: list[int], values: Floats, count: int, *, smallest: bool = False) -> list[int]:
+        order = sorted(found, key=lambda i: float(values[i]), reverse=not smallest)
+        if len(order) > count:
+            self._near(np.array([values[order[count]] / values[order[count - 1]] - 1]), share=True)
+        return sorted(order[:count])
+
+    def _near(self, apart: Floats, *, share: bool = False) -> None:
+        """Remembers how far the first is ahead of the second."""
+        least = float(np.abs(apart).min()) if len(apart) else float("inf")
+        if share:
+            self.worked.margin_share = min(self.worked.margin_share, least)
+        else:
+            self.worked.margin_px = min(self.worked.margin_px, least)
+
+
+def work_out(scene: Scene, truth: Truth, exact: Exact | None = None) -> Worked:
+    """The right answer to a question about a scene. Numbers are in metres, square metres, degrees, or shares of one hundred."""
+    exact = Exact(scene) if exact is None else exact
+    exact.worked = Worked()
+    of = exact.chosen(truth.of)
+    to = exact.chosen(truth.to) if truth.to else []
+    exact.worked.answer = _MEASURES[truth.measure](exact, of, to, truth)
+    return exact.worked
+
+
+def things_of(scene: Scene, selection: Selection) -> list[Thing]:
+    """The things that a selection means."""
+    return [scene.things[i] for i in Exact(scene).chosen(selection)]
+
+
+Working = Callable[[Exact, list[int], list[int], Truth], Any]
+
+
+def _largest(exact: Exact, of: list[int]) -> int:
+    return exact._first(of, exact.area, 1)[0]
+
+
+def _positions(exact: Exact, of: Sequence[int]) -> list[list[float]]:
+    return [[float(v) for v in exact.centroid[i]] for i in of]
+
+
+def _pairs(exact: Exact, of: list[int], to: list[int], metres: float) -> list[tuple[float, int, int]]:
+    """Distance and positions of all pairs up to about so many metres apart; each pair once, nothing with itself."""
+    others = to or of
+    rows, columns = shapely.STRtree(exact.ground[others]).query(
+        exact.ground[of], predicate="dwithin", distance=metres * 1.01
+    )
+    pairs = {(of[row], others[column]) for row, column in zip(rows, columns, strict=True)}
+    once = {(i, j) for i, j in pairs if i != j and ((j, i) not in pairs or i < j)}
+    return sorted((exact._geodesic(exact.ground[i], exact.ground[j]), i, j) for i, j in once)
+
+
+def _nearest_pair(exact: Exact, of: list[int], to: list[int], _: Truth) -> list[list[float]]:
+    """Centroids of the two things that are nearest to each other."""
+    reach = float(exact.gaps(of, to or of).min()) + 10 * exact.scene.gsd_m
+    pairs = _pairs(exact, of, to, reach)
+    if len(pairs) > 1:
+        exact._near(np.array([(pairs[1][0] - pairs[0][0]) / exact.scene.gsd_m]))
+    return _positions(exact, pairs[0][1:])
+
+
+def _distance_of_nth(exact: Exact, of: list[int], to: list[int], truth: Truth) -> float:
+    """The largest distance beyond which at least n things lie: the n-th largest distance to the others."""
+    return float(np.sort(exact.gaps(of, to or of))[::-1][truth.n - 1])
+
+
+def _pairs_within(exact: Exact, of: list[int], to: list[int], truth: Truth) -> int:
+    """Pairs of things, or of a thing and another kind of thing, at most so many metres apart."""
+    metres = truth.metres + exact.shift_px * exact.scene.gsd_m
+    return sum(gap <= metres for gap, _, _ in _pairs(exact, of, to, metres))
+
+
+def _larger_total(exact: Exact, of: list[int], to: list[int], truth: Truth) -> str:
+    """Which total area is larger, by name; "undecided" where half a pixel along every boundary could turn it round."""
+    assert truth.names is not None
+    first, second = float(exact.area[of].sum()), float(exact.area[to].sum())
+    unsure = float(exact.perimeter[of].sum() + exact.perimeter[to].sum()) * exact.scene.gsd_m / 2
+    exact.worked.uncertain = unsure
+    exact.worked.margin_share = min(exact.worked.margin_share, abs(abs(first - second) / unsure - 1))
+    if abs(first - second) <= unsure:
+        return "undecided"
+    return truth.names[0] if first > second else truth.names[1]
+
+
+def _larger_value(exact: Exact, of: list[int], to: list[int], truth: Truth) -> str:
+    """Of which things a measure is larger, by name."""
+    assert truth.names is not None
+    values: dict[str, Callable[[list[int]], float]] = {
+        "total_area": lambda i: float(exact.area[i].sum()),
+        "largest_area": lambda i: float(exact.area[i].max()),
+        "longest": lambda i: float(exact.length[i].max()),
+        "count": lambda i: float(len(i)),
+    }
+    first, second = values[truth.value](of), values[truth.value](to)
+    exact._near(np.array([first / second - 1]), share=True)
+    return truth.names[0] if first > second else truth.names[1]
+
+
+_MEASURES: dict[str, Working] = {
+    "count": lambda e, of, to, t: len(of),
+    "total_area": lambda e, of, to, t: float(e.area[of].sum()),
+    "mean_area": lambda e, of, to, t: float(e.area[of].mean()),
+    "median_area": lambda e, of, to, t: float(np.median(e.area[of])),
+    "largest_area": lambda e, of, to, t: float(e.area[of].max()),
+    "share_of_image": lambda e, of, to, t: 100 * float(e.area[of].sum()) / e.image_area,
+    "per_hectare": lambda e, of, to, t: len(of) / (e.image_area / 10_000),
+    "total_perimeter": lambda e, of, to, t: float(e.perimeter[of].sum()),
+    "median_length": lambda e, of, to, t: float(np.median(e.length[of])),
+    "longest": lambda e, of, to, t: float(e.length[of].max()),
+    "orientation": lambda e, of, to, t: float(e.azimuth[_largest(e, of)]),
+    "position": lambda e, of, to, t: _positions(e, of)[0],
+    "positions": lambda e, of, to, t: _positions(e, of),
+    "nearest_distance": lambda e, of, to, t: float(e.gaps(of, to or of).min()),
+    "nearest_pair": _nearest_pair,
+    "distance_of_nth": _distance_of_nth,
+    "pairs_within": _pairs_within,
+    "area_difference": lambda e, of, to, t: float(e.area[of].sum() - e.area[to].sum()),
+    "larger_total": _larger_total,
+    "larger_value": _larger_value,
+}

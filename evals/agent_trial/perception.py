@@ -83,7 +83,9 @@ class Knowing:
         for thing in scene.things:
             if thing.category not in wanted:
                 continue
-            outline = shapely.transform(thing.outline, lambda p: np.stack(to_picture @ (p[:, 0], p[:, 1]), 1) * (sx, sy))
+            outline = shapely.transform(
+                thing.outline, lambda p: np.stack(to_picture @ (p[:, 0], p[:, 1]), 1) * (sx, sy)
+            )
             seen = outline.intersection(frame)
             if seen.area < _LEAST_SHARE * outline.area or not seen.area:
                 continue
@@ -153,7 +155,7 @@ class TruthSegmenter:
             self._boxes[scene.name] = shapely.bounds([thing.outline for thing in scene.things])
         to_scene = ~scene.transform @ place.transform
         drawn = [
-            self._drawn(scene, thing, to_scene, view) if (thing := self._meant(scene, instance, to_scene)) else None
+            self._drawn(thing, to_scene, view) if (thing := self._meant(scene, instance, to_scene)) else None
             for instance in instances
         ]
         return masks_of(drawn, view.height, view.width)
@@ -171,7 +173,7 @@ class TruthSegmenter:
         return next((thing for point in points for thing in scene.things if thing.outline.contains(point)), None)
 
     @staticmethod
-    def _drawn(scene: Scene, thing: Thing, to_scene: Affine, view: View) -> tuple[NDArray[np.bool_], int, int]:
+    def _drawn(thing: Thing, to_scene: Affine, view: View) -> tuple[NDArray[np.bool_], int, int]:
         """The thing's mask in the View's pixels, cropped, with x and y of its corner: each pixel is what lies at its centre."""
         row, column = thing.offset
         height, width = thing.mask.shape
@@ -190,16 +192,17 @@ class TruthSegmenter:
 def masks_of(drawn: Sequence[tuple[NDArray[np.bool_], int, int] | None], height: int, width: int) -> Masks:
     """Masks in the form that the product takes: cropped ones, or whole ones where it is older than those."""
     scores = np.ones(len(drawn), np.float32)
+    masks: Any = Masks  # its fields differ between the two
     if importlib.util.find_spec("t2s_agent.mask"):
         mask = importlib.import_module("t2s_agent.mask")
         cropped = tuple(mask.Mask.of(*each) if each and each[0].size else mask.EMPTY for each in drawn)
-        return Masks(cropped, scores, height, width)  # type: ignore[call-arg, arg-type]
+        return masks(cropped, scores, height, width)  # type: ignore[no-any-return]
     whole = np.zeros((len(drawn), height, width), bool)
     for index, each in enumerate(drawn):
         if each:
             part, x, y = each
             whole[index, y : y + part.shape[0], x : x + part.shape[1]] = part
-    return Masks(whole, scores)
+    return masks(whole, scores)  # type: ignore[no-any-return]
 
 
 class TruthModels(Models):

@@ -84,8 +84,7 @@ def side_by_side(first: Run, second: Run, names: tuple[str, str]) -> str:
     for name, kept in (("all", pairs), ("hard", [pair for pair in pairs if pair[0].hard])):
         totals = [_totals([pair[side] for pair in kept]) for side in (0, 1)]
         lines.append(
-            f"{name:26}"
-            + "".join(f"{t['right']:>3}/{t['questions']:<10}{t['calls']:6}{t['bytes']:9} " for t in totals)
+            f"{name:26}" + "".join(f"{t['right']:>3}/{t['questions']:<10}{t['calls']:6}{t['bytes']:9} " for t in totals)
         )
     return "\n".join(lines)
 

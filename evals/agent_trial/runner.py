@@ -61,7 +61,13 @@ class Stage:
 
 @contextmanager
 def staged(
-    cache: Path, names: Sequence[str], store: Path, *, masks: MaskSource = "truth", max_size: int = MAX_SIZE, **more: Any
+    cache: Path,
+    names: Sequence[str],
+    store: Path,
+    *,
+    masks: MaskSource = "truth",
+    max_size: int = MAX_SIZE,
+    **more: Any,
 ) -> Iterator[Stage]:
     """Draws what the cache lacks, serves the model that knows, and builds the product's server over it."""
     drawn_scenes.prepare(cache, names)
@@ -144,7 +150,12 @@ def play(
 
 
 def scored(
-    questions: Sequence[Question], answers: dict[str, Any], log: Sequence[dict[str, Any]], cache: Path, *, pictures_only: bool
+    questions: Sequence[Question],
+    answers: dict[str, Any],
+    log: Sequence[dict[str, Any]],
+    cache: Path,
+    *,
+    pictures_only: bool,
 ) -> list[Played]:
     """Answers that somebody gave from outside, with the log of their calls."""
     names = sorted({question.scene for question in questions})

@@ -18,7 +18,17 @@ from evals.agent_trial.scenes import Scene
 from evals.agent_trial.truth import Exact, Worked, work_out
 
 Failure = Literal["", "no answer", "perception", "unit", "tool", "argument name", "value"]
-FACTORS = (1e4, 1e6, 100.0, 1e3, 10.0, 0.3048, 0.3048**2, 1.609344, 4046.8564)  # ha, km2, %, km, and those of feet and miles
+FACTORS = (
+    1e4,
+    1e6,
+    100.0,
+    1e3,
+    10.0,
+    0.3048,
+    0.3048**2,
+    1.609344,
+    4046.8564,
+)  # ha, km2, %, km, and those of feet and miles
 _WGS84 = Geod(ellps="WGS84")
 _NONE = {"none", "no", "0", "0.0", "empty", "nothing"}
 STURDY_PX = 0.7  # thresholds may move by so much without changing what counts as right
@@ -28,6 +38,8 @@ _FIRST_PX, _FIRST_SHARE = 1.2, 0.004  # by which the first must be ahead of the 
 def right(question: Question, worked: Worked, answer: Any, gsd_m: float) -> bool:
     """Whether an answer counts. Text that holds a number, a list or a word is read as that."""
     form, truth = question.answer, worked.answer
+    if answer is None:
+        return False
     if form.kind in ("number", "count"):
         number = as_number(answer)
         return number is not None and abs(number - truth) <= max(form.absolute, form.tolerance * abs(truth))
@@ -122,13 +134,20 @@ def _other_unit(question: Question, worked: Worked, answer: Any, gsd_m: float) -
     if number is None or not number or not worked.answer:
         return False
     factors = (*FACTORS, gsd_m, gsd_m**2)
-    return any(right(question, worked, number * f, gsd_m) or right(question, worked, number / f, gsd_m) for f in factors)
+    return any(
+        right(question, worked, number * f, gsd_m) or right(question, worked, number / f, gsd_m) for f in factors
+    )
 
 
 def _misseen(call: Mapping[str, Any], scene: Scene) -> bool:
     """Whether a call of the prompter found more or fewer things than there are. Only whole images and one category are judged."""
     arguments = call.get("arguments") or {}
-    if call.get("tool") != "reason_segment" or arguments.get("bbox") or arguments.get("min_area_m2") or "total" not in call:
+    if (
+        call.get("tool") != "reason_segment"
+        or arguments.get("bbox")
+        or arguments.get("min_area_m2")
+        or "total" not in call
+    ):
         return False
     meant = named_categories(str(arguments.get("query", "")), scene.categories)
     if len(meant) != 1:

@@ -114,9 +114,6 @@ def larger_or_undecided(first: Facts, second: Facts, names: tuple[str, str]) -> 
     return names[0] if apart > 0 else names[1]
 
 
-# ---- small scenes ----
-
-
 @solves("quay-count-tanks")
 @solves("fields-words")
 def _(t: Tools) -> Any:
@@ -210,9 +207,6 @@ def _(t: Tools) -> Any:
 @solves("houses-perimeter")
 def _(t: Tools) -> Any:
     return sum(each_measured(t, t.find("buildings", max_regions=1), "perimeter_m"))
-
-
-# ---- hard by design ----
 
 
 @solves("roadstead-median-length")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pyproj import Geod
 
-from evals.agent_trial.scenes import Scene, Thing
+from evals.agent_trial.scenes import Scene
 
 WGS84 = Geod(ellps="WGS84")
 SHARE_OF_A_PIXEL = 0.01  # by which a pixel of `shift_px` moves a threshold of an area or a length
@@ -135,7 +135,9 @@ class Exact:
     @cached_property
     def area(self) -> Floats:
         """Square metres."""
-        return np.array([abs(WGS84.geometry_area_perimeter(shapely.orient_polygons(each))[0]) for each in self._on_earth])
+        return np.array(
+            [abs(WGS84.geometry_area_perimeter(shapely.orient_polygons(each))[0]) for each in self._on_earth]
+        )
 
     @cached_property
     def perimeter(self) -> Floats:
@@ -203,8 +205,6 @@ class Exact:
         (a, b), (c, d) = self._degrees(shapely.get_coordinates(shapely.shortest_line(one, other)))
         return float(WGS84.inv(a, b, c, d)[2])
 
-    # ---- selections ----
-
     def chosen(self, selection: Selection) -> list[int]:
         """Positions of the things that a selection means, in their order."""
         if selection.any_of or selection.all_of:
@@ -257,8 +257,8 @@ class Exact:
         lon, lat = self.centroid[found].T
         metres = np.stack([lon - west, east - lon]) * 111_320 * np.cos(np.radians(lat))
         metres = np.concatenate([metres, np.stack([lat - south, north - lat]) * 111_320])
-        inside = (metres > self.shift_px * self.scene.gsd_m).all(0)
-        return [i for i, within in zip(found, inside, strict=True) if within]
+        inside = np.asarray((metres > self.shift_px * self.scene.gsd_m).all(0))
+        return [i for i, within in zip(found, inside.tolist(), strict=True) if within]
 
     def _inside(self, found: list[int], frame: Selection, wanted: bool) -> list[int]:
         zones = shapely.union_all(self.ground[self.chosen(frame)])
@@ -292,17 +292,12 @@ def work_out(scene: Scene, truth: Truth, exact: Exact | None = None) -> Worked:
     exact = Exact(scene) if exact is None else exact
     exact.worked = Worked()
     of = exact.chosen(truth.of)
-    to = exact.chosen(truth.to) if truth.to else []
-    exact.worked.answer = _MEASURES[truth.measure](exact, of, to, truth)
+    if truth.measure in _OF:
+        exact.worked.answer = _OF[truth.measure](exact, of)
+    else:
+        to = exact.chosen(truth.to) if truth.to else []
+        exact.worked.answer = _BETWEEN[truth.measure](exact, of, to, truth)
     return exact.worked
-
-
-def things_of(scene: Scene, selection: Selection) -> list[Thing]:
-    """The things that a selection means."""
-    return [scene.things[i] for i in Exact(scene).chosen(selection)]
-
-
-Working = Callable[[Exact, list[int], list[int], Truth], Any]
 
 
 def _largest(exact: Exact, of: list[int]) -> int:
@@ -370,25 +365,27 @@ def _larger_value(exact: Exact, of: list[int], to: list[int], truth: Truth) -> s
     return truth.names[0] if first > second else truth.names[1]
 
 
-_MEASURES: dict[str, Working] = {
-    "count": lambda e, of, to, t: len(of),
-    "total_area": lambda e, of, to, t: float(e.area[of].sum()),
-    "mean_area": lambda e, of, to, t: float(e.area[of].mean()),
-    "median_area": lambda e, of, to, t: float(np.median(e.area[of])),
-    "largest_area": lambda e, of, to, t: float(e.area[of].max()),
-    "share_of_image": lambda e, of, to, t: 100 * float(e.area[of].sum()) / e.image_area,
-    "per_hectare": lambda e, of, to, t: len(of) / (e.image_area / 10_000),
-    "total_perimeter": lambda e, of, to, t: float(e.perimeter[of].sum()),
-    "median_length": lambda e, of, to, t: float(np.median(e.length[of])),
-    "longest": lambda e, of, to, t: float(e.length[of].max()),
-    "orientation": lambda e, of, to, t: float(e.azimuth[_largest(e, of)]),
-    "position": lambda e, of, to, t: _positions(e, of)[0],
-    "positions": lambda e, of, to, t: _positions(e, of),
-    "nearest_distance": lambda e, of, to, t: float(e.gaps(of, to or of).min()),
+_OF: dict[str, Callable[[Exact, list[int]], Any]] = {
+    "count": lambda _, of: len(of),
+    "total_area": lambda exact, of: float(exact.area[of].sum()),
+    "mean_area": lambda exact, of: float(exact.area[of].mean()),
+    "median_area": lambda exact, of: float(np.median(exact.area[of])),
+    "largest_area": lambda exact, of: float(exact.area[of].max()),
+    "share_of_image": lambda exact, of: 100 * float(exact.area[of].sum()) / exact.image_area,
+    "per_hectare": lambda exact, of: len(of) / (exact.image_area / 10_000),
+    "total_perimeter": lambda exact, of: float(exact.perimeter[of].sum()),
+    "median_length": lambda exact, of: float(np.median(exact.length[of])),
+    "longest": lambda exact, of: float(exact.length[of].max()),
+    "orientation": lambda exact, of: float(exact.azimuth[_largest(exact, of)]),
+    "position": lambda exact, of: _positions(exact, of)[0],
+    "positions": _positions,
+}
+_BETWEEN: dict[str, Callable[[Exact, list[int], list[int], Truth], Any]] = {
+    "nearest_distance": lambda exact, of, to, _: float(exact.gaps(of, to or of).min()),
     "nearest_pair": _nearest_pair,
     "distance_of_nth": _distance_of_nth,
     "pairs_within": _pairs_within,
-    "area_difference": lambda e, of, to, t: float(e.area[of].sum() - e.area[to].sum()),
+    "area_difference": lambda exact, of, to, _: float(exact.area[of].sum() - exact.area[to].sum()),
     "larger_total": _larger_total,
     "larger_value": _larger_value,
 }

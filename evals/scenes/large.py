@@ -196,9 +196,7 @@ def _yards(canvas: LargeCanvas, plan: Plan, shore: int) -> list[tuple[float, flo
     return found
 
 
-def _fill_layer(
-    canvas: LargeCanvas, layer: Layer, shore: int, yards: list[tuple[float, float, float, float]]
-) -> None:
+def _fill_layer(canvas: LargeCanvas, layer: Layer, shore: int, yards: list[tuple[float, float, float, float]]) -> None:
     canvas.gap_px = layer.gap_px
     low, high = {"water": (0, shore), "land": (shore, canvas.size)}.get(layer.where, (0, canvas.size))
     placed = 0

@@ -12,6 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from t2s_agent.pipeline import Description, Replay
+    from t2s_agent.results.catalogue import Summary
     from t2s_agent.results.record import Result
 
 _ROWS = 30  # regions shown as text; all are in the files
@@ -123,7 +124,7 @@ class Screen:
         )
         self._out.print(f"{said} The replay is {done.result_id}.")
 
-    def listed(self, results: Sequence["Result"], damaged: Sequence[str]) -> None:
+    def listed(self, results: Sequence["Summary"], damaged: Sequence[str]) -> None:
         """Results, newest first."""
         if self._json:
             keys = {"id", "created_utc", "operation", "query", "status", "total_area", "unit_area", "parents"}
@@ -134,7 +135,7 @@ class Screen:
         table = Table("id", "made", "operation", "question", "regions", "area", box=None)
         for r in results:
             area = f"{r.total_area:,.0f} {r.unit_area}"
-            table.add_row(r.id, r.created_utc[:16], r.operation, escape(r.query[:60]), str(len(r.regions)), area)
+            table.add_row(r.id, r.created_utc[:16], r.operation, escape(r.query[:60]), str(r.count), area)
         self._out.print(table if results else "No results yet.")
         for id_ in damaged:
             self._out.print(f"[yellow]note: {id_} is damaged[/yellow]")

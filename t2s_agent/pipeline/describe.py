@@ -70,6 +70,7 @@ def describe(
 
 def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, progress: Progress) -> Description:
     result = shop.store.load(result_id, shop.owner)
+    result_id = result.id
     progress(f"measuring {result_id}")
     regions = stored_regions(shop, result)
     if region_id:

@@ -67,6 +67,9 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     clock = Clock()
     parent = shop.store.load(result_id, shop.owner)
     _demand_sense(how)
+    if how.other:
+        how = replace(how, other=shop.store.load(how.other, shop.owner).id)
+    shop.store.demand_writable()
     progress(f"reading {parent.scene.name}")
     with clock("read"):
         view = view_of(shop, parent)

@@ -69,7 +69,7 @@ def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Re
         now = refine(again, then.parents[0], how, progress=progress)
     else:
         raise T2SError(
-            "argument_invalid", f"{result_id} was made by {then.operation!r}", "Only segment and refine are replayed"
+            "argument_invalid", f"{then.id} was made by {then.operation!r}", "Only segment and refine are replayed"
         )
     return Replay(tuple(_steps(then, now)), now.id)
 

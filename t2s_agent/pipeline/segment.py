@@ -47,6 +47,7 @@ def segment(
     question = checked_question(query)
     if not 0 <= min_area_m2 < math.inf:
         raise T2SError("argument_invalid", f"min_area_m2 = {min_area_m2}", "Give square metres that are not negative")
+    shop.store.demand_writable()
     progress(f"reading {one_line(Path(image).name, 255)}")
     with clock("read"), shop.scene(image) as scene:
         view = scene.view(bbox=bbox, bands=bands, max_size=shop.settings.max_size)

@@ -33,7 +33,7 @@ from t2s_agent.results.record import (
     new_id,
     prompted_words,
 )
-from t2s_agent.results.store import ResultStore
+from t2s_agent.results.store import IdTaken, ResultStore
 from t2s_agent.scene import Limits, Scene, View, Window, open_scene
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.segmenting.segmenter import Masks
@@ -144,7 +144,7 @@ def store_result(
     progress: Progress,
     parents: tuple[str, ...] = (),
 ) -> Result:
-    """Writes everything and gives the record."""
+    """Writes everything and gives the record, under another id where another result has taken the first one meanwhile."""
     scale = Scale.of(view, reference.gsd_m)
     reference = reference.model_copy(update=_scale_fields(scale))  # a parent's record may be from before they were kept
     if remark := scale.remark(reference.max_size):
@@ -169,10 +169,20 @@ def store_result(
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
         owner=shop.owner,
     )
-    collection = feature_collection(regions, result=result.id, query=query)
+    while True:
+        try:
+            _save(shop, view, regions, result)
+        except IdTaken:
+            result = result.model_copy(update={"id": new_id()})
+        else:
+            return result
+
+
+def _save(shop: Workshop, view: View, regions: RegionSet, result: Result) -> None:
+    collection = feature_collection(regions, result=result.id, query=result.query)
 
     def draw(path: Path) -> None:
-        picture = draw_picture(view, regions, path, title=query)
+        picture = draw_picture(view, regions, path, title=result.query)
         if shop.pictures is not None:
             shop.pictures[result.id] = picture
 
@@ -184,7 +194,6 @@ def store_result(
             PREVIEW: draw,
         },
     )
-    return result
 
 
 def _write_text(path: Path, text: str) -> None:

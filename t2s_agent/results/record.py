@@ -112,8 +112,8 @@ class Result(_Part):
 
 
 def new_id() -> str:
-    """`r_` and twelve hexadecimal digits, the first eight of which sort by time."""
-    return f"r_{int(time.time()):08x}{secrets.token_hex(2)}"
+    """`r_` and 24 hexadecimal digits: eight of the second, so that ids sort by time, and sixteen (64 bits) of chance."""
+    return f"r_{int(time.time()):08x}{secrets.token_hex(8)}"
 
 
 def code_version() -> str:

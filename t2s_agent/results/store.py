@@ -1,175 +1,187 @@
 """The store of results: a folder each, seen whole or not at all, also after `kill -9`."""
 
-import fcntl
+import errno
 import os
 import re
+import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from t2s_agent.errors import T2SError
+from t2s_agent.results.catalogue import ID, RECORD, Catalogue, Summary, read_record
+from t2s_agent.results.parts import GONE, part_of, sweep
 from t2s_agent.results.record import Result
 
-_ID = re.compile(r"r_[0-9a-f]{8,20}")
-_PART = ".part-"  # folders that are being written
-RECORD = "record.json"
+LEAST_PREFIX = 4  # digits of an id that may stand for all of it
+_PREFIX = re.compile(rf"r_[0-9a-f]{{{LEAST_PREFIX},}}")
+_CANDIDATES = 10  # ids named where a prefix fits several results
+_LOOKED_AT = 200  # newest results among which a near id is looked for
 Writer = Callable[[Path], None]
+
+
+class IdTaken(T2SError):
+    """Another result has this id. Nothing was written over; draw another id and save again."""
 
 
 class ResultStore:
     """Results in a folder. Each belongs to an owner; to anybody else it is as if it were not there.
 
-    A result is written beside its place, flushed and renamed. Opening the store sweeps what a dead process left half-written.
+    A result is written beside its place, flushed and renamed. Opening the store removes what dead writers left half-written, and
+    results beyond `max_bytes` or older than `max_age_days` where these are given. A store that may not be written can be read;
+    one that is not there yet is empty, and is made by the first `save`.
+
+    Where an id is asked for, its beginning does as well (`r_` and at least four digits) if it fits one result of the owner.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int = 10 * 2**30, max_age_days: float = 365.0) -> None:
-        self.folder, self._max_bytes, self._max_age_s = folder, max_bytes, max_age_days * 86_400
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise T2SError(
-                "output_unwritable",
-                f"the store {folder} cannot be made ({error.strerror})",
-                "Choose another with --store",
-            ) from error
-        self._sweep()
+    def __init__(self, folder: Path, *, max_bytes: int | None = None, max_age_days: float | None = None) -> None:
+        self.folder, self._max_bytes = folder, max_bytes
+        self._max_age_s = None if max_age_days is None else max_age_days * 86_400
+        self._catalogue = Catalogue(folder)
+        sweep(folder)
+        self._drop_old()
 
     def save(self, result: Result, artifacts: Mapping[str, Writer]) -> Path:
-        """Writes a result with its files and gives its folder. Nothing is left where anything fails."""
-        part = self.folder / f"{_PART}{os.getpid()}-{result.id}"
+        """Writes a result with its files and gives its folder. Nothing is left where anything fails.
+
+        Raises IdTaken where there is a result of this id, and `output_unwritable` where the store cannot be written.
+        """
         place = self.folder / result.id
         try:
-            part.mkdir()
-            for name, write in artifacts.items():
-                write(part / name)
-            (part / RECORD).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            for file in part.iterdir():
-                _flush(file)
-            _flush(part)
-            part.rename(place)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with part_of(self.folder) as part:
+                for name, write in artifacts.items():
+                    write(part / name)
+                (part / RECORD).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+                for file in part.iterdir():
+                    _flush(file)
+                _flush(part)
+                _rename(part, place)
             _flush(self.folder)
         except OSError as error:
-            shutil.rmtree(part, ignore_errors=True)
-            raise T2SError(
-                "output_unwritable",
-                f"{result.id} could not be written to {self.folder} ({error.strerror})",
-                "Make room or choose another --store",
-            ) from error
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+            raise self._unwritable(f"{result.id} could not be written to {self.folder}", error) from error
+        self._catalogue.add(result)
         self._drop_old(keep=result.id)
         return place
 
+    def demand_writable(self) -> None:
+        """Raises `output_unwritable` where nothing can be saved, for callers who are about to do work that ends with `save`."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(f"the store {self.folder} cannot be made", error) from error
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise self._unwritable(f"the store {self.folder} may only be read", PermissionError(errno.EACCES, ""))
+
     def load(self, id_: str, owner: str = "local") -> Result:
-        """The record of a result. `result_unknown` also for somebody else's; `result_damaged` where it cannot be read."""
-        if not _ID.fullmatch(id_) or not (self.folder / id_ / RECORD).is_file():
-            raise self._unknown(id_, owner)
-        result = self._read(id_)
-        if result.owner != owner:
-            raise self._unknown(id_, owner)
-        return result
+        """The record of a result, by its id or a beginning of it that fits one result only; `Result.id` is the whole id.
+
+        `result_unknown` also for somebody else's; `result_damaged` where it cannot be read.
+        """
+        if ID.fullmatch(id_) and (self.folder / id_ / RECORD).is_file():
+            result = read_record(self.folder, id_)
+            if result.owner == owner:
+                return result
+        return read_record(self.folder, self._whole_id(id_, owner))
 
     def artifact(self, id_: str, name: str, owner: str = "local") -> Path:
         """The path of one of a result's files."""
-        self.load(id_, owner)
-        path = self.folder / id_ / name
+        folder = self.folder / self.load(id_, owner).id
+        path = folder / name
         if Path(name).name != name or not path.is_file():
-            there = ", ".join(sorted(f.name for f in (self.folder / id_).iterdir()))
-            raise T2SError("result_unknown", f"{id_} has no file {name!r}", f"It has {there}")
+            there = ", ".join(sorted(f.name for f in folder.iterdir()))
+            raise T2SError("result_unknown", f"{folder.name} has no file {name[:60]!r}", f"It has {there}")
         return path
 
-    def delete(self, id_: str, owner: str = "local") -> None:
-        """Removes a result with its files, for good; `result_unknown` also for somebody else's.
+    def delete(self, id_: str, owner: str = "local") -> str:
+        """Removes a result with its files, for good, a damaged one too, and gives its whole id.
 
         Results that name it as a parent stay, and can no longer be traced back to it: that is for the caller to decide.
+        `result_unknown` where there is none of this owner's, `output_unwritable` where the store may only be read.
         """
-        result = self.load(id_, owner)
-        with self._locked():
-            self._remove(self.folder / result.id)
+        whole = id_ if id_ in self.listed(owner)[1] else self.load(id_, owner).id
+        try:
+            self._remove(whole)
+        except FileNotFoundError as error:
+            raise T2SError("result_unknown", f"{whole} is already deleted", "Nothing is left to do") from error
+        except OSError as error:
+            raise self._unwritable(f"{whole} cannot be deleted from {self.folder}", error) from error
+        return whole
 
     def ids(self) -> list[str]:
         """All ids, oldest first, whoever owns them."""
-        return sorted(f.name for f in self.folder.iterdir() if _ID.fullmatch(f.name) and (f / RECORD).is_file())
+        return self._catalogue.ids()
 
-    def listed(self, owner: str = "local", *, of: Sequence[str] | None = None) -> tuple[list[Result], list[str]]:
-        """The owner's results, newest first, and the ids of those that are damaged; only `of` these ids where they are given."""
-        results, damaged = [], []
-        for id_ in reversed(self.ids() if of is None else of):
-            try:
-                result = self._read(id_)
-            except T2SError:
-                damaged.append(id_)
-                continue
-            if result.owner == owner:
-                results.append(result)
-        return results, damaged
+    def listed(self, owner: str = "local") -> tuple[list[Summary], list[str]]:
+        """The owner's results, newest first, and the ids of those that are damaged.
 
-    def _read(self, id_: str) -> Result:
-        try:
-            return Result.model_validate_json((self.folder / id_ / RECORD).read_bytes())
-        except (ValidationError, OSError) as error:
-            raise T2SError("result_damaged", f"the record of {id_} cannot be read", "Make the result again") from error
+        Where nobody can say any more who owns a damaged one, it is the local owner's.
+        """
+        known = self._catalogue.known()
+        own = [each.summary for each in known if each.owner == owner and each.summary]
+        damaged = [each.id for each in reversed(known) if not each.summary and (each.owner or "local") == owner]
+        return sorted(own, key=lambda summary: (summary.created_utc, summary.id), reverse=True), damaged
 
-    def _unknown(self, id_: str, owner: str) -> T2SError:
-        own = [result.id for result in self.listed(owner)[0]]
-        near = get_close_matches(id_, own, 3) or own[:3]
+    def _whole_id(self, id_: str, owner: str) -> str:
+        own = [summary.id for summary in self.listed(owner)[0]]
+        fitting = [each for each in own if each.startswith(id_)] if _PREFIX.fullmatch(id_) else []
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            more = f" and {len(fitting) - _CANDIDATES} older ones" if len(fitting) > _CANDIDATES else ""
+            raise T2SError(
+                "result_unknown",
+                f"{len(fitting)} results begin with {id_}",
+                f"Give more of the id: {', '.join(fitting[:_CANDIDATES])}{more}",
+            )
+        near = get_close_matches(id_[:60], own[:_LOOKED_AT], 3) or own[:3]
         fix = f"Results of yours: {', '.join(near)}" if near else "Make one first (segment, for agents reason_segment)"
-        return T2SError("result_unknown", f"there is no result {id_[:60]!r}", fix)
-
-    def _sweep(self) -> None:
-        """Removes what processes that are no more left half-written."""
-        for part in self.folder.glob(f"{_PART}*"):
-            pid = part.name.removeprefix(_PART).split("-")[0]
-            if not (pid.isdigit() and _alive(int(pid))) or int(pid) == os.getpid():
-                shutil.rmtree(part, ignore_errors=True)
-        self._drop_old()
+        if not id_:
+            raise T2SError("result_unknown", "the id of the result is empty", fix)
+        if re.fullmatch(rf"r_[0-9a-f]{{0,{LEAST_PREFIX - 1}}}", id_):
+            raise T2SError("result_unknown", f"{id_} is too short; {LEAST_PREFIX} digits after r_ are needed", fix)
+        raise T2SError("result_unknown", f"there is no result {id_[:60]!r}", fix)
 
     def _drop_old(self, keep: str = "") -> None:
-        with self._locked():
-            now, total = time.time(), 0
-            for id_ in reversed(self.ids()):
-                folder = self.folder / id_
-                total += sum(f.stat().st_size for f in folder.iterdir())
-                if id_ != keep and (total > self._max_bytes or now - folder.stat().st_mtime > self._max_age_s):
-                    self._remove(folder)
+        """Removes the oldest results beyond the bounds. In a store that may not be written they stay."""
+        if self._max_bytes is None and self._max_age_s is None:
+            return
+        now, total = time.time(), 0
+        for id_ in reversed(self._catalogue.ids()):
+            with suppress(OSError):  # another process has removed it, or we may not
+                with os.scandir(self.folder / id_) as files:
+                    total += sum(file.stat().st_size for file in files)
+                too_many = self._max_bytes is not None and total > self._max_bytes
+                changed = (self.folder / id_).stat().st_mtime
+                too_old = self._max_age_s is not None and now - changed > self._max_age_s
+                if id_ != keep and (too_many or too_old):
+                    self._remove(id_)
 
-    def _remove(self, folder: Path) -> None:
-        """Removes a result's folder: out of sight at once, then file by file. `result_unknown` where it is already gone."""
-        gone = folder.with_name(f"{_PART}0-{folder.name}")
-        try:
-            folder.rename(gone)
-        except FileNotFoundError as error:
-            raise T2SError("result_unknown", f"{folder.name} is already deleted", "Nothing is left to do") from error
-        except OSError as error:
-            raise T2SError(
-                "output_unwritable",
-                f"{folder.name} cannot be deleted from {self.folder} ({error.strerror})",
-                "Ask for the right to write there",
-            ) from error
+    def _remove(self, id_: str) -> None:
+        gone = self.folder / f"{GONE}{secrets.token_hex(8)}"  # out of sight at once, then removed
+        (self.folder / id_).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One process at a time drops results."""
-        with (self.folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    @staticmethod
+    def _unwritable(what: str, error: OSError) -> T2SError:
+        why = f" ({error.strerror})" if error.strerror else ""
+        return T2SError("output_unwritable", what + why, "Make room or choose another --store")
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _rename(part: Path, place: Path) -> None:
+    """Puts a folder in its place; IdTaken where something is there. Renaming onto a folder that holds files fails by itself."""
+    if not os.path.lexists(place):  # an empty folder would be replaced
+        try:
+            part.rename(place)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+        else:
+            return
+    raise IdTaken("output_unwritable", f"there is a result {place.name} already", "Save it under another id")
 
 
 def _flush(path: Path) -> None:

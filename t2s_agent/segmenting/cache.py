@@ -1,6 +1,7 @@
 """Embeddings kept by content: in memory within a byte budget, and on disk, where another process finds them."""
 
 import os
+import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -81,7 +82,7 @@ class EmbeddingCache:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        fresh = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
+        fresh = file.with_suffix(f".{secrets.token_hex(8)}.new")  # another container may have our process id
         size = {"height": str(embedding.height), "width": str(embedding.width)}
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

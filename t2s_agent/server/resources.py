@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import anyio
@@ -14,9 +14,6 @@ from t2s_agent.errors import T2SError
 from t2s_agent.server.page.app import VIEW_URI
 from t2s_agent.server.service import OWNER, Service
 from t2s_agent.text import plain
-
-if TYPE_CHECKING:
-    from t2s_agent.results.record import Result
 
 T = TypeVar("T")
 PAGE = 100  # images in one answer to resources/list
@@ -57,16 +54,12 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
         """The picture with a result's outlines, ids, legend and scale bar."""
         return _read(lambda: _file(service, result_id, "preview.png"))
 
-    shelf: list[Any] = []  # made with the first view, since it needs the pipeline
-
     @server.resource(VIEW_URI, name="view", title="View", mime_type="application/json")
     def view(result_id: str) -> str:
         """All that the page shows of a result, for its MCP App."""
-        from t2s_agent.server.page.shown import Shelf, view_json
+        from t2s_agent.server.page.shown import view_json
 
-        if not shelf:
-            shelf.append(Shelf())
-        return _read(lambda: service.discreet(view_json(service.shop(OWNER.get()), shelf[0], result_id)))
+        return _read(lambda: service.discreet(view_json(service.shop(OWNER.get()), result_id)))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK gives it no types
     async def complete(
@@ -115,8 +108,8 @@ def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]
         )
     more = first + PAGE < len(names)
     if not more:
-        for result in _newest(service, owner):
-            about = f"{len(result.regions)} regions in {plain(result.scene.name, 80)}: {plain(result.query, 80)}"
+        for result in shop.store.listed(owner)[0][:_RESULTS]:
+            about = f"{result.count} regions in {plain(result.image, 80)}: {plain(result.query, 80)}"
             page.append(
                 {
                     "uri": f"t2s://results/{result.id}/record.json",
@@ -145,21 +138,7 @@ def _names(service: Service, _: str) -> list[str]:
 
 
 def _ids(service: Service, owner: str) -> list[str]:
-    return [result.id for result in _newest(service, owner, _MOST_COMPLETIONS)]
-
-
-def _newest(service: Service, owner: str, most: int = _RESULTS) -> list["Result"]:
-    """The owner's newest results; looks through no more than the last thousand of all."""
-    store = service.shop(owner).store
-    found: list[Result] = []
-    for id_ in list(reversed(store.ids()))[:1000]:
-        try:
-            found.append(store.load(id_, owner))
-        except T2SError:
-            continue  # somebody else's, or damaged
-        if len(found) == most:
-            break
-    return found
+    return [summary.id for summary in service.shop(owner).store.listed(owner)[0]]
 
 
 def _image_words(service: Service, name: str) -> str:

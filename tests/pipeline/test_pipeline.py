@@ -13,6 +13,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, Workshop, describe, refine, replay, segment
 from t2s_agent.pipeline.workshop import region_set, view_of
 from t2s_agent.prompting.scripted import ScriptedPrompter
+from t2s_agent.results.store import ResultStore
 from t2s_agent.settings import load_settings
 from training.nano.segmenter import build
 
@@ -42,6 +43,33 @@ def test_all_files_of_a_result_tell_the_same(shop, scene):
     for region, feature in zip(result.regions, features, strict=True):
         assert feature["properties"]["area_m2"] == region.area
         assert (ids == region.id).sum() * 0.25 == pytest.approx(region.area, rel=2e-3)
+
+
+def test_a_result_takes_another_id_where_its_own_is_taken(shop, scene, monkeypatch):
+    first = segment(shop, scene, "helicopters")
+    drawn = [first.id, first.id, "r_00000000abcd"]
+    monkeypatch.setattr("t2s_agent.pipeline.workshop.new_id", lambda: drawn.pop(0))
+    second = segment(shop, scene, TANKS)
+    assert second.id == "r_00000000abcd"
+    assert shop.store.load(first.id) == first
+    polygons = shop.store.artifact(second.id, "regions.geojson").read_text(encoding="utf-8")
+    assert json.loads(polygons)["result"] == second.id
+
+
+def test_the_beginning_of_an_id_will_do_and_the_whole_one_is_recorded(shop, scene):
+    first, other = segment(shop, scene, TANKS), segment(shop, scene, SHIPS)
+    made = refine(shop, first.id[:-4], Refinement(other=other.id[:-4], within_m=50.0))
+    assert made.parents == (first.id, other.id)
+    assert made.parameters["other"] == other.id
+    assert describe(shop, result_id=first.id[:-4]).subject == first.id
+
+
+def test_nothing_is_asked_of_a_model_where_the_answer_cannot_be_stored(shop, scene, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    closed = replace(shop, store=ResultStore(tmp_path / "file"))
+    monkeypatch.setattr(type(shop.models), "prompter", lambda self: pytest.fail("a model was asked"))
+    with pytest.raises(T2SError, match="output_unwritable"):
+        segment(closed, scene, TANKS)
 
 
 def test_nothing_found_is_an_answer(shop, scene):

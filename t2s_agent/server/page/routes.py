@@ -16,7 +16,7 @@ from t2s_agent.errors import Code, T2SError
 from t2s_agent.pipeline import Refinement, Workshop, refine, segment
 from t2s_agent.pipeline.workshop import LONGEST_QUERY
 from t2s_agent.server.page.assets import static_text
-from t2s_agent.server.page.shown import FILES, PRIVATE, Shelf, grounded, picture, shown, thumbnail
+from t2s_agent.server.page.shown import FILES, PRIVATE, grounded, picture, shown, thumbnail
 from t2s_agent.server.page.work import Discreet, Work, WorkResponse, error_of, in_thread
 
 STATIC = {
@@ -100,21 +100,21 @@ def page_routes(
     about, as `Workshop.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
     its own. `discreet` takes out of a text what callers need not know of this machine. Host names are the application's to check: what answers to any Host can be read by any site (DNS rebinding).
     """
-    shelf = Shelf()
 
     def answered(body: dict[str, Any], status: int = 200) -> Response:
         return Response(discreet(json.dumps(body, ensure_ascii=False)), status, media_type="application/json")
 
     async def results(request: Request, shop: Workshop) -> Response:
         most, before = _count(request), request.query_params.get("before", "")
-        listed = await run_sync(shelf.summaries, shop)
+        listed, _ = await run_sync(shop.store.listed, shop.owner)
         start = next((i + 1 for i, s in enumerate(listed) if s.id == before), len(listed)) if before else 0
         part = [summary.model_dump(mode="json") for summary in listed[start : start + most]]
         return answered({"results": part, "total": len(listed), "more": start + most < len(listed)})
 
     async def result(request: Request, shop: Workshop) -> Response:
         def read() -> dict[str, Any]:
-            return shown(shop, shop.store.load(request.path_params["id"], shop.owner), shelf.summaries(shop))
+            result = shop.store.load(request.path_params["id"], shop.owner)
+            return shown(shop, result, shop.store.listed(shop.owner)[0])
 
         return answered(await run_sync(read))
 
@@ -135,11 +135,12 @@ def page_routes(
         if name not in FILES:
             raise T2SError("result_unknown", f"a result has no file {name[:60]!r}", f"It has {', '.join(FILES)}")
         if name == "record.json":  # without what is the server's own
-            text = (await run_sync(shop.store.load, id_, shop.owner)).model_dump_json(indent=1, exclude=PRIVATE)
-            attached = {"Content-Disposition": f'attachment; filename="{id_}-{name}"'}
+            record = await run_sync(shop.store.load, id_, shop.owner)
+            text = record.model_dump_json(indent=1, exclude=PRIVATE)
+            attached = {"Content-Disposition": f'attachment; filename="{record.id}-{name}"'}
             return Response(discreet(text), media_type="application/json", headers=attached)
         path = await run_sync(shop.store.artifact, id_, name, shop.owner)
-        return FileResponse(path, filename=f"{id_}-{name}", media_type="application/octet-stream")
+        return FileResponse(path, filename=f"{path.parent.name}-{name}", media_type="application/octet-stream")
 
     async def images(_: Request, shop: Workshop) -> Response:
         return answered({"images": list(await run_sync(images_of, shop)) if shop.settings.roots else []})

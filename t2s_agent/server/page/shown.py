@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import rasterio.features
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
 from shapely.geometry import MultiPolygon, Polygon, shape
 
 from t2s_agent.errors import T2SError
@@ -20,6 +18,7 @@ from t2s_agent.pipeline import Workshop
 from t2s_agent.pipeline.workshop import MASK, PREVIEW, view_of
 from t2s_agent.regions.polygons import simplified
 from t2s_agent.regions.raster import read_mask
+from t2s_agent.results.catalogue import Summary
 from t2s_agent.results.record import Result
 from t2s_agent.scene.georeference import Georeference
 
@@ -29,63 +28,6 @@ _GRID = 17  # places a side whose longitude and latitude the page knows; it inte
 _RELATIVES = 200  # results in one tree
 _THUMBNAIL = 176  # px
 _QUALITY = 92  # of JPEG: outlines are compared with edges in the picture
-
-
-class Summary(BaseModel):
-    """A result in a list or a tree."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    parents: tuple[str, ...]
-    operation: str
-    query: str
-    status: str
-    image: str
-    count: int
-    total_area: float
-    total_area_pm: float
-    unit_area: str
-    created_utc: str
-
-
-class Shelf:
-    """An owner's results as summaries. A result never changes, so each record is read once."""
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[str, str], dict[str, Summary | None]] = {}
-        self._lock = threading.Lock()
-
-    def summaries(self, shop: Workshop) -> list[Summary]:
-        """Newest first. Damaged records are left out."""
-        with self._lock:
-            held = self._held.setdefault((str(shop.store.folder), shop.owner), {})
-            there = shop.store.ids()
-            for gone in held.keys() - set(there):
-                del held[gone]
-            fresh = [id_ for id_ in there if id_ not in held]
-            own, _ = shop.store.listed(shop.owner, of=fresh)
-            held |= dict.fromkeys(fresh)  # None: somebody else's, or damaged
-            held |= {result.id: summary_of(result) for result in own}
-            kept = [summary for summary in held.values() if summary]
-        return sorted(kept, key=lambda s: (s.created_utc, s.id), reverse=True)
-
-
-def summary_of(result: Result) -> Summary:
-    """The few facts of a result by which it is recognised."""
-    return Summary(
-        id=result.id,
-        parents=result.parents,
-        operation=result.operation,
-        query=result.query,
-        status=result.status,
-        image=result.scene.name,
-        count=len(result.regions),
-        total_area=result.total_area,
-        total_area_pm=result.total_area_pm,
-        unit_area=result.unit_area,
-        created_utc=result.created_utc,
-    )
 
 
 def shown(shop: Workshop, result: Result, others: Sequence[Summary]) -> dict[str, Any]:
@@ -191,10 +133,10 @@ def thumbnail(shop: Workshop, result: Result) -> bytes:
     return _jpeg(small)
 
 
-def view_json(shop: Workshop, shelf: Shelf, result_id: str) -> str:
+def view_json(shop: Workshop, result_id: str) -> str:
     """All of a result in one text, for the MCP App: its picture is a data URL, empty where the image has gone."""
     result = shop.store.load(result_id, shop.owner)
-    view = shown(shop, result, shelf.summaries(shop))
+    view = shown(shop, result, shop.store.listed(shop.owner)[0])
     try:
         view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(shop, result)).decode()
     except T2SError as error:

@@ -9,7 +9,7 @@ from t2s_agent.pipeline import Refinement, refine, segment
 from t2s_agent.server.build import build_server
 from t2s_agent.server.http import build_app
 from t2s_agent.server.page.app import APP_URI, VIEW_URI, app_html
-from t2s_agent.server.page.shown import Shelf, view_json
+from t2s_agent.server.page.shown import view_json
 
 TANKS = "Where are the storage tanks?"
 HOSTILE = "<b>boats</b>"
@@ -267,7 +267,7 @@ IMPOSED = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 def test_the_app_shows_the_tools_answer_and_corrects_through_the_host(tab, shop, tmp_path):
     made = segment(shop, "harbour.tif", TANKS)
     child = refine(shop, made.id, Refinement(drop=(1,)))
-    views = {f"t2s://results/{r.id}/view": view_json(shop, Shelf(), r.id) for r in (made, child)}
+    views = {f"t2s://results/{r.id}/view": view_json(shop, r.id) for r in (made, child)}
     html = app_html().replace("<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{IMPOSED}">')
     laid = json.dumps({"views": views, "html": html, "first": made.id, "next": child.id}).replace("<", "\\u003c")
     (tmp_path / "host.html").write_text(HOST.replace("LAID", laid), encoding="utf-8")

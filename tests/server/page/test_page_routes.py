@@ -19,7 +19,7 @@ from t2s_agent.pipeline.workshop import region_set
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.routes import STATIC, page_routes
-from t2s_agent.server.page.shown import Shelf, grounded, lonlat_grid, outlines, relatives, shown
+from t2s_agent.server.page.shown import grounded, lonlat_grid, outlines, relatives, shown
 from t2s_agent.server.page.work import WorkResponse, in_thread
 
 TANKS = "Where are the storage tanks?"
@@ -286,24 +286,9 @@ def test_a_tree_holds_ancestors_and_descendants_and_nobody_else(shop):
     child = refine(shop, first.id, Refinement(keep=(1, 2)))
     both = refine(shop, child.id, Refinement(other=other.id, operation="intersection"))
     alone = segment(shop, "harbour.tif", "helicopters")
-    summaries = Shelf().summaries(shop)
+    summaries = shop.store.listed()[0]
     assert {s.id for s in relatives(child.id, summaries)} == {first.id, other.id, child.id, both.id}
     assert [s.id for s in relatives(alone.id, summaries)] == [alone.id]
-
-
-def test_a_shelf_reads_each_record_once_and_forgets_what_has_gone(shop, monkeypatch):
-    import shutil
-
-    made = [segment(shop, "harbour.tif", TANKS).id for _ in range(3)]
-    shelf = Shelf()
-    assert [s.id for s in shelf.summaries(shop)] == made[::-1]
-    read = []
-    whole = shop.store.listed
-    monkeypatch.setattr(type(shop.store), "listed", lambda self, owner, of: read.extend(of) or whole(owner, of=of))
-    shutil.rmtree(shop.store.folder / made[0])
-    fresh = segment(shop, "harbour.tif", TANKS).id
-    assert [s.id for s in shelf.summaries(shop)] == [fresh, made[2], made[1]]
-    assert read == [fresh]
 
 
 def test_work_stops_at_its_next_step_where_the_browser_has_gone(shop):

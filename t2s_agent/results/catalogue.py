@@ -1,0 +1,211 @@
+"""What is known of every result of a store without reading its record: enough to list, find and count them.
+
+A record takes a millisecond to read, and a store may hold thousands. So a line of each is kept in one file, `.index.jsonl`, added when a
+result is saved. A line is believed while the record's time and size are what they were; lines that are missing, damaged or
+out of date are made again from the record. Losing the file costs time and nothing else.
+"""
+
+import os
+import re
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from t2s_agent.errors import T2SError
+from t2s_agent.results.parts import lock
+from t2s_agent.results.record import Result
+
+ID = re.compile(r"r_[0-9a-f]{8,32}")
+RECORD = "record.json"
+_INDEX = ".index.jsonl"
+_SPARE_LINES = 1_000  # lines of results that have gone, before the file is written again without them
+
+
+class Summary(BaseModel):
+    """A result in a list: the few facts by which it is recognised. `count` is the number of its regions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    parents: tuple[str, ...]
+    operation: str
+    query: str
+    status: str
+    image: str
+    count: int
+    total_area: float
+    total_area_pm: float
+    unit_area: str
+    created_utc: str
+
+
+class Known(BaseModel):
+    """What is known of one result, and of which state of its record; a line of the index.
+
+    `summary` is None where the record is damaged; `owner` is None where nobody can say any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    id: str
+    mtime_ns: int
+    size: int
+    owner: str | None
+    summary: Summary | None
+
+
+class Catalogue:
+    """The results of a folder by their ids. One for a store; threads may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._file = folder / _INDEX
+        self._lock = threading.Lock()
+        self._held: dict[str, Known] = {}
+        self._lines = 0  # of the index
+        self._seen: tuple[int, ...] = ()  # which state of the index was read
+
+    def ids(self) -> list[str]:
+        """All ids, oldest first."""
+        return sorted(self._there())
+
+    def known(self) -> list[Known]:
+        """All results, by their ids, oldest first."""
+        with self._lock:
+            there = self._there()
+            missing = self._missing(there)
+            if missing:
+                self._read_index()
+                missing = self._missing(there)
+            for gone in self._held.keys() - there.keys():
+                del self._held[gone]
+            fresh = [self._read(id_, *there[id_]) for id_ in missing]
+            self._append([known for known in fresh if known.summary])
+            if self._lines > 2 * len(there) + _SPARE_LINES:
+                self._write_again()
+            return [self._held[id_] for id_ in sorted(there)]
+
+    def add(self, result: Result) -> None:
+        """Takes in a result that was saved just now."""
+        status = Path(self._folder, result.id, RECORD).stat()
+        with self._lock:
+            self._append([self._hold(result.id, status.st_mtime_ns, status.st_size, result)])
+
+    def _there(self) -> dict[str, tuple[int, int]]:
+        """The ids of all results, with time and size of their records."""
+        try:
+            names = [name for name in os.listdir(self._folder) if ID.fullmatch(name)]  # noqa: PTH208 (see below)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise T2SError(
+                "argument_invalid",
+                f"the store {self._folder} cannot be read ({error.strerror})",
+                "Choose another with --store",
+            ) from error
+        found = {}
+        for name in names:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                status = os.stat(f"{self._folder}/{name}/{RECORD}")  # noqa: PTH116 (thousands: Path takes three times as long)
+                found[name] = (status.st_mtime_ns, status.st_size)
+        return found
+
+    def _missing(self, there: dict[str, tuple[int, int]]) -> list[str]:
+        held = self._held
+        return [id_ for id_, state in there.items() if id_ not in held or (held[id_].mtime_ns, held[id_].size) != state]
+
+    def _read(self, id_: str, mtime_ns: int, size: int) -> Known:
+        try:
+            return self._hold(id_, mtime_ns, size, read_record(Path(self._folder), id_))
+        except T2SError:
+            return self._hold(id_, mtime_ns, size, None)
+
+    def _hold(self, id_: str, mtime_ns: int, size: int, result: Result | None) -> Known:
+        before = self._held.get(id_)
+        known = self._held[id_] = Known(
+            id=id_,
+            mtime_ns=mtime_ns,
+            size=size,
+            owner=result.owner if result else before.owner if before else None,
+            summary=summary_of(result) if result else None,
+        )
+        return known
+
+    def _read_index(self) -> None:
+        try:
+            with self._file.open("rb") as file:
+                status = os.fstat(file.fileno())
+                seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+                if seen == self._seen:
+                    return
+                lines = file.read().splitlines()
+        except OSError:  # not there yet, or not ours to read
+            return
+        self._seen, self._lines = seen, len(lines)
+        for line in lines:
+            with suppress(ValidationError):  # cut short when its writer was killed, or of another version
+                known = Known.model_validate_json(line)
+                self._held[known.id] = known
+
+    def _append(self, fresh: Sequence[Known]) -> None:
+        """Adds lines to the index. In a store that may not be written, or has no room, it stays as it is."""
+        if not fresh:
+            return
+        with suppress(OSError), self._locked(), self._file.open("ab+") as file:
+            cut_short = file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
+            file.write(b"\n" * bool(cut_short) + _text(fresh))
+            self._lines += len(fresh)
+
+    def _write_again(self) -> None:
+        """The index without lines of results that have gone."""
+        fresh = self._file.with_name(f"{_INDEX}.{secrets.token_hex(8)}.new")
+        kept = [known for known in self._held.values() if known.summary]
+        with suppress(OSError), self._locked():
+            fresh.write_bytes(_text(kept))
+            fresh.replace(self._file)
+            self._lines = len(kept)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time writes the index."""
+        with self._file.with_name(".lock").open("a") as file:
+            lock(file.fileno())
+            yield
+
+
+def _text(lines: Iterable[Known]) -> bytes:
+    return "".join(line.model_dump_json() + "\n" for line in lines).encode()
+
+
+def read_record(folder: Path, id_: str) -> Result:
+    """The record of a result; `result_damaged` where it cannot be read or is another's."""
+    try:
+        result = Result.model_validate_json((folder / id_ / RECORD).read_bytes())
+    except (ValidationError, OSError) as error:
+        raise T2SError("result_damaged", f"the record of {id_} cannot be read", "Make the result again") from error
+    if result.id != id_:
+        raise T2SError("result_damaged", f"the record of {id_} is that of {result.id}", "Name the folder as it was")
+    return result
+
+
+def summary_of(result: Result) -> Summary:
+    """The few facts of a result by which it is recognised."""
+    return Summary(
+        id=result.id,
+        parents=result.parents,
+        operation=result.operation,
+        query=result.query,
+        status=result.status,
+        image=result.scene.name,
+        count=len(result.regions),
+        total_area=result.total_area,
+        total_area_pm=result.total_area_pm,
+        unit_area=result.unit_area,
+        created_utc=result.created_utc,
+    )

@@ -30,8 +30,15 @@ METHOD_PIXELS = f"pixels of the scene, which has no place on Earth; {_PLUS_MINUS
 def area_m2(geometry: Geometry) -> float:
     """Geodesic area in square metres of a lon/lat geometry, holes subtracted."""
     return float(
-        abs(sum(WGS84.geometry_area_perimeter(shapely.geometry.polygon.orient(p, 1.0))[0] for p in _parts(geometry)))
+        sum(
+            abs(_area(part.exterior)) - sum(abs(_area(hole)) for hole in part.interiors) for part in _parts(geometry)
+        )
     )
+
+
+def _area(ring: shapely.LinearRing) -> float:
+    """Square metres within a ring, negative where it runs clockwise."""
+    return float(WGS84.polygon_area_perimeter(*shapely.get_coordinates(ring).T)[0])
 
 
 def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: float) -> Measure:

@@ -6,12 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from t2s_agent.accelerator import device_of
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.prompter import Prompter
 from t2s_agent.prompting.style import style_named
 from t2s_agent.segmenting.segmenter import Segmenter
 from t2s_agent.settings import Settings
-from t2s_agent.weights import model_folder, read_settings
+from t2s_agent.weights import demand_weights, model_folder, read_settings
 
 HUB_PROMPTERS = ("RicardoString/Think2Seg-RS-3B", "RicardoString/Think2Seg-RS-7B")
 HUB_SEGMENTERS = tuple(f"facebook/sam2.1-hiera-{size}" for size in ("tiny", "small", "base-plus", "large"))
@@ -26,6 +27,53 @@ def _looks_close(folder: Path) -> bool:
     """Whether a segmenter was trained to be shown one object at a time: its preprocessor_config.json says so."""
     file = "preprocessor_config.json"
     return (folder / file).is_file() and read_settings(folder, file).get("close_up") is True
+
+
+def check_models(settings: Settings) -> None:
+    """What can be known of the settings' models without loading one: raises `model_unavailable` as loading would, at once.
+
+    Imports torch only where a device is named.
+    """
+    _check_prompter(settings.prompter)
+    _check_segmenter(settings.segmenter)
+    if settings.device not in ("auto", "cpu"):
+        device_of(settings.device)
+
+
+def _check_prompter(name: str) -> None:
+    """Whether a prompter's name means something: a hub name is taken as it is."""
+    if name.startswith(("http://", "https://")):
+        _served(name)
+    elif not name.startswith("scripted:"):
+        _where(name, "prompter", HUB_PROMPTERS)
+
+
+def _check_segmenter(name: str) -> None:
+    if name == "box":
+        return
+    if name.endswith(".pth"):
+        from t2s_agent.segmenting.sam import existing
+
+        existing(Path(name))
+        return
+    folder = Path(_where(name, "segmenter", HUB_SEGMENTERS))
+    if folder.is_dir():
+        from t2s_agent.segmenting.sam2 import family_of
+
+        family_of(folder, name)
+        demand_weights(folder)
+
+
+def _served(name: str) -> tuple[str, str]:
+    """URL and model of a served prompter's name."""
+    url, _, model = name.partition("#")
+    if not model:
+        raise T2SError(
+            "model_unavailable",
+            f"{url} names no model",
+            "Write it as URL#model, for example http://localhost:11434/v1#qwen2.5vl",
+        )
+    return url, model
 
 
 class Models:
@@ -64,13 +112,7 @@ class Models:
         if name.startswith(("http://", "https://")):
             from t2s_agent.prompting.endpoint import EndpointPrompter
 
-            url, _, model = name.partition("#")
-            if not model:
-                raise T2SError(
-                    "model_unavailable",
-                    f"{url} names no model",
-                    "Write it as URL#model, for example http://localhost:11434/v1#qwen2.5vl",
-                )
+            url, model = _served(name)
             return EndpointPrompter(
                 url,
                 model,
@@ -81,7 +123,7 @@ class Models:
             )
         from t2s_agent.prompting.local import TransformersPrompter
 
-        where = self._where(name, "prompter", HUB_PROMPTERS)
+        where = _where(name, "prompter", HUB_PROMPTERS)
         return TransformersPrompter.load(
             where,
             name=name,
@@ -111,7 +153,7 @@ class Models:
             return SamSegmenter.load(Path(name), device=device, cache=cache)
         from t2s_agent.segmenting.sam2 import Sam2Segmenter
 
-        folder = model_folder(self._where(name, "segmenter", HUB_SEGMENTERS))
+        folder = model_folder(_where(name, "segmenter", HUB_SEGMENTERS))
         if not _looks_close(folder):
             return Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=cache)
         from t2s_agent.segmenting.close_up import CloseUpSegmenter
@@ -119,20 +161,20 @@ class Models:
         near = EmbeddingCache(self._settings.embedding_bytes)  # small and many: not worth a file each
         return CloseUpSegmenter(Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=near))
 
-    @staticmethod
-    def _where(name: str, part: str, hub: tuple[str, ...]) -> str:
-        """A folder or hub name that can be loaded; near names for one that cannot be either."""
-        if name == "nano":
-            folder = nano_folder(part)
-            if not (folder / "config.json").is_file():
-                raise T2SError(
-                    "model_unavailable",
-                    f"this installation has no nano {part}",
-                    "Install the wheel, or name another model",
-                )
-            return str(folder)
-        if Path(name).is_dir() or "/" in name:
-            return name
-        near = get_close_matches(name, ["nano", "box", *hub], 2, 0.4)
-        fix = f"Did you mean {' or '.join(near)}?" if near else f"Use nano, {hub[0]} or a folder"
-        raise T2SError("model_unavailable", f"there is no {part} {name!r}", fix)
+
+def _where(name: str, part: str, hub: tuple[str, ...]) -> str:
+    """A folder or hub name that can be loaded; near names for one that cannot be either."""
+    if name == "nano":
+        folder = nano_folder(part)
+        if not (folder / "config.json").is_file():
+            raise T2SError(
+                "model_unavailable",
+                f"this installation has no nano {part}",
+                "Install the wheel, or name another model",
+            )
+        return str(folder)
+    if Path(name).is_dir() or "/" in name:
+        return name
+    near = get_close_matches(name, ["nano", "box", *hub], 2, 0.4)
+    fix = f"Did you mean {' or '.join(near)}?" if near else f"Use nano, {hub[0]} or a folder"
+    raise T2SError("model_unavailable", f"there is no {part} {name!r}", fix)

@@ -63,6 +63,25 @@ def read_settings(folder: Path, file: str) -> dict[str, Any]:
     return settings
 
 
+def demand_weights(folder: Path) -> None:
+    """Raises `model_unavailable` where a folder has no weight files, or one that is damaged. Reads only their headers."""
+    from safetensors import SafetensorError, safe_open
+
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise T2SError(
+            "model_unavailable", f"{folder.name} has no weights (*.safetensors)", "Save or fetch the model again"
+        )
+    for file in files:
+        try:
+            with safe_open(file, framework="np"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise T2SError(
+                "model_unavailable", f"{folder.name}/{file.name} is damaged", "Save or fetch the model again"
+            ) from error
+
+
 def weights_bytes(folder: Path) -> int:
     """How much the weight files hold; 0 where there are none."""
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))

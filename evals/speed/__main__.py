@@ -1,6 +1,6 @@
 """Speed of this build against an older checkout.
 
-    python -m evals.speed regions --against ../older    masks to regions: CPU seconds, memory, and whether all is equal
+python -m evals.speed regions --against ../older    masks to regions: CPU seconds, memory, and whether all is equal
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """An earlier result corrected, filtered or combined, as a new one."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -8,7 +9,8 @@ import numpy as np
 
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Box, Instance, Point
-from t2s_agent.mask import boxes_of
+from t2s_agent.mask import Mask, boxes_of
+from t2s_agent.models import check_models
 from t2s_agent.pipeline.workshop import (
     LONGEST_QUERY,
     Clock,
@@ -18,6 +20,8 @@ from t2s_agent.pipeline.workshop import (
     checked_question,
     demand_parsable,
     draw_masks,
+    drawing_segmenter,
+    load_segmenter,
     prompted_of,
     region_set,
     silent,
@@ -75,10 +79,12 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         view = view_of(shop, parent)
         regions = region_set(shop, parent)
     labels_before = regions.labels
-    prompter, prompted = parent.prompter, parent.prompted
+    prompter, prompted, segmenter = parent.prompter, parent.prompted, parent.segmenter
     query = parent.query
     warnings: list[str] = []
     if how.instruction:
+        check_models(shop.settings)
+        load_segmenter(shop, clock, progress)
         query = f"{parent.query}; {plain(how.instruction, LONGEST_QUERY)}"
         progress(f"asking {shop.settings.prompter} again")
         with clock("prompt"):
@@ -89,8 +95,11 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         warnings += answer.warnings
         masks = draw_masks(shop, view, answer.instances, clock, progress)
         regions = build_regions(masks.masks, view, scores=masks.scores, instances=answer.instances)
+        segmenter = drawing_segmenter(shop)
     if how.box or how.positive or how.negative:
-        regions = _corrected(shop, view, regions, how, clock, progress)
+        corrected = _corrected(shop, view, regions, how, clock, progress)
+        segmenter = segmenter if corrected is regions else drawing_segmenter(shop)
+        regions = corrected
     progress("measuring")
     with clock("operations"):
         regions = _operated(shop, view, regions, how)
@@ -107,6 +116,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         parents=parents,
         parameters=_given(how),
         prompter=prompter,
+        segmenter=segmenter,
         prompted=prompted,
         warnings=warnings,
         clock=clock,
@@ -137,16 +147,16 @@ def _corrected(
             )
         fresh.append(Instance(box, positive, negative))
         positive = negative = ()
+    masks = operations.masks_of(regions)
+    order = [region.id for region in regions.regions]
     touched: dict[int, tuple[list[Point], list[Point]]] = {}
     for point, good in [*((p, True) for p in positive), *((p, False) for p in negative)]:
         owner = _owner_of(regions, point)
         if owner == 0 and good:
             fresh.append(Instance(None, (point,), negative))
         elif owner or regions.regions:
-            target = owner or _nearest(regions, point)
+            target = owner or order[_nearest(masks, point)]
             touched.setdefault(target, ([], []))[0 if good else 1].append(point)
-    masks = operations.masks_of(regions)
-    order = [region.id for region in regions.regions]
     labels = {region.id: region.label for region in regions.regions}
     changed: dict[int, Instance] = {}
     for id_, (good_points, bad_points) in touched.items():
@@ -158,6 +168,8 @@ def _corrected(
         box = (min(xs), min(ys), max(xs), max(ys))
         changed[id_] = Instance(box, tuple(good_points), tuple(bad_points), labels[id_])
     asked = [*changed.values(), *fresh]
+    if not asked:
+        return regions
     drawn = draw_masks(shop, view, asked, clock, progress)
     scores = [np.nan if region.score is None else region.score for region in regions.regions]
     instances: list[Instance | None] = [region.instance for region in regions.regions]
@@ -273,7 +285,21 @@ def _owner_of(regions: RegionSet, point: Point) -> int:
     return int(regions.labels[min(int(point[1]), height - 1), min(int(point[0]), width - 1)])
 
 
-def _nearest(regions: RegionSet, point: Point) -> int:
-    ys, xs = np.nonzero(regions.labels)
-    nearest = int(np.argmin((xs + 0.5 - point[0]) ** 2 + (ys + 0.5 - point[1]) ** 2))
-    return int(regions.labels[ys[nearest], xs[nearest]])
+def _nearest(masks: Sequence[Mask], point: Point) -> int:
+    """The index of the mask that has the pixel nearest to a point, looked for from the nearest boxes on."""
+    x, y = point
+
+    def to_box(mask: Mask) -> float:
+        x1, y1, x2, y2 = mask.bounds
+        return max(x1 + 0.5 - x, 0.0, x - x2 + 0.5) ** 2 + max(y1 + 0.5 - y, 0.0, y - y2 + 0.5) ** 2
+
+    best, found = math.inf, 0
+    for index in sorted(range(len(masks)), key=lambda i: to_box(masks[i])):
+        mask = masks[index]
+        if to_box(mask) >= best:
+            break
+        ys, xs = np.nonzero(mask.pixels)
+        distance = float(np.min((xs + mask.x + 0.5 - x) ** 2 + (ys + mask.y + 0.5 - y) ** 2, initial=math.inf))
+        if distance < best:
+            best, found = distance, index
+    return found

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from t2s_agent.errors import T2SError
+from t2s_agent.models import check_models
 from t2s_agent.pipeline.workshop import (
     Clock,
     Progress,
@@ -14,6 +15,8 @@ from t2s_agent.pipeline.workshop import (
     checked_question,
     demand_parsable,
     draw_masks,
+    drawing_segmenter,
+    load_segmenter,
     prompted_of,
     reference_to,
     silent,
@@ -45,6 +48,7 @@ def segment(
     """
     clock = Clock()
     question = checked_question(query)
+    check_models(shop.settings)
     if not 0 <= min_area_m2 < math.inf:
         raise T2SError("argument_invalid", f"min_area_m2 = {min_area_m2}", "Give square metres that are not negative")
     shop.store.demand_writable()
@@ -56,6 +60,7 @@ def segment(
     share = float(view.valid.mean())
     if share < _MOSTLY:
         remarks = (*remarks, f"{1 - share:.0%} of the view is nodata, where nothing is found")
+    load_segmenter(shop, clock, progress)
     progress(f"loading {shop.settings.prompter}")
     with clock("load prompter"):
         prompter = shop.models.prompter()
@@ -83,6 +88,7 @@ def segment(
         operation="segment",
         parameters={"bbox": list(bbox) if bbox else None, "bands": bands, "merge": merge, "min_area_m2": min_area_m2},
         prompter=asked_prompter(shop),
+        segmenter=drawing_segmenter(shop),
         prompted=prompted_of(shop, question, answer),
         warnings=(*remarks, *answer.warnings),
         clock=clock,

@@ -88,6 +88,17 @@ class Clock:
         self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - began, 4)
 
 
+def load_segmenter(shop: Workshop, clock: Clock, progress: Progress) -> None:
+    """Loads the segmenter of the settings.
+
+    Called before a prompter is asked too: an answer can take minutes or cost money, and would be lost where the segmenter's name,
+    device or weights turn out to be wrong.
+    """
+    progress(f"loading {shop.settings.segmenter}")
+    with clock("load segmenter"):
+        shop.models.segmenter()
+
+
 def draw_masks(shop: Workshop, view: View, instances: Sequence[Instance], clock: Clock, progress: Progress) -> Masks:
     """One mask an instance. Without instances nothing is embedded."""
     if not instances:
@@ -138,6 +149,7 @@ def store_result(
     operation: str,
     parameters: dict[str, Any],
     prompter: ModelReference,
+    segmenter: ModelReference,
     prompted: Prompted,
     warnings: Sequence[str],
     clock: Clock,
@@ -159,7 +171,7 @@ def store_result(
         status="found" if regions.regions else "empty",
         scene=reference,
         prompter=prompter,
-        segmenter=ModelReference(name=shop.settings.segmenter, digest=shop.models.segmenter().digest),
+        segmenter=segmenter,
         prompted=prompted,
         **measures_of(regions),
         warnings=bounded_warnings(tuple(dict.fromkeys((*warnings, *regions.warnings)))),
@@ -207,6 +219,11 @@ def _mask_digest(labels: NDArray[np.uint16]) -> str:
 def asked_prompter(shop: Workshop) -> ModelReference:
     """The prompter of the settings, as a record names it."""
     return ModelReference(name=shop.settings.prompter, digest=shop.models.prompter().digest)
+
+
+def drawing_segmenter(shop: Workshop) -> ModelReference:
+    """The segmenter of the settings, as a record names it. Only for a result that it drew masks for: it loads the model."""
+    return ModelReference(name=shop.settings.segmenter, digest=shop.models.segmenter().digest)
 
 
 def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:

@@ -30,9 +30,7 @@ METHOD_PIXELS = f"pixels of the scene, which has no place on Earth; {_PLUS_MINUS
 def area_m2(geometry: Geometry) -> float:
     """Geodesic area in square metres of a lon/lat geometry, holes subtracted."""
     return float(
-        sum(
-            abs(_area(part.exterior)) - sum(abs(_area(hole)) for hole in part.interiors) for part in _parts(geometry)
-        )
+        sum(abs(_area(part.exterior)) - sum(abs(_area(hole)) for hole in part.interiors) for part in _parts(geometry))
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from t2s_agent.regions.polygons import simplified, trace
+from t2s_agent.mask import Mask, masks_in
+from t2s_agent.regions.polygons import simplified, traced_all
 from t2s_agent.regions.region import Measure, RegionSet
 from t2s_agent.scene.view import View
 
@@ -28,17 +29,19 @@ def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "")
     pen = ImageDraw.Draw(overlay)
     line = max(2, round(min(width, height) / 360))
     font = ImageFont.load_default(max(12, round(min(width, height) / 48)))
-    for region in regions.regions:
-        colour = COLOURS[(region.id - 1) % len(COLOURS)]
-        outline = simplified(trace(regions.labels == region.id))
+    masks, outlines = masks_in(regions.labels), traced_all(regions.labels)
+    shown = [region.id for region in regions.regions if region.id in masks]
+    for id_ in shown:
+        colour = COLOURS[(id_ - 1) % len(COLOURS)]
+        outline = simplified(outlines[id_])
         for part in getattr(outline, "geoms", (outline,)):
             rings = [np.array(ring.coords) * factor for ring in (part.exterior, *part.interiors)]
             pen.polygon([tuple(p) for p in rings[0]], fill=(*colour, 70))
             for ring in rings:
                 pen.line([tuple(p) for p in ring], fill=(0, 0, 0, 200), width=line + 2, joint="curve")
                 pen.line([tuple(p) for p in ring], fill=(*colour, 255), width=line, joint="curve")
-    for region in regions.regions:
-        _number(pen, regions, region.id, factor, font)
+    for id_ in shown:
+        _number(pen, masks[id_], id_, factor, font)
     if view.gsd_m:
         _scale_bar(pen, width, height, view.gsd_m / factor, font)
     picture = Image.alpha_composite(tint, overlay).convert("RGB")
@@ -49,28 +52,28 @@ def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "")
 
 def _number(
     pen: ImageDraw.ImageDraw,
-    regions: RegionSet,
+    mask: Mask,
     id_: int,
     factor: int,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
 ) -> None:
     """A region's id: inside of it, or at its upper right where it is too small to be seen beneath."""
-    ys, xs = np.nonzero(regions.labels == id_)
     room = 2.2 * getattr(font, "size", 14)
-    if min(np.ptp(xs), np.ptp(ys)) * factor < room:
-        spot, anchor = (float(xs.max() + 1) * factor + 2, float(ys.min()) * factor), "lm"
+    if (min(mask.width, mask.height) - 1) * factor < room:
+        _, top, right, _ = mask.bounds
+        spot, anchor = (float(right * factor + 2), float(top * factor)), "lm"
     else:
-        x, y = _inside(regions, id_)
+        x, y = _inside(mask)
         spot, anchor = (x * factor, y * factor), "mm"
     white, black = (255, 255, 255, 255), (0, 0, 0)
     pen.text(spot, str(id_), fill=white, font=font, anchor=anchor, stroke_width=2, stroke_fill=black)
 
 
-def _inside(regions: RegionSet, id_: int) -> tuple[float, float]:
-    """A place well inside a region: of its pixels the one nearest to their mean."""
-    ys, xs = np.nonzero(regions.labels == id_)
+def _inside(mask: Mask) -> tuple[float, float]:
+    """A place well inside a mask: of its pixels the one nearest to their mean."""
+    ys, xs = np.nonzero(mask.pixels)
     nearest = int(np.argmin((xs - xs.mean()) ** 2 + (ys - ys.mean()) ** 2))
-    return float(xs[nearest] + 0.5), float(ys[nearest] + 0.5)
+    return float(mask.x + xs[nearest] + 0.5), float(mask.y + ys[nearest] + 0.5)
 
 
 def round_length(metres: float) -> float:

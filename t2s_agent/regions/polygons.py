@@ -33,7 +33,7 @@ def trace(mask: NDArray[np.bool_]) -> Geometry:
     return traced_all(mask.astype(np.int32)).get(1, MultiPolygon())
 
 
-def traced_all(labels: NDArray[np.int32]) -> dict[int, Geometry]:
+def traced_all(labels: NDArray[np.int32] | NDArray[np.uint16]) -> dict[int, Geometry]:
     """Of each value above 0 in labels (H, W) its outline, as `trace` gives it: one pass over the picture for all of them."""
     rows, columns = np.flatnonzero(labels.any(1)), np.flatnonzero(labels.any(0))
     if not len(rows):

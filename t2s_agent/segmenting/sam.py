@@ -40,10 +40,7 @@ class SamSegmenter:
         """Loads a checkpoint; its size is read off the weights. Raises `model_unavailable`."""
         import torch
 
-        if not checkpoint.is_file():
-            raise T2SError(
-                "model_unavailable", f"there is no file {checkpoint.name}", "Give a sam_vit_b, _l or _h .pth file"
-            )
+        existing(checkpoint)
         sam_model_registry = _registry()
         try:
             weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -134,6 +131,14 @@ class SamSegmenter:
                 full = sam.postprocess_masks(few, inner, size)[:, 0]
                 masks += [Mask.of(each) for each in (full > sam.mask_threshold).cpu().numpy()]
         return masks, quality[:, 0].clamp(0, 1).cpu().numpy()
+
+
+def existing(checkpoint: Path) -> None:
+    """Raises `model_unavailable` where there is no such file."""
+    if not checkpoint.is_file():
+        raise T2SError(
+            "model_unavailable", f"there is no file {checkpoint.name}", "Give a sam_vit_b, _l or _h .pth file"
+        )
 
 
 def _registry() -> dict[str, Any]:

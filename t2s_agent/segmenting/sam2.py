@@ -70,14 +70,7 @@ class Sam2Segmenter:
         `device` and `dtype` "auto": the first accelerator in bfloat16, else the CPU in float32. Raises `model_unavailable`.
         """
         folder = model_folder(str(name_or_folder))
-        type_ = str(read_settings(folder, "config.json").get("model_type"))
-        if type_ not in FAMILIES:
-            raise T2SError(
-                "model_unavailable",
-                f"{name or folder.name} is of type {type_!r}",
-                f"Choose one of {', '.join(FAMILIES)}",
-            )
-        family = FAMILIES[type_]
+        family = family_of(folder, name or folder.name)
         model = _model(folder, family, device, dtype)
         side = model.config.prompt_encoder_config.image_size
         return cls(
@@ -154,6 +147,14 @@ class Sam2Segmenter:
                 masks += [Mask.of(each) for each in (full > 0).cpu().numpy()]
             quality = out.iou_scores[0, :, 0].float().clamp(0, 1)
         return masks, quality.cpu().numpy()
+
+
+def family_of(folder: Path, name: str) -> Family:
+    """The family of a folder's model; `model_unavailable` where it is none of ours. `name` is for the error."""
+    type_ = str(read_settings(folder, "config.json").get("model_type"))
+    if type_ not in FAMILIES:
+        raise T2SError("model_unavailable", f"{name} is of type {type_!r}", f"Choose one of {', '.join(FAMILIES)}")
+    return FAMILIES[type_]
 
 
 def _model(folder: Path, family: Family, device: str, dtype: str) -> Any:

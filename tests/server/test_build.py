@@ -268,7 +268,7 @@ def test_a_fault_of_our_own_reaches_the_agent_as_internal_and_the_log_with_its_t
     settings = settings_in(place)
 
     class Broken:
-        def prompter(self):
+        def segmenter(self):
             raise ZeroDivisionError("secret detail")
 
     told = error(call(build_server(settings, models=Broken()), "reason_segment", image="harbour.tif", query="tanks"))

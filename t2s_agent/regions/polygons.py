@@ -39,7 +39,7 @@ def traced_all(labels: NDArray[np.int32] | NDArray[np.uint16]) -> dict[int, Geom
     if not len(rows):
         return {}
     x, y = int(columns[0]), int(rows[0])
-    near = np.ascontiguousarray(labels[y : rows[-1] + 1, x : columns[-1] + 1])
+    near = labels[y : rows[-1] + 1, x : columns[-1] + 1].astype(np.int32)
     found = rasterio.features.shapes(near, mask=near > 0, connectivity=4, transform=Affine.translation(x, y))
     values, polygons = [], []
     for geometry, value in found:

@@ -118,6 +118,7 @@ class Models:
                 model,
                 style=style,
                 frame=self._settings.endpoint_frame,
+                frames_file=self._settings.frames_file,
                 timeout_s=self._settings.endpoint_timeout_s,
                 **self._asking(),
             )

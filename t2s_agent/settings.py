@@ -50,8 +50,26 @@ class Settings(BaseSettings):
     temperature: float = Field(1.0, gt=0, le=10, description="of several samples; a single answer is the likeliest one")
     seed: int = Field(0, ge=0, description="of several samples")
     max_new_tokens: int = Field(2048, ge=16, le=65_536, description="longest answer of a prompter, in tokens")
-    endpoint_frame: Literal["auto", "absolute", "relative", "square"] = Field(
-        "auto", description="coordinates that a served model writes: pixels, 0 to 1000, pixels of an 840 px square"
+    endpoint_frame: Literal[
+        "auto",
+        "absolute",
+        "square",
+        "relative",
+        "relative_yx",
+        "relative_999",
+        "unit",
+        "unit_yx",
+        "percent",
+        "bins_1000",
+        "bins_1024_yx",
+    ] = Field(
+        "auto",
+        description="coordinates that a served model writes: by its name (auto), pixels of the picture (absolute), of an 840 px "
+        "square (square), 0 to 1000 (relative), 0 to 1 (unit), 0 to 100 (percent); with _yx y comes first",
+    )
+    frames_file: Path | None = Field(
+        None,
+        description="TOML file of your own entries about the frames of served models, read before the package's table",
     )
     endpoint_timeout_s: float = Field(120.0, gt=0, description="longest wait for one answer of a served model")
     embedding_bytes: int = Field(512 * 2**20, ge=0, description="memory that a segmenter keeps embeddings in")

@@ -293,5 +293,5 @@ def demand_parsable(answer: Answer, name: str) -> None:
         raise T2SError(
             "answer_unparsable",
             f"{plain(name, 60)} answered in no form that can be read{why}: {said!r}",
-            "Ask in other words, or use another --prompter",
+            answer.fix or "Ask in other words, or use another --prompter",
         )

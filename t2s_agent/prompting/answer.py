@@ -10,7 +10,10 @@ Status = Literal["found", "empty", "unparsable"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to one question about one View. `raw` and `thinking` are a model's words: data, never trusted."""
+    """One answer to one question about one View. `raw` and `thinking` are a model's words: data, never trusted.
+
+    `fix` is the way out of an answer that cannot be read, "" where there is no better one than to ask in other words.
+    """
 
     status: Status
     instances: tuple[Instance, ...] = ()
@@ -19,3 +22,4 @@ class Answer:
     warnings: tuple[str, ...] = ()
     tokens: int = 0
     seconds: float = 0.0
+    fix: str = ""

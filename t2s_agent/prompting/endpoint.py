@@ -1,57 +1,61 @@
 """A prompter behind a URL: any OpenAI-compatible /chat/completions, such as vLLM's, Ollama's or a hosted model's.
 
-The picture goes as a data URL in a size that we choose, so that the frame of the answer is known. The key comes from the
-environment, goes into one header, and into nothing else: no log, no error, no repr.
+The picture goes as a data URL in a size that servers leave alone, so that the frame of the answer is known; where the
+model writes pixels, it is checked once that the server did leave it alone.
 """
 
 import base64
 import io
-import json
-import os
-import random
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 import numpy as np
 from PIL import Image
 
 from t2s_agent.errors import T2SError
+from t2s_agent.instance import Box
 from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
-from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Size, Square
-from t2s_agent.prompting.reading import SAME, read_answer
+from t2s_agent.prompting.families import FRAME_NAMES, Family, FrameName, load_frames
+from t2s_agent.prompting.frames import COORDINATES, Frame, Size, stable_size
+from t2s_agent.prompting.parsing import read_words
+from t2s_agent.prompting.reading import LONGER, SAME, fits, read_answer
+from t2s_agent.prompting.served import Reply, ServedModel
+from t2s_agent.prompting.sizing import (
+    LARGE,
+    MIDDLE,
+    SMALL,
+    Sizing,
+    enlarged,
+    is_flat,
+    kept_as_sent,
+    ratio_of,
+    sized,
+    smaller,
+    tokens_expected,
+)
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
+from t2s_agent.prompting.thinking import in_parts
 from t2s_agent.scene.view import View
 
-FrameName = Literal["auto", "absolute", "relative", "square"]
-RULES: dict[str, FrameRule] = {
-    # multiples of 28 px (32 for Qwen3-VL) with at most a megapixel pass through a server's own resizing unchanged
-    "absolute": Pixels(28),
-    "relative": Relative(32),
-    "square": Square(840),
-}
-MOST_BYTES = 4 * 2**20  # of a response
-LONGEST_WAIT_S = 30.0  # between two tries, whatever Retry-After says
+SQUARE = 840  # px; Think2Seg-RS's
+# Pictures have 1,024 to 1,280 image tokens of 28 x 28 px: llama.cpp enlarges what has fewer than 1,024 (its own advice for
+# Qwen-VL), and the class defaults of transformers' image processor reduce what has more than 1,280.
+LEAST_PIXELS, MOST_PIXELS = 1024 * 28 * 28, 1280 * 28 * 28
 AT_ONCE = 4  # requests in flight
-_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    text: str
-    tokens: int
-    cut: bool
+_PIXELS = ("absolute", "square")
 
 
 class EndpointPrompter:
-    """Asks a served model. `endpoint_failed` names the status or the time-out, and never the key.
+    """Asks a served model. `endpoint_failed` quotes the server or names the time-out, and never the key.
 
-    `frame` "auto" goes by the model's name: "square" for Think2Seg-RS, "relative" (0 to 1000) for Qwen3 and later
-    and for Gemini, else "absolute" pixels. Models that were not trained on the paper's prompt are told the frame in a
+    `frame` "auto" goes by the model's name and the table of `families`; a model that is not in it is assumed to write
+    "absolute" pixels, and that is checked. Models that were not trained on the paper's prompt get the frame in a
     sentence after it.
     """
 
@@ -63,7 +67,8 @@ class EndpointPrompter:
         model: str,
         *,
         style: PromptStyle = DEFAULT_STYLE,
-        frame: FrameName = "auto",
+        frame: FrameName | Literal["auto"] = "auto",
+        frames_file: Path | None = None,
         api_key_env: str = "T2S_API_KEY",
         timeout_s: float = 120.0,
         retries: int = 3,
@@ -73,30 +78,27 @@ class EndpointPrompter:
         seed: int = 0,
         same: float = SAME,
     ) -> None:
-        url = _checked(base_url)
-        self.name = f"{model} at {url.host}"
+        self._served = ServedModel(base_url, model, api_key_env=api_key_env, timeout_s=timeout_s, retries=retries)
+        self.name = self._served.name
         self.style = style
-        self._kind = _frame_of(model) if frame == "auto" else frame
-        self._rule = RULES[self._kind]
-        self.frame = str(self._rule)
-        self._url = f"{str(url).rstrip('/')}/chat/completions"
-        self._model = model
-        self._api_key_env = api_key_env
-        self._timeout_s = timeout_s
-        self._retries = retries
+        self._family: Family | None = load_frames(frames_file).of(model)
+        self._stated = frame != "auto"
+        self._kind: str = frame if frame != "auto" else self._family.frame if self._family else "absolute"
+        self.frame = _in_words(self._kind)
         self._max_new_tokens = max_new_tokens
         self._samples = samples
         self._temperature = temperature
         self._seed = seed
         self._same = same
-        self._client = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)))
+        self._sizing: Sizing | None = None  # what the server does to pictures, once that is known
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"EndpointPrompter({self.name!r})"
 
     def close(self) -> None:
         """Gives the connections back."""
-        self._client.close()
+        self._served.close()
 
     def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
         """As many requests a pair as there are samples, a few at once; coordinates in View pixels.
@@ -112,150 +114,216 @@ class EndpointPrompter:
         return [agreed(answers[i : i + self._samples]) for i in range(0, len(answers), self._samples)]
 
     def tell(self, view: View, question: str) -> str:
-        """The model's words about a View."""
-        return self._ask(view, [], " ".join(question.split())).text.strip()
+        """The model's words about a View, without its thinking; `answer_unparsable` where it never came to an end of that."""
+        reply = self._ask(view, self._picture(view), " ".join(question.split()), system=False)
+        parts = in_parts(reply.text)
+        if parts.unfinished:
+            fix = LONGER.format(most=self._max_new_tokens)
+            raise T2SError("answer_unparsable", f"{self.name} was cut off while it was thinking", fix)
+        return parts.answer.strip()
+
+    def shown(self, view: View, text: str, picture: Size) -> Reply:
+        """A reply to a text and the View in a picture of this size: what `doctor` finds a frame out with."""
+        return self._ask(view, picture, text, system=False)
 
     def _one(self, view: View, question: str, sample: int) -> Answer:
         began = time.perf_counter()
-        frame = self._rule.frame(Size(view.width, view.height))
-        text = self.style.user(" ".join(question.split()))
-        if self._kind == "absolute":
-            text += f"\nThe image is {frame.model.width} x {frame.model.height} pixels; coordinates are pixels, x right, y down."
-        elif self._kind == "relative":
-            text += "\nCoordinates run from 0 to 1000 along both axes, x right, y down."
-        how = {"temperature": self._temperature, "seed": self._seed + sample} if self._samples > 1 else {}
-        reply = self._ask(view, [{"role": "system", "content": self.style.system}], text, **how)
-        answer = read_answer(reply.text, frame, self.style, same=self._same)
-        cut = (f"the answer was cut off after {reply.tokens} tokens",) if reply.cut else ()
+        question = " ".join(question.split())
+        picture = self._picture(view)
+        reply = self._ask(view, picture, self._text(question, picture), sample=sample)
+        boxes = _pixel_boxes(reply) if self._kind in _PIXELS else []
+        sizing, remarks = self._sized(view, question, picture, reply, boxes) if boxes else (None, ())
+        answer = self._read(reply, view, sizing.size if sizing else picture, checked=sizing is not None)
         seconds = time.perf_counter() - began
-        return replace(answer, tokens=reply.tokens, seconds=seconds, warnings=(*cut, *answer.warnings))
+        warnings = (*self._guess(answer), *reply.warnings, *remarks)
+        if answer.status == "unparsable":  # its last warning is the cause
+            return replace(answer, tokens=reply.tokens, seconds=seconds, warnings=(*warnings, *answer.warnings))
+        return replace(answer, tokens=reply.tokens, seconds=seconds, warnings=(*answer.warnings, *warnings))
 
-    def _ask(self, view: View, before: list[dict[str, Any]], text: str, **how: float) -> _Reply:
-        picture = {"type": "image_url", "image_url": {"url": _data_url(view, self._rule)}}
-        content = [picture, {"type": "text", "text": text}]
-        body = {
-            "model": self._model,
-            "messages": [*before, {"role": "user", "content": content}],
-            "max_tokens": self._max_new_tokens,
-            "temperature": 0,
-        } | how
-        return _reply(self._posted(body), self.name)
+    def _read(self, reply: Reply, view: View, picture: Size, *, checked: bool) -> Answer:
+        """The reply in View pixels. `checked`: the picture's size at the server is known, so numbers beyond it are no pixels."""
+        size = Size(view.width, view.height)
+        frame = self._frame(picture, size)
+        others: dict[str, Frame] = {}
+        if self._kind != "relative" and (checked or self._kind not in _PIXELS):
+            others["relative"] = Frame(Size(1000, 1000), size, frame.y_first)
+        if self._kind not in _PIXELS:
+            others["absolute"] = Frame(picture, size, frame.y_first)
+        return read_answer(
+            reply.text,
+            frame,
+            same=self._same,
+            cut=reply.cut,
+            tokens=reply.tokens,
+            most_tokens=self._max_new_tokens,
+            others=others,
+            way_out=WAY_OUT,
+            box=self._family.box if self._family and not self._stated else "corners",
+        )
 
-    def _posted(self, body: dict[str, Any]) -> bytes:
-        """The body of the first answer with status 200, tried again where another try may help."""
-        for tried in range(self._retries + 1):
-            wait_s = min(2.0**tried, LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
+    def _guess(self, answer: Answer) -> tuple[str, ...]:
+        """What to say of a frame that nobody showed to be right."""
+        family = self._family
+        if self._stated or family is None or family.known != "guess" or answer.status != "found":
+            return ()
+        return (
+            f"that {family.name} writes {self.frame} is a guess: check it with t2s-agent doctor --endpoint URL#MODEL",
+        )
+
+    def _frame(self, picture: Size, view: Size) -> Frame:
+        if self._kind in _PIXELS:
+            return Frame(picture, view)
+        own = COORDINATES[self._kind]
+        return Frame(Size(own.scale, own.scale), view, own.y_first)
+
+    def _picture(self, view: View) -> Size:
+        """The size that the View is sent in: one that servers leave alone, and this one as far as it is known."""
+        if self._kind == "square":
+            return Size(SQUARE, SQUARE)
+        least, most = LEAST_PIXELS, MOST_PIXELS
+        if self._sizing and self._sizing.verdict == "shrunk":
+            least, most = int(0.6 * self._sizing.limit), int(0.97 * self._sizing.limit)
+        elif self._sizing and self._sizing.verdict == "grown":
+            least = max(least, int(1.03 * self._sizing.limit))
+            most = max(most, int(1.4 * least))
+        return stable_size(Size(view.width, view.height), self._factor(), least, most)
+
+    def _factor(self) -> int:
+        """Qwen3-VL's patches merge to 32 px a side, Qwen2.5-VL's to 28."""
+        return 28 if self._kind in _PIXELS else 32
+
+    def _text(self, question: str, picture: Size) -> str:
+        text = self.style.user(question)
+        if self._kind == "absolute":
+            return f"{text}\nThe image is {picture.width} x {picture.height} pixels; coordinates are pixels, x right, y down."
+        if self._kind == "square":
+            return text
+        own = COORDINATES[self._kind]
+        if own.y_first:
+            return f"{text}\nCoordinates run from 0 to {own.scale} along both axes; write boxes as [y1, x1, y2, x2] and points as [y, x]."
+        return f"{text}\nCoordinates run from 0 to {own.scale} along both axes, x right, y down."
+
+    def _ask(self, view: View, picture: Size, text: str, *, sample: int = 0, system: bool = True) -> Reply:
+        content = [
+            {"type": "image_url", "image_url": {"url": _data_url(view, picture)}},
+            {"type": "text", "text": text},
+        ]
+        messages: list[dict[str, Any]] = [{"role": "system", "content": self.style.system}] if system else []
+        several = system and self._samples > 1
+        return self._served.ask(
+            [*messages, {"role": "user", "content": content}],
+            max_tokens=self._max_new_tokens,
+            temperature=self._temperature if several else 0,
+            seed=self._seed + sample if several else None,
+        )
+
+    def _sized(
+        self, view: View, question: str, picture: Size, reply: Reply, boxes: list[Box]
+    ) -> tuple[Sizing | None, tuple[str, ...]]:
+        """What the server made of the picture, found out once, and what there is to say about it; None where it stays unknown."""
+        with self._lock:
+            if self._sizing is not None:
+                return self._known_size(picture), ()
+            if self._counted_right(question, picture, reply):
+                self._sizing = Sizing("kept", picture)
+                return self._sizing, ()
             try:
-                status, content, asked_s = self._post_once(body)
-            except httpx.TransportError as error:  # refused, reset, timed out; its text holds no header
-                problem = f"no answer ({type(error).__name__})"
-            else:
-                if status == 200:
-                    return content
-                problem = f"status {status}"
-                if status not in _AGAIN:
-                    raise self._failed(problem, status)
-                wait_s = wait_s if asked_s is None else min(asked_s, LONGEST_WAIT_S)
-            if tried < self._retries:
-                time.sleep(wait_s)
-        raise self._failed(f"{problem}, tried {self._retries + 1} times", None)
+                found = self._compared(view, question, picture, boxes)
+            except T2SError as error:
+                return None, (f"whether the server resized the picture could not be checked: {error.what}",)
+            return self._concluded(found, picture, boxes)
 
-    def _post_once(self, body: dict[str, Any]) -> tuple[int, bytes, float | None]:
-        """Status, body, and the seconds that Retry-After asks for."""
-        headers = {"Authorization": f"Bearer {key}"} if (key := self._key()) else {}
-        latest = time.monotonic() + self._timeout_s  # httpx's own limit is one for each read
-        with self._client.stream("POST", self._url, json=body, headers=headers) as response:
-            content = b""
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    raise self._failed(f"more than {MOST_BYTES} bytes", None)
-                if time.monotonic() > latest:
-                    raise httpx.ReadTimeout("the whole answer took too long")
-            return response.status_code, content, _seconds(response.headers.get("retry-after"))
+    def _known_size(self, picture: Size) -> Sizing | None:
+        """A later picture is chosen so that the server leaves it alone; the square cannot be, and is resized as the first one."""
+        if self._kind == "square" and self._sizing:
+            return self._sizing
+        return Sizing("kept", picture)
 
-    def _key(self) -> str:
-        key = os.environ.get(self._api_key_env, "").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise T2SError(
-                "argument_invalid",
-                f"{self._api_key_env} holds characters that cannot stand in a header",
-                "Set it to the key alone",
+    def _counted_right(self, question: str, picture: Size, reply: Reply) -> bool:
+        """Whether the server counted as many tokens as a picture left alone has."""
+        patch = self._family.patch if self._family else None
+        if not patch or not reply.prompt_tokens:
+            return False
+        text = self.style.system + self._text(question, picture)
+        least, most = tokens_expected(text, picture, patch)
+        return least <= reply.prompt_tokens <= most
+
+    def _compared(self, view: View, question: str, picture: Size, boxes: list[Box]) -> Sizing:
+        """Asks the same with pictures of other sizes."""
+
+        def again(size: Size) -> list[Box]:
+            return _pixel_boxes(self._ask(view, size, self._text(question, size)))
+
+        small = smaller(picture, SMALL, 28)
+        few = again(small)
+        to_small = ratio_of(boxes, few)
+        if to_small is None:
+            return Sizing("unclear", picture)
+        if kept_as_sent(picture, small, to_small):
+            return Sizing("kept", picture)
+        if is_flat(to_small):  # the server enlarges even the picture as sent, or the numbers are no pixels
+            large = smaller(picture, LARGE, 28)
+            return enlarged(picture, large, ratio_of(again(large), boxes), 28)
+        middle = smaller(picture, MIDDLE, 28)
+        middle_to_small = ratio_of(again(middle), few)
+        if middle_to_small is None:
+            return Sizing("unclear", picture)
+        return sized(picture, small, middle, to_small, middle_to_small, 28)
+
+    def _concluded(self, found: Sizing, picture: Size, boxes: list[Box]) -> tuple[Sizing | None, tuple[str, ...]]:
+        if found.verdict == "unclear":
+            return None, (
+                "whether the server resized the picture could not be checked: its answers to other sizes differ",
             )
-        return key
-
-    def _failed(self, problem: str, status: int | None) -> T2SError:
-        if status in (401, 403):
-            fix = f"Put a valid key into the environment variable {self._api_key_env}"
-        elif status == 404:
-            fix = "Check the model's name and the base URL, which usually ends in /v1"
-        elif status is not None:
-            fix = "Check that the model takes images and that its context is long enough"
-        else:
-            fix = "Check the URL and that the server runs, or raise endpoint_timeout_s; or use nano, which needs no server"
-        return T2SError("endpoint_failed", f"{self.name} gave {problem}", fix)
-
-
-def _checked(base_url: str) -> httpx.URL:
-    """The URL without credentials; a key in it would end up in errors and records."""
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise T2SError("argument_invalid", "the endpoint's URL cannot be read", "Write https://HOST/v1") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise T2SError(
-            "argument_invalid", "the endpoint's URL has no http:// or https:// host", "Write https://HOST/v1"
+        if found.verdict == "fixed":
+            unknown = not self._stated and (self._family is None or self._family.known == "guess")
+            if unknown and max(number for box in boxes for number in box) <= 1020:
+                self._kind, self.frame = "relative", _in_words("relative")
+                return None, (READ_AS_RELATIVE,)
+            return None, (NO_PIXELS,)
+        self._sizing = found
+        if found.size == picture:
+            return found, ()
+        sent, made = f"{picture.width} x {picture.height}", f"{found.size.width} x {found.size.height}"
+        return found, (
+            f"the server made a picture of about {made} px of the {sent} px sent; the answer was read in that",
         )
-    if url.userinfo or url.query:
-        raise T2SError(
-            "argument_invalid",
-            f"the URL of the endpoint at {url.host} carries a user name, password or query",
-            "Leave them out and put the key into T2S_API_KEY",
-        )
-    return url
 
 
-def _frame_of(model: str) -> Literal["absolute", "relative", "square"]:
-    name = model.casefold()
-    if "think2seg" in name:
-        return "square"
-    return "relative" if any(part in name for part in ("qwen3", "gemini")) else "absolute"
+WAY_OUT = (
+    f"Set endpoint_frame (T2S_ENDPOINT_FRAME) to what the model writes: {', '.join(FRAME_NAMES)}; "
+    "t2s-agent doctor --endpoint URL#MODEL finds it out"
+)
+READ_AS_RELATIVE = (
+    "the numbers do not follow the picture's size: they were read as 0 to 1000 along both axes; "
+    "t2s-agent doctor --endpoint URL#MODEL finds the frame out, endpoint_frame states it"
+)
+NO_PIXELS = (
+    "the numbers do not follow the picture's size, as pixels would: the place of what was found may be wrong; "
+    "check it with t2s-agent doctor --endpoint URL#MODEL, or state endpoint_frame"
+)
 
 
-def _data_url(view: View, rule: FrameRule) -> str:
-    """The View as PNG in the rule's size."""
-    size = rule.picture(Size(view.width, view.height))
+def _in_words(kind: str) -> str:
+    if kind == "absolute":
+        return "pixels of the resized picture"
+    return f"pixels of a {SQUARE} x {SQUARE} square" if kind == "square" else str(COORDINATES[kind])
+
+
+def _pixel_boxes(reply: Reply) -> list[Box]:
+    """Boxes of a reply whose numbers may be pixels, points as boxes from the corner; none where all lie within 0 to 1."""
+    items = [item for item in read_words(reply.text, cut=reply.cut).items if not item.bad and not item.frame]
+    if not items or not fits(items, Frame(Size(2, 2), Size(2, 2)), bounded=False):
+        return []
+    boxes: list[Box] = [item.box for item in items if item.box]
+    return boxes or [(0.0, 0.0, x, y) for item in items for x, y in item.positive]
+
+
+def _data_url(view: View, size: Size) -> str:
+    """The View as PNG in this size."""
     picture = Image.fromarray(np.ascontiguousarray(view.rgb))
     if picture.size != (size.width, size.height):
         picture = picture.resize((size.width, size.height), Image.Resampling.LANCZOS)
     with io.BytesIO() as opened:
         picture.save(opened, "PNG")
         return "data:image/png;base64," + base64.b64encode(opened.getvalue()).decode("ascii")
-
-
-def _reply(content: bytes, name: str) -> _Reply:
-    """The text of a completion; `endpoint_failed` where the body is none."""
-    try:
-        body = json.loads(content)
-        choice = body["choices"][0]
-        text = choice["message"]["content"]
-        thinking = choice["message"].get("reasoning_content")  # vLLM's, where it takes the thinking apart
-        used = body.get("usage") or {}
-        tokens = used.get("completion_tokens") or 0
-        cut = choice.get("finish_reason") == "length"
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise T2SError(
-            "endpoint_failed",
-            f"{name} answered with something that is no chat completion",
-            "Check that the URL is an OpenAI-compatible base, which usually ends in /v1",
-        ) from error
-    if not isinstance(text, str):
-        raise T2SError("endpoint_failed", f"{name} answered without words", "Ask another model, or ask again")
-    if isinstance(thinking, str) and "<think>" not in text:
-        text = f"<think>{thinking}</think>\n{text}"
-    return _Reply(text, tokens if isinstance(tokens, int) else 0, cut)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Retry-After in seconds; its other form, a date, is left to our own back-off."""
-    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None

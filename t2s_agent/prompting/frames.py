@@ -9,6 +9,9 @@ from it carries instances to View pixels and back.
 | `Pixels(factor)` | resized to multiples of `factor` | its pixels | Qwen2.5-VL |
 | `Relative(factor)` | the same | 0 to 1000 along both axes | Qwen3-VL |
 | `Relative(factor, square=448)` | stretched to a square | 0 to 1000 | models of one picture size, such as nano |
+| `Relative(factor, scale=1)` | resized | 0 to 1, or 0 to `scale`; y may come first | Kimi-VL, Gemini |
+
+`COORDINATES` names every frame that does not depend on the picture's size.
 """
 
 import math
@@ -23,6 +26,29 @@ STEEPEST = 200  # Qwen's limit of the aspect ratio
 
 
 @dataclass(frozen=True, slots=True)
+class Coordinates:
+    """A frame of its own size: numbers from 0 to `scale` along both axes, y before x where `y_first`."""
+
+    scale: int
+    y_first: bool = False
+
+    def __str__(self) -> str:
+        return f"0 to {self.scale} along both axes" + (", y first" if self.y_first else "")
+
+
+COORDINATES = {
+    "relative": Coordinates(1000),
+    "relative_yx": Coordinates(1000, y_first=True),
+    "relative_999": Coordinates(999),
+    "unit": Coordinates(1),
+    "unit_yx": Coordinates(1, y_first=True),
+    "percent": Coordinates(100),
+    "bins_1000": Coordinates(1000),
+    "bins_1024_yx": Coordinates(1024, y_first=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """Width and height in pixels, or in whatever the frame counts."""
 
@@ -32,10 +58,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The coordinates that a model writes for one View: x right, y down, from the same corner as View pixels."""
+    """The coordinates that a model writes for one View: x right, y down, from the same corner as View pixels.
+
+    With `y_first` the model writes y before x. Instances in the frame's numbers always have x first: whoever reads a
+    model's text puts them in order (`reading`).
+    """
 
     model: Size
     view: Size
+    y_first: bool = False
 
     def to_view(self, instance: Instance) -> Instance:
         """An instance in the model's coordinates, in View pixels."""
@@ -94,12 +125,14 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """Resized as `Pixels` (or stretched to `square`), and answered in 0 to 1000 along both axes."""
+    """Resized as `Pixels` (or stretched to `square`), and answered in 0 to `scale` along both axes."""
 
     factor: int = 32
     min_pixels: int = MIN_PIXELS
     max_pixels: int = MAX_PIXELS
     square: int | None = None
+    scale: int = 1000
+    y_first: bool = False
 
     def picture(self, view: Size) -> Size:
         if self.square:
@@ -107,10 +140,10 @@ class Relative:
         return smart_size(view, self.factor, self.min_pixels, self.max_pixels)
 
     def frame(self, view: Size) -> Frame:
-        return Frame(Size(1000, 1000), view)
+        return Frame(Size(self.scale, self.scale), view, self.y_first)
 
     def __str__(self) -> str:
-        return "0 to 1000 along both axes"
+        return str(Coordinates(self.scale, self.y_first))
 
 
 def smart_size(view: Size, factor: int, min_pixels: int, max_pixels: int) -> Size:
@@ -132,3 +165,25 @@ def smart_size(view: Size, factor: int, min_pixels: int, max_pixels: int) -> Siz
         grow = math.sqrt(min_pixels / (width * height))
         return Size(math.ceil(width * grow / factor) * factor, math.ceil(height * grow / factor) * factor)
     return Size(w, h)
+
+
+def stable_size(view: Size, factor: int, least: int, most: int) -> Size:
+    """A size near the View's shape, in multiples of `factor`, whose area lies within `least` and `most` pixels.
+
+    A server with Qwen's own resizing and limits at or beyond these leaves such a picture as it is. The size whose shape is
+    nearest to the View's is taken, and of equal ones the largest. Where no multiple fits, `smart_size` decides.
+    """
+    width, height = float(view.width), float(view.height)
+    shape = min(max(width / height, 1 / STEEPEST), STEEPEST)
+    best: tuple[float, int, Size] | None = None
+    for rows in range(1, math.isqrt(most * STEEPEST) // factor + 1):
+        h = rows * factor
+        if h * h * shape > most * 1.5:
+            break
+        for columns in {max(1, math.floor(shape * rows)), max(1, math.ceil(shape * rows))}:
+            w = columns * factor
+            if least <= w * h <= most and max(w, h) / min(w, h) <= STEEPEST:
+                off = round(abs(math.log(w / h / shape)), 3)
+                if best is None or (off, -w * h) < best[:2]:
+                    best = (off, -w * h, Size(w, h))
+    return best[2] if best else smart_size(view, factor, least, most)

@@ -23,9 +23,10 @@ from t2s_agent.errors import T2SError
 from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
-from t2s_agent.prompting.frames import FrameRule, Size, Square
-from t2s_agent.prompting.reading import SAME, read_answer
+from t2s_agent.prompting.frames import Frame, FrameRule, Size, Square
+from t2s_agent.prompting.reading import LONGER, SAME, read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
+from t2s_agent.prompting.thinking import in_parts
 from t2s_agent.scene.view import View
 from t2s_agent.weights import weights_digest
 
@@ -136,17 +137,34 @@ class TransformersPrompter:
     def tell(self, view: View, question: str) -> str:
         """The model's words about a View, greedily."""
         content = [{"type": "image"}, {"type": "text", "text": _plain(question)}]
-        return self._write([view], [[{"role": "user", "content": content}]], samples=1)[0].text.strip()
+        [written] = self._write([view], [[{"role": "user", "content": content}]], samples=1)
+        parts = in_parts(written.text)
+        if parts.unfinished:
+            fix = LONGER.format(most=self._max_new_tokens)
+            raise T2SError("answer_unparsable", f"{self.name} was cut off while it was thinking", fix)
+        return parts.answer.strip()
 
     def _messages(self, question: str) -> list[dict[str, Any]]:
         content = [{"type": "image"}, {"type": "text", "text": self.style.user(_plain(question))}]
         return [{"role": "system", "content": self.style.system}, {"role": "user", "content": content}]
 
     def _read(self, written: _Written, view: View, seconds: float) -> Answer:
-        frame = self._rule.frame(Size(view.width, view.height))
-        answer = read_answer(written.text, frame, self.style, same=self._same)
-        cut = (f"the answer was cut off after {written.tokens} tokens",) if written.cut else ()
-        return replace(answer, tokens=written.tokens, seconds=seconds, warnings=(*cut, *answer.warnings))
+        size = Size(view.width, view.height)
+        frame = self._rule.frame(size)
+        relative = Frame(Size(1000, 1000), size)
+        answer = read_answer(
+            written.text,
+            frame,
+            same=self._same,
+            cut=written.cut,
+            tokens=written.tokens,
+            most_tokens=self._max_new_tokens,
+            others={"relative": relative}
+            if frame.model != relative.model
+            else {"absolute": Frame(self._rule.picture(size), size)},
+            way_out="Ask in other words, or use a checkpoint that writes boxes in the frame of its family",
+        )
+        return replace(answer, tokens=written.tokens, seconds=seconds)
 
     def _write(self, views: Sequence[View], chats: Sequence[list[dict[str, Any]]], samples: int) -> list[_Written]:
         """What the model writes: `samples` texts for each View and chat, together in their order."""

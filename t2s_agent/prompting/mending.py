@@ -20,7 +20,9 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 class Unreadable(ValueError):
-    """Not even with good will; the text says where."""
+    """Not even with good will; the text says where, and `at` is how far reading came."""
+
+    at = 0
 
 
 class _CutOff(Exception):
@@ -33,25 +35,33 @@ class _CutOff(Exception):
 
 @dataclass(slots=True)
 class Mended:
-    """A value that was read, and in words what had to be forgiven (nothing, for proper JSON)."""
+    """A value that was read, in words what had to be forgiven (nothing, for proper JSON), and where it ends."""
 
     value: Any
     mends: list[str] = field(default_factory=list)
+    end: int = 0
 
 
 def read_json(text: str) -> Mended:
     """The first JSON value in `text`; what follows it is not read. Raises nothing but `Unreadable`."""
+    begin = len(text) - len(text.lstrip())
     try:
-        return Mended(json.JSONDecoder().raw_decode(text.lstrip())[0])
+        value, end = json.JSONDecoder().raw_decode(text, begin)
+        return Mended(value, end=end)
     except (ValueError, RecursionError):
         reader = _Reader(text)
         try:
             value = reader.value(0)
         except _CutOff as cut:
             if cut.part is None:
-                raise Unreadable("the list is cut off before its first item") from cut
-            return Mended(cut.part, ["the list was cut off; its whole items are used"])
-        return Mended(value, ["the JSON was mended"])
+                unreadable = Unreadable("the list is cut off before its first item")
+                unreadable.at = reader.at
+                raise unreadable from cut
+            return Mended(cut.part, ["the list was cut off; its whole items are used"], len(text))
+        except Unreadable as error:
+            error.at = reader.at
+            raise
+        return Mended(value, ["the JSON was mended"], reader.at)
 
 
 class _Reader:

@@ -1,7 +1,7 @@
 """A model's words to an Answer: one parser, strict for rewards and lenient for serving. It never raises.
 
-Lenient mends what costs nothing in meaning (a missing fence, what `mending` forgives, a box whose corners are named the
-other way round) and drops what it cannot mend, point by point and instance by instance, each with a warning. Strict is
+Lenient takes what stands after the thinking (`thinking`), in any form that models write (`forms`), mends what costs
+nothing in meaning, and drops what it cannot mend, point by point and instance by instance, each with a warning. Strict is
 the paper's format reward, without its repairs: a fence, proper JSON, for every instance exactly what the style asks
 for, and one bad instance spoils the answer. The tags are a reward of their own: `well_tagged`.
 """
@@ -10,49 +10,171 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.prompting.answer import Answer, Status
-from t2s_agent.prompting.mending import Unreadable, read_json
-from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
+from t2s_agent.prompting.forms import Found, NoList, Written, objects_in
+from t2s_agent.prompting.style import DEFAULT_STYLE, STYLES, PromptStyle
+from t2s_agent.prompting.thinking import in_parts
 
 MOST_CHARACTERS = 100_000  # an answer of 1,024 tokens has some 4,000; what is longer is not read
 MOST_INSTANCES = 500
-MOST_POINTS = 50  # of one instance and kind
 _LABEL = 80
 _BETWEEN_TAGS = re.compile(r"</think>\s*<answer>")
-_LIST = re.compile(r"\[\s*[\[{\]]|\{\s*[\"'\w]")  # a list of objects, an empty list, or a lone object
-_BOX_KEYS = ("bbox_2d", "bbox", "box")  # the paper's and Qwen's; the others are what models say instead
+_OPENING = re.compile(r"<\|?answer\|?>", re.IGNORECASE)
+_CLOSING = re.compile(r"<\|?/answer\|?>", re.IGNORECASE)
 
 
 class _Bad(ValueError):
     """One instance, or the whole list, is not what it has to be; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a text says before any frame is laid over it. `problem` says why it cannot be read, "" where it can."""
+
+    items: tuple[Written, ...] = ()
+    thinking: str = ""
+    warnings: tuple[str, ...] = ()
+    problem: str = ""
+    unfinished: bool = False
+
+
 def parse_answer(
     raw: str, *, frame: tuple[float, float], style: PromptStyle = DEFAULT_STYLE, strict: bool = False
 ) -> Answer:
-    """What `raw` answers, with coordinates in the frame that the model writes in.
+    """What `raw` answers, with coordinates in the frame that the model writes in, x first.
 
     `frame` is that frame's width and height: boxes are clipped to it, and a box that does not touch it is bad.
     A point outside of it is bad too: clipped, it would lie where nobody meant it.
     Status `found` has instances, `empty` is an explicit empty list, everything else is `unparsable`; the warnings say
     what was mended, dropped or wrong.
     """
+    if strict:
+        return _strict_answer(raw, frame, style)
+    words = read_words(raw)
+    return placed(words, raw, [_unframed(item) for item in words.items], frame)
+
+
+def _strict_answer(raw: str, frame: tuple[float, float], style: PromptStyle) -> Answer:
     thinking = _between(raw[:MOST_CHARACTERS], "<think>", "</think>")
     if len(raw) > MOST_CHARACTERS:
         return Answer("unparsable", (), thinking, raw[:MOST_CHARACTERS], (f"the answer has {len(raw)} characters",))
     warnings: list[str] = []
     try:
-        listed = _strictly_listed(raw) if strict else _listed(raw, warnings)
-        instances = _instances(listed, frame, style, strict, warnings)
+        listed = _strictly_listed(raw)
+        if len(listed) > MOST_INSTANCES:
+            warnings.append(f"of {len(listed)} instances the first {MOST_INSTANCES} are used")
+        instances = [_strict_instance(item, frame, style) for item in listed[:MOST_INSTANCES]]
     except _Bad as bad:
         return Answer("unparsable", (), thinking, raw, (*warnings, str(bad)))
-    if listed and not instances:
-        return Answer("unparsable", (), thinking, raw, (*warnings, "no instance could be used"))
     status: Status = "found" if instances else "empty"
     return Answer(status, tuple(instances), thinking, raw, tuple(warnings))
+
+
+def read_words(raw: str, *, cut: bool = False) -> Words:
+    """The objects that a text names, in the model's own numbers. `cut`: it ended at the limit of tokens."""
+    if len(raw) > MOST_CHARACTERS:
+        thinking = _between(raw[:MOST_CHARACTERS], "<think>", "</think>")
+        return Words(thinking=thinking, problem=f"the answer has {len(raw)} characters")
+    parts = in_parts(raw, cut=cut)
+    if parts.unfinished:
+        return Words(thinking=parts.thinking, problem=parts.unfinished, unfinished=True)
+    warnings: list[str] = []
+    try:
+        found = _answered(parts.answer, warnings)
+    except _Bad as bad:
+        return Words(thinking=parts.thinking, warnings=tuple(warnings), problem=str(bad), unfinished=cut)
+    if len(found.items) > MOST_INSTANCES:
+        warnings.append(f"of {len(found.items)} instances the first {MOST_INSTANCES} are used")
+    return Words(tuple(found.items[:MOST_INSTANCES]), parts.thinking, tuple(warnings))
+
+
+def _answered(text: str, warnings: list[str]) -> Found:
+    """The objects of the last answer in `text`; the prompt's own example is none."""
+    groups = _groups(text)
+    if not groups:
+        warnings.append("the answer has no <answer> tags")
+        return _without_example(_objects(text, False), warnings)
+    if not _CLOSING.search(text):
+        warnings.append("the answer's closing tag is missing")
+    read: list[Found] = []
+    problem: _Bad | None = None
+    for group in groups:
+        try:
+            read.append(_joined([_objects(block, True) for block in group]))
+        except _Bad as bad:
+            problem = bad
+    own = [found for found in read if not (found.items and all(_in_example(item) for item in found.items))]
+    if not own and len(read) == 1:
+        own = read
+    if not own:
+        raise problem or _Bad("the answer only repeats the prompt's own example")
+    if len({found.says_none for found in own}) > 1:
+        raise _Bad("it holds an empty answer and another one that is not empty")
+    if len(own) > 1:
+        warnings.append(f"of {len(own)} answers the last one is used")
+    elif len(read) > 1:
+        warnings.append("the prompt's own example was repeated and is left out")
+    return _without_example(own[-1], warnings)
+
+
+def _groups(text: str) -> list[list[str]]:
+    """What stands between answer tags; blocks with nothing but blanks between them are one answer in several parts."""
+    groups: list[list[str]] = []
+    last_end = -1
+    openings = list(_OPENING.finditer(text))
+    for index, opening in enumerate(openings):
+        following = openings[index + 1].start() if index + 1 < len(openings) else len(text)
+        closing = _CLOSING.search(text, opening.end(), following)
+        block = text[opening.end() : closing.start() if closing else following]
+        if groups and last_end >= 0 and not text[last_end : opening.start()].strip():
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+        last_end = closing.end() if closing else -1
+    return groups
+
+
+def _objects(text: str, marked: bool) -> Found:
+    try:
+        return objects_in(text, marked=marked)
+    except NoList as none:
+        raise _Bad(str(none)) from none
+
+
+def _joined(parts: list[Found]) -> Found:
+    return Found(
+        [item for part in parts for item in part.items],
+        all(part.says_none for part in parts),
+        list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
+    )
+
+
+_EXAMPLES = [json.loads(style.example) for style in STYLES.values()]
+_EXAMPLE_ITEMS = frozenset(
+    (tuple(map(float, item.get("bbox_2d") or ())), tuple(tuple(map(float, p)) for p in item.get("positive_points", ())))
+    for example in _EXAMPLES
+    for item in example
+)
+
+
+def _in_example(item: Written) -> bool:
+    """Whether an object is one of those that the prompt shows as its example, number by number."""
+    return (item.box or (), item.positive) in _EXAMPLE_ITEMS
+
+
+def _without_example(found: Found, warnings: list[str]) -> Found:
+    warnings.extend(found.warnings)
+    shown = [item for item in found.items if _in_example(item)]
+    if len(shown) > 1 and len(shown) == len(found.items):
+        raise _Bad("the answer only repeats the prompt's own example")
+    if shown and len(shown) < len(found.items):
+        warnings.append("the prompt's own example was repeated and is left out")
+        return replace(found, items=[item for item in found.items if not _in_example(item)])
+    return found
 
 
 def well_tagged(raw: str) -> bool:
@@ -83,49 +205,6 @@ def _strictly_listed(raw: str) -> list[Any]:
     return list(value)
 
 
-def _listed(raw: str, warnings: list[str]) -> list[Any]:
-    if "<answer>" in raw:
-        text = _between(raw, "<answer>", "</answer>")
-        if "</answer>" not in raw:
-            warnings.append("the answer's closing tag is missing")
-    else:
-        text = raw.rpartition("</think>")[2]
-        warnings.append("the answer has no <answer> tags")
-    if "```json" in text:
-        text = _between(text, "```json", "```")
-    begin = _LIST.search(text)
-    if begin is None:
-        raise _Bad("the answer holds no list")
-    text = text[begin.start() :]
-    if text.startswith("{"):
-        text = f"[{text.rpartition('}')[0]}}}]"
-        warnings.append("the objects stand in no list")
-    try:
-        read = read_json(text)
-    except Unreadable as error:
-        raise _Bad(f"the list is not JSON: {error}") from error
-    warnings.extend(read.mends)
-    return list(read.value)
-
-
-def _instances(
-    listed: list[Any], frame: tuple[float, float], style: PromptStyle, strict: bool, warnings: list[str]
-) -> list[Instance]:
-    if len(listed) > MOST_INSTANCES:
-        warnings.append(f"of {len(listed)} instances the first {MOST_INSTANCES} are used")
-    instances = []
-    for number, item in enumerate(listed[:MOST_INSTANCES], 1):
-        notes: list[str] = []
-        try:
-            instances.append(_strict_instance(item, frame, style) if strict else _instance(item, frame, notes))
-            warnings.extend(f"instance {number}: {note}" for note in notes)
-        except _Bad as bad:
-            if strict:
-                raise
-            warnings.append(f"instance {number} is dropped: {bad}")
-    return instances
-
-
 def _strict_instance(item: Any, frame: tuple[float, float], style: PromptStyle) -> Instance:
     if not isinstance(item, dict):
         raise _Bad("an instance is no object")
@@ -139,16 +218,54 @@ def _strict_instance(item: Any, frame: tuple[float, float], style: PromptStyle) 
     return Instance(box, positive, negative, _label(item))
 
 
-def _instance(item: Any, frame: tuple[float, float], notes: list[str]) -> Instance:
-    if not isinstance(item, dict):
-        raise _Bad("it is no object")
-    written = next((item[key] for key in _BOX_KEYS if item.get(key) not in (None, [])), None)
-    box = None if written is None else _box(written, frame, notes)
-    positive = _points(item.get("positive_points"), frame, "positive", notes)
-    negative = _points(item.get("negative_points"), frame, "negative", notes)
+def _unframed(item: Written) -> Instance:
+    return Instance(item.box, item.positive, item.negative, item.label)
+
+
+def placed(
+    words: Words, raw: str, instances: Sequence[Instance], frame: tuple[float, float], *, notes: Sequence[str] = ()
+) -> Answer:
+    """The answer whose objects lie in a frame of this width and height: clipped, and dropped where they lie outside.
+
+    `instances` are the objects of `words` in that frame, x first.
+    """
+    if words.problem:
+        return Answer("unparsable", (), words.thinking, raw[:MOST_CHARACTERS], (*words.warnings, words.problem))
+    warnings = [*words.warnings, *notes]
+    kept = []
+    for number, (item, instance) in enumerate(zip(words.items, instances, strict=True), 1):
+        remarks = list(item.notes)
+        if item.bad:
+            warnings.append(f"instance {number} is dropped: {item.bad}")
+            continue
+        try:
+            kept.append(_clean(instance, frame, remarks))
+            warnings.extend(f"instance {number}: {note}" for note in remarks)
+        except _Bad as bad:
+            warnings.append(f"instance {number} is dropped: {bad}")
+    if words.items and not kept:
+        return Answer("unparsable", (), words.thinking, raw, (*warnings, "no instance could be used"))
+    status: Status = "found" if kept else "empty"
+    return Answer(status, tuple(kept), words.thinking, raw, tuple(warnings))
+
+
+def _clean(instance: Instance, frame: tuple[float, float], notes: list[str]) -> Instance:
+    box = None if instance.box is None else _box(instance.box, frame, notes)
+    positive = _inside(instance.positive, frame, "positive", notes)
+    negative = _inside(instance.negative, frame, "negative", notes)
     if box is None and not positive:
         raise _Bad("; ".join([*notes, "it has neither a box nor a positive point"]))
-    return Instance(box, positive, negative, _label(item))
+    return replace(instance, box=box, positive=positive, negative=negative)
+
+
+def _inside(points: Sequence[Point], frame: tuple[float, float], kind: str, notes: list[str]) -> tuple[Point, ...]:
+    kept = []
+    for x, y in points:
+        if 0 <= x <= frame[0] and 0 <= y <= frame[1]:
+            kept.append((x, y))
+        else:
+            notes.append(f"a {kind} point is dropped: it lies outside of the image")
+    return tuple(kept)
 
 
 def _label(item: dict[str, Any]) -> str:
@@ -156,8 +273,8 @@ def _label(item: dict[str, Any]) -> str:
     return label[:_LABEL] if isinstance(label, str) else ""
 
 
-def _box(value: Any, frame: tuple[float, float], notes: list[str]) -> Box:
-    x1, y1, x2, y2 = _numbers(value, 4, "its box")
+def _box(corners: Box, frame: tuple[float, float], notes: list[str]) -> Box:
+    x1, y1, x2, y2 = corners
     if x1 > x2 or y1 > y2:
         notes.append("its box's corners were the other way round")
         (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
@@ -173,28 +290,6 @@ def _clipped(corners: Sequence[float], frame: tuple[float, float]) -> Box:
     if box[0] >= box[2] or box[1] >= box[3]:
         raise _Bad("its box is empty or outside of the image")
     return box
-
-
-def _points(value: Any, frame: tuple[float, float], kind: str, notes: list[str]) -> tuple[Point, ...]:
-    """The points that can be used; a lone pair is taken as a list of one."""
-    if value is None:
-        return ()
-    try:
-        listed = _listing(value, f"{kind}_points")
-    except _Bad as bad:
-        notes.append(str(bad))
-        return ()
-    if len(listed) == 2 and not any(isinstance(each, list) for each in listed):
-        listed = [listed]
-    if len(listed) > MOST_POINTS:
-        notes.append(f"of {len(listed)} {kind} points the first {MOST_POINTS} are used")
-    points = []
-    for each in listed[:MOST_POINTS]:
-        try:
-            points.append(_point(each, frame))
-        except _Bad as bad:
-            notes.append(f"a {kind} point is dropped: {bad}")
-    return tuple(points)
 
 
 def _listing(value: Any, what: str) -> list[Any]:

@@ -4,8 +4,8 @@ The file is a JSON list, or JSON Lines, of entries `{"question": ..., "raw": ...
 
 - `question` is matched without regard to case and blanks; `*` answers what no other entry does;
 - `raw` is the model's text, read by the same parser as any model's;
-- `frame` says which coordinates `raw` writes: absent for View pixels, "relative" for 0 to 1000, `[width, height]` for a
-  frame of that size;
+- `frame` says which coordinates `raw` writes: absent for View pixels, "relative" for 0 to 1000 (or another name of
+  `frames.COORDINATES`), `[width, height]` for a frame of that size;
 - `image`, where given, is the beginning of the View's digest (at least eight characters): such an entry answers for
   that View alone, before entries without it.
 """
@@ -20,13 +20,12 @@ from typing import Any
 
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.answer import Answer
-from t2s_agent.prompting.frames import Frame, Size
+from t2s_agent.prompting.frames import COORDINATES, Frame, Size
 from t2s_agent.prompting.reading import read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
 from t2s_agent.scene.view import View
 
 ANY = "*"
-_RELATIVE = Size(1000, 1000)
 _LARGEST = 256 * 2**20
 
 
@@ -36,6 +35,7 @@ class _Entry:
     raw: str
     frame: Size | None
     image: str
+    y_first: bool = False
 
 
 class ScriptedPrompter:
@@ -66,7 +66,9 @@ class ScriptedPrompter:
     def _one(self, view: View, question: str) -> Answer:
         entry = self._find(view, question)
         size = Size(view.width, view.height)
-        return read_answer(entry.raw, Frame(entry.frame or size, size), self.style)
+        frame = Frame(entry.frame or size, size, entry.y_first)
+        way_out = 'Say in the script what the text writes: "frame": "unit", another frame\'s name, or [width, height]'
+        return read_answer(entry.raw, frame, bounded=False, way_out=way_out)
 
     def _find(self, view: View, question: str) -> _Entry:
         asked = _plain(question)
@@ -116,15 +118,16 @@ def _entry(item: Any, number: int, path: Path) -> _Entry:
     if isinstance(item, dict):
         question, raw, image = item.get("question"), item.get("raw"), item.get("image", "")
         frame = item.get("frame")
-        if frame == "relative":
-            size: Size | None = _RELATIVE
+        named = COORDINATES.get(frame) if isinstance(frame, str) else None
+        if named:
+            size: Size | None = Size(named.scale, named.scale)
         elif isinstance(frame, list) and len(frame) == 2 and all(type(n) is int and n > 0 for n in frame):
             size = Size(*frame)
         else:
             size = None
         framed = size is not None or frame is None
         if isinstance(question, str) and isinstance(raw, str) and framed and _is_digest(image):
-            return _Entry(question, raw, size, image)
+            return _Entry(question, raw, size, image, named is not None and named.y_first)
     raise T2SError(
         "argument_invalid",
         f"entry {number} of {path.name} is not as a script's entry has to be",

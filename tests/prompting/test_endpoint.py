@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from t2s_agent.errors import T2SError
-from t2s_agent.prompting import endpoint
+from t2s_agent.prompting import served as way
 from t2s_agent.prompting.endpoint import EndpointPrompter
 
 KEY = "sk-do-not-tell-4711"
+USED = {"completion_tokens": 42, "prompt_tokens": 1170}  # 900 of Think2Seg-RS's square, the rest words
 RAW = (
     "<think>one</think>\n<answer>```json"
     '[{"bbox_2d": [84, 84, 420, 840], "positive_points": [[100, 100], [200, 200]]}]```</answer>'
@@ -24,7 +25,7 @@ RAW = (
 
 def completion(text=RAW, **choice):
     choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop", **choice}
-    return json.dumps({"choices": [choice], "usage": {"completion_tokens": 42}}).encode()
+    return json.dumps({"choices": [choice], "usage": USED}).encode()
 
 
 @dataclass
@@ -74,7 +75,7 @@ def served():
 def ask(served, view_of, monkeypatch):
     """Asks the server one question about a View of 1680 x 420 px; waits between tries are noted, not waited."""
     waits = []
-    monkeypatch.setattr(endpoint.time, "sleep", waits.append)
+    monkeypatch.setattr(way.time, "sleep", waits.append)
     monkeypatch.setenv("T2S_API_KEY", KEY)
 
     def answer(model="think2seg-rs", **options):
@@ -116,7 +117,7 @@ def test_other_models_are_told_their_frame(served, ask):
     picture, text = sent(served, 1)[1:]
     assert f"The image is {picture.width} x {picture.height} pixels" in text
     assert picture.width % 28 == picture.height % 28 == 0
-    assert picture.width * picture.height <= 28 * 28 * 1280
+    assert 28 * 28 * 1024 <= picture.width * picture.height <= 28 * 28 * 1280
 
 
 def test_a_stated_frame_goes_before_the_models_name(ask):
@@ -165,7 +166,7 @@ def test_busy_servers_are_tried_again_with_growing_waits_and_their_own_wish(serv
 def test_a_wait_that_a_server_wishes_is_bounded(served, ask):
     served.script = [(429, b"", {"retry-after": "86400"}), (200, completion(), {})]
     ask()
-    assert ask.waits == [endpoint.LONGEST_WAIT_S]
+    assert ask.waits == [way.LONGEST_WAIT_S]
 
 
 def test_tries_are_counted_and_end(served, ask):
@@ -211,14 +212,14 @@ def test_a_body_that_is_no_completion_is_endpoint_failed(served, ask, body):
 
 
 def test_a_flood_is_not_read_to_its_end(served, ask, monkeypatch):
-    monkeypatch.setattr(endpoint, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(way, "MOST_BYTES", 10_000)
     served.script = [(200, b" " * 1_000_000, {})]
     with pytest.raises(T2SError, match="more than 10000 bytes"):
         ask()
 
 
 def test_a_server_that_is_not_there_is_named_with_the_way_out(view_of, monkeypatch):
-    monkeypatch.setattr(endpoint.time, "sleep", lambda _: None)
+    monkeypatch.setattr(way.time, "sleep", lambda _: None)
     prompter = EndpointPrompter("http://127.0.0.1:9/v1", "m", retries=1)
     with pytest.raises(T2SError) as caught:
         prompter.answer([view_of(30, 30)], ["q"])
@@ -230,7 +231,7 @@ def test_a_server_that_is_not_there_is_named_with_the_way_out(view_of, monkeypat
 def test_a_server_that_never_answers_is_given_up(view_of, monkeypatch):
     import socket
 
-    monkeypatch.setattr(endpoint.time, "sleep", lambda _: None)
+    monkeypatch.setattr(way.time, "sleep", lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         prompter = EndpointPrompter(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "m", timeout_s=0.2, retries=0)
         with pytest.raises(T2SError, match="ReadTimeout"):

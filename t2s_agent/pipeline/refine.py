@@ -19,6 +19,7 @@ from t2s_agent.pipeline.workshop import (
     asked_prompter,
     checked_question,
     demand_parsable,
+    demand_pixels,
     draw_masks,
     drawing_segmenter,
     load_segmenter,
@@ -95,6 +96,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         warnings += answer.warnings
         masks = draw_masks(shop, view, answer.instances, clock, progress)
         regions = build_regions(masks.masks, view, scores=masks.scores, instances=answer.instances)
+        demand_pixels(answer, regions, shop.settings.segmenter)
         segmenter = drawing_segmenter(shop)
     if how.box or how.positive or how.negative:
         corrected = _corrected(shop, view, regions, how, clock, progress)

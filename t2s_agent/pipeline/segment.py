@@ -14,6 +14,7 @@ from t2s_agent.pipeline.workshop import (
     asked_prompter,
     checked_question,
     demand_parsable,
+    demand_pixels,
     draw_masks,
     drawing_segmenter,
     load_segmenter,
@@ -43,7 +44,8 @@ def segment(
     """Answers a question about an image: regions on the ground, stored as a new result.
 
     `bbox` is west, south, east, north in degrees. Nothing found is a result with status `empty`. Raises T2SError for bad
-    input, and `answer_unparsable` where the prompter's answer cannot be read (its words are in the message). `progress` is called
+    input, `answer_unparsable` where the prompter's answer cannot be read (its words are in the message), and `model_failed`
+    where it named objects of which no mask has a pixel. `progress` is called
     before each step and may raise to stop: then nothing is stored.
     """
     clock = Clock()
@@ -79,6 +81,7 @@ def segment(
             merge=merge,
             min_area_m2=min_area_m2,
         )
+    demand_pixels(answer, regions, shop.settings.segmenter)
     return store_result(
         shop,
         view,

@@ -295,3 +295,19 @@ def demand_parsable(answer: Answer, name: str) -> None:
             f"{plain(name, 60)} answered in no form that can be read{why}: {said!r}",
             answer.fix or "Ask in other words, or use another --prompter",
         )
+
+
+def demand_pixels(answer: Answer, regions: RegionSet, segmenter: str) -> None:
+    """`model_failed` where a prompter named objects and not one pixel came of them: that is not "nothing is there".
+
+    What a smallest area left out is no failure: its warnings say so.
+    """
+    if not answer.instances or regions.regions or any("below the minimum" in warning for warning in regions.warnings):
+        return
+    count = len(answer.instances)
+    raise T2SError(
+        "model_failed",
+        f"the prompter named {count} object{'s' * (count != 1)}, and the segmenter {plain(segmenter, 60)} drew no pixel of "
+        f"{'them' if count != 1 else 'it'} where the image has data",
+        "Ask in other words, for a smaller part of the image, or use another --segmenter; this is not an empty answer",
+    )

@@ -18,6 +18,7 @@ _OPENS = re.compile(rf"(?<![`\"'])(?:{_OPENING})(?![`\"'])", re.IGNORECASE)
 _CLOSES = re.compile(rf"(?<![`\"'])(?:{_CLOSING})(?![`\"'])", re.IGNORECASE)
 _ANSWER = re.compile(r"<\|?answer\|?>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"<\|?/answer\|?>", re.IGNORECASE)
+_ECHO = re.compile(r"<think>\s{0,9}thinking process here\s{0,9}</think>", re.IGNORECASE)  # the prompt's words, repeated
 _STARTS_WITH_LIST = re.compile(r"\s*(?:```\w*\s*)?[\[{]")
 
 
@@ -36,6 +37,7 @@ def in_parts(raw: str, *, cut: bool = False) -> Parts:
     The opening tag may be missing, since many chat templates write it themselves. A thinking that was opened and not
     closed is unfinished, and so is a text that was cut off before it came to an answer of its own: a list in there is a draft.
     """
+    raw = _ECHO.sub(" ", raw)
     closings = list(_CLOSES.finditer(raw))
     closed_at = closings[-1].end() if closings else 0
     thinking = raw[: closings[-1].start()] if closings else ""

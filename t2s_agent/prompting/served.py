@@ -19,6 +19,7 @@ import httpx
 
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.secret import Redaction
+from t2s_agent.text import one_line
 
 MOST_BYTES = 4 * 2**20  # of a response
 LONGEST_WAIT_S = 30.0  # between two tries, whatever Retry-After says
@@ -355,8 +356,7 @@ def _said_in(value: Any, levels: int) -> str:
 
 def quote(words: str) -> str:
     """A stranger's words in one line of at most 200 characters, without control characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in words[:20_000]).split())
-    return line if len(line) <= MOST_QUOTED else line[: MOST_QUOTED - 1] + "…"
+    return one_line(" ".join(one_line(words, 20_000).split()), MOST_QUOTED)
 
 
 def _checked(base_url: str) -> httpx.URL:

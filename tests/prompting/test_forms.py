@@ -1,5 +1,7 @@
 """Forms in which served models write objects."""
 
+# ruff: noqa: UP031 (texts full of braces are read more easily with %)
+
 import json
 import time
 

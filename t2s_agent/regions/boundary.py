@@ -11,7 +11,7 @@ three steps, each in linear time.
    centres lie on lines that are 1 / hypot(p, q) apart. The true edge lies between the line of the side (the last centres inside)
    and the next one, so a side between two corners inside moves outwards by half of that distance, and one between two corners
    outside moves inwards. A side that is short beside a long neighbour is what the grid leaves of a sharp corner: it moves
-   further. By how much (`CUT_CORNER`) was fitted on drawn discs, ellipses, rectangles, hexagons and L-shapes
+   further. By how much (`CUT_CORNER`) was fitted on drawn ellipses, rectangles of 1.2:1 to 5:1, hexagons and L-shapes
    (`python -m evals.measures fit`) and is checked on other shapes, angles and seeds (`python -m evals.measures perimeter`).
 3. **Plus/minus.** A side's position is uncertain, and a shift changes the length by the turns at both of its ends: the plus/minus
    grows with the root of the summed squares of the turns. A systematic part is added for each ring (`PLUS_MINUS`).
@@ -31,8 +31,9 @@ from t2s_agent.regions.region import Geometry
 Floats = NDArray[np.float64]
 Points = list[tuple[float, float]]
 
-CUT_CORNER = (-0.25, 1.1)  # constant; times r^2 / (r^2 + 9), where r is a side's longer neighbour divided by the side
-PLUS_MINUS = (0.4, 1.25)  # pixels for each ring; pixels for the root of the summed squares of the turns' tangents
+CUT_CORNER = (-0.23, 1.08)  # constant; times r^2 / (r^2 + 9), where r is a side's longer neighbour divided by the side
+PLUS_MINUS = (0.4, 1.2)  # pixels for each ring; pixels for the root of the summed squares of the turns' tangents
+INWARDS = 2.0  # a turn around a pixel outside is this much less certain: where sides change over, none of them moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Boundary:
         moved = self.shift * pixel_area / np.where(lengths > 0, lengths, pixel)
         length = lengths.sum() + (moved * (bends + bends[self.following])).sum()
         for_rings, for_turns = PLUS_MINUS
-        return float(length), pixel * (for_rings * self.rings + for_turns * float(np.sqrt((bends**2).sum())))
+        turns = float(np.linalg.norm(np.where(bends < 0, INWARDS, 1) * bends))
+        return float(length), pixel * (for_rings * self.rings + for_turns * turns)
 
 
 def boundary_of(outline: Geometry) -> Boundary:

@@ -12,6 +12,8 @@ from hypothesis.extra.numpy import arrays
 from rasterio.crs import CRS
 from views.data import view_of
 
+from evals.measures import perimeter as perimeter_table
+from t2s_agent.pipeline.describe import region_facts
 from t2s_agent.regions.boundary import boundary_of
 from t2s_agent.regions.build import measured
 from t2s_agent.regions.measure import compactness, perimeter_in_pixels, perimeter_on_ground
@@ -69,6 +71,13 @@ def test_a_disc_is_round(radius):
     length = perimeter(mask).value
     assert length == pytest.approx(2 * math.pi * radius, rel=0.03 if radius < 20 else 0.01)
     assert compactness(mask.sum(), length) == pytest.approx(1, abs=0.05 if radius < 10 else 0.03)
+
+
+@pytest.mark.parametrize("crs", [32633, None])
+def test_a_described_disc_is_compact(crs):
+    region = measured(trace(disc(12, 0.2, 0.4)), view_of(crs=crs), id=1)
+    facts = region_facts(region, located=crs is not None)
+    assert facts["compactness"] == pytest.approx(1, abs=0.03)
 
 
 @given(masks, st.integers(0, 3), st.booleans(), st.integers(0, 5), st.integers(0, 5))
@@ -160,3 +169,19 @@ def test_a_boundary_around_a_pixel_beside_the_earth_is_finite():
     boundary = boundary_of(trace(corner))
     assert not np.isfinite(place.to_lonlat(*boundary.corners[boundary.bend < 0].T)).any()
     assert perimeter_on_ground(boundary, place, 1.1).value == pytest.approx(perimeter(corner).value * 1.11, rel=0.05)
+
+
+@pytest.mark.parametrize(("size", "bias"), [(10.0, 0.04), (40.0, 0.02)])
+def test_ideal_shapes_of_every_angle_have_a_small_bias(size, bias):
+    cells = perimeter_table.measured(seed=11, masks=16 if size < 20 else 10, sizes=(size,), compare=False)
+    worst = max(cells, key=lambda cell: abs(cell.bias))
+    assert abs(worst.bias) < bias, (worst.shape, worst.degrees)
+
+
+@pytest.mark.parametrize("size", [5.0, 10.0, 40.0])
+def test_the_plus_minus_holds_for_nine_of_ten_and_is_no_wider_than_it_needs(size):
+    cells = perimeter_table.measured(seed=12, masks=12, sizes=(size,), compare=False)
+    error = np.concatenate([cell.estimate - cell.length for cell in cells])
+    half = np.concatenate([cell.plus_minus for cell in cells])
+    assert np.mean(np.abs(error) <= half) >= 0.9
+    assert np.median(half) <= 3 * np.sqrt(np.mean(error**2))

@@ -1,0 +1,45 @@
+"""The drawn shapes are what they say, and the tables come out."""
+
+import math
+
+import numpy as np
+import pytest
+
+from evals.measures import fit, perimeter
+from evals.measures.estimators import available, ours
+from evals.measures.shapes import JUDGED, OTHERS, disc, rectangle
+
+
+@pytest.mark.parametrize("draw", [disc, *JUDGED.values(), *OTHERS.values()])
+def test_a_drawn_shape_covers_its_area_and_has_a_margin(draw):
+    drawn = draw(60.0, 17.0, np.random.default_rng(3))
+    assert drawn.mask.sum() == pytest.approx(drawn.area, rel=0.01)
+    assert not drawn.mask[[0, -1]].any()
+    assert not drawn.mask[:, [0, -1]].any()
+    assert drawn.length**2 >= 4 * math.pi * drawn.area * 0.999
+
+
+def test_a_straight_square_is_as_long_as_its_sides():
+    drawn = rectangle(1)(50.0, 0.0, np.random.default_rng(0))
+    assert (drawn.length, drawn.area) == (200, 2500)
+    assert ours(drawn.mask).value == pytest.approx(200)
+
+
+def test_the_alternatives_are_longer_for_a_turned_square():
+    mask = rectangle(1)(50.0, 30.0, np.random.default_rng(0)).mask
+    assert available()["outline along pixel edges"](mask) > 250
+    assert available()["the same, simplified within half a pixel"](mask) > 220
+
+
+def test_the_table_has_a_row_for_each_shape_and_angle_and_is_the_same_again():
+    cells = perimeter.measured(seed=1, masks=2, sizes=(8.0,))
+    text = perimeter.report(cells)
+    assert text == perimeter.report(perimeter.measured(seed=1, masks=2, sizes=(8.0,)))
+    assert text.count("\nsquare ") == 10 + 2  # nine angles and any; and what holds, of lengths and of areas
+    assert "ours" in text
+
+
+def test_the_constants_are_near_what_the_fit_gives_for_a_few_shapes():
+    constant, cut = fit.fitted(fit.drawn(5, 96))
+    assert constant == pytest.approx(-0.23, abs=0.25)
+    assert cut == pytest.approx(1.08, abs=0.4)

@@ -206,7 +206,8 @@ def _outlined(shop: "Workshop", result: "Result", region_id: int) -> DescribeAns
 def _images(shop: "Workshop", first: int) -> DescribeAnswer:
     from t2s_agent.scene.listing import images_in
 
-    names = images_in(shop.settings.roots)
+    listing = images_in(shop.settings.roots)
+    names = listing.names
     shown: list[dict[str, Any]] = []
     left = TEXT_BYTES - 600
     for name in names[first - 1 : first - 1 + _IMAGES]:
@@ -222,7 +223,7 @@ def _images(shop: "Workshop", first: int) -> DescribeAnswer:
         "total": len(names),
         "shown": len(shown),
         "images": shown,
-        "note": NOTE,
+        "note": f"{missing}. {NOTE}" if (missing := listing.remark()) else NOTE,
     }
     if first - 1 + len(shown) < len(names):
         facts["next"] = f"describe_region(first_region={first + len(shown)})"

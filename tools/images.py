@@ -45,7 +45,7 @@ def near_names(shop: "Workshop", image: str) -> str:
     """Which images there are that could have been meant; some of all where none is near."""
     from t2s_agent.scene.listing import images_in
 
-    names = images_in(shop.settings.roots)
+    names = images_in(shop.settings.roots).names
     if not names:
         return "There are no images: start the server with --root FOLDER"
     wanted = image.replace("\\", "/").rsplit("/", 1)[-1].lower()

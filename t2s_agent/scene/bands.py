@@ -97,9 +97,7 @@ def _described(bands: Sequence[Band], about: str) -> tuple[list[Light], list[str
         return lights, []
     coded = by_codes([band.description for band in bands], about)
     lights = [code if not light.name else light for light, code in zip(lights, coded.lights, strict=True)]
-    if coded.doubt:
-        return lights, [f"the bands' numbers are read as {coded.sensor}; in {coded.doubt} they mean other colours"]
-    return lights, []
+    return lights, [coded.remark] if coded.remark else []
 
 
 def is_alpha(band: Band) -> bool:

@@ -139,11 +139,10 @@ def _number(text: str | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What the bands' numbers mean: a light for each band, the sensor's name, and what else they could have meant."""
+    """What the bands' numbers mean: a light for each band, and what to say where they could mean something else."""
 
     lights: tuple[Light, ...]
-    sensor: str = ""
-    doubt: str = ""
+    remark: str = ""
 
 
 def by_codes(names: Sequence[str], about: str) -> Coded:
@@ -151,7 +150,7 @@ def by_codes(names: Sequence[str], about: str) -> Coded:
 
     `about` is text from the file (its name, its tags) in which a sensor may be named: that one is meant. Else, of the
     sensors that the numbers fit: one with exactly these bands, else those in which red, green and blue (and near
-    infrared) are found, and of these the first in the table; `doubt` names others in which other bands are meant.
+    infrared) are found, and of these the first in the table; `remark` names others in which other bands are meant.
     Numbers that merely count from 1 (`Band 1`, `B1`, `B2`) mean nothing unless a sensor is named.
     """
     nothing = Coded((UNKNOWN,) * len(names))
@@ -159,7 +158,8 @@ def by_codes(names: Sequence[str], about: str) -> Coded:
     longest = max((fit.prefix for fit in fitting), default=0)
     fitting = [fit for fit in fitting if fit.prefix == longest]  # SR_B4 is not just some B4
     if named := [fit for fit in fitting if fit.named]:
-        return Coded(named[0].lights, named[0].sensor)
+        doubt = f"the bands merely count from 1: they are read as those of {named[0].sensor}, which the file names"
+        return Coded(named[0].lights, doubt if _merely_counted(names) else "")
     if not fitting or _merely_counted(names):
         return nothing
     # a panchromatic band is finer than the others and not kept in one file with them
@@ -170,8 +170,9 @@ def by_codes(names: Sequence[str], about: str) -> Coded:
     ):
         fitting = [fit for fit in fitting if keep(fit)] or fitting
     chosen = next((fit for fit in fitting if fit.finds("nir")), fitting[0])
-    others = {fit.sensor for fit in fitting if fit.meant() != chosen.meant()}
-    return Coded(chosen.lights, chosen.sensor, " or ".join(sorted(others)))
+    others = " or ".join(sorted({fit.sensor for fit in fitting if fit.meant() != chosen.meant()}))
+    doubt = f"the bands' numbers are read as {chosen.sensor}; in {others} they mean other colours" if others else ""
+    return Coded(chosen.lights, doubt)
 
 
 @dataclass(frozen=True, slots=True)

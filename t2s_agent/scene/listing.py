@@ -1,44 +1,100 @@
 """Which images the allowed folders hold, by the names that opening takes."""
 
 import os
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".j2k")
 _MOST_ENTRIES = 20_000  # looked at in all, so that a huge folder costs no more than a second
+_DEEPEST = 32  # folders within folders: beyond, names are too long for anyone
 
 
-def images_in(roots: Sequence[Path], most: int = 1_000) -> list[str]:
-    """Names of the images in the roots, at most so many, each as `open_scene` takes it: relative to its root.
+@dataclass(slots=True)
+class Listing:
+    """Names of images; how many entries could not be shown (`skipped`); whether everything was looked at (`complete`)."""
 
-    Links to folders and hidden entries are not followed. Where two roots hold the same name, the second is named in full.
+    names: list[str] = field(default_factory=list)
+    skipped: int = 0
+    complete: bool = True
+
+    def remark(self) -> str:
+        """What to say beside the names; empty where nothing is missing."""
+        counted = "1 entry" if self.skipped == 1 else f"{self.skipped} entries"
+        parts = [f"{counted} could not be shown"] if self.skipped else []
+        parts += [] if self.complete else ["there are more than could be listed"]
+        return "; ".join(parts)
+
+
+def images_in(roots: Sequence[Path], most: int = 1_000) -> Listing:
+    """The images in the roots, at most `most`, each as `open_scene` takes it: relative to its root.
+
+    Links to folders and hidden entries are not followed. Where two roots hold the same name, the second is named in full. An
+    entry that cannot be shown is counted and left out: a name that is not UTF-8 or has control characters, a link that leads nowhere or in circles, a
+    folder that may not be read or lies too deep.
     """
-    names: dict[str, None] = {}
-    budget = _MOST_ENTRIES
+    listing, names = Listing(), dict[str, None]()
+    left = _MOST_ENTRIES
     for root in (Path(os.path.realpath(root)) for root in roots):
-        for path in _files(root, budget):
-            budget -= 1
-            if budget <= 0 or len(names) >= most:
-                return list(names)
-            if path.suffix.lower() in ENDINGS:
-                name = path.relative_to(root).as_posix()
-                names[name if name not in names else str(path)] = None
-    return list(names)
+        waiting: list[tuple[str, int]] = [(str(root), 0)]
+        while waiting:
+            folder, depth = waiting.pop()
+            listed = _entries(folder, left)
+            if listed is None:
+                listing.skipped += 1
+                continue
+            left -= len(listed)
+            folders = []
+            for entry in listed:
+                kind = _kind(entry)
+                if kind == "folder" and depth < _DEEPEST:
+                    folders.append((entry.path, depth + 1))
+                elif kind == "image":
+                    if len(names) >= most:
+                        return _finished(listing, names, complete=False)
+                    name = Path(entry.path).relative_to(root).as_posix()
+                    names[name if name not in names else entry.path] = None
+                elif kind in ("folder", "odd"):
+                    listing.skipped += 1
+            if left <= 0:
+                return _finished(listing, names, complete=False)
+            waiting += reversed(folders)
+    return _finished(listing, names, complete=True)
 
 
-def _files(folder: Path, most: int) -> Iterator[Path]:
+def _finished(listing: Listing, names: dict[str, None], *, complete: bool) -> Listing:
+    listing.names, listing.complete = list(names), complete
+    return listing
+
+
+def _entries(folder: str, most: int) -> list[os.DirEntry[str]] | None:
+    """What a folder holds, at most so many, by name; None where it may not be read."""
     try:
         with os.scandir(folder) as entries:
-            listed = sorted((entry for _, entry in zip(range(most), entries, strict=False)), key=lambda e: e.name)
-    except OSError:  # a folder that may not be read holds nothing for us
-        return
-    folders = []
-    for entry in listed:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            folders.append(Path(entry.path))
-        elif entry.is_file():
-            yield Path(entry.path)
-    for each in folders:
-        yield from _files(each, most)
+            return sorted((entry for _, entry in zip(range(most), entries, strict=False)), key=lambda e: e.name)
+    except OSError:
+        return None
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """`folder`, `image`, `other`, or `odd`: meant as one of the first two, but it cannot be shown."""
+    if entry.name.startswith("."):
+        return "other"
+    try:
+        folder = entry.is_dir(follow_symlinks=False)
+        file = not folder and entry.is_file()
+    except OSError:  # a link in circles
+        folder, file = False, entry.name.lower().endswith(ENDINGS)
+        return "odd" if file else "other"
+    meant = folder or entry.name.lower().endswith(ENDINGS)
+    if not meant or (not folder and not file and not entry.is_symlink()):
+        return "other"
+    if not _can_be_shown(entry.path) or (not folder and not file):
+        return "odd"
+    return "folder" if folder else "image"
+
+
+def _can_be_shown(path: str) -> bool:
+    """Whether a path can be written in UTF-8 on one line: a name that has to be changed to be shown opens nothing."""
+    return not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in path)

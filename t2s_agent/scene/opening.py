@@ -44,7 +44,7 @@ PINNED = {
     "CPL_LOG_ERRORS": "OFF",
     # which pixels come out
     "GDAL_RASTERIO_RESAMPLING": "NEAREST",
-    "GDAL_OVERVIEW_OVERSAMPLING_THRESHOLD": "1.2",
+    "GDAL_OVERVIEW_OVERSAMPLING_THRESHOLD": "1",  # GDAL's default for averages; reading.py sets that for nearest
     "GDAL_NO_COSTLY_OVERVIEW": "NO",
     "GDAL_TIFF_INTERNAL_MASK": "YES",
     "GDAL_TIFF_INTERNAL_MASK_TO_8BIT": "YES",
@@ -75,6 +75,7 @@ PINNED = {
     "GTIFF_POINT_GEO_IGNORE": "NO",
     "GTIFF_HONOUR_NEGATIVE_SCALEY": "NO",
     "GTIFF_LINEAR_UNITS": "DEFAULT",
+    "GTIFF_REPORT_COMPD_CS": "NO",  # heights are none of ours; GDAL's default depends on the file's GeoTIFF version
     "GTIFF_READ_ANGULAR_PARAMS_IN_DEGREE": "NO",
     "GTIFF_SRS_SOURCE": "GEOKEYS",
     "GTIFF_IMPORT_FROM_EPSG": "YES",
@@ -90,6 +91,7 @@ PINNED = {
     "GDAL_BAND_BLOCK_CACHE": "AUTO",
     "GDAL_FORCE_CACHING": "NO",
     "GDAL_NUM_THREADS": "1",
+    "GTIFF_MAX_CUMULATED_MEM_USAGE": str(2**30),  # bytes that libtiff may hold for one file
     "GDAL_MAX_BAND_COUNT": "65536",
     "GDAL_SWATH_SIZE": "10000000",
     "VSI_CACHE": "NO",
@@ -229,7 +231,9 @@ def missing_codec(error: BaseException) -> Codec | None:
         found = _NO_CODEC.search(str(seen))
         if found:
             name = next(group for group in found.groups() if group)
-            shown = "12-bit JPEG" if name == "12" else _CODECS.get(name.upper(), f"code {name}")
+            shown = (
+                "12-bit JPEG" if name == "12" else _CODECS.get(name.upper(), f"a codec that has number {name} in TIFF")
+            )
             return Codec(
                 f"is compressed with {shown}, which this installation cannot decode",
                 "Convert it with a program that can, for example gdal_translate -co COMPRESS=DEFLATE",

@@ -2,7 +2,7 @@
 
 conda, QGIS and others set PROJ_DATA, PROJ_LIB and GDAL_DATA for every program that is started after them. Their `proj.db` is
 often of another version, and then codes such as EPSG:3857 are unknown and images lose their place. Importing this module
-takes these variables out of the environment of this process and points rasterio and pyproj to their own files. A build that
+takes these variables, and those for the form of a CRS, out of the environment of this process and points rasterio and pyproj to their own files. A build that
 brings no data of its own (made against the system's PROJ) keeps what the environment names.
 """
 
@@ -15,9 +15,15 @@ from rasterio._env import GDALDataFinder, PROJDataFinder, set_proj_data_search_p
 from rasterio.env import set_gdal_config
 
 VARIABLES = ("PROJ_DATA", "PROJ_LIB", "GDAL_DATA")
+_WORDING = (
+    "OSR_WKT_FORMAT",
+    "OSR_ADD_TOWGS84_ON_EXPORT_TO_WKT1",
+)  # in which form GDAL writes a CRS down, ours included
 
 
 def _use_own_data() -> None:
+    for name in _WORDING:
+        os.environ.pop(name, None)
     pyproj.network.set_network_enabled(active=False)  # PROJ_NETWORK=ON would fetch grids, and move places by metres
     proj, gdal = PROJDataFinder().search_wheel(), GDALDataFinder().search_wheel()
     bundled = Path(pyproj.__file__).parent / "proj_dir" / "share" / "proj"

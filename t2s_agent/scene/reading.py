@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -107,18 +108,19 @@ class Reader:
             how = Resampling.nearest  # GDAL averages the parts of complex numbers, which means nothing
         self._look_at_the_clock()
         dataset, window = self._source(piece)
-        out = np.asarray(
-            dataset.read(unique, window=window, out_shape=(len(unique), *piece.shape), resampling=how)
-        )  # typed as what it is: rasterio has no types
+        with _overviews_for(how):
+            out: Any = dataset.read(  # rasterio has no types
+                unique, window=window, out_shape=(len(unique), *piece.shape), resampling=how
+            )
         values: NDArray[np.number] = np.abs(out) if self._complex else out
         return values if list(indexes) == unique else values[[unique.index(i) for i in indexes]]
 
     def mask(self, piece: Piece) -> NDArray[np.uint8]:
         """The dataset's own mask of a piece (height, width): 0 where there is no data."""
         self._look_at_the_clock()
-        return np.asarray(
-            self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape), np.uint8
-        )
+        with _overviews_for(Resampling.nearest):
+            mask = self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape)
+        return np.asarray(mask, np.uint8)
 
     def refuse_output(self, count: int) -> None:
         """Raises `limit_exceeded` where so many float64 numbers would be held at once."""
@@ -158,3 +160,8 @@ class Reader:
             f"this part of {self._name} takes {planned / 2**30:.3g} GiB to read; {allowed:.3g} are allowed",
             "Ask for a smaller part, or add overviews (gdaladdo)",
         )
+
+
+def _overviews_for(how: Resampling) -> rasterio.Env:
+    """GDAL's own defaults for which overview is fine enough: for nearest, one that is up to 1.2 times too coarse."""
+    return rasterio.Env(GDAL_OVERVIEW_OVERSAMPLING_THRESHOLD="1.2" if how is Resampling.nearest else "1")

@@ -33,9 +33,9 @@ def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:
             if fill.value not in said:
                 said.add(fill.value)
                 yield (
-                    f"{fill.share:.1%} of band {index} hold the value {fill.value:.10g}, far from all others: it looks like "
+                    f"{fill.share:.1%} of band {index} hold the value {fill.shown}, far from all others: it looks like "
                     "fill that the file does not declare. It is left out of colours and band statistics, and its pixels "
-                    f"still count as data; if they hold none, declare it: gdal_edit.py -a_nodata {fill.value:.10g} FILE"
+                    f"still count as data; if they hold none, declare it: gdal_edit.py -a_nodata {fill.shown} FILE"
                 )
     if stretch.wild:
         low, high = min(stretch.low), max(stretch.high)

@@ -19,10 +19,11 @@ _HALVE_ABOVE = 1e307  # differences of float64 beyond overflow
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A value that looks like fill in one of the bands: which, and how much of the scene's sample it covers."""
+    """A value that looks like fill in one of the bands, how much of the scene's sample it covers, and how it is written."""
 
     value: float
     share: float
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +97,25 @@ def fills_of(seen: NDArray[np.float64], dtype: np.dtype) -> tuple[Fill, ...]:
             break
         nearest = float(end(rest))
         low, high = _percentiles(rest)
-        known = value in _KNOWN_FILL or value in _ends_of(dtype)
+        known = value in _known_of(dtype)
         least, gap = (_KNOWN_SHARE, _KNOWN_GAP) if known else (_ANY_SHARE, _ANY_GAP)
         levels = _KNOWN_LEVELS if known else _ANY_LEVELS
         far = abs(nearest / 2 - value / 2) > gap * (high / 2 - low / 2)
         if share >= least and far and np.unique(rest).size >= levels:
-            found.append(Fill(value, share))
+            found.append(Fill(value, share, str(dtype.type(value)).removesuffix(".0")))
             seen = rest
     return tuple(found)
 
 
-def _ends_of(dtype: np.dtype) -> Sequence[float]:
-    """The smallest and largest value of a type, which many programs fill with, 0 excepted."""
+def _known_of(dtype: np.dtype) -> Sequence[float]:
+    """The values of a type that are used for fill everywhere: `_KNOWN_FILL` and the type's ends, 0 excepted."""
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
-        return [float(v) for v in (info.min, info.max, -32768, 65535, 32767) if v != 0]
-    lowest = float(np.finfo(np.float32).min)
-    return [lowest, -lowest, float(np.finfo(np.float64).min), float(np.finfo(np.float64).max), -32768.0, 65535.0]
+        return [float(v) for v in (*_KNOWN_FILL, info.min, info.max, -32768, 65535, 32767) if v != 0]
+    lowest, smaller = np.finfo(np.float32).min, np.finfo(dtype).min
+    with np.errstate(over="ignore"):
+        known = [*_KNOWN_FILL, -32768, 65535, lowest, -lowest, smaller, -smaller]
+        return [float(dtype.type(value)) for value in known]
 
 
 def _range_of(seen: NDArray[np.float64]) -> tuple[float, float, bool]:

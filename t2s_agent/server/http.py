@@ -158,5 +158,5 @@ def _page(service: Service) -> list[BaseRoute]:
             return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
     return page_routes(
-        shop_of, images_of=lambda shop: images_in(shop.settings.roots), work=work, discreet=service.discreet
+        shop_of, images_of=lambda shop: images_in(shop.settings.roots).names, work=work, discreet=service.discreet
     )

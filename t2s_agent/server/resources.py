@@ -134,7 +134,7 @@ def _in_words(facts: Mapping[str, Any]) -> str:
 def _names(service: Service, _: str) -> list[str]:
     from t2s_agent.scene.listing import images_in
 
-    return images_in(service.settings.roots)
+    return images_in(service.settings.roots).names
 
 
 def _ids(service: Service, owner: str) -> list[str]:

@@ -17,7 +17,7 @@ def geotiff(path: Path, bands: int = 3, height: int = 30, width: int = 40, dtype
     pixels = np.stack([x + 2 * y + 10 * b for b in range(bands)]).astype(dtype)
     options = {"driver": "GTiff", "count": bands, "height": height, "width": width, "dtype": dtype}
     place = {} if profile.pop("bare", False) else {"crs": UTM33, "transform": PLACE}
-    with rasterio.open(path, "w", **options, **(place | profile)) as file:
+    with rasterio.open(path, "w", **(options | place | profile)) as file:
         file.write(pixels)
     return path
 

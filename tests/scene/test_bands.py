@@ -1,0 +1,167 @@
+"""Which band holds which light: by name in several languages, by wavelength, by a sensor's numbers."""
+
+import pytest
+import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
+from rasterio.enums import ColorInterp
+
+from t2s_agent.scene import open_scene
+from t2s_agent.scene.bands import Band, colours_of, guess_remark, is_alpha
+from t2s_agent.scene.lights import by_wavelength, by_words, wavelength_in, wavelength_tag, wavelengths_without_unit
+
+
+def bands(names, interpreted=()):
+    colours = [*interpreted, *["undefined"] * len(names)]
+    return [Band(i, name, colours[i - 1], "uint16") for i, name in enumerate(names, 1)]
+
+
+def rgb_and_nir(names, about="", interpreted=()):
+    found = colours_of(bands(names, interpreted), about)
+    return found.rgb, found.nir
+
+
+@pytest.mark.parametrize(
+    ("names", "rgb", "nir"),
+    [
+        # words
+        ("blue green red nir", (3, 2, 1), 4),
+        ("coastal_blue blue green_i green yellow red rededge nir", (6, 4, 2), 8),  # PlanetScope, 8 bands
+        ("Coastal Blue|Blue|Green|Yellow|Red|Red Edge|NIR1|NIR2", (5, 3, 2), 7),  # WorldView-2
+        ("Blue|Green|Red-Edge|Red|NIR", (4, 2, 1), 5),  # MicaSense
+        ("deep blue|Blue|Green I|Green II|Red|vegetation red edge", (5, 4, 2), 0),
+        ("NIR narrow|Near Infra Red|red|green|blue|short_wave_infrared", (3, 4, 5), 2),
+        ("redBand greenBand blueBand", (1, 2, 3), 0),
+        ("Band 1 (Blue)|Band 2 (Green)|Band 3 (Red)", (3, 2, 1), 0),
+        ("R G B N", (1, 2, 3), 4),
+        ("rouge|vert|bleu|proche infrarouge", (1, 2, 3), 4),
+        ("Rot|Grün|Blau|nahes Infrarot", (1, 2, 3), 4),
+        ("azul|verde|rojo|infrarrojo cercano", (3, 2, 1), 4),
+        # wavelengths
+        ("490 nm|560 nm|665 nm|842 nm", (3, 2, 1), 4),
+        ("0.45-0.515 um|0.525-0.6 µm|0.63-0.68 micrometers", (3, 2, 1), 0),
+        ("B490 B560 B665 B865", (3, 2, 1), 4),
+        ("band_443 band_490 band_560 band_665", (4, 3, 2), 0),
+        ("443 nm|482 nm|561 nm|655 nm|865 nm", (4, 3, 2), 5),
+        # numbers of sensors
+        ("B02 B03 B04", (3, 2, 1), 0),
+        ("B2 B3 B4 B8", (3, 2, 1), 4),
+        ("B1 B2 B3 B4 B5 B6 B7 B8 B8A B9 B11 B12", (4, 3, 2), 8),
+        ("T31UFU_20200101_B04_10m T31UFU_20200101_B03_10m T31UFU_20200101_B02_10m", (1, 2, 3), 0),
+        ("SR_B2 SR_B3 SR_B4 SR_B5", (3, 2, 1), 4),
+        ("SR_B1 SR_B2 SR_B3 SR_B4 SR_B5 SR_B6 SR_B7", (4, 3, 2), 5),  # Landsat 8 and 9
+        ("SR_B1 SR_B2 SR_B3 SR_B4 SR_B5 SR_B7", (3, 2, 1), 4),  # Landsat 4 to 7 have no SR_B6
+        ("SR_B1 SR_B2 SR_B3", (3, 2, 1), 0),  # red is among these three for Landsat 4 to 7 only
+        ("B0 B1 B2 B3", (3, 2, 1), 4),  # Pleiades
+        ("sur_refl_b01 sur_refl_b02 sur_refl_b03 sur_refl_b04", (1, 4, 3), 2),  # MODIS
+        ("Oa04 Oa06 Oa08 Oa17", (3, 2, 1), 4),
+    ],
+)
+def test_what_bands_are_called_says_which_are_shown(names, rgb, nir):
+    listed = names.split("|") if "|" in names else names.split(" ")
+    assert rgb_and_nir(listed) == (rgb, nir)
+    assert guess_remark(bands(listed), colours_of(bands(listed))) == ""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Band 1", "Band 2", "Band 3", "Band 4"),
+        ("B1", "B2", "B3", "B4"),  # what many programs write that know nothing of the bands
+        ("2018", "2019", "2020", "2021"),
+        ("NIR", "Red", "Green"),
+        ("red edge", "coastal", "swir", "pan"),
+        ("red_1", "red_2", "x"),
+    ],
+)
+def test_names_that_do_not_give_all_three_leave_a_guess_that_is_said(names):
+    found = colours_of(bands(names))
+    assert found.rgb is None
+    assert "choose with bands" in guess_remark(bands(names), found)
+
+
+def test_a_sensor_that_the_file_names_gives_plain_numbers_their_meaning():
+    names = ("Band 1", "Band 2", "Band 3", "Band 4")
+    assert rgb_and_nir(names, "LE07_L1TP_016037.tif") == ((3, 2, 1), 4)
+    assert "which the file names" in colours_of(bands(names), "LE07_L1TP_016037.tif").remarks[0]
+    assert rgb_and_nir(("B1", "B2", "B3", "B4", "B5"), "LC08_L1TP_016037.tif") == ((4, 3, 2), 5)
+
+
+def test_numbers_that_several_sensors_use_otherwise_are_remarked_upon():
+    found = colours_of(bands(("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5")))
+    assert found.rgb == (4, 3, 2)
+    assert "read as Landsat 8 and 9; in Landsat 4 to 7 they mean other colours" in found.remarks[0]
+
+
+def test_a_name_comes_before_the_colour_interpretation_and_that_is_said():
+    interpreted = ("red", "green", "blue")
+    found = colours_of(bands(("B02", "B03", "B04"), interpreted))
+    assert found.rgb == (3, 2, 1)
+    assert "interpreted as red and called 'B02'" in found.remarks[0]
+    assert colours_of(bands(("", "", ""), interpreted)).rgb == (1, 2, 3)
+    false_colour = colours_of(bands(("NIR", "Red", "Green"), interpreted))
+    assert (false_colour.red, false_colour.nir) == (2, 1)
+
+
+def test_a_band_called_light_is_no_alpha_and_one_called_alpha_is():
+    assert not is_alpha(Band(4, "NIR", "alpha", "uint8"))
+    assert not is_alpha(Band(4, "842 nm", "alpha", "uint8", wavelength_nm=842.0))
+    assert is_alpha(Band(4, "Alpha", "alpha", "uint8"))
+    assert is_alpha(Band(4, "", "alpha", "uint8"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "nm"),
+    [
+        ({"CENTRAL_WAVELENGTH_UM": "0.842"}, 842),
+        ({"wavelength": "665", "wavelength_units": "Nanometers"}, 665),
+        ({"wavelength": "0.665", "wavelength_units": "Micrometers"}, 665),
+        ({"wavelength": "0.665"}, 665),
+        ({"Wavelength": "665.0 nm"}, 665),
+        ({"wavelength": "x"}, None),
+        ({}, None),
+    ],
+)
+def test_tags_state_wavelengths_as_gdal_and_envi_write_them(tags, nm):
+    assert wavelength_tag(tags) == (None if nm is None else pytest.approx(nm))
+
+
+def test_wavelength_tags_of_a_file_choose_its_bands(tmp_path, make):
+    path = make.geotiff(tmp_path / "a.tif", bands=5, dtype="uint16", photometric="MINISBLACK")
+    with rasterio.open(path, "r+") as file:
+        for band, um in enumerate((0.443, 0.49, 0.56, 0.665, 0.842), 1):
+            file.update_tags(band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=str(um))
+    with open_scene(path) as scene:
+        assert scene.view().bands == (4, 3, 2)
+        assert scene.red_and_nir() == (4, 5)
+        assert scene.remarks() == ()
+
+
+def test_gdals_own_interpretation_as_near_infrared_counts(tmp_path, make):
+    path = make.geotiff(tmp_path / "a.tif", bands=4)
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.nir]
+    with open_scene(path) as scene:
+        assert scene.red_and_nir() == (1, 4)
+
+
+@given(st.text(max_size=40))
+def test_any_name_is_one_light_or_none(name):
+    assert by_words(name).name in ("", "red", "green", "blue", "nir", "other")
+    wavelength_in(name)
+    colours_of(bands([name, name + "1", name + "2"]))
+
+
+@given(st.floats(350, 2500))
+def test_no_wavelength_is_two_colours_and_order_grows_away_from_the_best(nm):
+    light = by_wavelength(nm)
+    assert (light.name == "other") == (
+        not any(low <= nm <= high for low, high in ((450, 515), (520, 600), (620, 690), (760, 910)))
+    )
+    assert light.order >= 0
+
+
+def test_numbers_that_count_are_no_wavelengths():
+    assert wavelengths_without_unit(["band_490", "band_491", "band_492"]) == [None] * 3
+    assert wavelengths_without_unit(["B490", "B560", "B12"]) == [None] * 3
+    assert wavelengths_without_unit(["490", "560.5", "665"]) == [490, 560.5, 665]

@@ -1,23 +1,28 @@
-"""Speed of this build against an older checkout.
+"""Speed of this build against an older checkout, both in one run.
 
 python -m evals.speed regions --against ../older    masks to regions: CPU seconds, memory, and whether all is equal
+python -m evals.speed segment --against ../older    a question to nano while another program keeps one core busy
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from evals.speed import regions
+from evals.speed import regions, segment
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["regions"])
+    parser.add_argument("what", choices=["regions", "segment"])
     parser.add_argument("--against", type=Path, required=True, help="a checkout of an older commit")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0, help="of the masks")
     options = parser.parse_args()
-    sys.exit(not regions.compare(options.against, seed=options.seed, repeats=options.repeats))
+    if options.what == "regions":
+        alike = regions.compare(options.against, seed=options.seed, repeats=options.repeats)
+    else:
+        alike = segment.compare(options.against, repeats=options.repeats)
+    sys.exit(not alike)
 
 
 if __name__ == "__main__":

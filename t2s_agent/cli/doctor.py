@@ -66,8 +66,10 @@ def _models(settings: Settings) -> dict[str, str]:
     for kind, load in (("prompter", models.prompter), ("segmenter", models.segmenter)):
         name = getattr(settings, kind)
         try:
-            digest = load().digest
-            found[f"{kind} {name}"] = f"can be loaded, weights {digest[:12] or 'unknown'}"
+            model = load()
+            chosen = getattr(model, "threads", None)
+            threads = f"; computes with {chosen} thread, being small" if chosen else ""
+            found[f"{kind} {name}"] = f"can be loaded, weights {model.digest[:12] or 'unknown'}{threads}"
         except T2SError as error:
             found[f"{kind} {name}"] = str(error)
     for part in ("prompter", "segmenter"):

@@ -28,6 +28,7 @@ from t2s_agent.prompting.reading import LONGER, SAME, read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
 from t2s_agent.prompting.thinking import in_parts
 from t2s_agent.scene.view import View
+from t2s_agent.threads import threads, threads_for
 from t2s_agent.weights import weights_digest
 
 
@@ -70,6 +71,7 @@ class TransformersPrompter:
         self._batch_size = batch_size
         self._same = same
         self._image_token = self._tokenizer.convert_ids_to_tokens(self._model.config.image_token_id)
+        self.threads = threads_for(self._model)
         self._lock = threading.Lock()
 
     @classmethod
@@ -173,7 +175,13 @@ class TransformersPrompter:
         inputs = self._inputs(views, chats)
         config = self._generation(samples)
         length = inputs["input_ids"].shape[1]
-        with self._lock, torch.inference_mode(), _own_randomness(self._seed), memory_for("answer", self.name):
+        with (
+            self._lock,
+            torch.inference_mode(),
+            _own_randomness(self._seed),
+            memory_for("answer", self.name),
+            threads(self.threads),
+        ):
             rows = self._model.generate(**inputs, generation_config=config)[:, length:].tolist()
         ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         return [self._decoded(row, ends) for row in rows]

@@ -51,6 +51,7 @@ class CloseUpSegmenter:
     def __init__(self, inner: Segmenter) -> None:
         self.name = inner.name
         self.digest = f"{inner.digest} close-up-1 {CONTEXT} {LEAST_PX} {POINTS_PX}"
+        self.threads: int | None = getattr(inner, "threads", None)
         self._inner = inner
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:

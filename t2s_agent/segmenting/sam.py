@@ -21,6 +21,7 @@ from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.segmenter import Embedding, Masks, at_once
+from t2s_agent.threads import threads, threads_for
 
 _DEPTHS = {12: "vit_b", 24: "vit_l", 32: "vit_h"}
 _AT_ONCE = 32
@@ -33,6 +34,7 @@ class SamSegmenter:
         self.name, self.digest = name, digest
         self._sam, self._cache = sam, cache
         self._side = int(sam.image_encoder.img_size)
+        self.threads = threads_for(sam)
         self._lock = threading.Lock()
 
     @classmethod
@@ -83,7 +85,7 @@ class SamSegmenter:
         size = (round(view.width * scale), round(view.height * scale))
         pixels = np.asarray(Image.fromarray(view.rgb).resize(size, Image.Resampling.BILINEAR))
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self._sam.device)
-        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
             features = self._sam.image_encoder(self._sam.preprocess(tensor[None].float())).clone()
         return Embedding(self._key(view), view.height, view.width, {"image": features}, features.nbytes)
 
@@ -115,7 +117,7 @@ class SamSegmenter:
             labels = [[1] * len(i.positive) + [0] * len(i.negative) for i in own]
             points = (torch.tensor(listed, device=device), torch.tensor(labels, device=device))
         boxes = torch.tensor([i.box for i in own], device=device) if own[0].box else None
-        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
             sparse, dense = sam.prompt_encoder(points=points, boxes=boxes, masks=None)
             low, quality = sam.mask_decoder(
                 image_embeddings=embedding.features["image"].to(device),

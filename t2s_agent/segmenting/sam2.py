@@ -21,6 +21,7 @@ from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.segmenter import Embedding, Masks, at_once
+from t2s_agent.threads import threads, threads_for
 from t2s_agent.weights import model_folder, read_settings, weights_digest
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -52,6 +53,7 @@ class Sam2Segmenter:
     ) -> None:
         self.name, self.digest = name, digest
         self._model, self._side, self._cache, self._family = model, side, cache, family
+        self.threads = threads_for(model)
         self._lock = threading.Lock()
         self.embedded = 0  # how many Views went through the trunk
 
@@ -96,7 +98,7 @@ class Sam2Segmenter:
         square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
         pixels = (np.asarray(square, np.float32) / 255 - self._family.mean) / self._family.std
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))[None]
-        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
             maps = self._model.get_image_embeddings(tensor.to(self._model.device, self._model.dtype))
             self.embedded += 1
         features = {f"level{i}": m.detach().clone() for i, m in enumerate(maps)}
@@ -137,7 +139,7 @@ class Sam2Segmenter:
             prompts["input_labels"] = torch.tensor(labels, device=device)[None]
         if own[0].box:
             prompts["input_boxes"] = torch.tensor([i.box for i in own], dtype=kind, device=device)[None]
-        with self._lock, torch.inference_mode(), memory_for("segment", self.name):
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
             out = self._model(image_embeddings=maps, multimask_output=False, **prompts)
             logits = out.pred_masks[0, :, :1].float()  # (N, 1, h, w)
             size = (embedding.height, embedding.width)

@@ -7,6 +7,7 @@ The file is `t2s.toml` in the working folder, or what T2S_CONFIG names. Every se
 import json
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from pydantic_settings import (
 )
 
 from t2s_agent.errors import T2SError
+from t2s_agent.text import one_line
 
 DEFAULT_STORE = Path.home() / ".local" / "share" / "t2s-agent" / "results"
 
@@ -114,6 +116,14 @@ class Settings(BaseSettings):
         """T2S_ROOTS: one folder, several as in PATH, or a JSON list."""
         return _listed(value, os.pathsep)
 
+    @field_validator("roots", "store", "tokens")
+    @classmethod
+    def _at_home(cls, value: Any) -> Any:
+        """`~` is the home folder: no shell has read what stands in a file or behind `--out=`."""
+        if isinstance(value, tuple):
+            return tuple(path.expanduser() for path in value)
+        return value and value.expanduser()
+
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
@@ -141,10 +151,26 @@ def _listed(value: Any, separator: str) -> Any:
     return [part.strip() for part in value.split(separator) if part.strip()]
 
 
+_OTHER_VARIABLES = ("T2S_CONFIG", "T2S_API_KEY")  # read elsewhere
+
+
+def unknown_variables() -> list[str]:
+    """A sentence for each T2S_* variable of the environment that means nothing to us, with near names."""
+    known = [*_OTHER_VARIABLES, *(f"T2S_{name.upper()}" for name in Settings.model_fields)]
+    said = []
+    for name in sorted(os.environ):
+        if name.upper().startswith("T2S_") and name.upper() not in known:
+            near = get_close_matches(name.upper(), known, 1, 0.75)
+            said.append(
+                f"the variable {one_line(name, 60)} means nothing" + (f": did you mean {near[0]}?" if near else "")
+            )
+    return said
+
+
 def load_settings(**flags: Any) -> Settings:
     """Settings with `flags` on top; a flag that is None was not given.
 
-    Raises `argument_invalid` naming the setting that makes no sense and where it may be set.
+    Raises `argument_invalid` naming the setting that makes no sense and where it may be set, with near names for one that does not exist.
     """
     named = os.environ.get("T2S_CONFIG")
     if named and not Path(named).is_file():
@@ -159,9 +185,22 @@ def load_settings(**flags: Any) -> Settings:
             f"{named or 't2s.toml'} is not TOML: {error}",
             "Mend the file, or name another with T2S_CONFIG",
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise T2SError(
+            "argument_invalid",
+            f"{named or 't2s.toml'} cannot be read ({getattr(error, 'strerror', '') or 'it is not UTF-8'})",
+            "Correct the file, or name another with T2S_CONFIG",
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(name, Settings.model_fields, 2)
+            fix = f"Did you mean {' or '.join(near)}?" if near else "`t2s-agent doctor` lists all settings"
+            where = named or "t2s.toml"
+            raise T2SError(
+                "argument_invalid", f"there is no setting {one_line(name, 60)!r} (in {where})", fix
+            ) from error
         raise T2SError(
             "argument_invalid",
             f"the setting {name} = {first.get('input')!r} is refused: {first['msg']}",

@@ -81,27 +81,18 @@ def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
 
 
 def _with_bounds(shop: "Workshop", image: "str | Path", places: Sequence[Sequence[float]], error: T2SError) -> T2SError:
+    from t2s_agent.scene.places import swapped
+
     with shop.scene(image) as scene:
         bounds = scene.bounds_lonlat
         if bounds is None:
             return error
     shown = ", ".join(f"{v:.6f}" for v in bounds)
     what = error.what
-    if any(_swapped(place, bounds) for place in places):
+    if any(swapped(place, bounds) for place in places):
         what += "; latitude and longitude look swapped"
     form = "Give [west, south, east, north] in degrees. " if error.code == "bbox_invalid" else ""
     return T2SError(error.code, what, f"{form}The image covers west, south, east, north = {shown}")
-
-
-def _swapped(place: Sequence[float], bounds: Sequence[float]) -> bool:
-    """Whether a point or box meets the image once its axes are exchanged, and does not as it is."""
-    west, south, east, north = bounds
-
-    def meets(xs: Sequence[float], ys: Sequence[float]) -> bool:
-        return min(xs) <= east and max(xs) >= west and min(ys) <= north and max(ys) >= south
-
-    first, second = place[::2], place[1::2]
-    return bool(first) and len(first) == len(second) and meets(second, first) and not meets(first, second)
 
 
 def _quoted(names: Sequence[str]) -> str:

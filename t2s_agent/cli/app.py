@@ -1,29 +1,49 @@
 """`t2s-agent`: commands, their options, and exit codes.
 
-Exit 0: done, also where nothing was found. 2: the input is at fault. 3: a model failed. 1: a bug of ours.
+Exit 0: done, also where nothing was found. 2: the input is at fault. 3: a model failed. 130: interrupted. 1: a bug of ours.
 """
 
+import logging
 import os
-import shutil
+import platform
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from t2s_agent.cli import listing, words
+from t2s_agent.cli.files import checked_out, copied
+from t2s_agent.cli.naming import helped, image_named, is_result, result_id
 from t2s_agent.cli.serve import serve
 from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
-from t2s_agent.settings import load_settings
+from t2s_agent.settings import load_settings, unknown_variables
 
+# ruff: noqa: ARG001 (options that have a callback are read there)
 MODEL_CODES = {"model_unavailable", "model_failed", "endpoint_failed", "answer_unparsable"}
+OPERATIONS = ("union", "intersection", "difference")
+_COMPLETION = ("--show-completion", "--install-completion")
+# typer takes the name of a shell only where it does not detect one, and this is its one switch for that (0.29)
+_NO_DETECTION = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
+_VERSIONS = ("torch", "transformers", "rasterio", "pyproj")  # what makes numbers differ between two machines
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=True,
     pretty_exceptions_enable=False,
     help="Ask a question about an overhead image; get georeferenced, measured regions.",
 )
+
+
+def _verbosely(value: bool) -> bool:
+    """Turns `-v` on for the whole command; it may stand before or after the command's name."""
+    if value and not Screen.verbose:
+        Screen.verbose = True
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+        Screen(as_json=False).note(_versions())
+    return value
+
 
 Json = Annotated[bool, typer.Option("--json", help="print the record as JSON instead of text")]
 Out = Annotated[Path | None, typer.Option(help="copy results here: a folder, or a file .geojson, .tif or .png")]
@@ -32,21 +52,65 @@ Segmenter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder,
 Samples = Annotated[int | None, typer.Option(help="ask so often, and score regions by how far the answers agree")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")]
 Store = Annotated[Path | None, typer.Option(help="folder of results")]
-Bbox = Annotated[
-    tuple[float, float, float, float] | None, typer.Option(metavar="W S E N", help="only this box, in degrees")
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", callback=_verbosely, help="also say versions and how long each step took")
 ]
+Bbox = Annotated[str | None, typer.Option(metavar="W,S,E,N", help="only this box: west, south, east, north in degrees")]
+BboxCrs = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="the box is in this system: EPSG:32631, image (the image's own) or pixels"),
+]
+ResultId = Annotated[str, typer.Argument(metavar="RESULT", help="an id, the beginning of one, or `last`")]
 
 
 def run() -> None:
     """Runs a command and turns errors into messages and exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± still shows the numbers
+    screen = Screen(as_json=False)
+    Screen.verbose = False
+    if len(sys.argv) == 3 and sys.argv[1] in _COMPLETION:
+        os.environ.setdefault(_NO_DETECTION, "1")
     try:
-        app()
+        app(prog_name="t2s-agent")
     except T2SError as error:
-        typer.secho(str(error), fg="red", err=True)
+        screen.note(str(error), "red")
         sys.exit(3 if error.code in MODEL_CODES else 2)
     except KeyboardInterrupt:
-        typer.echo("interrupted; nothing was left half-written", err=True)
+        screen.note("interrupted; nothing was left half-written", "")
         sys.exit(130)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"t2s-agent {_version('t2s-agent')}")
+        raise typer.Exit
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _versions() -> str:
+    others = ", ".join(f"{name} {_version(name)}" for name in _VERSIONS)
+    return f"t2s-agent {_version('t2s-agent')}, Python {platform.python_version()}, {others}"
+
+
+@app.callback()
+def begin(
+    shown_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Ask a question about an overhead image; get georeferenced, measured regions."""
+    screen = Screen(as_json=False)
+    for said in unknown_variables():
+        screen.note(f"note: {said}", "yellow")
 
 
 def _shop(**flags: Any) -> Any:
@@ -55,11 +119,12 @@ def _shop(**flags: Any) -> Any:
     return Workshop.open(load_settings(**flags))
 
 
-@app.command()
+@app.command(cls=words.Lenient)
 def segment(
-    image: Path,
-    query: str,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="a GeoTIFF, JPEG 2000, PNG, JPEG or WebP file")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="what to find, in words")],
     bbox: Bbox = None,
+    bbox_crs: BboxCrs = None,
     bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances")] = False,
     min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
@@ -76,11 +141,14 @@ def segment(
     store: Store = None,
     out: Out = None,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Answer QUERY about IMAGE with regions on the ground."""
     from t2s_agent.pipeline import segment as work
 
-    _checked_out(out)
+    out = checked_out(out)
+    where = words.box(bbox, "--bbox")
+    _demand_box(where, bbox_crs)
     screen = Screen(as_json)
     shop = _shop(
         prompter=prompter,
@@ -92,44 +160,50 @@ def segment(
         seed=seed,
         max_size=max_size,
     )
-    with screen.progress() as progress:
+    image = image_named(image, shop.settings.roots)
+    places = [where] if where else []
+    with screen.progress() as progress, helped(shop, image, places, option="--bbox-crs", crs=bbox_crs):
         result = work(
             shop,
             image,
             query,
-            bbox=bbox,
+            bbox=where,
+            bbox_crs=bbox_crs,
             bands=bands,
             merge="union" if union else "instances",
             min_area_m2=min_area_m2,
             progress=progress,
         )
     screen.result(result, shop.store.folder / result.id)
-    _copied(shop.store.folder / result.id, out, screen)
+    screen.note(copied(shop.store.folder / result.id, out))
 
 
-def _points(values: list[str], name: str) -> tuple[tuple[float, float], ...]:
-    points = []
-    for value in values:
-        parts = value.replace(",", " ").split()
-        try:
-            x, y = (float(part) for part in parts)
-        except ValueError as error:
-            raise T2SError("argument_invalid", f"--{name} {value!r}", "Write it as 4.3512,51.8702 (lon,lat)") from error
-        points.append((x, y))
-    return tuple(points)
+def _demand_box(box: words.Box | None, crs: str | None) -> None:
+    if crs and not box:
+        raise T2SError("argument_invalid", f"--bbox-crs {crs} without a box", "Add --bbox XMIN,YMIN,XMAX,YMAX")
 
 
-@app.command()
+@app.command(cls=words.Lenient)
 def refine(
-    result: str,
+    result: ResultId,
     instruction: Annotated[str, typer.Option(help="what to look for now, in words")] = "",
-    point: Annotated[list[str] | None, typer.Option(help="lon,lat that belongs to a region; repeatable")] = None,
-    not_point: Annotated[list[str] | None, typer.Option(help="lon,lat that does not; repeatable")] = None,
-    box: Annotated[
-        tuple[float, float, float, float] | None, typer.Option(metavar="W S E N", help="add the object in this box")
+    point: Annotated[
+        list[str] | None, typer.Option(metavar="LON,LAT", help="a point that belongs to a region; repeatable")
     ] = None,
-    keep: Annotated[list[int] | None, typer.Option(help="keep only these region ids; repeatable")] = None,
-    drop: Annotated[list[int] | None, typer.Option(help="drop these region ids; repeatable")] = None,
+    not_point: Annotated[
+        list[str] | None, typer.Option(metavar="LON,LAT", help="a point that does not; repeatable")
+    ] = None,
+    box: Annotated[str | None, typer.Option(metavar="W,S,E,N", help="add the object in this box, in degrees")] = None,
+    crs: Annotated[
+        str | None,
+        typer.Option(
+            "--crs", "--bbox-crs", metavar="CODE", help="points and box are in this system: EPSG:32631, image or pixels"
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="IDS", help="keep only these regions: 1,2,3 or 1-3; repeatable")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="IDS", help="drop these regions; repeatable")] = None,
     other: Annotated[str, typer.Option("--with", help="another result")] = "",
     operation: Annotated[str | None, typer.Option(help="union, intersection or difference with that result")] = None,
     within_m: Annotated[float | None, typer.Option(help="keep what lies within so many metres of that result")] = None,
@@ -143,60 +217,98 @@ def refine(
     store: Store = None,
     out: Out = None,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make a new result from RESULT: corrected by points, filtered, combined, or reasoned over again."""
     from t2s_agent.pipeline import Refinement
     from t2s_agent.pipeline import refine as work
 
-    _checked_out(out)
-    if operation not in (None, "union", "intersection", "difference"):
-        raise T2SError("argument_invalid", f"--operation {operation}", "Choose from union, intersection, difference")
+    out = checked_out(out)
+    if operation not in (None, *OPERATIONS):
+        raise T2SError("argument_invalid", f"--operation {operation}", f"Choose from {', '.join(OPERATIONS)}")
+    positive, negative = words.points(point, "--point"), words.points(not_point, "--not-point")
+    around = words.box(box, "--box")
+    places = [*positive, *negative, *([around] if around else [])]
+    if crs and (pixels or not places):
+        why = "together with --pixels" if pixels else "without points or a box"
+        raise T2SError("argument_invalid", f"--crs {crs} {why}", "Leave one of them out" if pixels else "Leave it out")
+    kept, dropped = words.ids(keep, "--keep"), words.ids(drop, "--drop")
+    screen = Screen(as_json)
+    shop = _shop(prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store)
+    parent = shop.store.load(result_id(shop.store, result))
+    if crs:
+        positive, negative, around = _in_pixels(shop, parent.scene.path, crs, positive, negative, around)
     how = Refinement(
         instruction=instruction,
-        positive=_points(point or [], "point"),
-        negative=_points(not_point or [], "not-point"),
-        box=box,
-        keep=tuple(keep or ()),
-        drop=tuple(drop or ()),
-        other=other,
+        positive=positive,
+        negative=negative,
+        box=around,
+        keep=kept,
+        drop=dropped,
+        other=result_id(shop.store, other) if other else "",
         operation=operation,  # type: ignore[arg-type]
         within_m=within_m,
         min_area_m2=min_area_m2,
         smooth_m=smooth_m,
-        pixels=pixels,
+        pixels=pixels or bool(crs),
     )
-    screen = Screen(as_json)
-    shop = _shop(prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store)
-    with screen.progress() as progress:
-        made = work(shop, result, how, progress=progress)
+    hints = () if pixels else places
+    with screen.progress() as progress, helped(shop, parent.scene.path, hints, option="--crs", crs=crs):
+        made = work(shop, parent.id, how, progress=progress)
     screen.result(made, shop.store.folder / made.id)
-    _copied(shop.store.folder / made.id, out, screen)
+    screen.note(copied(shop.store.folder / made.id, out))
 
 
-@app.command()
+def _in_pixels(
+    shop: Any,
+    image: str,
+    crs: str,
+    positive: tuple[words.Point, ...],
+    negative: tuple[words.Point, ...],
+    box: words.Box | None,
+) -> tuple[tuple[words.Point, ...], tuple[words.Point, ...], words.Box | None]:
+    """Points and a box of a reference system in pixels of the image, which a record keeps as well as degrees."""
+    from t2s_agent.scene.places import pixel_box, pixel_points
+
+    with shop.scene(image) as scene:
+        return (
+            pixel_points(scene, positive, crs),
+            pixel_points(scene, negative, crs),
+            pixel_box(scene, box, crs) if box else None,
+        )
+
+
+@app.command(cls=words.Lenient)
 def describe(
-    subject: Annotated[str, typer.Argument(help="a result's id, or an image")],
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="a result's id, or `last`, or an image")],
     region: Annotated[int, typer.Option(help="one region of the result")] = 0,
     bbox: Bbox = None,
+    bbox_crs: BboxCrs = None,
     question: Annotated[str, typer.Option(help="also ask the prompter this about the picture")] = "",
     prompter: Prompter = None,
     device: Device = None,
     store: Store = None,
     as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Say what is measured of a result, a region or an image, and what a model claims about it."""
     from t2s_agent.pipeline import describe as work
 
+    where = words.box(bbox, "--bbox")
+    _demand_box(where, bbox_crs)
     screen = Screen(as_json)
     shop = _shop(prompter=prompter, device=device, store=store)
-    is_result = subject.startswith("r_") and not Path(subject).exists()
-    with screen.progress() as progress:
+    id_ = result_id(shop.store, subject) if is_result(subject) else ""
+    image = "" if id_ else image_named(subject, shop.settings.roots)
+    places = [where] if where else []
+    with screen.progress() as progress, helped(shop, image, places, option="--bbox-crs", crs=bbox_crs):
         said = work(
             shop,
-            result_id=subject if is_result else "",
-            image="" if is_result else subject,
+            result_id=id_,
+            image=image,
             region_id=region,
-            bbox=bbox,
+            bbox=where,
+            bbox_crs=bbox_crs,
             question=question,
             progress=progress,
         )
@@ -204,34 +316,32 @@ def describe(
 
 
 @app.command()
-def replay(result: str, device: Device = None, store: Store = None, as_json: Json = False) -> None:
+def replay(
+    result: ResultId, device: Device = None, store: Store = None, as_json: Json = False, verbose: Verbose = False
+) -> None:
     """Do RESULT again from its record and name the first step that differs."""
     from t2s_agent.pipeline import replay as work
 
     screen = Screen(as_json)
+    shop = _shop(device=device, store=store)
     with screen.progress() as progress:
-        done = work(_shop(device=device, store=store), result, progress=progress)
+        done = work(shop, result_id(shop.store, result), progress=progress)
     screen.replayed(done)
 
 
-@app.command()
-def results(store: Store = None, as_json: Json = False) -> None:
-    """List the results in the store, newest first."""
-    from t2s_agent.results.store import ResultStore
-
-    settings = load_settings(store=store)
-    listed, damaged = ResultStore(settings.store).listed()
-    Screen(as_json).listed(listed, damaged)
+app.add_typer(listing.app, name="results")
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="folder for the picture, polygons and mask")] = Path("demo-out"),
+    store: Store = None,
+    verbose: Verbose = False,
 ) -> None:
     """Segment the scene that comes with the package, with the models that come with it."""
     from t2s_agent.cli.demo import run_demo
 
-    run_demo(out)
+    run_demo(out, store)
 
 
 @app.command()
@@ -243,40 +353,3 @@ def doctor(as_json: Json = False) -> None:
 
 
 app.command()(serve)
-
-
-_FILES = {
-    ".geojson": "regions.geojson",
-    ".json": "regions.geojson",
-    ".tif": "mask.tif",
-    ".tiff": "mask.tif",
-    ".png": "preview.png",
-}
-
-
-def _checked_out(out: Path | None) -> None:
-    """Before the work: is it clear what is wanted?"""
-    if out is not None and out.suffix and out.suffix.lower() not in _FILES and not out.is_dir():
-        raise T2SError("argument_invalid", f"--out {out}", f"Name a folder, or a file that ends in {', '.join(_FILES)}")
-
-
-def _copied(folder: Path, out: Path | None, screen: Screen) -> None:
-    """Copies a result's files to where the user wants them, each whole or not at all."""
-    if out is None:
-        return
-    single = _FILES.get(out.suffix.lower())
-    wanted = {out: folder / single} if single else {out / file.name: file for file in folder.iterdir()}
-    try:
-        for target, file in wanted.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.{os.getpid()}.part")
-            try:
-                shutil.copyfile(file, part)
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise T2SError(
-            "output_unwritable", f"{out} cannot be written ({error.strerror})", f"The result itself is kept in {folder}"
-        ) from error
-    screen.note(f"copied to {out}")

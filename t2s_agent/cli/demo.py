@@ -1,12 +1,13 @@
 """The demo: the scene, the models and the question that come with the package, through the ordinary pipeline."""
 
 import shutil
-import tempfile
 import time
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from t2s_agent.cli.files import copied, demand_writable
 from t2s_agent.cli.show import Screen
+from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Workshop, segment
 from t2s_agent.settings import load_settings
 
@@ -14,20 +15,29 @@ QUESTION = "Where are the storage tanks?"
 SCENE = "harbour.tif"
 
 
-def run_demo(out: Path) -> None:
-    """Segments the demo scene and writes scene, picture, polygons, mask and record into `out`."""
+def run_demo(out: Path, store: Path | None = None) -> None:
+    """Segments the demo scene; writes scene, picture, polygons, mask and record into `out`, and the result into the store.
+
+    Raises `output_unwritable`.
+    """
     screen = Screen(as_json=False)
     began = time.perf_counter()
-    out.mkdir(parents=True, exist_ok=True)
-    with as_file(files("t2s_agent.nano") / "demo" / SCENE) as scene:
-        shutil.copyfile(scene, out / SCENE)
-    with tempfile.TemporaryDirectory() as folder:
-        shop = Workshop.open(load_settings(store=Path(folder), prompter="nano", segmenter="nano"))
-        with screen.progress() as progress:
-            result = segment(shop, out / SCENE, QUESTION, progress=progress)
-        for file in (shop.store.folder / result.id).iterdir():
-            shutil.copyfile(file, out / file.name)
+    out = out.expanduser()
+    demand_writable(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with as_file(files("t2s_agent.nano") / "demo" / SCENE) as scene:
+            shutil.copyfile(scene, out / SCENE)
+    except OSError as error:
+        raise T2SError(
+            "output_unwritable", f"{out} cannot be written ({error.strerror})", "Choose another with --out"
+        ) from error
+    # roots=(): this image may be opened wherever a user's settings would have images lie
+    shop = Workshop.open(load_settings(store=store, prompter="nano", segmenter="nano", roots=()))
+    with screen.progress() as progress:
+        result = segment(shop, out / SCENE, QUESTION, progress=progress)
+    copied(shop.store.folder / result.id, out)
     screen.result(result, out)
-    screen.note(
-        f"{time.perf_counter() - began:.1f} s, of which " + ", ".join(f"{k} {v:.2f}" for k, v in result.seconds.items())
-    )
+    screen.say(f"Next: t2s-agent refine {result.id} --drop 3")
+    took = ", ".join(f"{name} {value:.2f}" for name, value in result.seconds.items())
+    screen.note(f"{time.perf_counter() - began:.1f} s, of which {took}")

@@ -1,158 +1,208 @@
-"""What the command line shows: text for people, JSON for machines, progress on standard error."""
+"""What the command line shows: text for people, JSON for machines, progress on standard error.
+
+Nothing that is shown is read as markup, and nothing that a person needs is cut: lines are as long as they are, and a terminal
+wraps them. Words of files and models are freed of control characters first.
+"""
 
 import json
+import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
+
+from t2s_agent.text import one_line, plain
 
 if TYPE_CHECKING:
     from t2s_agent.pipeline import Description, Replay
-    from t2s_agent.results.catalogue import Summary
-    from t2s_agent.results.record import Result
+    from t2s_agent.results.record import RegionRecord, Result
 
-_ROWS = 30  # regions shown as text; all are in the files
+_ROWS = 30  # regions shown on a terminal; all are in the files
+_LONGEST = 4_000  # characters of one value
+_NOTHING = {"empty": "Nothing found"}
 
 
 class Screen:
-    """Standard output and error of one command."""
+    """Standard output and error of one command. `verbose`, for all of them: versions and timings too."""
+
+    verbose = False
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._out = Console(highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, highlight=False)
+        self._out = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person reads standard output."""
+        return sys.stdout.isatty()
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str], None]]:
         """A line on standard error that says what is being done."""
         if self._json or not self._err.is_terminal:
-            yield lambda text: self._err.print(f"[dim]{escape(text)} ...[/dim]")
+            yield lambda text: self.note(f"{text} ...")
             return
-        with self._err.status("starting ...") as status:
-            yield lambda text: status.update(f"{escape(text)} ...")
+        with self._err.status(Text("starting ...")) as status:
+            yield lambda text: status.update(Text(f"{one_line(text, _LONGEST)} ..."))
 
-    def note(self, text: str) -> None:
-        """A remark on standard error."""
-        self._err.print(f"[dim]{escape(text)}[/dim]")
+    def note(self, text: str, style: str = "dim") -> None:
+        """A remark on standard error, one line."""
+        if text:
+            self._err.print(Text(one_line(text, _LONGEST), style))
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line (or lines) on standard output."""
+        self._out.print(Text(plain(text, 100_000), style))
 
     def result(self, result: "Result", folder: Path) -> None:
         """A result: its answer, its regions, where its files are."""
         if self._json:
-            self._print_json(result.model_dump(mode="json") | {"folder": str(folder)})
+            self.json(result.model_dump(mode="json") | {"folder": str(folder)})
+            self._timed(result)
             return
-        out = self._out
-        out.print(f"[bold]{escape(result.query)}[/bold]")
+        self.say(one_line(result.query, _LONGEST), "bold")
         if result.prompted.thinking:
-            out.print(f"[italic]{escape(result.prompted.thinking)}[/italic]  (says {escape(result.prompter.name)})")
-        if result.status == "empty":
-            out.print("Nothing found.")
+            self.say(f"{result.prompted.thinking}  (says {one_line(result.prompter.name, 200)})", "italic")
+        if result.regions:
+            self._regions(result)
+            total = f"{result.total_area:,.1f} ± {result.total_area_pm:,.1f} {result.unit_area}"
+            self.say(f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}, {total}")
         else:
-            out.print(self._regions(result))
-            out.print(
-                f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}, {result.total_area:,.1f} ± {result.total_area_pm:,.1f} {result.unit_area}"
-            )
-        out.print(f"[dim]{escape(result.method)}[/dim]")
+            self.say(f"{_NOTHING.get(result.status, f'No regions ({result.status})')}{_unseen(result)}.")
+        self.say(f"{result.method}{_looked_at(result)}", "dim")
         for warning in result.warnings:
-            out.print(f"[yellow]note: {escape(warning)}[/yellow]")
-        out.print(f"{result.id}, by {escape(result.prompter.name)} and {escape(result.segmenter.name)}")
+            self.say(f"note: {one_line(warning, _LONGEST)}", "yellow")
+        models = f"{one_line(result.prompter.name, 200)} and {one_line(result.segmenter.name, 200)}"
+        self.say(f"{result.id}, by {models}")
         for name in ("preview.png", "regions.geojson", "mask.tif"):
-            out.print(f"  {escape(str(folder / name))}", soft_wrap=True)
+            self.say(f"  {one_line(str(folder / name), _LONGEST)}")
+        self._timed(result)
 
-    @staticmethod
-    def _regions(result: "Result") -> Table:
-        table = Table(
-            "id",
-            "label",
-            f"area, {result.unit_area}",
-            f"perimeter, {result.unit_length}",
-            "centroid",
-            "score",
-            *(["agreement"] if any(region.agreement is not None for region in result.regions) else []),
-            box=None,
-        )
-        for region in result.regions[:_ROWS]:
-            table.add_row(
-                str(region.id),
-                escape(region.label),
-                f"{region.area:,.1f} ± {region.area_pm:,.1f}",
-                f"{region.perimeter:,.1f} ± {region.perimeter_pm:,.1f}",
-                "{:.6f}, {:.6f}".format(*region.centroid)
-                if result.located
-                else "{:.1f}, {:.1f}".format(*region.centroid),
-                "" if region.score is None else f"{region.score:.2f}",
-                *([f"{region.agreement:.2f}"] if region.agreement is not None else []),
-            )
-        if len(result.regions) > _ROWS:
-            table.add_row("...", f"{len(result.regions) - _ROWS} more")
-        return table
+    def _timed(self, result: "Result") -> None:
+        if self.verbose:
+            self.note("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in result.seconds.items()))
+
+    def _regions(self, result: "Result") -> None:
+        shown = result.regions[:_ROWS] if self.terminal else result.regions
+        columns: dict[str, Callable[[RegionRecord], str]] = {"id": lambda r: str(r.id)}
+        if result.parents:
+            columns["was"] = lambda r: "" if r.was is None else str(r.was)
+        if any(region.label for region in shown):
+            columns["label"] = lambda r: one_line(r.label, 80)
+        decimals = 6 if result.located else 1
+        columns |= {
+            f"area, {result.unit_area}": lambda r: f"{r.area:,.1f} ± {r.area_pm:,.1f}",
+            f"perimeter, {result.unit_length}": lambda r: f"{r.perimeter:,.1f} ± {r.perimeter_pm:,.1f}",
+            "centroid": lambda r: ", ".join(f"{value:.{decimals}f}" for value in r.centroid),
+            "score": lambda r: "" if r.score is None else f"{r.score:.2f}",
+        }
+        if any(region.agreement is not None for region in shown):
+            columns["agreement"] = lambda r: "" if r.agreement is None else f"{r.agreement:.2f}"
+        rows = [list(columns), *([cell(region) for cell in columns.values()] for region in shown)]
+        for i, line in enumerate(aligned(rows)):
+            self.say(line, "" if i else "bold")
+        if len(shown) < len(result.regions):
+            self.say(f"... and {len(result.regions) - len(shown)} more, in regions.geojson")
 
     def description(self, said: "Description") -> None:
         """Measured facts, then what a model claims."""
         if self._json:
-            self._print_json(said.model_dump(mode="json"))
+            self.json(said.model_dump(mode="json"))
             return
-        self._out.print(f"[bold]{escape(said.subject)}[/bold]")
-        self._out.print(f"[dim]measured; {escape(said.method)}[/dim]")
+        self.say(one_line(said.subject, _LONGEST), "bold")
+        self.say(f"measured; {said.method}", "dim")
         for name, value in said.measured.items():
             rows = value if isinstance(value, list) and value and isinstance(value[0], dict) else None
-            self._out.print(f"  {name}:" + ("" if rows else f" {escape(str(value))}"))
+            self.say(f"  {name}:" + ("" if rows else f" {_words(value)}"))
             for row in rows or ():
-                self._out.print("    " + ", ".join(f"{k} {escape(str(v))}" for k, v in row.items() if v != ""))
+                self.say("    " + _words(row))
         if said.question:
-            self._out.print(
-                f"[dim]claimed by {escape(said.claimed_by)}, not measured; asked: {escape(said.question)}[/dim]"
-            )
-            self._out.print(f"  {escape(said.claimed) or '(no answer)'}")
+            asked = f"{one_line(said.claimed_by, 200)}, not measured; asked: {one_line(said.question, _LONGEST)}"
+            self.say(f"claimed by {asked}", "dim")
+            self.say(f"  {plain(said.claimed, _LONGEST) or '(no answer)'}")
 
     def replayed(self, done: "Replay") -> None:
         """The steps of a replay and the first that differs."""
         first = done.first_difference
         if self._json:
             steps = [{"step": s.name, "same": s.same, "then": s.then, "now": s.now} for s in done.steps]
-            self._print_json(
-                {"result": done.result_id, "first_difference": first.name if first else None, "steps": steps}
-            )
+            self.json({"result": done.result_id, "first_difference": first.name if first else None, "steps": steps})
             return
         for step in done.steps:
-            self._out.print(f"  {'same     ' if step.same else '[red]different[/red]'}  {step.name}")
-        said = (
-            f"The first step that differs is [bold]{first.name}[/bold]." if first else "Everything came out the same."
-        )
-        self._out.print(f"{said} The replay is {done.result_id}.")
-
-    def listed(self, results: Sequence["Summary"], damaged: Sequence[str]) -> None:
-        """Results, newest first."""
-        if self._json:
-            keys = {"id", "created_utc", "operation", "query", "status", "total_area", "unit_area", "parents"}
-            self._print_json(
-                {"results": [r.model_dump(mode="json", include=keys) for r in results], "damaged": list(damaged)}
-            )
-            return
-        table = Table("id", "made", "operation", "question", "regions", "area", box=None)
-        for r in results:
-            area = f"{r.total_area:,.0f} {r.unit_area}"
-            table.add_row(r.id, r.created_utc[:16], r.operation, escape(r.query[:60]), str(r.count), area)
-        self._out.print(table if results else "No results yet.")
-        for id_ in damaged:
-            self._out.print(f"[yellow]note: {id_} is damaged[/yellow]")
+            self.say(f"  {'same     ' if step.same else 'different'}  {step.name}", "" if step.same else "red")
+        said = f"The first step that differs is {first.name}." if first else "Everything came out the same."
+        self.say(f"{said} The replay is {done.result_id}.")
 
     def examined(self, report: dict[str, Any]) -> None:
         """What the doctor found."""
         if self._json:
-            self._print_json(report)
+            self.json(report)
             return
         for section, rows in report.items():
-            self._out.print(f"[bold]{escape(section)}[/bold]")
+            self.say(section, "bold")
             for name, value in rows.items():
                 if section == "settings":
                     shown = "none" if value["value"] in (None, [], "") else str(value["value"])
-                    self._out.print(f"  {name}: {escape(shown)} [dim]({value['from']}) {escape(value['means'])}[/dim]")
+                    self.say(f"  {name}: {one_line(shown, _LONGEST)} ({value['from']}) {value['means']}")
                 else:
-                    self._out.print(f"  {escape(str(name))}: {escape(str(value))}")
+                    self.say(f"  {name}: {one_line(str(value), _LONGEST)}")
 
-    def _print_json(self, value: Any) -> None:
-        print(json.dumps(value, indent=1, ensure_ascii=False))
+    def json(self, value: Any) -> None:
+        """One document on standard output; what is not a number is null, so that every reader takes it."""
+        utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        print(json.dumps(finite(value), indent=1, ensure_ascii=not utf8, allow_nan=False))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, each column as wide as its widest cell; nothing is cut and no line ends in blanks."""
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def finite(value: Any) -> Any:
+    """A JSON value with None for each number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(each)}" for name, each in value.items() if each not in ("", None))
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(each) for each in value)
+    return "unknown" if value is None else one_line(str(value), _LONGEST)
+
+
+def _scale(result: "Result") -> Any:
+    from t2s_agent.scene.scale import Scale
+
+    scene = result.scene
+    return Scale(scene.scene_px_per_view_px or 1.0, scene.gsd_m, scene.view_gsd_m)
+
+
+def _unseen(result: "Result") -> str:
+    """What could not be seen, where nothing was found in a coarse view."""
+    scale = _scale(result)
+    return f", but objects smaller than {scale.smallest_seen} cannot be seen at this scale" if scale.coarse else ""
+
+
+def _looked_at(result: "Result") -> str:
+    """The scale at which the models looked, beside that of the image."""
+    scale = _scale(result)
+    if scale.view_gsd_m and scale.gsd_m:
+        return f"; looked at {scale.view_gsd_m:.3g} m a pixel, the image has {scale.gsd_m:.3g} m"
+    return f"; looked at 1 pixel for {scale.scene_px:.3g} of the image" if scale.scene_px > 1 else ""

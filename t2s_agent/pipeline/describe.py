@@ -23,6 +23,7 @@ from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, 
 from t2s_agent.regions.region import Region
 from t2s_agent.results.record import Result
 from t2s_agent.scene import View, Window
+from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import one_line, plain
 
@@ -49,10 +50,11 @@ def describe(
     region_id: int = 0,
     image: Path | str = "",
     bbox: Sequence[float] | None = None,
+    bbox_crs: str | None = None,
     question: str = "",
     progress: Progress = silent,
 ) -> Description:
-    """Describes a stored result, one of its regions, or an image or a box (degrees) of it.
+    """Describes a stored result, one of its regions, or an image or a box of it, in degrees or in `bbox_crs` (as for `segment`).
 
     With a `question` the prompter is asked about that part of the picture too. Raises `result_unknown`, `region_unknown`,
     `argument_invalid`, and what opening an image raises.
@@ -61,11 +63,13 @@ def describe(
         raise T2SError("argument_invalid", "neither or both of a result and an image are named", "Name one of them")
     if region_id and not result_id:
         raise T2SError("argument_invalid", f"region {region_id} of no result", "Name the result that it belongs to")
+    if bbox and result_id:
+        raise T2SError("argument_invalid", "a box of a result", "Leave the box out, or name an image instead")
     if question:
         question = checked_question(question)
     if result_id:
         return _of_result(shop, result_id, region_id, question, progress)
-    return _of_image(shop, image, bbox, question, progress)
+    return _of_image(shop, image, bbox, bbox_crs, question, progress)
 
 
 def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, progress: Progress) -> Description:
@@ -98,11 +102,17 @@ def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, pr
 
 
 def _of_image(
-    shop: Workshop, image: Path | str, bbox: Sequence[float] | None, question: str, progress: Progress
+    shop: Workshop,
+    image: Path | str,
+    bbox: Sequence[float] | None,
+    bbox_crs: str | None,
+    question: str,
+    progress: Progress,
 ) -> Description:
     progress(f"reading {one_line(Path(image).name, 255)}")
     with shop.scene(image) as scene:
-        view = scene.view(bbox=bbox, max_size=shop.settings.max_size)
+        where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
+        view = scene.view(window=where, bbox=None if where else bbox, max_size=shop.settings.max_size)
         scale = Scale.of(view, scene.gsd_m)
         located = scene.georeference.located
         bounds = view.georeference.bounds_lonlat(view.width, view.height)
@@ -117,7 +127,7 @@ def _of_image(
         }
         if remarks := [*filter(None, [scale.remark(shop.settings.max_size)]), *scene.remarks()]:
             measured["remarks"] = remarks
-        subject = scene.name + (f" in {list(bbox)}" if bbox else "")
+        subject = scene.name + (f" in {list(bbox)}" if bbox else "") + (f" of {bbox_crs}" if where else "")
     return _with_claim(shop, subject, measured, located, view, question, progress)
 
 

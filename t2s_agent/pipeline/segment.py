@@ -25,6 +25,7 @@ from t2s_agent.pipeline.workshop import (
 )
 from t2s_agent.regions.build import build_regions
 from t2s_agent.results.record import Result
+from t2s_agent.scene.places import box_window
 from t2s_agent.text import one_line
 
 _MOSTLY = 0.5  # of a View that should hold data, else it is worth a warning
@@ -36,6 +37,7 @@ def segment(
     query: str,
     *,
     bbox: Sequence[float] | None = None,
+    bbox_crs: str | None = None,
     bands: str | None = None,
     merge: Literal["instances", "union"] = "instances",
     min_area_m2: float = 0.0,
@@ -43,9 +45,10 @@ def segment(
 ) -> Result:
     """Answers a question about an image: regions on the ground, stored as a new result.
 
-    `bbox` is west, south, east, north in degrees. Nothing found is a result with status `empty`. Raises T2SError for bad
-    input, `answer_unparsable` where the prompter's answer cannot be read (its words are in the message), and `model_failed`
-    where it named objects of which no mask has a pixel. `progress` is called
+    `bbox` is west, south, east, north in degrees, or xmin, ymin, xmax, ymax in the reference system `bbox_crs` (a code such
+    as EPSG:32631, `image` for the image's own, or `pixels`). Nothing found is a result with status `empty`. Raises T2SError
+    for bad input, `answer_unparsable` where the prompter's answer cannot be read (its words are in the message), and
+    `model_failed` where it named objects of which no mask has a pixel. `progress` is called
     before each step and may raise to stop: then nothing is stored.
     """
     clock = Clock()
@@ -56,7 +59,8 @@ def segment(
     shop.store.demand_writable()
     progress(f"reading {one_line(Path(image).name, 255)}")
     with clock("read"), shop.scene(image) as scene:
-        view = scene.view(bbox=bbox, bands=bands, max_size=shop.settings.max_size)
+        where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
+        view = scene.view(window=where, bbox=None if where else bbox, bands=bands, max_size=shop.settings.max_size)
         reference = reference_to(scene, view, shop.settings.max_size)
         remarks = scene.remarks(bands)
     share = float(view.valid.mean())
@@ -89,7 +93,13 @@ def segment(
         regions,
         query=question,
         operation="segment",
-        parameters={"bbox": list(bbox) if bbox else None, "bands": bands, "merge": merge, "min_area_m2": min_area_m2},
+        parameters={
+            "bbox": list(bbox) if bbox else None,
+            "bbox_crs": bbox_crs,
+            "bands": bands,
+            "merge": merge,
+            "min_area_m2": min_area_m2,
+        },
         prompter=asked_prompter(shop),
         segmenter=drawing_segmenter(shop),
         prompted=prompted_of(shop, question, answer),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -70,9 +71,31 @@ class Workshop:
         return cls(settings, Models(settings), store, owner)
 
     def scene(self, image: Path | str) -> Scene:
-        """Opens an image within the roots; without roots, one that a person named."""
+        """Opens an image within the roots; without roots, one that a person named. `argument_invalid` for an address."""
+        demand_local(str(image))
         limits = Limits(pixels=self.settings.max_pixels, seconds=self.settings.read_seconds)
         return open_scene(image, roots=self.settings.roots or None, limits=limits)
+
+
+# file:, https:, s3: and GDAL's own /vsicurl/; the second slash is lost where an address was taken for a path
+_ADDRESS = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])|(/vsi(?:curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)(?:_streaming)?)/"
+)
+
+
+def demand_local(image: str) -> None:
+    """Raises `argument_invalid` where an image is named by an address on a network, which is not opened yet."""
+    found = _ADDRESS.match(image)
+    if not found:
+        return
+    shown = one_line(re.sub(r"//[^/@]*@", "//", image.partition("?")[0]), 120)  # without a password or a signature
+    if (found[1] or "").lower() == "file":
+        raise T2SError("argument_invalid", f"{shown!r} is an address", "Name the file by its path, without file:")
+    raise T2SError(
+        "argument_invalid",
+        f"{shown!r} is an address: remote images are not opened yet",
+        "Download the file and name it by its path",
+    )
 
 
 @dataclass(slots=True)

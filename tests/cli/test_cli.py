@@ -11,24 +11,7 @@ from unittest import mock
 
 import pytest
 
-from evals.scenes import demo, write
 from t2s_agent.cli import main
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with the demo scene and a script of answers."""
-    folder = tmp_path_factory.mktemp("cli")
-    write(demo(), folder / "harbour.tif")
-    raw = '<think>Round.</think><answer>```json[{"bbox_2d": [64, 414, 116, 466]}, {"bbox_2d": [140, 414, 192, 466]}]```</answer>'
-    none = raw.split("[", 1)[0] + "[]```</answer>"
-    script = [
-        {"question": "tanks", "raw": raw},
-        {"question": "helicopters", "raw": none},
-        {"question": "odd", "raw": "?"},
-    ]
-    (folder / "script.json").write_text(json.dumps(script), encoding="utf-8")
-    return folder
 
 
 def t2s(place, *words):

@@ -3,9 +3,9 @@
 import contextlib
 import io
 import json
+import resource
 import subprocess
 import sys
-import time
 from contextlib import redirect_stderr, redirect_stdout
 from unittest import mock
 
@@ -98,11 +98,11 @@ def test_importing_is_quick_and_loads_no_torch(place):
 
 def test_help_needs_no_torch_and_comes_at_once(place):
     code = "import sys; sys.argv = ['t2s-agent', '--help']\ntry:\n from t2s_agent.cli import main; main()\nfinally:\n print('torch' in sys.modules)"
-    began = time.perf_counter()
+    began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
     assert "segment" in done.stdout
-    assert time.perf_counter() - began < 3
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began < 1.5  # of the processor: others may be busy
 
 
 def test_an_output_of_an_unknown_kind_is_refused_before_the_work(place):

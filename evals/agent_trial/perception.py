@@ -5,8 +5,8 @@ frames and parsing are the real ones. One thing a served model cannot know is wh
 prompter writes that behind the question (`PlacedPrompter`). With the truth's masks nothing is left but what the tools do with them.
 """
 
+import dataclasses
 import importlib
-import importlib.util
 import json
 import re
 import threading
@@ -193,7 +193,7 @@ def masks_of(drawn: Sequence[tuple[NDArray[np.bool_], int, int] | None], height:
     """Masks in the form that the product takes: cropped ones, or whole ones where it is older than those."""
     scores = np.ones(len(drawn), np.float32)
     masks: Any = Masks  # its fields differ between the two
-    if importlib.util.find_spec("t2s_agent.mask"):
+    if "height" in {field.name for field in dataclasses.fields(masks)}:
         mask = importlib.import_module("t2s_agent.mask")
         cropped = tuple(mask.Mask.of(*each) if each and each[0].size else mask.EMPTY for each in drawn)
         return masks(cropped, scores, height, width)  # type: ignore[no-any-return]

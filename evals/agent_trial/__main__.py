@@ -12,6 +12,7 @@ For an agent from outside:
     python -m evals.agent_trial serve --questions hard --port 8399      serves MCP over HTTP and prints the questions
     python -m evals.agent_trial call TOOL '{"image": "town.tif"}' --question ID    one call, for whoever has only a shell
     python -m evals.agent_trial look SCENE LEFT TOP RIGHT BOTTOM --picture FILE    a part of a picture, for the control
+    python -m evals.agent_trial questions --pictures-only        the questions for the control
     python -m evals.agent_trial score ANSWERS.json --log LOG     {"question id": answer, ...}
 """
 
@@ -26,11 +27,11 @@ from typing import Any
 from evals.agent_trial import questions as asked
 from evals.agent_trial.against import run_against
 from evals.agent_trial.client import Log, call_once
-from evals.agent_trial.endpoint import Examinee, look, place_of
+from evals.agent_trial.endpoint import BY_EYE, TASK, WITH_TOOLS, Examinee, look, place_of
 from evals.agent_trial.questions import Question
 from evals.agent_trial.report import as_text, read_run, side_by_side, write_run
 from evals.agent_trial.runner import MAX_SIZE, Played, Run, by_script, play, read_log, scored, staged
-from evals.agent_trial.scenes import RECIPES, load, prepare
+from evals.agent_trial.scenes import RECIPES, Scene, load, prepare
 from evals.agent_trial.score import sturdy
 from evals.agent_trial.truth import Exact
 
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--memory-gb", type=float, default=12.0, help="address space of a run against another checkout")
     compare = commands.add_parser("compare")
     compare.add_argument("runs", type=Path, nargs=2)
+    sheet = commands.add_parser("questions")
+    _which(sheet)
+    sheet.add_argument("--pictures-only", action="store_true", help="as they are put to the control")
     serve = commands.add_parser("serve")
     _which(serve)
     serve.add_argument("--port", type=int, default=PORT)
@@ -194,16 +198,30 @@ def _serve(given: argparse.Namespace) -> int:
             port=given.port, rate_per_minute=0,
         )  # fmt: skip
         with place as stage:
-            scenes = stage.scenes
             print(f"MCP over HTTP: http://127.0.0.1:{given.port}/mcp\n")
-            for name, scene in scenes.items():
-                print(f"{scene.picture.name}: {RECIPES[name].about}. {place_of(scene)}")
-            print()
-            for question in questions:
-                print(f"{question.id} [{scenes[question.scene].picture.name}] {question.asked(scenes[question.scene])}")
-                print(f"    answer: {question.answer.wanted()}")
+            print(_sheet(questions, stage.scenes, pictures_only=False))
             sys.stdout.flush()
             serve_http(stage.server, stage.settings)
+
+
+def _questions(given: argparse.Namespace) -> int:
+    questions = _chosen(given)
+    prepare(given.cache, _names(questions))
+    scenes = {name: load(given.cache, name) for name in _names(questions)}
+    print(_sheet(questions, scenes, pictures_only=given.pictures_only))
+    return 0
+
+
+def _sheet(questions: list[Question], scenes: dict[str, Scene], *, pictures_only: bool) -> str:
+    """The questions as they are handed out, without answers."""
+    lines = [TASK.format(how=BY_EYE if pictures_only else WITH_TOOLS), ""]
+    for name, scene in scenes.items():
+        lines.append(f"{scene.picture.name}: {RECIPES[name].about}. {place_of(scene)}")
+    for question in questions:
+        scene = scenes[question.scene]
+        lines += ["", f"{question.id} [{scene.picture.name}] {question.asked(scene)}"]
+        lines.append(f"    answer: {question.answer.wanted()}")
+    return "\n".join(lines)
 
 
 def _call(given: argparse.Namespace) -> int:
@@ -267,6 +285,7 @@ COMMANDS = {
     "check": _check,
     "run": _run,
     "compare": _compare,
+    "questions": _questions,
     "serve": _serve,
     "call": _call,
     "look": _look,

@@ -22,8 +22,8 @@ MOST_ROUNDS = 60  # of calls for one question
 PICTURE_PX = 1024  # longer side of what `look` shows
 KEY = "T2S_API_KEY"  # the environment variable with the endpoint's key
 TASK = """\
-Answer a question about an overhead image. {how} Numbers must be right within about two per cent, positions within two pixels.
-When you know, answer with nothing but JSON: {{"answer": ...}}"""
+Answer questions about overhead images. {how} Numbers must be right within about two per cent, positions within two pixels."""
+LAST = 'When you know, answer with nothing but JSON: {"answer": ...}'
 WITH_TOOLS = (
     "Use the tools. reason_segment finds all things of one kind when it is asked for them by their plain name, such as "
     "'storage tanks'; it knows nothing of size, distance or place, which the tools compute."
@@ -66,7 +66,7 @@ class Examinee:
     async def _conversation(self, client: Client, question: Question, scene: Scene) -> Any:
         functions = [LOOK] if self._by_eye else [_function(tool) for tool in (await client.list_tools()).tools]
         messages: list[dict[str, Any]] = [
-            {"role": "system", "content": TASK.format(how=BY_EYE if self._by_eye else WITH_TOOLS)},
+            {"role": "system", "content": f"{TASK.format(how=BY_EYE if self._by_eye else WITH_TOOLS)}\n{LAST}"},
             {"role": "user", "content": _question(question, scene, with_place=self._by_eye)},
         ]
         for _ in range(MOST_ROUNDS):

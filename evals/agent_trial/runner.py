@@ -76,7 +76,7 @@ def staged(
         settings = load_settings(
             roots=(cache / "imagery",),
             prompter=url,
-            segmenter="nano",
+            segmenter="nano" if masks == "nano" else "box",  # the truth stands in for it
             max_size=max_size,
             store=store,
             preload=False,

@@ -1,8 +1,12 @@
 """The agent trial: truth worked by hand, answers judged, and questions played through the real server."""
 
 import json
+import socket
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 
+from evals.agent_trial.against import run_against
 from evals.agent_trial.client import Log
 from evals.agent_trial.endpoint import Examinee, look
 from evals.agent_trial.perception import Knowing
@@ -25,6 +30,7 @@ from evals.agent_trial.solutions import SOLUTIONS
 from evals.agent_trial.solutions_8a55278 import SOLUTIONS as OLDER
 from evals.agent_trial.truth import Exact, Selection, Truth, Worked, work_out
 
+ROOT = Path(__file__).parents[2]
 SIDE = 1000  # px of half a metre
 K = 0.9996  # metres of UTM for a metre on the ground, on the central meridian
 
@@ -381,3 +387,44 @@ def test_a_scene_is_drawn_again_when_its_recipe_changes(tmp_path, monkeypatch):
     with rasterio.open(folder / "imagery" / "courts.tif") as file:
         assert not np.array_equal(file.read(), first)
     assert not list((folder / "imagery").glob("*.json"))  # the truth lies where the server does not open files
+
+
+@pytest.mark.slow
+def test_another_checkout_can_be_tried_beside_this_one(cache, tmp_path):
+    arguments = ["--cache", str(cache), "run", "--questions", "quay-count-tanks", "--out", str(tmp_path / "out")]
+    assert run_against(ROOT, [*arguments, "--solver", "script", "solutions_8a55278"], gigabytes=16) == 0
+    assert read_run(tmp_path / "out" / "run.json").played[0].failure == ""
+    with pytest.raises(ValueError, match="no checkout"):
+        run_against(tmp_path, arguments, gigabytes=16)
+
+
+@pytest.mark.slow
+def test_an_agent_with_a_shell_takes_the_trial_over_http(cache, tmp_path):
+    command = [sys.executable, "-m", "evals.agent_trial", "--cache", str(cache)]
+    port = free_port()
+    serving = [*command, "serve", "--questions", "quay-count-tanks", "--port", str(port)]
+    with subprocess.Popen(serving, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert any("serves http" in line for line in server.stderr)
+            asked = ["call", "reason_segment", '{"image": "quay.tif", "query": "storage tanks"}']
+            there = ["--url", f"http://127.0.0.1:{port}/mcp", "--log", str(tmp_path / "log.jsonl")]
+            said = subprocess.run(
+                [*command, *asked, *there, "--question", "quay-count-tanks", "--picture", str(tmp_path / "seen.jpg")],
+                cwd=ROOT, capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            assert json.loads(said.stdout)["total"] == 7
+        finally:
+            server.terminate()
+    assert (tmp_path / "seen.jpg").read_bytes()[:2] == b"\xff\xd8"
+    (tmp_path / "answers.json").write_text('{"quay-count-tanks": 7}')
+    scoring = ["score", str(tmp_path / "answers.json"), "--log", str(tmp_path / "log.jsonl")]
+    told = subprocess.run(
+        [*command, *scoring, "--questions", "quay-count-tanks"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "1/1" in told.stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

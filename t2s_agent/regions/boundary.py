@@ -10,15 +10,18 @@ three steps, each in linear time.
 2. **Each side is moved to where the true edge is expected.** Parallel to a side with the direction (p, q) in lowest terms, pixel
    centres lie on lines that are 1 / hypot(p, q) apart. The true edge lies between the line of the side (the last centres inside)
    and the next one, so a side between two corners inside moves outwards by half of that distance, and one between two corners
-   outside moves inwards. A side that is short beside a long neighbour is what the grid leaves of a sharp corner: it moves
-   further. By how much (`CUT_CORNER`) was fitted on drawn ellipses, rectangles of 1.2:1 to 5:1, hexagons and L-shapes
-   (`python -m evals.measures fit`) and is checked on other shapes, angles and seeds (`python -m evals.measures perimeter`).
+   outside moves inwards. A side from a corner inside to one outside is the steepest line that the pixels allow: its first end
+   moves outwards and its last end inwards. A side that is short beside a long neighbour is what the grid leaves of a sharp
+   corner: it moves further. By how much (`CUT_CORNER`) was fitted on drawn ellipses, rectangles of 1.2:1 to 5:1, hexagons, L-shapes
+   and rounded rectangles (`python -m evals.measures fit`), and is checked on other shapes, angles and seeds (`python -m
+   evals.measures perimeter`). At each corner the length grows by the shifts of both sides times the tangent of half the turn.
 3. **Plus/minus.** A side's position is uncertain, and a shift changes the length by the turns at both of its ends: the plus/minus
    grows with the root of the summed squares of the turns. A systematic part is added for each ring (`PLUS_MINUS`).
 
 Lengths and turns may be measured in any frame: in pixels, or on the ground, where pixels need not be square.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -33,7 +36,6 @@ Points = list[tuple[float, float]]
 
 CUT_CORNER = (-0.23, 1.08)  # constant; times r^2 / (r^2 + 9), where r is a side's longer neighbour divided by the side
 PLUS_MINUS = (0.4, 1.2)  # pixels for each ring; pixels for the root of the summed squares of the turns' tangents
-INWARDS = 2.0  # a turn around a pixel outside is this much less certain: where sides change over, none of them moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Boundary:
     corners: Floats  # (n, 2) x, y of pixel centres, in pixels from the outer corner of the first pixel
     following: NDArray[np.intp]  # (n,) the next corner of the same ring
     bend: NDArray[np.int8]  # (n,) 1 where a ring bends around a pixel that it encloses, -1 around one beside it
-    shift: Floats  # (n,) how far each side moves outwards, times its length: square pixels
+    shift: Floats  # (n,) how far both ends of a side move away from the pixels that they bend around, times its length
     rings: int
 
     def length(self, lengths: Floats, departures: Floats, arrivals: Floats, pixel_area: float) -> tuple[float, float]:
@@ -51,14 +53,14 @@ class Boundary:
 
         `lengths` and both directions (radians, of each side at its first and at its last corner) are of that frame.
         """
-        bends = _tangents(departures, arrivals[_before(self.following)]) * self.bend
+        before = _before(self.following)
+        turns = _tangents(departures, arrivals[before])
         pixel = float(np.sqrt(pixel_area))
-        bends[self.following == np.arange(len(bends))] = 2.0  # rings of one pixel
+        turns[self.following == np.arange(len(turns))] = 2.0  # rings of one pixel
         moved = self.shift * pixel_area / np.where(lengths > 0, lengths, pixel)
-        length = lengths.sum() + (moved * (bends + bends[self.following])).sum()
+        length = lengths.sum() + ((moved + moved[before]) * turns).sum()
         for_rings, for_turns = PLUS_MINUS
-        turns = float(np.linalg.norm(np.where(bends < 0, INWARDS, 1) * bends))
-        return float(length), pixel * (for_rings * self.rings + for_turns * turns)
+        return float(length), pixel * (for_rings * self.rings + for_turns * float(np.linalg.norm(turns)))
 
 
 def boundary_of(outline: Geometry) -> Boundary:
@@ -167,10 +169,27 @@ def _with_shifts(corners: Floats, bends: NDArray[np.int8], sizes: NDArray[np.int
     constant, cut = CUT_CORNER
     # what a corner is cut by has short steps, and no right angle at both ends as the end of a bar has
     corner = np.maximum(1 - turns * turns[following], 0) * (constant + cut * longer**2 / (longer**2 + 9))
-    steps = np.maximum(np.gcd(*np.rint(side.T).astype(np.int64)), 1)
-    shift = (bends + bends[following]) / 2 * steps * (0.5 + corner / steps**2)
+    steps = np.maximum(np.gcd(*side.T.astype(np.int64)), 1).astype(np.float64)
+    shift = steps * (0.5 + corner / steps**2)
+    for index in np.flatnonzero(bends != bends[following]).tolist():
+        shift[index] = length[index] / (2 * _step(*side[index].astype(int).tolist()))
     shift[points] = 1.0  # four sides of one pixel
     return Boundary(corners, following, bends, shift, len(sizes))
+
+
+def _step(x: int, y: int) -> float:
+    """Length of the grid's step that a side (x, y) from a pixel inside to one outside deviates from.
+
+    The shorter one of the two steps without a grid point between them and the side: (1, 0) for (20, 1).
+    """
+    p, q = max(abs(x), abs(y)), min(abs(x), abs(y))
+    divisor = math.gcd(p, q)
+    p, q = p // divisor, q // divisor
+    if q == 0:
+        return 1.0
+    a = pow(q, -1, p) if p > 1 else 1  # a * q = 1 modulo p: the step (a, b) lies beside the side
+    b = (a * q - 1) // p
+    return min(math.hypot(a, b), math.hypot(p - a, q - b) or math.inf)
 
 
 def _tangents(directions: Floats, before: Floats) -> Floats:

@@ -44,23 +44,27 @@ def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: f
 
     Where a boundary bends around the centre of a pixel that lies beside the Earth, a corner of that pixel stands for it.
     """
-    first, last = boundary.corners, boundary.corners[boundary.following]
-    side = last - first
-    pieces = np.maximum(np.ceil(np.abs(side).max(1) / _STRAIGHT_PX).astype(int), 1)
-    starts = np.cumsum(pieces) - pieces
-    along = ((np.arange(pieces.sum()) - np.repeat(starts, pieces)) / np.repeat(pieces, pieces))[:, None]
-    points = np.repeat(first, pieces, 0) + np.repeat(side, pieces, 0) * along
+    points, following = boundary.corners, boundary.following
+    starts = ends = np.arange(len(points))
+    side = points[following] - points
+    if np.abs(side).max() > _STRAIGHT_PX:
+        pieces = np.maximum(np.ceil(np.abs(side).max(1) / _STRAIGHT_PX).astype(np.intp), 1)
+        ends = np.cumsum(pieces) - 1
+        starts = ends - pieces + 1
+        along = ((np.arange(pieces.sum()) - np.repeat(starts, pieces)) / np.repeat(pieces, pieces))[:, None]
+        points = np.repeat(points, pieces, 0) + np.repeat(side, pieces, 0) * along
+        following = np.arange(1, len(points) + 1)
+        following[ends] = starts[boundary.following]
     lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
-    for dx, dy in ((-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)):
-        if (beside := np.flatnonzero(~np.isfinite(lon))).size:
+    if not np.isfinite(lon).all():
+        for dx, dy in ((-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)):
+            beside = np.flatnonzero(~np.isfinite(lon))
             lon[beside], lat[beside] = georeference.to_lonlat(points[beside, 0] + dx, points[beside, 1] + dy)
-    following = np.arange(1, len(points) + 1)
-    following[starts + pieces - 1] = starts[boundary.following]
     departing, back, lengths = WGS84.inv(lon, lat, lon[following], lat[following])
     length, plus_minus = boundary.length(
         np.add.reduceat(lengths, starts),
         np.radians(departing[starts]),
-        np.radians(back[starts + pieces - 1]) + np.pi,
+        np.radians(back[ends]) + np.pi,
         gsd_m**2,
     )
     return Measure(length, plus_minus, "m")

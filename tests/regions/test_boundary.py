@@ -14,7 +14,7 @@ from views.data import view_of
 
 from evals.measures import perimeter as perimeter_table
 from t2s_agent.pipeline.describe import region_facts
-from t2s_agent.regions.boundary import boundary_of
+from t2s_agent.regions.boundary import _step, boundary_of
 from t2s_agent.regions.build import measured
 from t2s_agent.regions.measure import compactness, perimeter_in_pixels, perimeter_on_ground
 from t2s_agent.regions.polygons import trace
@@ -57,6 +57,20 @@ def test_the_sides_of_a_large_square_move_by_half_a_pixel():
 def test_one_pixel_and_a_line_of_pixels_are_as_long_as_their_edges():
     assert perimeter(bar(1, 1)).value == pytest.approx(4)
     assert perimeter(bar(50, 1)).value == pytest.approx(102)
+
+
+def test_the_bottom_of_a_notch_is_deeper_than_the_pixels_that_it_bends_around():
+    notched = bar(30, 30)
+    notched[1:21, 11:21] = False
+    # 4 x 30, and two walls of 20; the walls run from the centre of a pixel inside to that of one outside
+    assert perimeter(notched).value == pytest.approx(160, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "step"), [(20, 1, 1), (1, -20, 1), (5, 2, math.sqrt(5)), (3, 0, 1), (1, 1, 1), (4, 6, math.sqrt(2))]
+)
+def test_the_step_of_a_side_is_the_shorter_one_beside_it(x, y, step):
+    assert _step(x, y) == pytest.approx(step)
 
 
 def test_a_slanted_edge_has_no_staircase():

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     store_max_age_days: float = Field(365.0, gt=0, description="results older than this are dropped")
     max_pixels: int = Field(50_000 * 50_000, ge=1, description="pixels of a scene; a larger one is refused")
     read_seconds: float = Field(60.0, gt=0, description="time budget of one read of a scene")
+    trust_sidecars: bool = Field(
+        False,
+        description="read world file, .prj, .aux.xml, .ovr and .msk beside an image: for a person who owns the files, never on a server",
+    )
 
     # the server
     host: str = Field("127.0.0.1", description="address that the HTTP server binds; beyond loopback it needs tokens")

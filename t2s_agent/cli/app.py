@@ -45,6 +45,13 @@ def _verbosely(value: bool) -> bool:
     return value
 
 
+TrustSidecars = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust-sidecars",
+        help="read world file, .prj, .aux.xml, .ovr and .msk beside the image: for files of your own",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print the record as JSON instead of text")]
 Out = Annotated[Path | None, typer.Option(help="copy results here: a folder, or a file .geojson, .tif or .png")]
 Prompter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder, URL#model, scripted:FILE")]
@@ -138,6 +145,7 @@ def segment(
     samples: Samples = None,
     seed: Annotated[int | None, typer.Option(help="of several samples")] = None,
     device: Device = None,
+    trust_sidecars: TrustSidecars = None,
     store: Store = None,
     out: Out = None,
     as_json: Json = False,
@@ -159,6 +167,7 @@ def segment(
         samples=samples,
         seed=seed,
         max_size=max_size,
+        trust_sidecars=trust_sidecars,
     )
     image = image_named(image, shop.settings.roots)
     places = [where] if where else []
@@ -287,6 +296,7 @@ def describe(
     question: Annotated[str, typer.Option(help="also ask the prompter this about the picture")] = "",
     prompter: Prompter = None,
     device: Device = None,
+    trust_sidecars: TrustSidecars = None,
     store: Store = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -297,7 +307,7 @@ def describe(
     where = words.box(bbox, "--bbox")
     _demand_box(where, bbox_crs)
     screen = Screen(as_json)
-    shop = _shop(prompter=prompter, device=device, store=store)
+    shop = _shop(prompter=prompter, device=device, store=store, trust_sidecars=trust_sidecars)
     id_ = result_id(shop.store, subject) if is_result(subject) else ""
     image = "" if id_ else image_named(subject, shop.settings.roots)
     places = [where] if where else []

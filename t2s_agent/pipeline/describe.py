@@ -91,7 +91,7 @@ def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, pr
     labels = region_set(shop, result).labels
     inside = labels == region_id if region_id else labels > 0
     if inside.any():
-        with shop.scene(result.scene.path) as scene:
+        with shop.scene_of(result) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
     scale = Scale.of(view, result.scene.gsd_m)
     measured |= scale_facts(scale)

@@ -44,6 +44,7 @@ class Replay:
 def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Replay:
     """Does a result again with the models, style and seed that its record names, as a new result."""
     then = shop.store.load(result_id, shop.owner)
+    shop.demand_trust(then)
     settings = load_settings(
         **shop.settings.model_dump()
         | {
@@ -54,6 +55,7 @@ def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Re
             "temperature": then.prompted.temperature,
             "seed": then.prompted.seed,
             "max_size": then.scene.max_size,
+            "trust_sidecars": then.scene.trusted_sidecars,
         }
     )
     if all(getattr(settings, name) == getattr(shop.settings, name) for name in _OF_MODELS):

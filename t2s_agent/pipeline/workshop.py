@@ -70,11 +70,32 @@ class Workshop:
         )
         return cls(settings, Models(settings), store, owner)
 
-    def scene(self, image: Path | str) -> Scene:
-        """Opens an image within the roots; without roots, one that a person named. `argument_invalid` for an address."""
+    def scene(self, image: Path | str, *, trust_sidecars: bool | None = None) -> Scene:
+        """Opens an image within the roots; without roots, one that a person named. `argument_invalid` for an address.
+
+        `trust_sidecars` None: as the settings say.
+        """
         demand_local(str(image))
         limits = Limits(pixels=self.settings.max_pixels, seconds=self.settings.read_seconds)
-        return open_scene(image, roots=self.settings.roots or None, limits=limits)
+        trusted = self.settings.trust_sidecars if trust_sidecars is None else trust_sidecars
+        return open_scene(image, roots=self.settings.roots or None, limits=limits, trust_sidecars=trusted)
+
+    def scene_of(self, result: Result) -> Scene:
+        """Opens the image of a result as it was opened for it: with the files beside it only where they were read then.
+
+        Raises `argument_invalid` where they were, and the settings do not trust them.
+        """
+        self.demand_trust(result)
+        return self.scene(result.scene.path, trust_sidecars=result.scene.trusted_sidecars)
+
+    def demand_trust(self, result: Result) -> None:
+        """`argument_invalid` for a result whose image was read with files beside it, where the settings do not trust them."""
+        if result.scene.trusted_sidecars and not self.settings.trust_sidecars:
+            raise T2SError(
+                "argument_invalid",
+                f"files beside {result.scene.name} were read for {result.id}, and are not trusted now",
+                "Set T2S_TRUST_SIDECARS=1 where the files are yours; a server does not read them",
+            )
 
 
 # file:, https:, s3: and GDAL's own /vsicurl/; the second slash is lost where an address was taken for a path
@@ -139,7 +160,7 @@ def draw_masks(shop: Workshop, view: View, instances: Sequence[Instance], clock:
 def view_of(shop: Workshop, result: Result) -> View:
     """The View that a result was made from, read again; `image_unreadable` where its pixels have changed."""
     reference = result.scene
-    with shop.scene(reference.path) as scene:
+    with shop.scene_of(result) as scene:
         view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=reference.max_size)
     if view.digest() != reference.pixels_sha256:
         raise T2SError(
@@ -264,6 +285,7 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
         bands=view.bands,
         max_size=max_size,
         pixels_sha256=view.digest(),
+        trusted_sidecars=scene.trusted_sidecars,
         valid_share=round(float(view.valid.mean()), 4),
     )
 

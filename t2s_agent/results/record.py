@@ -39,6 +39,7 @@ class SceneReference(_Part):
     max_size: int
     pixels_sha256: str
     valid_share: float
+    trusted_sidecars: bool = False  # files beside the image were read: world file, CRS, overview or mask
 
 
 class ModelReference(_Part):

@@ -98,7 +98,25 @@ PINNED = {
 }
 # What a damaged file may raise: rasterio lets some of GDAL's errors through as they are.
 DAMAGE = (RasterioError, CPLE_BaseError, ValueError, TypeError, OverflowError, UnicodeDecodeError)
-_NEIGHBOURS = (".tfw", ".wld", ".jgw", ".pgw", ".aux.xml", ".ovr", ".msk", ".rpb", "_rpc.txt", ".imd", ".j2w", ".prj")
+_NEIGHBOURS = (
+    ".tfw",
+    ".tifw",
+    ".jpgw",
+    ".pngw",
+    ".wpw",
+    ".jpw",
+    ".wld",
+    ".jgw",
+    ".pgw",
+    ".aux.xml",
+    ".ovr",
+    ".msk",
+    ".rpb",
+    "_rpc.txt",
+    ".imd",
+    ".j2w",
+    ".prj",
+)
 
 
 @contextmanager

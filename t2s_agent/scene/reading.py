@@ -106,7 +106,7 @@ class Reader:
         unique = sorted(set(indexes))
         if self._complex:
             how = Resampling.nearest  # GDAL averages the parts of complex numbers, which means nothing
-        self._look_at_the_clock()
+        self.look_at_the_clock()
         dataset, window = self._source(piece)
         with _overviews_for(how):
             out: Any = dataset.read(  # rasterio has no types
@@ -117,7 +117,7 @@ class Reader:
 
     def mask(self, piece: Piece) -> NDArray[np.uint8]:
         """The dataset's own mask of a piece (height, width): 0 where there is no data."""
-        self._look_at_the_clock()
+        self.look_at_the_clock()
         with _overviews_for(Resampling.nearest):
             mask = self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape)
         return np.asarray(mask, np.uint8)
@@ -145,7 +145,8 @@ class Reader:
             levels += [first, *(first * f for f in self._coarse.overviews(1))]
         return float(max(f for f in levels if f <= max(1.0, factor * 1.01)))
 
-    def _look_at_the_clock(self) -> None:
+    def look_at_the_clock(self) -> None:
+        """Raises `limit_exceeded` where the session has used up its seconds."""
         if time.monotonic() > self._until:
             raise T2SError(
                 "limit_exceeded",

@@ -1,6 +1,6 @@
 """What a scene has to say of itself beside its pixels, in words for people and agents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import rasterio
@@ -8,13 +8,20 @@ import rasterio
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.opening import neighbours
 from t2s_agent.scene.stretch import Stretch
+from t2s_agent.text import one_line
+
+_READABLE = ("w", ".wld", ".prj", ".aux.xml", ".ovr", ".msk")  # endings of what trust_sidecars reads
 
 
-def about_neighbours(path: Path) -> Iterator[str]:
-    """Files beside the image that were not read."""
-    beside = neighbours(path)
-    if beside:
-        yield f"{', '.join(beside)} beside the image: not read"
+def about_neighbours(path: Path, used: Sequence[str] = ()) -> Iterator[str]:
+    """Files beside the image that were read (`used`), and that were not."""
+    if used:
+        yield f"{', '.join(one_line(name, 120) for name in used)} beside the image: read, as trusted"
+    left = [name for name in neighbours(path) if name not in used]
+    if left:
+        readable = any(name.lower().endswith(_READABLE) for name in left)
+        how = "; a person who trusts them can set trust_sidecars (--trust-sidecars)" if readable and not used else ""
+        yield f"{', '.join(left)} beside the image: not read{how}"
 
 
 def about_place(dataset: rasterio.DatasetReader, georeference: Georeference) -> Iterator[str]:
@@ -33,9 +40,8 @@ def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:
             if fill.value not in said:
                 said.add(fill.value)
                 yield (
-                    f"{fill.share:.1%} of band {index} hold the value {fill.shown}, far from all others: it looks like "
-                    "fill that the file does not declare. It is left out of colours and band statistics, and its pixels "
-                    f"still count as data; if they hold none, declare it: gdal_edit.py -a_nodata {fill.shown} FILE"
+                    f"{fill.share:.1%} of band {index} is {fill.shown}, not declared as nodata: left out of colours and "
+                    f"statistics, not masked. If it is fill: gdal_edit.py -a_nodata {fill.shown} FILE"
                 )
     if stretch.wild:
         low, high = min(stretch.low), max(stretch.high)

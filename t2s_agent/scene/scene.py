@@ -14,13 +14,14 @@ from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha
-from t2s_agent.scene.georeference import Floats, placed
+from t2s_agent.scene.georeference import Floats, Georeference, placed
 from t2s_agent.scene.lights import wavelength_tag
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.reading import Piece, Reader
 from t2s_agent.scene.remarks import about_fills, about_neighbours, about_place
+from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, stretch_of
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
@@ -30,10 +31,17 @@ _CHEAP = 64 * 2**20  # bytes: what may be read only to see how opaque alpha is
 _TOUCH_PX = 1e-5  # a box that reaches less than this into a pixel does not touch it
 
 
-def open_scene(path: Path | str, *, roots: Sequence[Path] | None = None, limits: Limits = Limits()) -> "Scene":  # noqa: B008 (frozen)
+def open_scene(
+    path: Path | str,
+    *,
+    roots: Sequence[Path] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    trust_sidecars: bool = False,
+) -> "Scene":
     """Opens an image as safely as docs/security.md says. Use it as a context manager, or close it.
 
     `roots` are the folders that it may lie in; None for the folder of `path` itself, as when a person names a file.
+    `trust_sidecars` is for a person who owns the files: world file, .prj, .aux.xml, .ovr and .msk beside the image are read.
     Raises `image_not_found`, `image_unreadable` or `limit_exceeded`.
     """
     if roots is None:
@@ -43,9 +51,16 @@ def open_scene(path: Path | str, *, roots: Sequence[Path] | None = None, limits:
     try:
         with rasterio.Env(**PINNED):
             dataset = open_dataset(descriptor, real, limits)
+            sidecars = NONE
             try:
-                return Scene(dataset, descriptor, real, limits)
+                if trust_sidecars:
+                    sidecars = read_sidecars(real, dataset, limits)
+                return Scene(dataset, descriptor, real, limits, sidecars)
+            except T2SError:
+                dataset.close()
+                raise
             except DAMAGE as error:
+                sidecars.close()
                 dataset.close()
                 raise unreadable(real, "has a header that makes no sense") from error
     except T2SError:
@@ -76,8 +91,15 @@ class Part:
 class Scene:
     """An open raster. It owns the file until it is closed."""
 
-    def __init__(self, dataset: rasterio.DatasetReader, descriptor: int, path: Path, limits: Limits) -> None:
-        self._dataset, self._descriptor, self._limits = dataset, descriptor, limits
+    def __init__(
+        self,
+        dataset: rasterio.DatasetReader,
+        descriptor: int,
+        path: Path,
+        limits: Limits,
+        sidecars: Sidecars = NONE,
+    ) -> None:
+        self._dataset, self._descriptor, self._limits, self._sidecars = dataset, descriptor, limits, sidecars
         self.path, self.name = path, one_line(path.name, 255)  # the name is for showing
         self.width, self.height = int(dataset.width), int(dataset.height)
         self.driver = str(dataset.driver)
@@ -85,20 +107,15 @@ class Scene:
         self.nodata = dataset.nodata
         self.bands = tuple(_bands_of(dataset))
         self._colours = colours_of(self.bands, _about(dataset, path))
-        self._reader = Reader(dataset, self.name, limits)
-        self._validity = Validity(dataset, self._reader, self.bands, self._opaque)
-        gcps, gcp_crs = dataset.gcps
-        there = dataset.crs is not None or not dataset.transform.is_identity
-        self.georeference = placed(
-            gcp_crs if gcps else dataset.crs,
-            None if gcps or not there else dataset.transform,
-            gcps,
-            self.width,
-            self.height,
-        )
+        overviews, mask = sidecars.overviews, sidecars.mask
+        self._reader = Reader(dataset, self.name, limits, overviews.dataset if overviews else None)
+        outer = Reader(mask.dataset, self.name, limits) if mask else None
+        self._validity = Validity(dataset, self._reader, self.bands, self._opaque, outer)
+        self.georeference = _placed(dataset, sidecars)
+        self.trusted_sidecars = bool(sidecars.used)
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
-        self.warnings = (*about_neighbours(path), *about_place(dataset, self.georeference))
+        self.warnings = (*about_neighbours(path, sidecars.used), *about_place(dataset, self.georeference))
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
     def __enter__(self) -> "Scene":
@@ -112,6 +129,7 @@ class Scene:
     def close(self) -> None:
         """Closes the file; a second time does nothing."""
         if self._descriptor >= 0:
+            self._sidecars.close()
             self._dataset.close()
             os.close(self._descriptor)
             self._descriptor = -1
@@ -361,6 +379,21 @@ class Scene:
         for piece in pieces:
             sample[:, piece.rows, piece.columns] = self._reader.values(piece, indexes, Resampling.nearest)
         return sample, pieces
+
+
+def _placed(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georeference:
+    """Where an image lies: by its own tags and, where they are trusted, by what lies beside it.
+
+    As in GDAL an .aux.xml comes before the image's own tags, and a world file or .prj gives only what is missing.
+    """
+    gcps, gcp_crs = dataset.gcps
+    own = None if dataset.transform.is_identity and dataset.crs is None else dataset.transform
+    crs = gcp_crs if gcps else dataset.crs
+    if sidecars.transform is not None and (sidecars.first or (not gcps and dataset.transform.is_identity)):
+        own, gcps = sidecars.transform, []
+    if sidecars.crs is not None and (sidecars.first or crs is None):
+        crs = sidecars.crs
+    return placed(crs, None if gcps else own, gcps, dataset.width, dataset.height)
 
 
 def _bands_of(dataset: rasterio.DatasetReader) -> Iterator[Band]:

@@ -30,7 +30,16 @@ def demo_folder() -> Path:
 
 
 def served(settings: "Settings") -> "Settings":
-    """Settings as a server uses them: agents may open what lies in the roots, and without roots only the demo scene."""
+    """Settings as a server uses them: agents may open what lies in the roots, and without roots only the demo scene.
+
+    Raises `argument_invalid` where files beside images are trusted: who calls a server may not be who put them there.
+    """
+    if settings.trust_sidecars:
+        raise T2SError(
+            "argument_invalid",
+            "a server does not trust files beside images",
+            "Unset trust_sidecars (T2S_TRUST_SIDECARS)",
+        )
     return settings if settings.roots else settings.model_copy(update={"roots": (demo_folder(),)})
 
 

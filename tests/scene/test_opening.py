@@ -314,6 +314,63 @@ def test_a_truncated_image_says_so(place):
     assert refused("cut.tif", place).code == "image_unreadable"
 
 
+def with_tag(path, source, tag, value):
+    """A copy of a little-endian TIFF with another value of a short tag of its first directory."""
+    whole = bytearray(source.read_bytes())
+    first = struct.unpack_from("<I", whole, 4)[0]
+    for i in range(struct.unpack_from("<H", whole, first)[0]):
+        if struct.unpack_from("<H", whole, first + 2 + 12 * i)[0] == tag:
+            struct.pack_into("<H", whole, first + 2 + 12 * i + 8, value)
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(50002, "JPEG XL"), (52546, "JPEG XL"), (34712, "JPEG 2000"), (34661, "JBIG"), (99, "number 99")],
+)
+def test_a_codec_that_is_missing_is_named_and_called_no_damage(place, make, number, name):
+    source = make.geotiff(place / "packed.tif", compress="packbits")
+    with_tag(place / "other.tif", source, 259, number)
+    error = refused("other.tif", place)
+    assert error.code == "image_unreadable"
+    assert name in error.what
+    assert "damaged" not in error.what
+    assert "COMPRESS=DEFLATE" in error.fix
+
+
+def test_twelve_bits_of_jpeg_are_named_and_called_no_damage(place, make):
+    source = make.geotiff(place / "jpeg.tif", bands=1, compress="jpeg")
+    with_tag(place / "twelve.tif", source, 258, 12)
+    whole = bytearray((place / "twelve.tif").read_bytes())
+    whole[whole.index(b"\xff\xc0") + 4] = 12  # precision in the frame header
+    (place / "twelve.tif").write_bytes(whole)
+    assert "12-bit JPEG" in refused("twelve.tif", place).what
+
+
+@pytest.mark.parametrize("codec", ["lzw", "packbits", "deflate", "lzma", "zstd", "lerc", "lerc_zstd", "webp", "jpeg"])
+def test_codecs_that_the_wheel_has_are_read(place, make, codec):
+    make.geotiff(place / "a.tif", compress=codec, photometric="minisblack")
+    assert looked_at("a.tif", place).size
+
+
+def test_names_that_are_not_utf8_or_hold_control_characters_come_out_of_no_error_as_they_are(place, make):
+    assert refused(os.fsdecode(b"bad\xff.tif"), place).fix.startswith("Rename")
+    (place / "two\nlines\x1b[2J.tif").write_bytes(b"no image")
+    for name in ("two\nlines\x1b[2J.tif", "gone\n\x1b.tif", os.fsdecode(b"gone\xff.tif")):
+        error = str(refused(name, place))
+        assert error.isprintable()
+        error.encode()
+
+
+def test_warnings_that_name_neighbours_have_no_control_characters(place, make):
+    make.geotiff(place / "a\x1b.tif")
+    (place / "a\x1b.tfw").write_text("1", encoding="utf-8")
+    with open_scene("a\x1b.tif", roots=[place]) as scene:
+        assert scene.name.isprintable()
+        assert "beside the image" in scene.warnings[0]
+        assert all(text.isprintable() for text in scene.warnings)
+
+
 def test_settings_of_the_environment_do_not_matter(place, tmp_path, make, monkeypatch, request):
     for name, value in (
         ("GDAL_DISABLE_READDIR_ON_OPEN", "FALSE"),

@@ -74,8 +74,9 @@ def test_fill_that_no_tag_names_is_left_out_of_the_picture_and_said(tmp_path, lo
     assert not view.rgb[:, :20].any()
     assert view.valid.all()  # not masked unasked
     shown = "-3.4028235e+38" if fill == float(np.finfo(np.float32).min) else f"{fill:.17g}"
-    assert f"33.3% of band 1 hold the value {shown}, " in said[-1]
+    assert f"33.3% of band 1 is {shown}, not declared as nodata" in said[-1]
     assert f"gdal_edit.py -a_nodata {shown} FILE" in said[-1]
+    assert len(said[-1]) < 200  # longer ones are cut in answers
 
 
 @pytest.mark.parametrize(

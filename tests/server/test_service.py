@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from served.data import settings_in
 
+from t2s_agent.errors import T2SError
 from t2s_agent.server.service import Service
 
 
@@ -21,3 +22,10 @@ from t2s_agent.server.service import Service
 def test_folders_and_models_go_by_names(tmp_path, text, told):
     settings = settings_in(tmp_path, roots=(Path("/data"), Path("/")), prompter="/srv/models/mine")
     assert Service(settings).discreet(text) == told
+
+
+def test_a_server_does_not_start_where_files_beside_images_are_trusted(tmp_path):
+    with pytest.raises(T2SError) as caught:
+        Service(settings_in(tmp_path, trust_sidecars=True))
+    assert caught.value.code == "argument_invalid"
+    assert "trust_sidecars" in caught.value.fix

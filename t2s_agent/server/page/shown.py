@@ -63,7 +63,7 @@ def _place_of(shop: Workshop, result: Result) -> tuple[Georeference | None, str]
 
 def place_of(shop: Workshop, result: Result) -> Georeference:
     """From a result's View pixels to the ground. Opens the image, reads none of its pixels."""
-    with shop.scene(result.scene.path) as scene:
+    with shop.scene_of(result) as scene:
         return scene.georeference.resized(result.scene.window, *result.scene.view_size)
 
 

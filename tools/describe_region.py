@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from t2s_agent.bounds import LONGEST_QUERY
 from t2s_agent.errors import T2SError
 from t2s_agent.text import model_name, plain
 
@@ -50,7 +51,9 @@ def describe_region(
     region_id: Annotated[int, Field(ge=0, description="or this region of it; 0 = the whole result")] = 0,
     image: Annotated[str, Field(description="or an image, instead of a result")] = "",
     bbox: Annotated[list[float], Field(description="part of the image: [west, south, east, north] in degrees")] = [],  # noqa: B006 (never written to)
-    question: Annotated[str, Field(description="ask a model about that part of the picture")] = "",
+    question: Annotated[
+        str, Field(max_length=LONGEST_QUERY, description="ask a model about that part of the picture")
+    ] = "",
     detail: Annotated[
         Literal["facts", "regions", "outline"],
         Field(description="regions: list them from first_region on; outline: corners of region_id"),
@@ -59,7 +62,7 @@ def describe_region(
     preview: Annotated[bool, Field(description="send a picture of just that")] = False,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> DescribeAnswer:
-    """Measure a result, one region, or an image: count, areas, perimeter, length, width, orientation, distances to the nearest neighbour, band statistics; with question also what a model claims. Without arguments: the images that can be asked about, with size, CRS, resolution, bounds."""
+    """Measure a result, one region, or an image: count, areas, perimeter, length, width, orientation, distances to the nearest neighbour, band statistics; with question also what a model claims. Without arguments: the images, with size, CRS, resolution, bounds."""
     if not (result_id or image):
         _refuse(region_id=region_id, bbox=bbox, question=question, because="neither result_id nor image is given")
         return _images(shop, first_region)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from t2s_agent.bounds import LONGEST_QUERY, MOST_IDS, MOST_POINTS
 from t2s_agent.errors import T2SError
 
 from .answers import RegionsAnswer, regions_answer
@@ -21,18 +22,28 @@ if TYPE_CHECKING:
 def refine_mask(
     shop: "Workshop",
     result_id: Annotated[str, Field(description="the result to start from")],
-    instruction: Annotated[str, Field(description="look again, in words: 'only the two largest'")] = "",
-    positive_points: Annotated[list[list[float]], Field(description="[[lon, lat], ...] that belong to a region")] = [],
-    negative_points: Annotated[list[list[float]], Field(description="[[lon, lat], ...] that do not")] = [],
+    instruction: Annotated[
+        str, Field(max_length=LONGEST_QUERY, description="look again, in words: 'only the two largest'")
+    ] = "",
+    positive_points: Annotated[
+        list[list[float]], Field(max_length=MOST_POINTS, description="[[lon, lat], ...] that belong to a region")
+    ] = [],
+    negative_points: Annotated[
+        list[list[float]], Field(max_length=MOST_POINTS, description="[[lon, lat], ...] that do not")
+    ] = [],
     box: Annotated[list[float], Field(description="add the object in [west, south, east, north], degrees")] = [],
-    keep: Annotated[list[int], Field(description="keep only these region ids of result_id")] = [],
-    drop: Annotated[list[int], Field(description="remove these region ids")] = [],
+    keep: Annotated[list[int], Field(max_length=MOST_IDS, description="keep only these region ids of result_id")] = [],
+    drop: Annotated[list[int], Field(max_length=MOST_IDS, description="remove these region ids")] = [],
     combine_with: Annotated[str, Field(description="another result_id, for operation or within_m")] = "",
     operation: Annotated[
         Literal["none", "union", "intersection", "difference"], Field(description="with combine_with's regions")
     ] = "none",
     within_m: Annotated[
-        float, Field(ge=0, description="keep regions within so many metres, edge to edge, of combine_with's; 0 = off")
+        float,
+        Field(
+            ge=0,
+            description="keep regions within so many metres, edge to edge, of combine_with's; 0 = off",
+        ),
     ] = 0,
     min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions")] = 0,
     smooth_m: Annotated[float, Field(ge=0, description="smooth outlines by this radius in metres")] = 0,
@@ -40,7 +51,7 @@ def refine_mask(
     preview: bool = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
-    """Make a new result from an earlier one, which stays: filter by ids, area or distance, combine two results, correct by points, or look again in words. Region ids count anew; `was` is a region's id in result_id. Images without georeference: pixels instead of degrees and metres."""
+    """Make a new result from an earlier one, which stays: filter by ids, area or distance, combine two results, correct by points, or look again in words. Regions are numbered again; `was` is the id in result_id. Images without georeference: pixels instead of degrees and metres."""
     from t2s_agent.pipeline import Refinement, refine
 
     if (operation != "none" or within_m) and not combine_with:

@@ -7,12 +7,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from t2s_agent.bounds import (
+    LARGEST_AREA_M2,
+    LARGEST_LENGTH_M,
+    LONGEST_QUERY,
+    MOST_IDS,
+    MOST_POINTS,
+    demand_amount,
+    demand_at_most,
+)
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.mask import Mask, boxes_of
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.workshop import (
-    LONGEST_QUERY,
     Clock,
     Progress,
     Workshop,
@@ -227,10 +235,19 @@ def _demand_sense(how: Refinement) -> None:
         )
     if how.other and not how.operation and how.within_m is None:
         raise T2SError("argument_invalid", f"nothing is to be done with {how.other}", "Give an operation or within_m")
-    for name in ("within_m", "min_area_m2", "smooth_m"):
-        value = getattr(how, name)
-        if value is not None and not (0 <= value < 1e9):
-            raise T2SError("argument_invalid", f"{name} = {value}", "Give a number of metres that is not negative")
+    for name, most in (("positive", MOST_POINTS), ("negative", MOST_POINTS), ("keep", MOST_IDS), ("drop", MOST_IDS)):
+        demand_at_most(name, getattr(how, name), most)
+    demand_at_most("instruction", how.instruction, LONGEST_QUERY)
+    demand_amount("within_m", how.within_m or 0.0, LARGEST_LENGTH_M, "metres")
+    demand_amount("smooth_m", how.smooth_m, LARGEST_LENGTH_M, "metres")
+    demand_amount("min_area_m2", how.min_area_m2, LARGEST_AREA_M2, "square metres")
+    for point in (*how.positive, *how.negative):
+        if len(point) != 2 or not all(map(math.isfinite, point)):
+            raise T2SError("argument_invalid", f"the point {list(point)} is not two numbers", "Give it as lon, lat")
+    if how.box is not None and (len(how.box) != 4 or not all(map(math.isfinite, how.box))):
+        raise T2SError(
+            "bbox_invalid", f"the box {list(how.box)} is not four numbers", "Give west, south, east, north in degrees"
+        )
     if replace(how, pixels=False) == Refinement():
         raise T2SError(
             "argument_invalid",

@@ -1,11 +1,10 @@
 """A question about an image to measured regions."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from t2s_agent.errors import T2SError
+from t2s_agent.bounds import LARGEST_AREA_M2, demand_amount
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.workshop import (
     Clock,
@@ -54,8 +53,7 @@ def segment(
     clock = Clock()
     question = checked_question(query)
     check_models(shop.settings)
-    if not 0 <= min_area_m2 < math.inf:
-        raise T2SError("argument_invalid", f"min_area_m2 = {min_area_m2}", "Give square metres that are not negative")
+    demand_amount("min_area_m2", min_area_m2, LARGEST_AREA_M2, "square metres")
     shop.store.demand_writable()
     progress(f"reading {one_line(Path(image).name, 255)}")
     with clock("read"), shop.scene(image) as scene:

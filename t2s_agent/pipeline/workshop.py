@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from t2s_agent.bounds import LONGEST_QUERY
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models
@@ -42,7 +43,6 @@ from t2s_agent.settings import Settings
 from t2s_agent.text import one_line, plain
 
 MASK, GEOJSON, PREVIEW = "mask.tif", "regions.geojson", "preview.png"
-LONGEST_QUERY = 2_000  # characters
 # Called with a few words before each step. Whatever it raises stops the work there and reaches the caller: since a result is
 # written last and at once, nothing is left half-written.
 Progress = Callable[[str], None]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from t2s_agent.bounds import LARGEST_INTEGER, LONGEST_NAME, MOST_IDS, MOST_NESTING, demand_at_most, depth_of
 from t2s_agent.errors import T2SError
 
 Schema = Mapping[str, Any]
@@ -27,7 +28,7 @@ def checked(tool: str, schema: Schema, arguments: Mapping[str, Any]) -> dict[str
     """The arguments as the tool gets them. Lists that came as JSON text, as some clients send them, are read; null for what may
     be left out means that it is left out.
 
-    Raises `argument_invalid` naming the argument, what it was and what it may be.
+    Raises `argument_invalid` naming the argument, what it was and what it may be, and `limit_exceeded` where there is too much of it.
     """
     properties: Mapping[str, Any] = schema.get("properties", {})
     if schema.get("additionalProperties") is False:
@@ -48,13 +49,19 @@ def checked(tool: str, schema: Schema, arguments: Mapping[str, Any]) -> dict[str
         if value is not None or name in schema.get("required", ()) or properties.get(name, {}).get("type") not in _KINDS
     }
     for name, value in mended.items():
+        if depth_of(value) > MOST_NESTING:
+            raise T2SError(
+                "limit_exceeded",
+                f"{_shown(name)} has more than {MOST_NESTING} lists or objects inside each other",
+                "Send it flat",
+            )
         if name in properties:
             _check(name, value, properties[name])
     return mended
 
 
 def _unknown(tool: str, name: str, known: list[str]) -> T2SError:
-    near = get_close_matches(name.lower(), known, n=2, cutoff=0.5)
+    near = get_close_matches(name.lower()[:60], known, n=2, cutoff=0.5)
     near += [each for each in known if len(name) > 3 and each not in near and (each in name or name in each)][:1]
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     return T2SError("argument_invalid", f"{tool} has no argument {_shown(name)}", f"{hint}It takes {', '.join(known)}")
@@ -79,6 +86,11 @@ def _check(name: str, value: Any, schema: Schema) -> None:
         if kind == "array" and isinstance(schema.get("items"), Mapping):
             wanted += f" such as {_example(schema['items'])}"
         raise T2SError("argument_invalid", f"{name} = {_shown(value)} is not {wanted}", f"Give {wanted}")
+    _demand_exact(name, value)
+    if kind == "string":
+        demand_at_most(name, value, schema.get("maxLength", LONGEST_NAME))
+    if kind == "array":
+        demand_at_most(name, value, schema.get("maxItems", MOST_IDS))
     choices = schema.get("enum")
     if choices and value not in choices:
         near = get_close_matches(str(value).lower(), map(str, choices), n=1)
@@ -88,8 +100,9 @@ def _check(name: str, value: Any, schema: Schema) -> None:
     if kind in ("integer", "number"):
         low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
         if not low <= value <= high:
-            bounds = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
-            raise T2SError("argument_invalid", f"{name} = {_shown(value)} is out of range", f"Give a number {bounds}")
+            why = "is negative" if value < 0 <= low else "is too small" if value < low else "is too large"
+            bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+            raise T2SError("argument_invalid", f"{name} = {_shown(value)} {why}", f"Give {_KINDS[kind]} {bounds}")
     if kind == "array" and isinstance(schema.get("items"), Mapping):
         for each in value:
             _check_item(name, value, each, schema["items"])
@@ -108,6 +121,15 @@ def _check_item(name: str, whole: Any, item: Any, schema: Schema) -> None:
             f"{name} = {_shown(whole)} holds {_shown(item)}, which is not {_KINDS[str(kind)]}",
             f"Give a list such as {_example(schema)}",
         )
+    _demand_exact(name, item)
+
+
+def _demand_exact(name: str, value: Any) -> None:
+    """Refuses whole numbers that JSON's other readers would round, and Python's floats cannot hold."""
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise T2SError(
+            "argument_invalid", f"{name} = {_shown(value)} is too large", f"Give a number up to {LARGEST_INTEGER}"
+        )
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -119,9 +141,11 @@ def _is(value: Any, kind: str) -> bool:
         return isinstance(value, list)
     if kind == "object":
         return isinstance(value, dict)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return kind == "number" or float(value).is_integer()
+    if isinstance(value, int):
+        return True
+    return value.is_integer() if kind == "integer" else math.isfinite(value)  # JSON does not tell 7.0 from 7
 
 
 def _example(items: Schema) -> str:
@@ -131,5 +155,13 @@ def _example(items: Schema) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    """A value in at most 60 characters. Only the beginning of a large one is looked at."""
+    if isinstance(value, str):
+        text = repr(value[:80])
+    elif isinstance(value, int) and abs(value) > 10**60:
+        return "a number of more than 60 digits"
+    elif isinstance(value, list) and len(value) > 60:
+        text = json.dumps(value[:60], default=str)
+    else:
+        text = json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."

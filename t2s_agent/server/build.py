@@ -7,14 +7,16 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from mcp import MCPError
 from mcp.server import MCPServer
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import INVALID_PARAMS
 
 from t2s_agent.errors import T2SError
 from t2s_agent.server.answering import failed
 from t2s_agent.server.arguments import checked
 from t2s_agent.server.page.app import app_extension
-from t2s_agent.server.prompts import add_prompts
+from t2s_agent.server.prompts import add_prompts, checked_prompt
 from t2s_agent.server.resources import add_resources, listed
 from t2s_agent.server.service import OWNER, Service, owner_of
 from t2s_agent.server.toolset import tools_of
@@ -73,26 +75,35 @@ class _Passage:
             logging.getLogger(__name__).exception("a message without an owner")
             raise
         try:
-            if ctx.method == "tools/call":
-                return await self._call(ctx, call_next)
-            result = await call_next(ctx)
-            if ctx.method == "resources/list" and isinstance(result, dict):
-                return await listed(self._server.service, ctx.params or {}, result)
-            if ctx.method == "tools/list":
-                self._server.service.warm_up(_WARM_AFTER_S)
-            return result
+            return await self._answer(ctx, call_next)
+        except T2SError as error:  # elsewhere than in a tool's call, whose errors are answers
+            raise MCPError(INVALID_PARAMS, str(error)) from error
         finally:
             OWNER.reset(token)
+
+    async def _answer(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        if ctx.method == "tools/call":
+            return await self._call(ctx, call_next)
+        if ctx.method == "prompts/get":
+            ctx = replace(ctx, params=await checked_prompt(self._server, ctx.params or {}))
+        result = await call_next(ctx)
+        if ctx.method == "resources/list" and isinstance(result, dict):
+            return await listed(self._server.service, ctx.params or {}, result)
+        if ctx.method == "tools/list":
+            self._server.service.warm_up(_WARM_AFTER_S)
+        return result
 
     async def _call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         params = ctx.params or {}
         name, arguments = params.get("name"), params.get("arguments") or {}
         tools = {tool.name: tool for tool in await self._server.list_tools()}
         if name not in tools:
-            near = get_close_matches(str(name), tools, n=1, cutoff=0.4)
+            near = get_close_matches(str(name)[:60], tools, n=1, cutoff=0.4)
             hint = f"Did you mean {near[0]}? " if near else ""
             listed = ", ".join(list(tools)[:12])
-            return failed(T2SError("argument_invalid", f"there is no tool {name!r}", f"{hint}The tools are {listed}"))
+            return failed(
+                T2SError("argument_invalid", f"there is no tool {str(name)[:60]!r}", f"{hint}The tools are {listed}")
+            )
         if isinstance(arguments, Mapping):
             try:
                 arguments = checked(str(name), tools[str(name)].input_schema, arguments)

@@ -10,6 +10,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from t2s_agent.server.service import LOCAL, OWNER_KEY
@@ -23,7 +24,8 @@ _REMEMBERED = 10_000  # callers whose rates are kept
 class Guard:
     """Refuses what should not get in; writes whose request it is into the scope of what does.
 
-    /health answers to anybody. /mcp needs a credential; pages decide for themselves by the owner in the scope.
+    It knows no paths: which ones may be had without an owner is decided by the routes themselves (`public` and `Owned`). The one
+    exception is `unguarded`, routes that answer to any name and without limits, such as a health check.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class Guard:
         tokens: Tokens | None,
         max_body_bytes: int,
         rate_per_minute: int,
+        unguarded: Sequence[BaseRoute] = (),
     ) -> None:
         self._app = RequestBodyLimitMiddleware(app, max_body_bytes)
+        self._unguarded = unguarded
         self._hosts = {host.lower() for host in (*LOOPBACK, *hosts)}
         self._origins = {origin.rstrip("/").lower() for origin in origins}
         self._tokens = tokens
@@ -44,7 +48,10 @@ class Guard:
         self._guesses = Rates(_GUESSES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == "/health":
+        if scope["type"] == "websocket":  # nothing of ours speaks it
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http" or any(route.matches(scope)[0] is Match.FULL for route in self._unguarded):
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
@@ -65,13 +72,6 @@ class Guard:
             owner = self._tokens.owner(token.strip())
             if owner is None and not self._guesses.allow(address):
                 return _refused(429, "too many wrong tokens", "Wait a minute", {"Retry-After": "60"})
-        if owner is None and (scope["path"] == "/mcp" or scope["path"].startswith("/mcp/")):
-            return _refused(
-                401,
-                "no valid token",
-                "Send 'Authorization: Bearer TOKEN'",
-                {"WWW-Authenticate": 'Bearer realm="t2s-agent"'},
-            )
         if not self._rates.allow(owner or address):
             return _refused(429, "too many requests", "Wait some seconds", {"Retry-After": "5"})
         if owner is not None:
@@ -89,6 +89,26 @@ class Guard:
         return origin.rstrip("/").lower() in self._origins or (
             parts.scheme in ("http", "https") and self._own_host(parts.netloc)
         )
+
+
+class Owned:
+    """What only somebody who has signed in may reach: without an owner in the scope it answers 401, whatever the path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        signed_in = scope["type"] == "http" and isinstance(scope.get(OWNER_KEY), str)
+        await (self._app if signed_in else _unsigned())(scope, receive, send)
+
+
+def _unsigned() -> JSONResponse:
+    return _refused(
+        401,
+        "no valid token",
+        "Send 'Authorization: Bearer TOKEN'",
+        {"WWW-Authenticate": 'Bearer realm="t2s-agent"'},
+    )
 
 
 class Rates:

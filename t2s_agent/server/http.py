@@ -16,11 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from t2s_agent.errors import T2SError
 from t2s_agent.server.build import AgentServer
-from t2s_agent.server.guard import LOOPBACK, Guard
+from t2s_agent.server.guard import LOOPBACK, Guard, Owned
+from t2s_agent.server.refusals import PlainRefusals
 from t2s_agent.server.service import OWNER_KEY, Service
 from t2s_agent.server.tokens import Tokens
 
@@ -70,6 +71,9 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
             yield
         await anyio.to_thread.run_sync(service.close, STOP_S)
 
+    from t2s_agent.server.page.routes import static_routes
+
+    health = Route("/health", _health)
     guard = Middleware(
         Guard,
         hosts=settings.allowed_hosts,
@@ -77,9 +81,14 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
         tokens=tokens,
         max_body_bytes=settings.max_body_bytes,
         rate_per_minute=settings.rate_per_minute,
+        unguarded=[health],
     )
-    routes = [*mcp.routes, Route("/health", _health), *_page(service)]
-    return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
+    # Whatever is not named as public needs an owner, paths that lead nowhere too. The router alone decides what a path is.
+    public = [health, *static_routes()]
+    private = Router([*mcp.routes, *_api(service)])
+    app = Starlette(routes=[*public, Mount("/", Owned(PlainRefusals(private)))], middleware=[guard], lifespan=lifespan)
+    app.router.redirect_slashes = False  # a path is what it is
+    return app
 
 
 def serve_http(server: "MCPServer[Any]", settings: "Settings") -> NoReturn:
@@ -141,10 +150,10 @@ async def _health(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-def _page(service: Service) -> list[BaseRoute]:
-    """The page, whose work waits in the same queue as the agents'."""
+def _api(service: Service) -> list[BaseRoute]:
+    """What the page reads and asks for; its work waits in the same queue as the agents'."""
     from t2s_agent.scene.listing import images_in
-    from t2s_agent.server.page.routes import page_routes
+    from t2s_agent.server.page.routes import api_routes
 
     def shop_of(request: Request) -> "Workshop":
         """The Workshop of whoever sent a request; 401 where that is nobody."""
@@ -157,6 +166,6 @@ def _page(service: Service) -> list[BaseRoute]:
         async with service.jobs.turn(shop.owner):
             return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
-    return page_routes(
+    return api_routes(
         shop_of, images_of=lambda shop: images_in(shop.settings.roots).names, work=work, discreet=service.discreet
     )

@@ -1,10 +1,14 @@
 """Worked workflows that a person can pick: count and measure, two layers and a distance, inspect and refine."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mcp.server import MCPServer
 
+from t2s_agent.bounds import LONGEST_QUERY, demand_at_most
+from t2s_agent.errors import T2SError
 from t2s_agent.server.service import Service
+from t2s_agent.text import one_line
 
 
 def add_prompts(server: MCPServer[Any], service: Service) -> None:
@@ -47,3 +51,21 @@ describe_region(result_id, region_id, question='Is this {what}?'). Its `claimed`
 positive_points=[[lon, lat]] on what was missed; min_area_m2 against specks.
 4. Repeat from 2 until nothing changes, at most three times.
 Report what you changed and why, the final count and total area with plus/minus, and the result_id."""
+
+
+async def checked_prompt(server: MCPServer[Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of prompts/get with arguments that can be shown. `argument_invalid` names what there is and what is needed."""
+    prompts = {prompt.name: prompt for prompt in await server.list_prompts()}
+    name, given = params.get("name"), params.get("arguments") or {}
+    if not isinstance(name, str) or name not in prompts:
+        raise T2SError(
+            "argument_invalid", f"there is no prompt {str(name)[:60]!r}", f"Choose from {', '.join(prompts)}"
+        )
+    wanted = [argument.name for argument in prompts[name].arguments or ()]
+    if not isinstance(given, Mapping) or set(given) != set(wanted):
+        raise T2SError("argument_invalid", f"{name} takes {', '.join(wanted)}", "Give each of them, and nothing else")
+    for argument, value in given.items():
+        if not isinstance(value, str):
+            raise T2SError("argument_invalid", f"{argument} is not text", "Give each argument as text")
+        demand_at_most(argument, value, LONGEST_QUERY)
+    return {**params, "arguments": {argument: one_line(value, LONGEST_QUERY) for argument, value in given.items()}}

@@ -1,14 +1,23 @@
 """Resources: the images that may be opened, and the files of a credential's own results."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import anyio
+from mcp import MCPError
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
+from mcp_types import (
+    INVALID_PARAMS,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    ResourceTemplateReference,
+)
 
 from t2s_agent.errors import T2SError
 from t2s_agent.server.page.app import VIEW_URI
@@ -19,6 +28,7 @@ T = TypeVar("T")
 PAGE = 100  # images in one answer to resources/list
 _RESULTS = 20  # newest results listed after them
 _UNKNOWN = {"image_not_found", "result_unknown"}
+_CURSOR = re.compile(r"images:([0-9]{1,9})")
 _MOST_COMPLETIONS = 100  # the protocol's bound
 
 
@@ -82,12 +92,21 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
 
 async def listed(service: Service, params: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """The answer to resources/list with a page of images, and on the last page the newest results."""
-    cursor = str(params.get("cursor") or "")
-    first = int(cursor.removeprefix("images:")) if cursor.removeprefix("images:").isdigit() else 0
+    first = _first(str(params.get("cursor") or ""))
     ours, more = await anyio.to_thread.run_sync(_page, service, OWNER.get(), first)
     theirs = result.get("resources", []) if first == 0 else []
     page = {**result, "resources": [*theirs, *ours]}
     return {**page, "nextCursor": f"images:{first + PAGE}"} if more else page
+
+
+def _first(cursor: str) -> int:
+    """Where a page begins. Raises the protocol's error for a cursor that no answer of ours has given."""
+    if not cursor:
+        return 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise MCPError(INVALID_PARAMS, "This cursor is none that resources/list has given")
+    return int(found[1])
 
 
 def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]], bool]:

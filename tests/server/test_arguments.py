@@ -16,17 +16,25 @@ SCHEMA = {
         "loud": {"type": "boolean"},
         "how": {"type": "string", "enum": ["fast", "slow"]},
         "points": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
-        "ids": {"type": "array", "items": {"type": "integer"}},
+        "ids": {"type": "array", "items": {"type": "integer"}, "maxItems": 3},
+        "words": {"type": "string", "maxLength": 5},
     },
     "required": ["name"],
     "additionalProperties": False,
 }
 
 
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def refused(**arguments):
     with pytest.raises(T2SError) as caught:
         checked("tool", SCHEMA, arguments)
-    assert caught.value.code == "argument_invalid"
+    assert caught.value.code in ("argument_invalid", "limit_exceeded")
     return str(caught.value)
 
 
@@ -47,7 +55,16 @@ def test_what_fits_comes_back_as_it_was():
         ({"name": "a", "count": 2.5}, "not a whole number"),
         ({"name": "a", "count": True}, "not a whole number"),
         ({"name": "a", "count": 6}, "from 1 to 5"),
-        ({"name": "a", "size": -1}, "of at least 0"),
+        ({"name": "a", "size": -1}, "size = -1 is negative. Give a number of at least 0"),
+        ({"name": "a", "count": 0}, "count = 0 is too small. Give a whole number from 1 to 5"),
+        ({"name": "a", "count": 10**400}, "count = a number of more than 60 digits is too large"),
+        ({"name": "a", "size": 10**400}, "size = a number of more than 60 digits is too large"),
+        ({"name": "a", "size": float("inf")}, "size = Infinity is not a number"),
+        ({"name": "a", "points": [[10**400, 1]]}, "is too large"),
+        ({"name": "a", "ids": [1, 2, 3, 4]}, "limit_exceeded: ids has 4 entries. Give at most 3"),
+        ({"name": "a", "words": "x" * 10**6}, "limit_exceeded: words has 1000000 characters. Give at most 5"),
+        ({"name": "a", "points": nested(40)}, "limit_exceeded: 'points' has more than 16 lists or objects"),
+        ({"name": "a", "points": "[" * 40 + "]" * 40}, "limit_exceeded: 'points' has more than 16 lists or objects"),
         ({"name": "a", "size": float("nan")}, "not a number"),
         ({"name": "a", "loud": "yes"}, "true or false"),
         ({"name": "a", "how": "Slow"}, "Did you mean slow"),

@@ -4,10 +4,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route, Router
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
-from t2s_agent.server.guard import Guard, Rates
+from t2s_agent.server.guard import Guard, Owned, Rates
 from t2s_agent.server.tokens import Tokens
 
 SECRET = "a-secret-of-ann-123"
@@ -18,8 +19,14 @@ def behind(tokens=None, **changes):
         return JSONResponse({"owner": request.scope.get("t2s_owner"), "bytes": len(await request.body())})
 
     given = {"hosts": ("maps.example.org",), "origins": (), "max_body_bytes": 100, "rate_per_minute": 0} | changes
-    routes = [Route(path, whose, methods=["GET", "POST"]) for path in ("/mcp", "/", "/health", "/api/results")]
-    app = Starlette(routes=routes, middleware=[Middleware(Guard, tokens=tokens, **given)])
+
+    def route(path):
+        return Route(path, whose, methods=["GET", "POST"])
+
+    health = route("/health")
+    private = Router([route("/mcp"), route("/api/results")])
+    guard = Middleware(Guard, tokens=tokens, unguarded=[health], **given)
+    app = Starlette(routes=[health, route("/"), Mount("/", Owned(private))], middleware=[guard])
     return TestClient(app, base_url="http://localhost:8321")
 
 
@@ -81,8 +88,19 @@ def test_without_a_valid_token_nothing_of_the_protocol_is_served(tokens, header)
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_pages_come_without_an_owner_and_decide_for_themselves(tokens):
+def test_what_is_public_comes_without_an_owner(tokens):
     assert behind(tokens).get("/").json()["owner"] is None
+
+
+def test_a_path_that_leads_nowhere_says_so_only_to_an_owner(tokens):
+    client = behind(tokens)
+    assert client.get("/nowhere").status_code == 401
+    assert client.get("/nowhere", headers={"authorization": f"Bearer {SECRET}"}).status_code == 404
+
+
+def test_a_websocket_is_closed(tokens):
+    with pytest.raises(WebSocketDisconnect), behind(tokens).websocket_connect("/mcp"):
+        pass
 
 
 def test_health_answers_anybody(tokens):

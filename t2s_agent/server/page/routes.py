@@ -1,6 +1,7 @@
 """The page's addresses. Files of the page are public and carry nothing of anybody's; everything else goes through `shop_of`."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -12,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from t2s_agent.bounds import LONGEST_NAME, LONGEST_QUERY, MOST_IDS, MOST_POINTS
 from t2s_agent.errors import Code, T2SError
 from t2s_agent.pipeline import Refinement, Workshop, refine, segment
-from t2s_agent.pipeline.workshop import LONGEST_QUERY
 from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.shown import FILES, PRIVATE, grounded, picture, shown, thumbnail
 from t2s_agent.server.page.work import Discreet, Work, WorkResponse, error_of, in_thread
@@ -43,7 +44,6 @@ _PRIVATE = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
 _LARGEST_BODY = 64 * 2**10  # bytes: two hundred points and a question take a fifth of it
-_MOST_POINTS = 200
 _STATUS: dict[Code, int] = {
     "result_unknown": 404,
     "image_not_found": 404,
@@ -66,10 +66,10 @@ class Correction(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    positive: list[Pair] = Field([], max_length=_MOST_POINTS)
-    negative: list[Pair] = Field([], max_length=_MOST_POINTS)
-    keep: list[int] = Field([], max_length=65_535)
-    drop: list[int] = Field([], max_length=65_535)
+    positive: list[Pair] = Field([], max_length=MOST_POINTS)
+    negative: list[Pair] = Field([], max_length=MOST_POINTS)
+    keep: list[int] = Field([], max_length=MOST_IDS)
+    drop: list[int] = Field([], max_length=MOST_IDS)
     instruction: str = Field("", max_length=LONGEST_QUERY)
 
 
@@ -78,7 +78,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: str = Field(min_length=1, max_length=1_000)
+    image: str = Field(min_length=1, max_length=LONGEST_NAME)
     query: str = Field(max_length=LONGEST_QUERY)
 
 
@@ -87,14 +87,27 @@ def no_images(_: Workshop) -> Sequence[str]:
     return ()
 
 
-def page_routes(
+def page_routes(shop_of: Callable[[Request], Workshop], **how: Any) -> list[BaseRoute]:
+    """The page and what it reads, for an application that has nothing else: `static_routes` and `api_routes`."""
+    return [*static_routes(), *api_routes(shop_of, **how)]
+
+
+def static_routes() -> list[BaseRoute]:
+    """The page's own files. They are the same for everybody and need no owner."""
+    return [
+        Route("/", _static("index.html", "text/html")),
+        *(Route(f"/page/{name}", _static(name, kind)) for name, kind in STATIC.items()),
+    ]
+
+
+def api_routes(
     shop_of: Callable[[Request], Workshop],
     *,
     images_of: Callable[[Workshop], Sequence[str]] = no_images,
     work: Work = in_thread,
     discreet: Discreet = str,
 ) -> list[BaseRoute]:
-    """The page and what it reads.
+    """What the page reads and asks for.
 
     `shop_of` gives the workshop of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
     about, as `Workshop.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
@@ -185,8 +198,6 @@ def page_routes(
         return endpoint
 
     return [
-        Route("/", _static("index.html", "text/html")),
-        *(Route(f"/page/{name}", _static(name, kind)) for name, kind in STATIC.items()),
         Route("/api/results", guarded(results), methods=["GET"]),
         Route("/api/results", guarded(ask, changes=True), methods=["POST"]),
         Route("/api/images", guarded(images)),
@@ -209,7 +220,7 @@ def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
 
 def _count(request: Request) -> int:
     given = request.query_params.get("limit", "50")
-    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= 200):
+    if not (re.fullmatch("[0-9]{1,3}", given) and 1 <= int(given) <= 200):
         raise T2SError("argument_invalid", f"limit = {given[:20]!r}", "Give a whole number from 1 to 200")
     return int(given)
 

@@ -1,0 +1,50 @@
+"""How much one call may ask for, in one place: the tools' schemas, the page, the command line and the library share these.
+
+They are far beyond what a person or an agent needs. They keep one call from taking a server's memory or minutes of its time.
+"""
+
+import math
+from collections.abc import Sequence
+
+from t2s_agent.errors import T2SError
+
+MOST_POINTS = 200  # positive ones of one refinement, and as many negative ones
+MOST_IDS = 65_535  # of regions in one list
+LONGEST_QUERY = 2_000  # characters of a question or an instruction
+LONGEST_NAME = 1_000  # characters of the name of an image or result
+MOST_NESTING = 16  # lists and objects inside each other in one argument; the tools need two
+LARGEST_LENGTH_M = 1e8  # metres: more than the Earth's circumference, 4e7
+LARGEST_AREA_M2 = 1e15  # square metres: more than the Earth's surface, 5.1e14
+LARGEST_INTEGER = 2**53  # beyond it JSON's numbers are not exact
+
+
+def demand_amount(name: str, value: float, most: float, unit: str) -> None:
+    """Raises `argument_invalid` where a size or distance is not a number from 0 to `most`."""
+    if math.isnan(value):
+        why = "is not a number"
+    elif value < 0:
+        why = "is negative"
+    elif value > most:
+        why = "is too large"
+    else:
+        return
+    raise T2SError("argument_invalid", f"{name} = {value} {why}", f"Give {unit} from 0 to {most:g}")
+
+
+def demand_at_most(name: str, values: Sequence[object], most: int) -> None:
+    """Raises `limit_exceeded` where a list (or a text) is longer than `most`."""
+    if len(values) > most:
+        kind = "characters" if isinstance(values, str) else "entries"
+        raise T2SError("limit_exceeded", f"{name} has {len(values)} {kind}", f"Give at most {most}")
+
+
+def depth_of(value: object, most: int = MOST_NESTING) -> int:
+    """How many lists and objects lie inside each other; `most` + 1 where there are more."""
+    depth, layer = 0, [value]
+    while depth <= most:
+        parts = [each for each in layer if isinstance(each, list | dict)]
+        if not parts:
+            return depth
+        depth += 1
+        layer = [inner for each in parts for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth

@@ -41,6 +41,10 @@ class Validity:
             for band, stored in zip(bands, dataset.nodatavals, strict=True)
             if (value := _as_stored(stored, band.dtype)) is not None
         }
+        sources = bool(self._alpha) + bool(self._nodata) + self._masked + (outer is not None)
+        heeded = self._masked or bool(self._nodata) or MaskFlags.alpha in flags
+        # whether an average that GDAL makes has hidden pixels mixed in: it heeds one source of validity, or a wrong one
+        self.beyond_gdal = sources != int(heeded)
 
     @property
     def transparent(self) -> bool:

@@ -254,15 +254,16 @@ class Scene:
         """
         fills = {fill.value for fill in self.fills()}
         meaning = {index: self.bands[index - 1] for index in bands}
+        # an average would mix what is hidden into its neighbours
+        how = Resampling.nearest if fills or self._validity.beyond_gdal else Resampling.average
         with self._reader.session():
             extra = self._validity.extra_bands(bands)
             for piece in self._reader.pieces(self._checked(window), height, width, len(bands) + extra):
-                stored = self._reader.values(piece, bands)
+                stored = self._reader.values(piece, bands, how)
                 seen, own = self._validity.of_each(piece, bands)
                 valid = {index: seen & own[index] if index in own else seen for index in bands}
                 if fills:
-                    nearest = self._reader.values(piece, bands, Resampling.nearest)
-                    for index, band in zip(bands, nearest, strict=True):
+                    for index, band in zip(bands, stored, strict=True):
                         valid[index] = valid[index] & ~np.isin(band, list(fills))
                 yield Part(piece.rows, piece.columns, tuple(bands), stored, valid, meaning)
 

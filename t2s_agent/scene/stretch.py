@@ -1,7 +1,7 @@
 """Any number to eight bits: robust percentiles of the whole scene, so that a roof has one colour in every window."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +66,14 @@ def stretch_of(values: NDArray[np.number], valid: NDArray[np.bool_]) -> Stretch:
     A constant band comes out grey; a sample without any valid pixel stretches 0..1.
     """
     lows, highs, fills, wild = [], [], [], False
+    counted = valid
     seen_at = valid & (values != 0).any(0)
     valid = seen_at if seen_at.any() else valid
     for band in values:
-        seen = band[valid & np.isfinite(band)].astype(np.float64)
-        out = fills_of(seen, band.dtype)
+        finite = np.isfinite(band)
+        seen = band[valid & finite].astype(np.float64)
+        of_all = seen.size / max(1, np.count_nonzero(counted & finite))  # the share is of all pixels, zeros too
+        out = tuple(replace(fill, share=fill.share * of_all) for fill in fills_of(seen, band.dtype))
         seen = seen[~_is_any(seen, out)] if out else seen
         low, high, far = _range_of(seen)
         lows.append(low)

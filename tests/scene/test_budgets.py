@@ -237,6 +237,30 @@ def test_undeclared_fill_is_left_out_of_statistics(tmp_path):
     assert only["min"] > 0
 
 
+def test_hidden_pixels_are_not_mixed_into_statistics_of_a_decimated_read(tmp_path):
+    band = np.linspace(100, 3000, 90_000).reshape(300, 300).astype(np.int16)
+    band[:101] = -9999
+    alpha = np.full((300, 300), 255, np.int16)
+    alpha[:, :101] = 0
+    stack = np.stack([np.where(alpha == 0, 0, np.maximum(band, 100))] * 4 + [alpha])
+    options = {"driver": "GTiff", "height": 300, "width": 300, "dtype": "int16"}
+    with rasterio.open(tmp_path / "fill.tif", "w", count=1, **options) as file:
+        file.write(band, 1)
+    with rasterio.open(tmp_path / "alpha.tif", "w", count=5, **options) as file:
+        file.write(stack)
+        file.colorinterp = [
+            ColorInterp.red,
+            ColorInterp.green,
+            ColorInterp.blue,
+            ColorInterp.undefined,
+            ColorInterp.alpha,
+        ]
+    for name in ("fill.tif", "alpha.tif"):
+        with open_scene(tmp_path / name) as scene:
+            first, *_ = band_facts(scene, Window(0, 0, 300, 300), np.ones((60, 60), bool))
+        assert first["min"] >= 100
+
+
 @pytest.mark.parametrize("value", [1e308, 1e-310, 0.0, -1e200])
 def test_statistics_of_extreme_numbers_are_finite_and_quiet(tmp_path, value, recwarn):
     band = np.full((4, 4), value)

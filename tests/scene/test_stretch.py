@@ -79,6 +79,14 @@ def test_fill_that_no_tag_names_is_left_out_of_the_picture_and_said(tmp_path, lo
     assert len(said[-1]) < 200  # longer ones are cut in answers
 
 
+def test_the_share_of_fill_is_of_all_pixels_those_of_zero_too(tmp_path):
+    band = ramp(200, 3000, "uint16")
+    band[:30], band[30:36] = 0, 65535
+    with open_scene(written(tmp_path / "a.tif", band)) as scene:
+        scene.view()
+        assert scene.remarks()[-1].startswith("10.0% of band 1 is 65535")
+
+
 @pytest.mark.parametrize(
     "band",
     [

@@ -18,12 +18,14 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.enums import Resampling
 
 from evals.scenes import SceneTruth, demo, draw
 from evals.scenes.large import Layer, Plan, draw_large
 from evals.scenes.truth import Object, write_picture
 
-VERSION = 3  # of the files; a change draws every scene again
+VERSION = 4  # of the files; a change draws every scene again
+OVERVIEWS = [2, 4, 8]  # of large scenes, as such files have them
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,11 @@ def prepare(folder: Path, names: Iterable[str] = RECIPES) -> None:
         drawn = _drawn(recipe)
         for part in ("imagery", "truth"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        write_picture(drawn, folder / "imagery" / f"{name}.tif", zlevel=1)
+        picture = folder / "imagery" / f"{name}.tif"
+        write_picture(drawn, picture, zlevel=1)
+        if recipe.hard:
+            with rasterio.open(picture, "r+") as file:
+                file.build_overviews(OVERVIEWS, Resampling.average)
         _write_truth(drawn, truth, stamp)
 
 

@@ -132,7 +132,7 @@ def _described_image(
     )
     bounds = answer.measured.pop("bounds_lonlat", None)
     if bounds:
-        answer.measured["bbox"] = [round(value, 7) for value in bounds]
+        answer.measured["bbox"] = bounds
     if preview:
         answer._picture = image_picture(shop, image, bbox)
     return answer
@@ -185,7 +185,7 @@ def _outlined(shop: "Workshop", result: "Result", region_id: int) -> DescribeAns
         )
     geometry = chosen[0].geometry
     rings = [
-        [[round(x, 7), round(y, 7)] for x, y in ring.coords]
+        [[x, y] for x, y in ring.coords]
         for part in getattr(geometry, "geoms", [geometry])
         for ring in (part.exterior, *part.interiors)
     ]

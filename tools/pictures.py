@@ -47,13 +47,16 @@ def region_picture(shop: "Workshop", result: "Result", region: "RegionRecord") -
         return b""
     from PIL import Image, ImageDraw
 
-    from t2s_agent.pipeline.workshop import stored_regions
+    from t2s_agent.pipeline.workshop import region_set
+    from t2s_agent.regions.polygons import simplified, trace
     from t2s_agent.scene import Window
 
-    geometry = next(each.geometry for each in stored_regions(shop, result) if each.id == region.id)
+    labels = region_set(shop, result).labels
+    outline = simplified(trace(labels == region.id))
+    left, top, width, height = result.scene.window
+    scale = width / labels.shape[1], height / labels.shape[0]
+    rings = [[(left + x * scale[0], top + y * scale[1]) for x, y in ring.coords] for ring in _rings(outline)]
     with shop.scene(result.scene.path) as scene:
-        place = scene.georeference
-        rings = [_pixels(ring, place if result.located else None) for ring in _rings(geometry)]
         xs, ys = [x for ring in rings for x, _ in ring], [y for ring in rings for _, y in ring]
         margin = max(_MARGIN * max(max(xs) - min(xs), max(ys) - min(ys)), _LEAST_PX / 2)
         left, top = int(min(xs) - margin), int(min(ys) - margin)
@@ -71,14 +74,6 @@ def region_picture(shop: "Workshop", result: "Result", region: "RegionRecord") -
 def _rings(geometry: Any) -> list[Any]:
     parts = getattr(geometry, "geoms", [geometry])
     return [ring for part in parts for ring in (part.exterior, *part.interiors)]
-
-
-def _pixels(ring: Any, place: Any) -> list[tuple[float, float]]:
-    """A ring in scene pixels; `place` is the scene's georeference where the ring is in degrees."""
-    xs, ys = zip(*ring.coords, strict=True)
-    if place is not None:
-        xs, ys = place.from_lonlat(xs, ys)
-    return [(float(x), float(y)) for x, y in zip(xs, ys, strict=True)]
 
 
 def _jpeg(shop: "Workshop", picture: "Image") -> bytes:

@@ -1,5 +1,6 @@
 """Makes a new result from an earlier one: corrected, filtered, combined, or reasoned over again."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -45,7 +46,7 @@ def refine_mask(
             description="keep regions within so many metres, edge to edge, of combine_with's; 0 = off",
         ),
     ] = 0,
-    min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions")] = 0,
+    min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions (px2 if unreferenced)")] = 0,
     smooth_m: Annotated[float, Field(ge=0, description="smooth outlines by this radius in metres")] = 0,
     max_regions: Annotated[int, Field(ge=1, le=500)] = 50,
     preview: bool = True,
@@ -73,7 +74,11 @@ def refine_mask(
         min_area_m2=min_area_m2,
         smooth_m=smooth_m,
     )
-    scene = shop.store.load(result_id, shop.owner).scene
+    parent = shop.store.load(result_id, shop.owner)
+    how = replace(
+        how, pixels=not parent.located
+    )  # where there are no degrees, places are pixels, as the description says
+    scene = parent.scene
     places = [*positive_points, *negative_points, *([box] if box else [])]
     with helpful(shop, scene.path, places):
         result = refine(shop, result_id, how, progress=progress)

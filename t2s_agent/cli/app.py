@@ -134,7 +134,9 @@ def segment(
     bbox_crs: BboxCrs = None,
     bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances")] = False,
-    min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
+    min_area_m2: Annotated[
+        float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
+    ] = 0.0,
     max_size: Annotated[int | None, typer.Option(help="longer side in pixels of what the models see")] = None,
     prompter: Prompter = None,
     segmenter: Segmenter = None,
@@ -215,9 +217,19 @@ def refine(
     drop: Annotated[list[str] | None, typer.Option(metavar="IDS", help="drop these regions; repeatable")] = None,
     other: Annotated[str, typer.Option("--with", help="another result")] = "",
     operation: Annotated[str | None, typer.Option(help="union, intersection or difference with that result")] = None,
-    within_m: Annotated[float | None, typer.Option(help="keep what lies within so many metres of that result")] = None,
-    min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
-    smooth_m: Annotated[float, typer.Option(help="smooth outlines by this radius")] = 0.0,
+    within_m: Annotated[
+        float | None,
+        typer.Option(
+            help="keep what lies within so many metres of that result (pixels where the image has no place on Earth)"
+        ),
+    ] = None,
+    min_area_m2: Annotated[
+        float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
+    ] = 0.0,
+    smooth_m: Annotated[
+        float,
+        typer.Option(help="smooth outlines by this radius in metres (pixels where the image has no place on Earth)"),
+    ] = 0.0,
     pixels: Annotated[bool, typer.Option("--pixels", help="points and box are pixels of the image: x, y")] = False,
     prompter: Prompter = None,
     segmenter: Segmenter = None,

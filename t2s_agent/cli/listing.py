@@ -13,6 +13,7 @@ from t2s_agent.cli import words
 from t2s_agent.cli.naming import result_id
 from t2s_agent.cli.show import Screen, aligned
 from t2s_agent.errors import T2SError
+from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.settings import load_settings
 from t2s_agent.text import one_line
 
@@ -180,7 +181,7 @@ def _for_people(results: Sequence["Summary"]) -> list[str]:
         return []
     rows = [["id", "made (UTC)", "operation", "regions", "area", "image", ""]]
     for r in results:
-        area = f"{r.total_area:,.0f} {r.unit_area}"
+        area = f"{with_plus_minus(r.total_area, r.total_area_pm)} {r.unit_area}"
         found = str(r.count) if r.count else r.status
         name = one_line(r.image, 1_000)
         rows.append([r.id, r.created_utc[:16].replace("T", " "), r.operation, found, area, name, ""])

@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Screen:
             self.say(f"{result.prompted.thinking}  (says {one_line(result.prompter.name, 200)})", "italic")
         if result.regions:
             self._regions(result)
-            total = f"{result.total_area:,.1f} ± {result.total_area_pm:,.1f} {result.unit_area}"
+            total = f"{with_plus_minus(result.total_area, result.total_area_pm)} {result.unit_area}"
             self.say(f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}, {total}")
         else:
             self.say(f"{_NOTHING.get(result.status, f'No regions ({result.status})')}{_unseen(result)}.")
@@ -95,11 +96,10 @@ class Screen:
             columns["was"] = lambda r: "" if r.was is None else str(r.was)
         if any(region.label for region in shown):
             columns["label"] = lambda r: one_line(r.label, 80)
-        decimals = 6 if result.located else 1
         columns |= {
-            f"area, {result.unit_area}": lambda r: f"{r.area:,.1f} ± {r.area_pm:,.1f}",
-            f"perimeter, {result.unit_length}": lambda r: f"{r.perimeter:,.1f} ± {r.perimeter_pm:,.1f}",
-            "centroid": lambda r: ", ".join(f"{value:.{decimals}f}" for value in r.centroid),
+            f"area, {result.unit_area}": lambda r: with_plus_minus(r.area, r.area_pm),
+            f"perimeter, {result.unit_length}": lambda r: with_plus_minus(r.perimeter, r.perimeter_pm),
+            "centroid": lambda r: ", ".join(map(str, r.centroid)),
             "score": lambda r: "" if r.score is None else f"{r.score:.2f}",
         }
         if any(region.agreement is not None for region in shown):

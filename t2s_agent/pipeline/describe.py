@@ -21,6 +21,7 @@ from t2s_agent.pipeline.workshop import (
 )
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, distances, smallest_rectangle
 from t2s_agent.regions.region import Region
+from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.record import Result
 from t2s_agent.scene import View, Window
 from t2s_agent.scene.places import box_window
@@ -121,7 +122,7 @@ def _of_image(
             "height_px": view.window.height,
             **scale_facts(scale),
             "crs": scene.crs.to_string() if scene.crs else None,
-            "bounds_lonlat": bounds and [round(value, 7) for value in bounds],
+            "bounds_lonlat": bounds and [Rounding.of(view.gsd_m or 1.0, located=True).place(value) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
             "bands": band_facts(scene, view.window, view.valid),
         }
@@ -167,21 +168,25 @@ def scale_facts(scale: Scale) -> dict[str, float | None]:
 def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
     """Area, perimeter, place, smallest rectangle and compactness of one region; units in the names."""
     area, length = ("m2", "m") if located else ("px2", "px")
-    around = smallest_rectangle(region.geometry, located=located)
-    return {
-        f"area_{area}": round(region.area.value, 2),
-        f"area_pm_{area}": round(region.area.plus_minus, 2),
-        f"perimeter_{length}": round(region.perimeter.value, 2),
-        f"perimeter_pm_{length}": round(region.perimeter.plus_minus, 2),
+    around, rounding = smallest_rectangle(region.geometry, located=located), region.rounding
+    facts = {
+        f"area_{area}": rounding.area(region.area.value),
+        f"area_pm_{area}": rounding.area(region.area.plus_minus),
+        f"perimeter_{length}": rounding.length(region.perimeter.value),
+        f"perimeter_pm_{length}": rounding.length(region.perimeter.plus_minus),
         "centroid_lonlat" if located else "centroid_px": list(region.centroid),
         "bbox": list(region.bbox),
-        f"length_{length}": round(around.length, 2),
-        f"width_{length}": round(around.width, 2),
-        "orientation_deg_from_north": round(around.orientation_deg, 1),
-        "compactness": round(compactness(region.area.value, region.perimeter.value), 3),
         "label": region.label,
         "score": region.score,
     }
+    if around is not None:  # a large part of the Earth has no rectangle, and is not flat as compactness takes it
+        facts |= {
+            "compactness": round(compactness(region.area.value, region.perimeter.value), 3),
+            f"length_{length}": rounding.length(around.length),
+            f"width_{length}": rounding.length(around.width),
+            "orientation_deg_from_north": round(around.orientation_deg, 1) % 180,
+        }
+    return facts
 
 
 def set_facts(result: Result, regions: Sequence[Region]) -> dict[str, Any]:
@@ -192,19 +197,20 @@ def set_facts(result: Result, regions: Sequence[Region]) -> dict[str, Any]:
         f"total_area_{area}": result.total_area,
         f"total_area_pm_{area}": result.total_area_pm,
     }
+    rounding = Rounding.of(min((region.pixel for region in regions), default=1.0), located=result.located)
     if regions:
         sizes = [region.area.value for region in regions]
         facts |= {
-            f"smallest_area_{area}": round(min(sizes), 2),
-            f"median_area_{area}": round(float(np.median(sizes)), 2),
-            f"largest_area_{area}": round(max(sizes), 2),
+            f"smallest_area_{area}": rounding.area(min(sizes)),
+            f"median_area_{area}": rounding.area(float(np.median(sizes))),
+            f"largest_area_{area}": rounding.area(max(sizes)),
         }
     gaps = distances([region.geometry for region in regions], located=result.located)
     if gaps:
         facts[f"nearest_neighbour_{length}"] = {
-            "min": round(min(gaps), 2),
-            "median": round(float(np.median(gaps)), 2),
-            "max": round(max(gaps), 2),
+            "min": rounding.length(min(gaps)),
+            "median": rounding.length(float(np.median(gaps))),
+            "max": rounding.length(max(gaps)),
         }
     return facts
 

@@ -1,8 +1,8 @@
 """An earlier result corrected, filtered or combined, as a new one."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ from t2s_agent.pipeline.workshop import (
     demand_pixels,
     draw_masks,
     drawing_segmenter,
+    in_pixels_instead,
     load_segmenter,
     prompted_of,
     region_set,
@@ -51,7 +52,9 @@ Operation = Literal["union", "intersection", "difference"]
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """What to do to a result. Points and box are in lon/lat, or in scene pixels where `pixels` says so or where there is no ground.
+    """What to do to a result. Points and box are in lon/lat, or in scene pixels where `pixels` says so. Where the image has no
+    place on Earth there are only pixels: `within_m` and `smooth_m` then mean pixels of the scene, `min_area_m2` square pixels, and
+    the result says so in a warning.
 
     In this order: `instruction` is reasoned over anew; `box` adds an object; points correct the region that they lie in or next to
     (or add one, where a positive point lies in none); then ids, the other result, nearness, smoothing and area.
@@ -69,6 +72,9 @@ class Refinement:
     min_area_m2: float = 0.0
     smooth_m: float = 0.0
     pixels: bool = False
+
+
+_NOTHING = Refinement()
 
 
 def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progress = silent) -> Result:
@@ -116,6 +122,8 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     regions = with_parents_ids(regions, unchanged_ids(labels_before, regions.labels))
     parents = (parent.id, how.other) if how.other else (parent.id,)
     warnings += regions.warnings
+    if not regions.located:
+        warnings += in_pixels_instead(within_m=how.within_m, min_area_m2=how.min_area_m2, smooth_m=how.smooth_m)
     return store_result(
         shop,
         view,
@@ -248,7 +256,7 @@ def _demand_sense(how: Refinement) -> None:
         raise T2SError(
             "bbox_invalid", f"the box {list(how.box)} is not four numbers", "Give west, south, east, north in degrees"
         )
-    if replace(how, pixels=False) == Refinement():
+    if replace(how, pixels=False) == _NOTHING:
         raise T2SError(
             "argument_invalid",
             "nothing is to be done",
@@ -261,12 +269,18 @@ def _named(how: Refinement) -> str:
 
 
 def _given(how: Refinement) -> dict[str, Any]:
-    """The fields of a refinement that say something."""
-    return {
-        name: value
-        for name in Refinement.__dataclass_fields__
-        if (value := getattr(how, name)) not in ("", (), None, 0.0)  # 0.0 is also False
-    }
+    """The fields of a refinement that differ from their defaults: what `refinement_of` needs to make it again."""
+    given = {field.name: getattr(how, field.name) for field in fields(how)}
+    return {name: value for name, value in given.items() if value != getattr(_NOTHING, name)}
+
+
+def refinement_of(parameters: Mapping[str, Any]) -> Refinement:
+    """The refinement that a record's parameters describe, also where they come from JSON, which knows no tuples."""
+    return Refinement(**{name: _tuples(value) for name, value in parameters.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(each) for each in value) if isinstance(value, list | tuple) else value
 
 
 def _followed_up(parent: Result, regions: RegionSet, instruction: str, view: View) -> str:
@@ -282,10 +296,18 @@ def _followed_up(parent: Result, regions: RegionSet, instruction: str, view: Vie
 
 
 def _to_view(view: View, points: Sequence[Point], pixels: bool, *, inside: bool = True) -> tuple[Point, ...]:
-    """Lon/lat (or scene pixels) to View pixels; `bbox_outside` for a point beside the View."""
+    """Lon/lat (or scene pixels) to View pixels; `bbox_outside` for a point beside the View, `no_georeference` for degrees without
+    a ground.
+    """
+    if points and not pixels and not view.georeference.located:
+        raise T2SError(
+            "no_georeference",
+            f"{view.georeference.unlocated_because}: {list(points[0])} cannot be degrees of it",
+            "Give points and boxes in pixels of the image, and say so (pixels, on the command line --pixels)",
+        )
     moved: list[Point] = []
     for lon, lat in points:
-        if view.georeference.located and not pixels:
+        if not pixels:
             x, y = (float(v[0]) for v in view.georeference.from_lonlat(lon, lat))
         else:
             x = (lon - view.window.x) * view.width / view.window.width

@@ -5,7 +5,7 @@ from dataclasses import replace as changed
 from typing import Any
 
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline.refine import Refinement, refine
+from t2s_agent.pipeline.refine import refine, refinement_of
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.workshop import Progress, Workshop, silent
 from t2s_agent.results.record import RegionRecord, Result
@@ -66,9 +66,7 @@ def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Re
         given = {name: value for name, value in then.parameters.items() if value is not None}
         now = segment(again, then.scene.path, then.query, progress=progress, **given)
     elif then.operation.startswith("refine"):
-        given = {name: _frozen(value) for name, value in then.parameters.items()}
-        how = Refinement(**given)
-        now = refine(again, then.parents[0], how, progress=progress)
+        now = refine(again, then.parents[0], refinement_of(then.parameters), progress=progress)
     else:
         raise T2SError(
             "argument_invalid", f"{then.id} was made by {then.operation!r}", "Only segment and refine are replayed"
@@ -101,9 +99,3 @@ def _measures(result: Result) -> dict[str, Any]:
     return result.model_dump(
         include={"regions": {"__all__": set(RegionRecord.model_fields) - {"was"}}, "total_area": True}
     )
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_frozen(each) for each in value)
-    return value

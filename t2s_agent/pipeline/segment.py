@@ -16,6 +16,7 @@ from t2s_agent.pipeline.workshop import (
     demand_pixels,
     draw_masks,
     drawing_segmenter,
+    in_pixels_instead,
     load_segmenter,
     prompted_of,
     reference_to,
@@ -101,7 +102,11 @@ def segment(
         prompter=asked_prompter(shop),
         segmenter=drawing_segmenter(shop),
         prompted=prompted_of(shop, question, answer),
-        warnings=(*remarks, *answer.warnings),
+        warnings=(
+            *remarks,
+            *answer.warnings,
+            *([] if regions.located else in_pixels_instead(min_area_m2=min_area_m2)),
+        ),
         clock=clock,
         progress=progress,
     )

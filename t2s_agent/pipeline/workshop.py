@@ -157,6 +157,15 @@ def draw_masks(shop: Workshop, view: View, instances: Sequence[Instance], clock:
         return segmenter.decode(embedding, instances)
 
 
+def in_pixels_instead(**given: float | None) -> list[str]:
+    """Warnings for arguments in metres on an image without a place on Earth, where they are read as pixels of the scene."""
+    return [
+        f"{name} = {value:g} was read as {'square ' * name.endswith('m2')}pixels of the image, which has no place on Earth"
+        for name, value in given.items()
+        if value
+    ]
+
+
 def view_of(shop: Workshop, result: Result) -> View:
     """The View that a result was made from, read again; `image_unreadable` where its pixels have changed."""
     reference = result.scene
@@ -246,7 +255,7 @@ def _save(shop: Workshop, view: View, regions: RegionSet, result: Result) -> Non
         result,
         {
             MASK: lambda path: write_mask(regions.labels, view, path),
-            GEOJSON: lambda path: _write_text(path, json.dumps(collection, separators=(",", ":"))),
+            GEOJSON: lambda path: _write_text(path, json.dumps(collection, separators=(",", ":"), allow_nan=False)),
             PREVIEW: draw,
         },
     )

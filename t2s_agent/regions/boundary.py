@@ -48,19 +48,23 @@ class Boundary:
     shift: Floats  # (n,) how far both ends of a side move away from the pixels that they bend around, times its length
     rings: int
 
-    def length(self, lengths: Floats, departures: Floats, arrivals: Floats, pixel_area: float) -> tuple[float, float]:
+    def length(
+        self, lengths: Floats, departures: Floats, arrivals: Floats, pixel_area: float | Floats
+    ) -> tuple[float, float]:
         """Estimated length and plus/minus, of sides (n,) that were measured in a frame where a pixel has `pixel_area`.
 
         `lengths` and both directions (radians, of each side at its first and at its last corner) are of that frame.
         """
         before = _before(self.following)
         turns = _tangents(departures, arrivals[before])
-        pixel = float(np.sqrt(pixel_area))
+        pixel = np.sqrt(pixel_area)
         turns[self.following == np.arange(len(turns))] = 2.0  # rings of one pixel
         moved = self.shift * pixel_area / np.where(lengths > 0, lengths, pixel)
         length = lengths.sum() + ((moved + moved[before]) * turns).sum()
         for_rings, for_turns = PLUS_MINUS
-        return float(length), pixel * (for_rings * self.rings + for_turns * float(np.linalg.norm(turns)))
+        return float(length), float(np.mean(pixel)) * (
+            for_rings * self.rings + for_turns * float(np.linalg.norm(turns))
+        )
 
 
 def boundary_of(outline: Geometry) -> Boundary:

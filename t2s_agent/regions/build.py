@@ -1,6 +1,8 @@
 """Masks of instances to the regions of a result: overlaps settled, outlines traced, everything measured."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,9 +13,11 @@ from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.mask import Mask, union_of
 from t2s_agent.regions.boundary import Boundary, boundary_of
-from t2s_agent.regions.measure import area_m2, bbox_of, centroid_of, gsd_at, perimeter_in_pixels, perimeter_on_ground
-from t2s_agent.regions.polygons import SIMPLIFY_PX, decimals_for, simplified, to_lonlat, traced_all
+from t2s_agent.regions.measure import area_m2, perimeter_in_pixels, perimeter_on_ground, seam_m
+from t2s_agent.regions.plane import bbox_of, centroid_of
+from t2s_agent.regions.polygons import SIMPLIFY_PX, simplified, to_lonlat, traced_all
 from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet
+from t2s_agent.regions.rounding import Rounding, with_plus_minus
 from t2s_agent.scene.view import View
 
 SAME_IOU = 0.5  # masks that overlap more are one object, prompted twice: so it was in 71 of 75 pairs up to 0.7, in one it was not
@@ -39,7 +43,14 @@ def build_regions(
     for more regions than ids.
     """
     warnings: list[str] = []
-    own = [mask.where(view.valid) for mask in masks]
+    usable = view.valid
+    beside = _beside_earth(view)
+    if beside is not None:
+        lost = int((union_of(masks, view.height, view.width) & beside).sum())
+        usable = usable & ~beside
+        if lost:
+            warnings.append(f"{lost} pixels at the Earth's rim or beside it are left out")
+    own = [mask.where(usable) for mask in masks]
     if merge == "union" and own:
         own = [Mask.of(union_of(own, view.height, view.width))]
         scores, instances = (), ()
@@ -69,12 +80,27 @@ def build_regions(
             instance=instances[index] if len(instances) > index else None,
             simplify_px=simplify_px,
         )
+        if region is None:
+            warnings.append(f"instance {index + 1} has no area on Earth and is left out")
+            continue
         if region.area.value < min_area_m2:
-            warnings.append(f"a region of {region.area.value:.1f} {region.area.unit} is below the minimum and left out")
+            size = with_plus_minus(region.area.value, region.area.plus_minus)
+            warnings.append(f"a region of {size} {region.area.unit} is below the minimum and left out")
             continue
         found.append(region)
         ids[index + 1] = region.id
     return RegionSet(tuple(found), ids[labels], view.georeference.located, tuple(warnings))
+
+
+def _beside_earth(view: View) -> NDArray[np.bool_] | None:
+    """Pixels (H, W) that touch one beside the Earth; None where there are none."""
+    beside = view.georeference.beside_earth(view.width, view.height)
+    if beside is None:
+        return None
+    wide = np.pad(beside, 1)
+    return np.asarray(
+        np.any([wide[y : y + view.height, x : x + view.width] for y in range(3) for x in range(3)], axis=0)
+    )
 
 
 def measured(
@@ -86,32 +112,35 @@ def measured(
     instance: Instance | None = None,
     label: str = "",
     simplify_px: float = SIMPLIFY_PX,
-) -> Region:
-    """One region of a mask's traced outline. Areas are taken of the outline before it is rounded."""
+) -> Region | None:
+    """One region of a mask's traced outline; None where it has no area on Earth. Areas are taken of the outline before it is rounded."""
     smooth = simplified(traced, simplify_px)
     boundary = boundary_of(traced)
     label = label or (instance.label if instance else "")
-    if not view.georeference.located or view.gsd_m is None:
+    if not view.georeference.located:
         return _in_pixels(traced, smooth, boundary, view, id, score, instance, label)
-    spot = smooth.centroid
-    gsd = gsd_at(view.georeference, spot.x, spot.y, view.gsd_m)
-    exact = to_lonlat(traced, view.georeference, 12)
-    ground = to_lonlat(smooth, view.georeference, decimals_for(gsd))
-    perimeter = perimeter_on_ground(boundary, view.georeference, gsd)
-    area = Measure(area_m2(exact), perimeter.value * gsd / 2, "m2")
+    exact = to_lonlat(traced, view.georeference)
+    square_metres = area_m2(exact)
+    if not square_metres > 0:
+        return None
+    pixel = math.sqrt(square_metres / traced.area)
+    rounding = Rounding.of(pixel, located=True)
+    perimeter = perimeter_on_ground(boundary, view.georeference, pixel)
+    if seam := seam_m(traced, view.georeference, view.width):
+        perimeter = replace(perimeter, value=max(0.0, perimeter.value - 2 * seam))
+    ground = to_lonlat(smooth, view.georeference, rounding.places)
     centre = centroid_of(exact)
-    lon = centre.x - 360 if centre.x > 180 else centre.x
-    decimals = decimals_for(gsd)
     return Region(
         id,
         ground,
-        area,
+        Measure(square_metres, perimeter.value * pixel / 2, "m2"),
         perimeter,
-        (round(lon, decimals), round(centre.y, decimals)),
+        (rounding.place(centre.x), rounding.place(centre.y)),
         bbox_of(ground),
         score,
         label,
         instance,
+        pixel=pixel,
     )
 
 
@@ -135,17 +164,18 @@ def _in_pixels(
     pixel = float(np.sqrt(sx * sy))
     perimeter = perimeter_in_pixels(boundary, sx, sy)
     area = Measure(float(exact.area), perimeter.value * pixel / 2, "px2")
-    spot = exact.centroid
+    spot, rounding = exact.centroid, Rounding.of(pixel, located=False)
     return Region(
         id,
         outline,
         area,
         perimeter,
-        (round(spot.x, 2), round(spot.y, 2)),
+        (rounding.place(spot.x), rounding.place(spot.y)),
         tuple(outline.bounds),
         score,
         label,
         instance,
+        pixel=pixel,
     )
 
 

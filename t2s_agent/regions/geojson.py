@@ -7,6 +7,7 @@ from shapely.geometry import mapping, shape
 from t2s_agent.instance import Instance
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.region import Measure, Region, RegionSet
+from t2s_agent.scene.scale import significant
 from t2s_agent.text import plain
 
 
@@ -22,15 +23,16 @@ def feature_collection(regions: RegionSet, **about: Any) -> dict[str, Any]:
 
 
 def _feature(region: Region) -> dict[str, Any]:
-    area, length = region.area, region.perimeter
+    area, length, rounding = region.area, region.perimeter, region.rounding
     properties = {
         "id": region.id,
         "label": plain(region.label, 80),
-        f"area_{area.unit}": round(area.value, 2),
-        f"area_pm_{area.unit}": round(area.plus_minus, 2),
-        f"perimeter_{length.unit}": round(length.value, 2),
-        f"perimeter_pm_{length.unit}": round(length.plus_minus, 2),
+        f"area_{area.unit}": rounding.area(area.value),
+        f"area_pm_{area.unit}": rounding.area(area.plus_minus),
+        f"perimeter_{length.unit}": rounding.length(length.value),
+        f"perimeter_pm_{length.unit}": rounding.length(length.plus_minus),
         "centroid": list(region.centroid),
+        f"pixel_{length.unit}": significant(region.pixel, 6),
         "score": None if region.score is None else round(region.score, 4),
         "agreement": None if region.agreement is None else round(region.agreement, 4),
     }
@@ -65,4 +67,5 @@ def _region(feature: dict[str, Any]) -> Region:
         p["label"],
         Instance(None, label=p["label"], score=p["agreement"]) if p.get("agreement") is not None else None,
         p.get("was"),
+        p.get(f"pixel_{length_unit}", 1.0),
     )

@@ -8,35 +8,33 @@ Moving the whole boundary by half a pixel changes the area by half a pixel times
 Both speak of pixels only: that a mask misses a part of its object, or takes in something else, is not in them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from pyproj import Geod
-from shapely.geometry import MultiPolygon, Point, Polygon
+from shapely.geometry import Polygon
 
 from t2s_agent.regions.boundary import Boundary
+from t2s_agent.regions.plane import apart, distance_m, flat_alone, flat_together
 from t2s_agent.regions.region import Geometry, Measure
-from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
-WGS84 = Geod(ellps="WGS84")
 _STRAIGHT_PX = 32.0  # a straight line in pixels may be curved on the ground: longer sides are measured in pieces
+_ONE_SIZE_M = 50_000.0  # up to which all pixels of a region are taken to be of one size
 _PLUS_MINUS = "plus/minus of an area: half a pixel along the boundary; of a perimeter: what its estimate from pixels can be off by"
 METHOD_EARTH = f"geodesic on the WGS 84 ellipsoid; {_PLUS_MINUS}"
 METHOD_PIXELS = f"pixels of the scene, which has no place on Earth; {_PLUS_MINUS}"
 
 
 def area_m2(geometry: Geometry) -> float:
-    """Geodesic area in square metres of a lon/lat geometry, holes subtracted."""
-    return float(
-        sum(abs(_area(part.exterior)) - sum(abs(_area(hole)) for hole in part.interiors) for part in _parts(geometry))
-    )
+    """Area on the ellipsoid in square metres of a lon/lat geometry, holes subtracted, also around a pole.
 
-
-def _area(ring: shapely.LinearRing) -> float:
-    """Square metres within a ring, negative where it runs clockwise."""
-    return float(WGS84.polygon_area_perimeter(*shapely.get_coordinates(ring).T)[0])
+    Edges are straight in longitude and latitude (RFC 7946). Computed on the plane of the cylindrical equal-area projection, which
+    keeps areas exactly (Snyder 1987, page 81).
+    """
+    return float(shapely.transform(geometry, _equal_area).area)
 
 
 def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: float) -> Measure:
@@ -65,9 +63,52 @@ def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: f
         np.add.reduceat(lengths, starts),
         np.radians(departing[starts]),
         np.radians(back[ends]) + np.pi,
-        gsd_m**2,
+        _pixel_areas_m2((boundary.corners + boundary.corners[boundary.following]) / 2, georeference, gsd_m),
     )
     return Measure(length, plus_minus, "m")
+
+
+def _pixel_areas_m2(places: Floats, georeference: Georeference, gsd_m: float) -> float | Floats:
+    """Square metres of pixels at places (n, 2): one number for all, or where they lie far apart one for each."""
+    if np.ptp(places, axis=0).max() * gsd_m < _ONE_SIZE_M:
+        return gsd_m**2
+    areas = georeference.pixel_areas_m2(places[:, 0], places[:, 1])
+    return np.where(np.isfinite(areas) & (areas > 0), areas, gsd_m**2)
+
+
+def seam_m(outline: Geometry, georeference: Georeference, width: int) -> float:
+    """Metres of the left edge of a picture along which an outline in its pixels goes on at the right edge: no boundary.
+
+    0 unless the picture goes once around the Earth. The picture has `width` pixels.
+    """
+    west, south, east, north = outline.bounds
+    if west > 0 or east < width:
+        return 0.0
+    ys = np.linspace(south, north, 5)
+    ends = [in_space(*georeference.to_lonlat(np.full_like(ys, x), ys)) for x in (0.0, float(width))]
+    if not np.abs(ends[0] - ends[1]).max() < 1.0:  # metres; NaN beside the Earth
+        return 0.0
+    sides: list[shapely.Geometry] = []
+    for x in (0.0, float(width)):
+        pieces = []
+        for ring in shapely.get_rings(shapely.get_parts(outline)):
+            points = shapely.get_coordinates(ring)
+            along = np.flatnonzero((points[:-1, 0] == x) & (points[1:, 0] == x))
+            pieces += [shapely.LineString([(0, points[i, 1]), (0, points[i + 1, 1])]) for i in along]
+        sides.append(shapely.union_all(pieces))
+    metres = 0.0
+    for part in shapely.get_parts(shapely.intersection(*sides)):
+        y = shapely.get_coordinates(part.segmentize(_STRAIGHT_PX))[:, 1]
+        metres += float(WGS84.line_length(*georeference.to_lonlat(np.zeros_like(y), y)))
+    return metres
+
+
+def _equal_area(points: Floats) -> Floats:
+    """Lon/lat to metres of the cylindrical equal-area projection."""
+    a, e = WGS84.a, math.sqrt(WGS84.es)
+    sine = np.sin(np.radians(points[:, 1]))
+    q = (1 - e**2) * (sine / (1 - (e * sine) ** 2) + np.arctanh(e * sine) / e)
+    return np.stack([a * np.radians(points[:, 0]), a * q / 2], axis=1)
 
 
 def perimeter_in_pixels(boundary: Boundary, width: float, height: float) -> Measure:
@@ -86,44 +127,14 @@ class Rectangle:
     orientation_deg: float
 
 
-class LocalPlane:
-    """Metres around a place: east and north of it, exact in distance from it (azimuthal equidistant on WGS 84).
+def smallest_rectangle(geometry: Geometry, *, located: bool) -> Rectangle | None:
+    """Of a lon/lat geometry in metres, or of one in pixels (y down) in pixels. None for one of more than 2,000 km.
 
-    Good for things some kilometres across; what it says of 10 km is right to about a centimetre.
+    North is that of the geometry's middle. Lengths are right to 0.1 % up to 1,000 km, to 0.4 % up to 2,000 km.
     """
-
-    def __init__(self, lon: float, lat: float) -> None:
-        self._place = lon, lat
-        from pyproj import Transformer
-
-        # a PROJ string: there is no code for a plane of one's own
-        self._transformer = Transformer.from_crs(
-            "OGC:CRS84", f"+proj=aeqd +lat_0={lat!r} +lon_0={lon!r} +datum=WGS84 +units=m", always_xy=True
-        )
-
-    def flat(self, lonlat: shapely.Geometry) -> shapely.Geometry:
-        """Lon/lat to metres."""
-        return self._moved(lonlat, "FORWARD")
-
-    def lonlat(self, flat: shapely.Geometry) -> shapely.Geometry:
-        """Metres to lon/lat."""
-        return self._moved(flat, "INVERSE")
-
-    def _moved(self, geometry: shapely.Geometry, direction: str) -> shapely.Geometry:
-        def move(points: np.ndarray) -> np.ndarray:
-            x, y = self._transformer.transform(points[:, 0], points[:, 1], direction=direction)
-            return np.stack([x, y], axis=1)
-
-        return shapely.transform(geometry, move)
-
-
-def smallest_rectangle(geometry: Geometry, *, located: bool) -> Rectangle:
-    """Of a lon/lat geometry in metres, or of one in pixels (y down) in pixels."""
-    if located:
-        centre = geometry.centroid
-        flat = LocalPlane(centre.x, centre.y).flat(geometry)
-    else:
-        flat = shapely.transform(geometry, lambda p: p * (1, -1))
+    flat = flat_alone(geometry) if located else shapely.transform(geometry, lambda p: p * (1, -1))
+    if flat is None:
+        return None
     around = flat.minimum_rotated_rectangle
     if not isinstance(around, Polygon):
         return Rectangle(float(around.length), 0.0, 0.0)
@@ -143,7 +154,9 @@ def distances(geometries: Sequence[Geometry], *, located: bool) -> list[float]:
     """From each geometry to the nearest other one, edge to edge, metres (or pixels); empty for fewer than two."""
     if len(geometries) < 2:
         return []
-    flat = _flat_all(geometries) if located else list(geometries)
+    flat = flat_together(geometries) if located else list(geometries)
+    if flat is None:
+        return _distances_far(geometries)
     tree = shapely.STRtree(flat)
     nearest = []
     for index, each in enumerate(flat):
@@ -152,41 +165,40 @@ def distances(geometries: Sequence[Geometry], *, located: bool) -> list[float]:
     return nearest
 
 
-def distance_m(a: shapely.Geometry, b: shapely.Geometry) -> float:
-    """The shortest distance between two lon/lat geometries, metres; 0 where they meet."""
-    centre = shapely.union_all([a, b]).centroid
-    plane = LocalPlane(centre.x, centre.y)
-    return float(plane.flat(a).distance(plane.flat(b)))
+def near(geometries: Sequence[Geometry], others: Sequence[Geometry], metres: float, *, located: bool) -> list[int]:
+    """Positions of those geometries that come within so many metres (or pixels) of any of the others, edge to edge."""
+    if not geometries or not others:
+        return []
+    flat = flat_together([*geometries, *others]) if located else [*geometries, *others]
+    if flat is None:
+        least = apart(geometries, others)
+        return [
+            i
+            for i, each in enumerate(geometries)
+            if any(distance_m(each, others[j]) <= metres for j in np.argsort(least[i]) if least[i, j] <= metres)
+        ]
+    tree = shapely.STRtree(flat[len(geometries) :])
+    return [
+        i
+        for i, each in enumerate(flat[: len(geometries)])
+        if len(tree.query(each, predicate="dwithin", distance=metres))
+    ]
 
 
-def _flat_all(geometries: Sequence[Geometry]) -> list[shapely.Geometry]:
-    centre = shapely.union_all(list(geometries)).centroid
-    plane = LocalPlane(centre.x, centre.y)
-    return [plane.flat(each) for each in geometries]
-
-
-def centroid_of(geometry: Geometry) -> Point:
-    """The centroid; across the antimeridian it lies where it should."""
-    return _unwrapped(geometry).centroid
-
-
-def bbox_of(geometry: Geometry) -> tuple[float, float, float, float]:
-    """West, south, east, north; west > east across the antimeridian."""
-    west, south, east, north = _unwrapped(geometry).bounds
-    return (west, south, east - 360 if east > 180 else east, north)
-
-
-def _unwrapped(geometry: Geometry) -> Geometry:
-    west, _, east, _ = geometry.bounds
-    if east - west <= 180:
-        return geometry
-    return shapely.transform(geometry, lambda p: np.stack([np.where(p[:, 0] < 0, p[:, 0] + 360, p[:, 0]), p[:, 1]], 1))
-
-
-def gsd_at(georeference: Georeference, x: float, y: float, fallback: float) -> float:
-    """Metres a View pixel measures at a place of it."""
-    return georeference.gsd_m(x, y) or fallback
-
-
-def _parts(geometry: Geometry) -> list[Polygon]:
-    return list(geometry.geoms) if isinstance(geometry, MultiPolygon) else [geometry]
+def _distances_far(geometries: Sequence[Geometry]) -> list[float]:
+    """The same as `distances` for geometries too far apart for one plane: each pair that matters on a plane of its own."""
+    least = apart(geometries, geometries)
+    np.fill_diagonal(least, np.inf)
+    known: dict[tuple[int, int], float] = {}
+    nearest = []
+    for i, row in enumerate(least):
+        best = np.inf
+        for j in np.argsort(row):
+            if row[j] >= best:
+                break
+            pair = (min(i, int(j)), max(i, int(j)))
+            if pair not in known:
+                known[pair] = distance_m(geometries[pair[0]], geometries[pair[1]])
+            best = min(best, known[pair])
+        nearest.append(float(best))
+    return nearest

@@ -4,6 +4,7 @@ Geometry is computed in metres around the regions (or in pixels where there is n
 `build_regions` again, so that mask, polygon and measures never disagree.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,8 @@ from shapely import affinity
 
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import EMPTY, Mask, masks_in, union_of
-from t2s_agent.regions.measure import LocalPlane
+from t2s_agent.regions.grid import pixels_in
+from t2s_agent.regions.measure import near
 from t2s_agent.regions.polygons import mask_within, trace
 from t2s_agent.regions.region import Geometry, Region, RegionSet
 from t2s_agent.scene.view import View
@@ -36,13 +38,7 @@ def selected(regions: RegionSet, *, keep: Sequence[int] = (), drop: Sequence[int
 
 def within(regions: Sequence[Region], others: Sequence[Region], metres: float, *, located: bool) -> list[int]:
     """Positions of those regions that come within so many metres (pixels) of any of the others, edge to edge."""
-    if not regions or not others:
-        return []
-    flat = _flat([r.geometry for r in (*regions, *others)], located)
-    tree = shapely.STRtree(flat[len(regions) :])
-    return [
-        i for i, each in enumerate(flat[: len(regions)]) if len(tree.query(each, predicate="dwithin", distance=metres))
-    ]
+    return near([r.geometry for r in regions], [r.geometry for r in others], metres, located=located)
 
 
 def combined(masks: Sequence[Mask], other: NDArray[np.bool_], operation: str) -> list[Mask]:
@@ -68,9 +64,9 @@ def smoothed(masks: Sequence[Mask], view: View, radius: float) -> list[Mask]:
 
     What would vanish altogether stays as it was.
     """
-    in_pixels = radius / view.gsd_m if view.gsd_m else radius
     done = []
     for mask in masks:
+        in_pixels = radius / _pixel_size(view, mask)
         outline = affinity.translate(trace(mask.pixels), mask.x, mask.y)
         shape = outline.buffer(in_pixels).buffer(-2 * in_pixels).buffer(in_pixels)
         done.append(mask_within(shape, view.height, view.width) or mask)
@@ -78,31 +74,21 @@ def smoothed(masks: Sequence[Mask], view: View, radius: float) -> list[Mask]:
 
 
 def on_grid(regions: Sequence[Region], view: View) -> NDArray[np.bool_]:
-    """The union of regions of any result, rasterised on a View's pixels, bool (H, W)."""
+    """The union of regions of any result on a View's pixels, bool (H, W): the pixels of which the centre lies in one of them."""
     if view.georeference.located:
-        pixels = [_to_view(region.geometry, view) for region in regions]
-    else:
-        sx, sy = view.window.width / view.width, view.window.height / view.height
-        pixels = [
-            shapely.transform(r.geometry, lambda p: (p - (view.window.x, view.window.y)) / (sx, sy)) for r in regions
-        ]
+        return pixels_in([region.geometry for region in regions], view)
+    sx, sy = view.window.width / view.width, view.window.height / view.height
+    pixels = [shapely.transform(r.geometry, lambda p: (p - (view.window.x, view.window.y)) / (sx, sy)) for r in regions]
     return union_of((mask_within(each, view.height, view.width) for each in pixels), view.height, view.width)
 
 
-def _to_view(geometry: Geometry, view: View) -> Geometry:
-    def move(points: np.ndarray) -> np.ndarray:
-        x, y = view.georeference.from_lonlat(points[:, 0], points[:, 1])
-        return np.stack([x, y], axis=1)
-
-    return shapely.transform(geometry, move)
-
-
-def _flat(geometries: Sequence[Geometry], located: bool) -> list[Geometry]:
-    if not located:
-        return list(geometries)
-    centre = shapely.union_all(list(geometries)).centroid
-    plane = LocalPlane(centre.x, centre.y)
-    return [plane.flat(each) for each in geometries]
+def _pixel_size(view: View, mask: Mask) -> float:
+    """Metres that a View pixel measures at a mask, or pixels of the scene where there is no ground."""
+    x1, y1, x2, y2 = mask.bounds
+    here = view.georeference.gsd_m((x1 + x2) / 2, (y1 + y2) / 2) if view.georeference.located else None
+    if here is None and view.georeference.located:
+        here = view.gsd_m
+    return here or math.sqrt(view.window.width * view.window.height / (view.width * view.height))
 
 
 def _pieces(geometry: Geometry) -> list[Geometry]:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from t2s_agent.mask import Mask, masks_in
 from t2s_agent.regions.polygons import simplified, traced_all
 from t2s_agent.regions.region import Measure, RegionSet
+from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.scene.view import View
 
 # Okabe and Ito's colours (2008), which the colour-blind can tell apart
@@ -139,10 +140,8 @@ def _legend(regions: RegionSet) -> list[tuple[int, str]]:
 def area_in_words(area: Measure) -> str:
     """An area with its plus/minus for a small space: m2, km2 from a million on, or px2. (Pillow's font has no raised 2.)"""
     if area.unit == "m2" and area.value >= _KM2:
-        decimals = 0 if area.plus_minus >= 10 * _KM2 else 2
-        return f"{area.value / _KM2:,.{decimals}f} ± {area.plus_minus / _KM2:,.{decimals}f} km2"
-    decimals = 0 if area.value >= 100 else 1
-    return f"{area.value:,.{decimals}f} ± {area.plus_minus:,.{decimals}f} {area.unit}"
+        return f"{with_plus_minus(area.value / _KM2, area.plus_minus / _KM2)} km2"
+    return f"{with_plus_minus(area.value, area.plus_minus)} {area.unit}"
 
 
 def _fitted(text: str, most: int) -> str:

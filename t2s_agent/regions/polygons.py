@@ -9,15 +9,25 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from shapely import affinity
-from shapely.geometry import LineString, MultiPolygon, Polygon, box
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 from shapely.geometry.polygon import orient
 
 from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.regions.region import Geometry
-from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.georeference import Floats, Georeference
 
 SIMPLIFY_PX = 0.5  # a staircase's corners lie half a pixel from the edge that it stands for
 _DENSE_PX = 16.0  # where pixels to degrees is curved, a straight edge gets a corner this often
+_DENSE_M = 200_000.0  # and on small pictures of large parts of the Earth where it is as long as this
+_BULGE_PX = (
+    0.002,
+    0.0002,
+)  # and where meridians converge, more often: so far may a straight line in degrees lie beside it, as written and as measured
+_WIDEST_STEP_DEG = 60.0  # from one corner to the next, so that the way around is known
+_ROUNDS = 14  # of splitting edges, the last of them beside a pole
+_NEAR_POLE_DEG = 80.0
+_BESIDE_POLE_PX = 1e-6
+GLOBE = box(-180, -90, 180, 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +82,33 @@ def simplified(outline: Geometry, tolerance_px: float = SIMPLIFY_PX) -> Geometry
     return _multi(kept) if kept and simple.area > 0 else outline
 
 
-def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int) -> Geometry:
-    """A geometry in View pixels on the ground: RFC 7946 (counter-clockwise, cut at the antimeridian)."""
-    curved = bool(georeference.gcps) or not (georeference.crs is not None and georeference.crs.is_geographic)
-    dense = outline.segmentize(_DENSE_PX) if curved and outline.length > 4 * _DENSE_PX else outline
+def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int | None = None) -> Geometry:
+    """A geometry in View pixels on the ground, as RFC 7946 wants it.
 
-    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
-        return np.stack([lon, lat], axis=1)
-
-    ground = shapely.transform(dense, move)
-    west, _, east, _ = ground.bounds
-    if east - west > 180:
-        ground = _cut_at_antimeridian(ground)
-    ground = shapely.transform(ground, lambda p: np.round(p, decimals))
-    if not ground.is_valid:
-        ground = shapely.make_valid(ground)
-    parts = [orient(part, 1.0) for part in _polygons(ground) if part.area > 0]
-    return _multi(parts)
-
-
-def decimals_for(gsd_m: float | None) -> int:
-    """Decimals of a degree that are finer than a tenth of a pixel: 7 (a centimetre) below one metre a pixel, else 6."""
-    return 7 if gsd_m is not None and gsd_m < 1.0 else 6
+    Outer rings run counter-clockwise; what crosses 180 degrees is cut there; what holds a pole runs along -180, +-90 and 180.
+    Straight edges get corners where a straight line in degrees would miss them by more than a five-hundredth of a pixel. Empty where a
+    corner lies beside the Earth. Without `decimals` nothing is rounded, and ten times as close: for measuring.
+    """
+    polygons = _polygons(outline)
+    rings = [(i, ring) for i, polygon in enumerate(polygons) for ring in (polygon.exterior, *polygon.interiors)]
+    paths = _paths([np.asarray(ring.coords)[:, :2] for _, ring in rings], georeference, _BULGE_PX[decimals is None])
+    if paths is None:
+        return MultiPolygon()
+    of_polygon: list[list[Floats]] = [[] for _ in polygons]
+    for (i, _), path in zip(rings, paths, strict=True):
+        of_polygon[i].append(path)
+    parts: list[Polygon] = []
+    for polygon, own in zip(polygons, of_polygon, strict=True):
+        if all(_plain(path) for path in own):
+            parts.append(Polygon(own[0], own[1:]))
+        else:
+            parts += _cut(polygon, own, georeference)
+    if decimals is not None:
+        rounded = [shapely.transform(part, lambda p: np.round(p, decimals)) for part in parts]
+        kept = [part for part in rounded if part.area > 0]
+        parts = kept or parts
+    whole = [each for part in parts for each in ([part] if part.is_valid else _polygons(shapely.make_valid(part)))]
+    return _multi([orient(part, 1.0) for part in whole if part.area > 0])
 
 
 def rasterised(outline: Geometry, height: int, width: int) -> NDArray[np.bool_]:
@@ -118,14 +132,120 @@ def mask_within(outline: Geometry, height: int, width: int) -> Mask:
     return Mask.of(rasterised(moved, bottom - top, right - left), left, top)
 
 
-def _cut_at_antimeridian(ground: Geometry) -> Geometry:
-    """Two parts, one on either side of 180 degrees, of a geometry whose longitudes jump there."""
-    lifted = shapely.transform(ground, lambda p: np.stack([np.where(p[:, 0] < 0, p[:, 0] + 360, p[:, 0]), p[:, 1]], 1))
-    if not lifted.is_valid:
-        lifted = shapely.make_valid(lifted)
-    west_side = lifted.intersection(box(0, -90, 180, 90))
-    east_side = affinity.translate(lifted.intersection(box(180, -90, 360, 90)), xoff=-360)
-    return _multi([*_polygons(west_side), *_polygons(east_side)])
+def _paths(rings: list[Floats], georeference: Georeference, bulge_px: float) -> list[Floats] | None:
+    """Closed rings (n, 2) in View pixels as closed paths (m, 2) of degrees, whose longitudes run on beyond 180.
+
+    A path that goes around a pole ends 360 degrees from where it began. None where a corner lies beside the Earth.
+    """
+    points = np.concatenate(rings)
+    ring = np.repeat(np.arange(len(rings)), [len(r) for r in rings])
+    linear = georeference.linear_in_degrees
+    piece = _DENSE_PX * _DENSE_M / max(_DENSE_M, _DENSE_PX * georeference.step_m)
+    if not linear or piece < _DENSE_PX:
+        points, ring = _split(points, ring, np.ceil(_lengths(points) / piece).astype(int))
+    lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
+    if not np.isfinite(lon).all():
+        return None
+    if np.abs(lat).max() > _NEAR_POLE_DEG and not linear:
+        points = _beside_poles(points, ring, georeference)
+        lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
+    for _ in range(_ROUNDS):
+        same = ring[1:] == ring[:-1]
+        steps = np.where(same, _turned(np.diff(lon)), 0.0)
+        lengths = _lengths(points)
+        # how far a straight line on the ground bulges from one in degrees, in pixels: the meridians' turn times an eighth of it
+        bulge = np.abs(np.radians(steps) * np.sin(np.radians((lat[1:] + lat[:-1]) / 2))) * lengths / 8
+        parts = np.ceil(np.sqrt(bulge / bulge_px))
+        parts = np.where(np.abs(steps) > _WIDEST_STEP_DEG, np.maximum(parts, 8), parts)
+        parts = np.where(same & (lengths > 1e-9), np.clip(parts, 1, 16), 1).astype(int)
+        if (parts == 1).all():
+            break
+        points, ring = _split(points, ring, parts)
+        lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
+        if not np.isfinite(lon).all():
+            return None
+    ends = np.flatnonzero(np.diff(ring)) + 1
+    return [
+        np.stack([first[0] + np.concatenate([[0.0], np.cumsum(_turned(np.diff(first)))]), second], axis=1)
+        for first, second in zip(np.split(lon, ends), np.split(lat, ends), strict=True)
+    ]
+
+
+def _split(points: Floats, ring: NDArray[np.intp], parts: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
+    """Points (n, 2) of rings, with the way from each to the next of its ring in so many `parts` (n - 1,)."""
+    parts = np.append(np.where(ring[1:] == ring[:-1], np.maximum(parts, 1), 1), 1)
+    share = (np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)) / np.repeat(parts, parts)
+    ways = np.append(np.diff(points, axis=0), [[0.0, 0.0]], axis=0)
+    return np.repeat(points, parts, axis=0) + np.repeat(ways, parts, axis=0) * share[:, None], np.repeat(ring, parts)
+
+
+def _lengths(points: Floats) -> Floats:
+    ways = np.diff(points, axis=0)
+    return np.asarray(np.hypot(ways[:, 0], ways[:, 1]))
+
+
+def _turned(degrees: Floats) -> Floats:
+    """Differences of longitude as the shorter way round, -180 to 180."""
+    return np.asarray((degrees + 180) % 360 - 180)
+
+
+def _beside_poles(points: Floats, ring: NDArray[np.intp], georeference: Georeference) -> Floats:
+    """The points moved by a millionth of a pixel where an edge runs through a pole: then it passes the pole on one side."""
+    lines = shapely.linestrings(points, indices=ring)
+    poles = [Point(pole) for north in (True, False) if (pole := georeference.pole_in_pixels(north))]
+    for dx, dy in ((0.0, 0.0), (1.1, 0.7), (-0.7, 1.1), (1.3, -2.1)):
+        moved = shapely.transform(lines, lambda p, by=(dx, dy): p + np.multiply(by, _BESIDE_POLE_PX))
+        if all(shapely.distance(moved, pole).min() > _BESIDE_POLE_PX / 4 for pole in poles):
+            return points + np.multiply((dx, dy), _BESIDE_POLE_PX)
+    return points
+
+
+def _plain(path: Floats) -> bool:
+    """Whether a path goes around no pole and stays between -180 and 180 degrees."""
+    return bool(abs(path[-1, 0] - path[0, 0]) < 1 and path[:, 0].min() >= -180 and path[:, 0].max() <= 180)
+
+
+def _cut(polygon: Polygon, paths: list[Floats], georeference: Georeference) -> list[Polygon]:
+    """A polygon in View pixels, of which the rings' `paths` are known, as polygons between -180 and 180 degrees.
+
+    The region is what lies to the left of all its rings, once they run as they should: the outer one counter-clockwise as seen
+    from above the Earth, holes the other way.
+    """
+    unmirrored = georeference.unmirrored_at(*polygon.exterior.coords[0])
+    region: shapely.Geometry = GLOBE
+    for index, (ring, path) in enumerate(zip((polygon.exterior, *polygon.interiors), paths, strict=True)):
+        runs_left = (ring.is_ccw == unmirrored) == (index == 0)
+        region = region.intersection(_left_of(path if runs_left else path[::-1]))
+    return _polygons(region)
+
+
+def _left_of(path: Floats) -> shapely.Geometry:
+    """What lies to the left of a closed path on the globe, between -180 and 180 degrees."""
+    turns = round((path[-1, 0] - path[0, 0]) / 360)
+    if turns:
+        pole = 90.0 if turns > 0 else -90.0  # eastwards the north lies on the left, westwards the south
+        eastwards = path if turns > 0 else path[::-1]
+        start = 360 * round((eastwards[0, 0]) / 360)
+        thrice = np.concatenate([eastwards - (start + turn, 0) for turn in (360, 0, -360)])
+        closed = np.concatenate([thrice, [(thrice[-1, 0], pole), (thrice[0, 0], pole)]])
+        return _valid(Polygon(closed)).intersection(GLOBE)
+    patch = Polygon(path)
+    signed = float(
+        np.sum((path[:-1, 0] - path[0, 0]) * np.diff(path[:, 1]) - np.diff(path[:, 0]) * (path[:-1, 1] - path[0, 1]))
+    )
+    first, last = (int(np.floor((x + 180) / 360)) for x in (path[:, 0].min(), path[:, 0].max()))
+    whole = _valid(patch)
+    pieces = [
+        affinity.translate(whole.intersection(affinity.translate(GLOBE, 360 * k)), -360 * k)
+        for k in range(first, last + 1)
+    ]
+    area = MultiPolygon([part for piece in pieces for part in _polygons(piece)])
+    joined = _valid(area)
+    return joined if signed > 0 else GLOBE.difference(joined)
+
+
+def _valid(geometry: shapely.Geometry) -> shapely.Geometry:
+    return geometry if geometry.is_valid else shapely.make_valid(geometry)
 
 
 def _polygons(geometry: shapely.Geometry) -> list[Polygon]:

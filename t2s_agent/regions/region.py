@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 
 from t2s_agent.instance import Instance
+from t2s_agent.regions.rounding import Rounding
 
 Geometry: TypeAlias = Polygon | MultiPolygon
 
@@ -27,7 +28,7 @@ class Region:
     """One region. On Earth: `geometry` in lon/lat WGS 84 (RFC 7946), areas in m2, lengths in m. Otherwise: scene pixels.
 
     `centroid` is (lon, lat) or (x, y); `bbox` is west, south, east, north (west > east across 180 degrees) or x1, y1, x2, y2.
-    `was` is the region's id in the result that this one was refined from, where its pixels are the same.
+    `pixel` is the size of a View pixel there, the root of its area, in the unit of lengths: numbers are rounded by it. `was` is the region's id in the result that this one was refined from, where its pixels are the same.
     """
 
     id: int
@@ -40,6 +41,12 @@ class Region:
     label: str = ""
     instance: Instance | None = None
     was: int | None = None
+    pixel: float = 1.0
+
+    @property
+    def rounding(self) -> Rounding:
+        """How many decimals the region's numbers deserve."""
+        return Rounding.of(self.pixel, located=self.area.unit == "m2")
 
     @property
     def agreement(self) -> float | None:
@@ -60,6 +67,10 @@ class RegionSet:
         """The sum of the areas. Their errors may all point one way, so they add."""
         unit = "m2" if self.located else "px2"
         return Measure(sum(r.area.value for r in self.regions), sum(r.area.plus_minus for r in self.regions), unit)
+
+    def rounding(self) -> Rounding:
+        """How many decimals numbers of the whole set deserve: as many as those of its finest region."""
+        return Rounding.of(min((r.pixel for r in self.regions), default=1.0), located=self.located)
 
     def by_ids(self, ids: Sequence[int]) -> tuple[Region, ...]:
         """The regions with these ids, in the order of the set."""

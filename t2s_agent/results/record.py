@@ -16,7 +16,7 @@ _THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # bounds on what strangers' word
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SceneReference(_Part):
@@ -126,19 +126,20 @@ def code_version() -> str:
 
 
 def region_records(regions: RegionSet) -> tuple[RegionRecord, ...]:
-    """The facts of regions, rounded to what their plus/minus can carry."""
+    """The facts of regions, rounded by the size of their pixels."""
     return tuple(_region(region) for region in regions.regions)
 
 
 def _region(region: Region) -> RegionRecord:
-    west, south, east, north = (round(v, 7) for v in region.bbox)
+    rounding = region.rounding
+    west, south, east, north = (rounding.place(v) for v in region.bbox)
     return RegionRecord(
         id=region.id,
         label=plain(region.label, 80),
-        area=round(region.area.value, 2),
-        area_pm=round(region.area.plus_minus, 2),
-        perimeter=round(region.perimeter.value, 2),
-        perimeter_pm=round(region.perimeter.plus_minus, 2),
+        area=rounding.area(region.area.value),
+        area_pm=rounding.area(region.area.plus_minus),
+        perimeter=rounding.length(region.perimeter.value),
+        perimeter_pm=rounding.length(region.perimeter.plus_minus),
         centroid=region.centroid,
         bbox=(west, south, east, north),
         score=None if region.score is None else round(region.score, 4),
@@ -149,14 +150,14 @@ def _region(region: Region) -> RegionRecord:
 
 def measures_of(regions: RegionSet) -> dict[str, Any]:
     """The fields of a Result that say how it was measured and what the sum is."""
-    total = regions.total_area()
+    total, rounding = regions.total_area(), regions.rounding()
     return {
         "located": regions.located,
         "unit_area": "m2" if regions.located else "px2",
         "unit_length": "m" if regions.located else "px",
         "method": METHOD_EARTH if regions.located else METHOD_PIXELS,
-        "total_area": round(total.value, 2),
-        "total_area_pm": round(total.plus_minus, 2),
+        "total_area": rounding.area(total.value),
+        "total_area_pm": rounding.area(total.plus_minus),
         "regions": region_records(regions),
     }
 

@@ -62,7 +62,7 @@ class Georeference:
             return "the image has neither a transform nor ground control points"
         if self.transform is not None and not _invertible(self.transform):
             return "the image's transform is degenerate"
-        return self.unplaced or _not_on_earth(self.crs.to_wkt())
+        return self.unplaced or _system(self.crs).not_on_earth
 
     def to_world(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """Pixels to the CRS's own coordinates, element by element."""
@@ -106,9 +106,9 @@ class Georeference:
         Raises `no_georeference` where the image is not located.
         """
         x, y = self._transform(*self._checked(lon, lat), "INVERSE")
-        if self.crs is not None and self.crs.is_geographic and self.transform is not None:
+        if self.transform is not None and (unit := self._unit_deg()):
             # a raster in degrees may run on beyond 180, or from 0 to 360: of the longitudes that mean the same, the nearest to it
-            turn = 2 * np.pi / _unit_rad(self.crs.to_wkt())
+            turn = 360 / unit
             middle = self.transform.c + turn / 2 - _FAR_LEFT_DEG if self.centre_x is None else self.centre_x
             x = x + turn * np.round((middle - x) / turn)
         return self.to_pixel(x, y)
@@ -117,11 +117,15 @@ class Georeference:
         """Metres on the ground that a pixel at (x, y) measures, the square root of its area; None where unknown."""
         if not self.located:
             return None
-        across, down = np.diff(_in_space(*self.to_lonlat([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5])), axis=0)[
-            ::2
-        ]
-        size = float(np.sqrt(np.linalg.norm(np.cross(across, down))))
+        size = math.sqrt(float(self.pixel_areas_m2([x], [y])[0]))
         return size if math.isfinite(size) and size > 0 else None
+
+    def pixel_areas_m2(self, x: ArrayLike, y: ArrayLike) -> Floats:
+        """Square metres on the ground of pixels around places, element by element; NaN beside the Earth."""
+        x, y = _floats(x), _floats(y)
+        xs, ys = np.concatenate([x - 0.5, x + 0.5, x, x]), np.concatenate([y, y, y - 0.5, y + 0.5])
+        left, right, top, bottom = in_space(*self.to_lonlat(xs, ys)).reshape(4, len(x), 3)
+        return np.asarray(np.linalg.norm(np.cross(right - left, bottom - top), axis=1))
 
     def typical_gsd_m(self, width: int, height: int) -> float | None:
         """Metres that a pixel in the middle of a picture of that size measures, or the nearest to it that lies on Earth."""
@@ -146,6 +150,24 @@ class Georeference:
         x, y = np.meshgrid(np.arange(width + 1.0), np.arange(height + 1.0))
         off = ~np.isfinite(self.to_lonlat(x.ravel(), y.ravel())[0]).reshape(x.shape)
         return np.asarray(off[:-1, :-1] | off[1:, :-1] | off[:-1, 1:] | off[1:, 1:])
+
+    @property
+    def linear_in_degrees(self) -> bool:
+        """Whether a straight line in the picture is one in longitude and latitude too."""
+        return self.transform is not None and self.crs is not None and _system(self.crs).linear
+
+    @property
+    def step_m(self) -> float:
+        """About how many metres a pixel measures by its CRS alone: a map's own scale, where it is true; 0 where unknown."""
+        if self.transform is None:
+            return 0.0
+        t = self.transform
+        return float(max(math.hypot(t.a, t.d), math.hypot(t.b, t.e)) * (self._unit_deg() * 111_320.0 or 1.0))
+
+    def unmirrored_at(self, x: float, y: float) -> bool:
+        """Whether a turn from the picture's x to its y axis is a turn to the left as seen from above the Earth."""
+        places = in_space(*self.to_lonlat([x - 0.25, x + 0.25, x, x], [y, y, y - 0.25, y + 0.25]))
+        return bool(np.dot(np.cross(places[1] - places[0], places[3] - places[2]), places.mean(0)) > 0)
 
     def pole_in_pixels(self, north: bool) -> tuple[float, float] | None:
         """Where a pole lies as a single point of the picture's plane; None where the CRS does not show it, or as a whole line."""
@@ -209,10 +231,13 @@ class Georeference:
 
     def _row_deg(self) -> float:
         """Degrees that a row of a raster in degrees measures; 0 for any other."""
-        if self.crs is None or self.transform is None or not self.crs.is_geographic:
-            return 0.0
-        t = self.transform
-        return float(math.degrees(_unit_rad(self.crs.to_wkt())) * max(abs(t.d), abs(t.e)))
+        return (
+            self._unit_deg() * max(abs(self.transform.d), abs(self.transform.e)) if self.transform is not None else 0.0
+        )
+
+    def _unit_deg(self) -> float:
+        """Degrees that a unit of the CRS measures; 0 where it is not geographic."""
+        return _system(self.crs).unit_deg if self.crs is not None else 0.0
 
     def _checked(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         if not self.located:
@@ -233,8 +258,10 @@ class Georeference:
         return np.reshape(_floats(first), a.shape), np.reshape(_floats(second), a.shape)
 
     def _transform(self, x: Floats, y: Floats, direction: str) -> tuple[Floats, Floats]:
-        wkt = self.crs.to_wkt() if self.crs else ""
-        first, second = _transformer(wkt).transform(x, y, direction=direction)
+        transformer = self.crs and _system(self.crs).transformer
+        if transformer is None:
+            raise self._unlocated()
+        first, second = transformer.transform(x, y, direction=direction)
         return _floats(first), _floats(second)
 
 
@@ -251,10 +278,9 @@ def placed(
         lon, _ = bare.to_lonlat(x, y)
     except (ProjError, ValueError) as error:
         return replace(bare, unplaced=f"the image's coordinate reference system cannot be used ({_first_line(error)})")
-    if crs is not None and crs.is_geographic:
-        degrees = math.degrees(_unit_rad(crs.to_wkt()))
-        if np.abs(world_x).max() * degrees > _LONGEST_LON or np.abs(world_y).max() * degrees > 90 + bare._row_deg():
-            return replace(bare, unplaced="the image's coordinate reference system is in degrees, its transform is not")
+    unit = bare._unit_deg()
+    if unit and (np.abs(world_x).max() * unit > _LONGEST_LON or np.abs(world_y).max() * unit > 90 + bare._row_deg()):
+        return replace(bare, unplaced="the image's coordinate reference system is in degrees, its transform is not")
     if not np.isfinite(lon).any():
         return replace(
             bare, unplaced="no pixel of the image lies on Earth, by its coordinate reference system and transform"
@@ -276,7 +302,7 @@ def _grid(width: float, height: float) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _in_space(lon: Floats, lat: Floats) -> Floats:
+def in_space(lon: Floats, lat: Floats) -> Floats:
     """Metres from the Earth's centre (N, 3) of places on the WGS 84 ellipsoid."""
     a, e2 = WGS84.a, WGS84.es
     with np.errstate(invalid="ignore"):
@@ -309,15 +335,35 @@ def _floats(values: Any) -> Floats:
     return np.atleast_1d(np.asarray(values, dtype=np.float64))
 
 
-@lru_cache(maxsize=32)
-def _transformer(wkt: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(wkt), pyproj.CRS.from_epsg(4326), always_xy=True)
+@dataclass(frozen=True, slots=True)
+class _System:
+    """What has to be known of a CRS, looked up once: asking it again takes longer than moving a hundred points."""
+
+    not_on_earth: str  # why its positions are no places on Earth; empty where they are
+    unit_deg: (
+        float  # degrees that a unit of a geographic CRS measures, mostly 1, sometimes 0.9 (grads); 0 for any other
+    )
+    linear: bool  # whether its coordinates are longitude and latitude, and not those around another pole
+    transformer: pyproj.Transformer | None  # to WGS 84 degrees
 
 
-@lru_cache(maxsize=32)
-def _not_on_earth(wkt: str) -> str:
-    """Why positions in a CRS are no places on Earth; empty where they are."""
-    crs = pyproj.CRS.from_wkt(wkt)
+@lru_cache(maxsize=64)
+def _system(crs: CRS) -> _System:
+    own = pyproj.CRS.from_wkt(crs.to_wkt())
+    why = _not_on_earth(own)
+    if why:
+        return _System(why, 0.0, False, None)
+    unit = math.degrees(own.axis_info[0].unit_conversion_factor) if own.is_geographic and own.axis_info else 0.0
+    try:
+        transformer = pyproj.Transformer.from_crs(own, pyproj.CRS.from_epsg(4326), always_xy=True)
+    except ProjError as error:
+        return _System(
+            f"the image's coordinate reference system cannot be used ({_first_line(error)})", unit, False, None
+        )
+    return _System("", unit, unit > 0 and not own.is_derived, transformer)
+
+
+def _not_on_earth(crs: pyproj.CRS) -> str:
     if crs.is_geocentric:
         return "the image's coordinate reference system is geocentric, which no picture can be in"
     if not (crs.is_geographic or crs.is_projected) or crs.ellipsoid is None or crs.geodetic_crs is None:
@@ -326,10 +372,3 @@ def _not_on_earth(wkt: str) -> str:
     return (
         "" if low < crs.ellipsoid.semi_major_metre < high else "the image's coordinate reference system is not on Earth"
     )
-
-
-@lru_cache(maxsize=32)
-def _unit_rad(wkt: str) -> float:
-    """Radians that one unit of a geographic CRS measures: degrees mostly, sometimes grads."""
-    axes = pyproj.CRS.from_wkt(wkt).axis_info
-    return float(axes[0].unit_conversion_factor) if axes else math.pi / 180

@@ -12,6 +12,8 @@ from t2s_agent.text import one_line
 
 _READABLE = ("w", ".wld", ".prj", ".aux.xml", ".ovr", ".msk")  # endings of what trust_sidecars reads
 
+_TOO_FINE_M = 1e-4  # metres a pixel: a tenth of a millimetre, below anything that is photographed from above
+
 
 def about_neighbours(path: Path, used: Sequence[str] = ()) -> Iterator[str]:
     """Files beside the image that were read (`used`), and that were not."""
@@ -24,12 +26,17 @@ def about_neighbours(path: Path, used: Sequence[str] = ()) -> Iterator[str]:
         yield f"{', '.join(left)} beside the image: not read{how}"
 
 
-def about_place(dataset: rasterio.DatasetReader, georeference: Georeference) -> Iterator[str]:
-    """Why the image has no place on Earth."""
+def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd_m: float | None) -> Iterator[str]:
+    """Why the image has no place on Earth, or none that can be believed."""
     if georeference.unlocated_because:
         yield f"{georeference.unlocated_because}: measures are in pixels"
         if dataset.rpcs is not None:
             yield "the image has a rational polynomial camera model, which is not applied: orthorectify it first"
+    elif gsd_m is not None and gsd_m < _TOO_FINE_M:
+        yield (
+            f"a pixel measures {gsd_m:.2g} m by the image's coordinate reference system and transform: one of them looks wrong, as "
+            "where a transform in degrees stands beside a system in metres"
+        )
 
 
 def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:

@@ -115,7 +115,7 @@ class Scene:
         self.trusted_sidecars = bool(sidecars.used)
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
-        self.warnings = (*about_neighbours(path, sidecars.used), *about_place(dataset, self.georeference))
+        self.warnings = (*about_neighbours(path, sidecars.used), *about_place(dataset, self.georeference, self.gsd_m))
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
     def __enter__(self) -> "Scene":

@@ -109,7 +109,7 @@ def _running(tool: str, job: Job) -> dict[str, Any]:
 
 def _told(service: Service, facts: dict[str, Any], picture: bytes = b"") -> CallToolResult:
     """Text and structured content with the same facts, then a picture and links where they are wanted."""
-    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     content: list[Any] = [TextContent(type="text", text=text)]
     if picture:
         data = base64.b64encode(picture).decode()

@@ -115,7 +115,9 @@ def api_routes(
     """
 
     def answered(body: dict[str, Any], status: int = 200) -> Response:
-        return Response(discreet(json.dumps(body, ensure_ascii=False)), status, media_type="application/json")
+        return Response(
+            discreet(json.dumps(body, ensure_ascii=False, allow_nan=False)), status, media_type="application/json"
+        )
 
     async def results(request: Request, shop: Workshop) -> Response:
         most, before = _count(request), request.query_params.get("before", "")
@@ -177,6 +179,7 @@ def api_routes(
                 instruction=asked.instruction.strip(),
                 positive=grounded(shop, parent, asked.positive),
                 negative=grounded(shop, parent, asked.negative),
+                pixels=not parent.located,
                 keep=tuple(asked.keep),
                 drop=tuple(asked.drop),
             )

@@ -18,6 +18,7 @@ from t2s_agent.pipeline import Workshop
 from t2s_agent.pipeline.workshop import MASK, PREVIEW, view_of
 from t2s_agent.regions.polygons import simplified
 from t2s_agent.regions.raster import read_mask
+from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.catalogue import Summary
 from t2s_agent.results.record import Result
 from t2s_agent.scene.georeference import Georeference
@@ -34,16 +35,18 @@ def shown(shop: Workshop, result: Result, others: Sequence[Summary]) -> dict[str
     """All that the page shows of a result apart from its picture. `others` are the owner's results, this one among them.
 
     `outlines` are rings [x, y, x, y ...] in View pixels; `grid` is lon/lat at 17 x 17 places of the View, or None where the
-    image cannot be opened any more or has no ground.
+    image cannot be opened any more or has no ground. `decimals` are those that a position deserves.
     """
     width, height = result.scene.view_size
     folder = shop.store.artifact(result.id, MASK, shop.owner).parent
     place, remark = _place_of(shop, result)
+    gsd = None if place is None else place.typical_gsd_m(width, height)
     return {
         "record": result.model_dump(mode="json", exclude=PRIVATE),
         "outlines": outlines(read_mask(folder / MASK)),
         "grid": None if place is None else lonlat_grid(place, width, height),
-        "gsd_m": None if place is None else place.gsd_m(width / 2, height / 2),
+        "gsd_m": gsd,
+        "decimals": Rounding.of(gsd or 1.0, located=result.located).places,
         "remark": remark,
         "lineage": [summary.model_dump(mode="json") for summary in relatives(result.id, others)],
         "files": [{"name": name, "bytes": (folder / name).stat().st_size} for name in FILES],
@@ -90,15 +93,16 @@ def _outline(id_: int, parts: list[Polygon]) -> dict[str, Any]:
 def lonlat_grid(place: Georeference, width: int, height: int) -> list[list[list[float] | None]]:
     """[row][column] -> [lon, lat] at evenly spread places from corner to corner; None for one beside the Earth.
 
-    Longitudes run on across 180 degrees, so that what lies between two places can be interpolated.
+    Longitudes run on across 180 degrees. At a pole they jump: between places so far apart, interpolate in space.
     """
     x, y = np.meshgrid(np.linspace(0, width, _GRID), np.linspace(0, height, _GRID))
     lon, lat = (v.reshape(x.shape) for v in place.to_lonlat(x.ravel(), y.ravel()))
     seen = np.isfinite(lon) & np.isfinite(lat)
-    if seen.any() and np.ptp(lon[seen]) > 180:
-        lon = np.where(lon < 0, lon + 360, lon)
+    if seen.all():
+        rows = np.unwrap(lon, axis=1, period=360)
+        lon = rows + (np.unwrap(lon[:, 0], period=360) - rows[:, 0])[:, None]
     return [
-        [[round(float(a), 8), round(float(b), 8)] if ok else None for a, b, ok in zip(*row, strict=True)]
+        [[float(a), float(b)] if ok else None for a, b, ok in zip(*row, strict=True)]
         for row in zip(lon, lat, seen, strict=True)
     ]
 
@@ -141,7 +145,7 @@ def view_json(shop: Workshop, result_id: str) -> str:
         view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(shop, result)).decode()
     except T2SError as error:
         view["picture"], view["remark"] = "", str(error)
-    return json.dumps(view, separators=(",", ":"))
+    return json.dumps(view, separators=(",", ":"), allow_nan=False)
 
 
 def _jpeg(image: Image.Image) -> bytes:
@@ -165,6 +169,8 @@ def grounded(shop: Workshop, result: Result, points: Sequence[Point]) -> tuple[P
     xs, ys = np.array(points, dtype=np.float64).T
     if result.located:
         lon, lat = place_of(shop, result).to_lonlat(xs, ys)
+        if not np.isfinite(lon).all():
+            raise T2SError("bbox_outside", "a point lies beside the Earth", "Click on the ground")
         return tuple(zip(lon.tolist(), lat.tolist(), strict=True))
     left, top, wide, high = result.scene.window
     moved = left + xs * wide / width, top + ys * high / height

@@ -45,7 +45,7 @@ class WorkResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
         async def tell(line: dict[str, Any]) -> None:
-            text = self._discreet(json.dumps(line, ensure_ascii=False))
+            text = self._discreet(json.dumps(line, ensure_ascii=False, allow_nan=False))
             await send({"type": "http.response.body", "body": text.encode() + b"\n", "more_body": True})
 
         async with anyio.create_task_group() as group:

@@ -95,7 +95,7 @@ function placeOf(shown, [x, y]) {
   if (shown.record.located) {
     const place = lonlatAt(shown, x, y);
     if (!place) throw new Error("That place has no longitude and latitude.");
-    return place.map((v) => Number(v.toFixed(8)));
+    return place.map((v) => Number(v.toFixed(shown.decimals + 1)));
   }
   const [left, top, wide, high] = shown.record.scene.window, [width, height] = shown.record.scene.view_size;
   return [left + (x * wide) / width, top + (y * high) / height];

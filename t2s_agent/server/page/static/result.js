@@ -27,7 +27,7 @@ const unitOf = (unit) => unit.replace("2", "²");
 
 // As many decimals as the plus/minus can carry.
 function amount(value, plusMinus) {
-  const digits = plusMinus >= 10 ? 0 : plusMinus >= 1 ? 1 : 2;
+  const digits = plusMinus > 0 ? clamp(1 - Math.floor(Math.log10(plusMinus)), 0, 15) : 2;
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 const measure = (value, plusMinus, unit) => `${amount(value, plusMinus)} ± ${amount(plusMinus, plusMinus)} ${unitOf(unit)}`;
@@ -50,8 +50,17 @@ function lonlatAt(shown, x, y) {
   if (corners.some((corner) => corner === null)) return null;
   const fx = gx - column, fy = gy - row;
   const shares = [(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy];
-  const mixed = [0, 1].map((axis) => corners.reduce((sum, corner, i) => sum + corner[axis] * shares[i], 0));
-  return [mixed[0] > 180 ? mixed[0] - 360 : mixed[0], mixed[1]];
+  const mix = (values) => values.reduce((sum, value, i) => sum + value * shares[i], 0);
+  const turned = (degrees) => ((((degrees + 180) % 360) + 360) % 360) - 180;
+  const steps = corners.map((corner) => turned(corner[0] - corners[0][0]));
+  if (steps.every((step) => Math.abs(step) < 30) && corners.every((corner) => Math.abs(corner[1]) < 80)) {
+    const lon = corners[0][0] + mix(steps);
+    return [Math.abs(lon) > 180 ? turned(lon) : lon, mix(corners.map((corner) => corner[1]))];
+  }
+  // Beside a pole longitudes jump from place to place: the places are mixed as points of a sphere.
+  const radians = corners.map((corner) => corner.map((degrees) => (degrees * Math.PI) / 180));
+  const [px, py, pz] = [([lon, lat]) => Math.cos(lat) * Math.cos(lon), ([lon, lat]) => Math.cos(lat) * Math.sin(lon), ([, lat]) => Math.sin(lat)].map((axis) => mix(radians.map(axis)));
+  return [(Math.atan2(py, px) * 180) / Math.PI, (Math.atan2(pz, Math.hypot(px, py)) * 180) / Math.PI];
 }
 
 // Which region is pointed at, which ones are chosen, and who wants to know.
@@ -236,7 +245,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
   const regionAt = (x, y) => shown.outlines.map((o) => o.id).reverse().find((id) => paths.get(id).isPointInFill(new DOMPoint(x, y))) || 0;
   function tellPlace(x, y) {
     const place = lonlatAt(shown, x, y);
-    readout.textContent = (place ? `${place[0].toFixed(6)}, ${place[1].toFixed(6)} lon, lat · ` : "") + `pixel ${Math.floor(x)}, ${Math.floor(y)}`;
+    readout.textContent = (place ? `${place.map((degrees) => degrees.toFixed(shown.decimals)).join(", ")} lon, lat · ` : "") + `pixel ${Math.floor(x)}, ${Math.floor(y)}`;
   }
   function act([x, y], good) {
     if (mode === "look") {

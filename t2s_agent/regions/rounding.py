@@ -1,0 +1,52 @@
+"""How many decimals a number deserves: as many as the pixel that it was measured with, and no fixed number."""
+
+import math
+from dataclasses import dataclass
+
+_FINER = 100.0  # areas and lengths are kept to a hundredth of a pixel
+_FINER_DEGREES = 50.0  # and positions to a fiftieth: an outline of six pixels keeps its area to half a percent
+_METRES_PER_DEGREE = 111_320.0  # along a meridian or the equator
+_LEAST_DEGREES = 6  # decimals; RFC 7946 calls six usual (a decimetre)
+_MOST = 15  # decimals, beyond which a float holds none
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """Decimals of positions (degrees, or pixels of the scene), areas (m2 or px2) and lengths (m or px)."""
+
+    places: int
+    areas: int
+    lengths: int
+
+    @classmethod
+    def of(cls, pixel: float, *, located: bool) -> "Rounding":
+        """For what was measured with View pixels of that size: metres where `located`, else pixels of the scene."""
+        lengths = _decimals(pixel / _FINER)
+        places = _decimals(pixel / _FINER_DEGREES / _METRES_PER_DEGREE) if located else lengths
+        return cls(max(_LEAST_DEGREES, places) if located else places, _decimals(pixel**2 / _FINER), lengths)
+
+    def place(self, value: float) -> float:
+        """A longitude, latitude, or position in pixels."""
+        return round(value, self.places) + 0.0  # never -0.0
+
+    def area(self, value: float) -> float:
+        """Square metres or square pixels."""
+        return round(value, self.areas)
+
+    def length(self, value: float) -> float:
+        """Metres or pixels."""
+        return round(value, self.lengths)
+
+
+def with_plus_minus(value: float, plus_minus: float) -> str:
+    """`549 ± 25`, `0.0036 ± 0.0012`: both with the decimals that show two digits of the plus/minus, thousands apart."""
+    size = plus_minus if plus_minus > 0 else abs(value) / 100
+    decimals = max(0, 1 - math.floor(math.log10(size))) if size > 0 else 0
+    return f"{value:,.{decimals}f} ± {plus_minus:,.{decimals}f}"
+
+
+def _decimals(unit: float) -> int:
+    """The fewest decimals that are at least as fine as a unit."""
+    if not (math.isfinite(unit) and unit > 0):
+        return 0
+    return min(_MOST, max(0, math.ceil(-math.log10(unit) - 1e-9)))

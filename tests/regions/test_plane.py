@@ -1,0 +1,129 @@
+"""Planar steps: distances, rectangles and neighbours at 180 degrees, at the poles and across continents."""
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import Geod
+from rasterio.crs import CRS
+from shapely.geometry import Point, box
+
+from t2s_agent.regions.measure import distances, near, smallest_rectangle
+from t2s_agent.regions.plane import LocalPlane, bbox_of, distance_m
+from t2s_agent.regions.polygons import to_lonlat
+from t2s_agent.scene.georeference import placed
+
+WGS84 = Geod(ellps="WGS84")
+
+
+@pytest.mark.parametrize("left", [179.9995, 178.0])
+def test_a_field_of_30_by_50_m_is_that_wherever_180_degrees_runs(left):
+    east, north = WGS84.fwd(0, 0, 90, 30)[0], WGS84.fwd(0, 0, 0, 50)[1]  # degrees at the equator
+    place = placed(CRS.from_epsg(4326), Affine(east / 60, 0, left, 0, -north / 100, north), (), 400, 100)
+    field = to_lonlat(box(20, 0, 80, 100), place, 9)
+    around = smallest_rectangle(field, located=True)
+    assert (around.length, around.width) == (pytest.approx(50, abs=0.01), pytest.approx(30, abs=0.01))
+    assert around.orientation_deg % 180 == pytest.approx(0, abs=0.1) or around.orientation_deg == pytest.approx(
+        180, abs=0.1
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-180, 180))
+def test_distances_and_neighbours_are_the_same_at_any_longitude(left):
+    place = placed(CRS.from_epsg(4326), Affine(1e-5, 0, left, 0, -1e-5, -16.8), (), 400, 100)
+    boxes = [to_lonlat(box(x, 10, x + 40, 50), place) for x in (0, 60, 200, 300)]
+    gap = WGS84.inv(0, -16.8003, 20e-5, -16.8003)[2]  # 20 pixels of a hundred-thousandth of a degree: 21.3 m
+    assert gap == pytest.approx(21.3, abs=0.1)
+    assert distances(boxes, located=True) == pytest.approx([gap, gap, 3 * gap, 3 * gap], rel=1e-3)
+    assert near(boxes[2:], boxes[:2], gap * 4.9, located=True) == []
+    assert near(boxes[2:], boxes[:2], gap * 5.1, located=True) == [0]
+    assert near(boxes[:1], boxes[1:], gap * 1.01, located=True) == [0]
+
+
+def test_regions_on_both_sides_of_a_pole_are_as_far_apart_as_over_it():
+    place = placed(CRS.from_epsg(6931), Affine(1000, 0, -50_000, 0, -1000, 50_000), (), 100, 100)
+    left, right = (to_lonlat(box(x, 40, x + 10, 60), place) for x in (20, 70))
+    over = to_lonlat(box(45, 45, 55, 55), place)
+    assert distance_m(left, right) == pytest.approx(40_000, rel=1e-3)
+    assert distances([left, over, right], located=True) == pytest.approx([15_000] * 3, rel=1e-3)
+    assert near([over], [to_lonlat(box(50, 50, 51, 51), place)], 0, located=True) == [0]  # inside, at the pole itself
+    around = smallest_rectangle(to_lonlat(box(40, 45, 60, 55), place), located=True)
+    assert (around.length, around.width) == pytest.approx((20_000, 10_000), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((-74.0, 40.7), (2.35, 48.85)),  # New York and Paris
+        ((151.2, -33.9), (-70.7, -33.4)),  # Sydney and Santiago
+        ((0.0, 0.0), (10.0, 0.0)),
+        ((-1.0, 89.0), (179.0, 88.0)),
+    ],
+)
+def test_far_regions_are_as_far_apart_as_their_nearest_corners(a, b):
+    half = 0.01
+    corners = [[(x + dx, y + dy) for dx in (-half, half) for dy in (-half, half)] for x, y in (a, b)]
+    nearest = min(WGS84.inv(*p, *q)[2] for p in corners[0] for q in corners[1])
+    first, second = (box(x - half, y - half, x + half, y + half) for x, y in (a, b))
+    metres = distance_m(first, second)
+    assert metres <= nearest * (1 + 1e-9)
+    assert metres == pytest.approx(nearest, rel=1e-3)
+    third = box(a[0] + 0.02, a[1] - half, a[0] + 0.03, a[1] + half)
+    assert distances([first, second, third], located=True)[0] == pytest.approx(distance_m(first, third), rel=1e-3)
+    assert near([first], [second], metres * 1.001, located=True) == [0]
+    assert near([first], [second], metres * 0.999, located=True) == []
+
+
+@given(st.floats(-180, 180), st.floats(-90, 90), st.floats(-50_000, 50_000), st.floats(-50_000, 50_000))
+def test_a_place_on_a_plane_comes_back(lon, lat, x, y):
+    plane = LocalPlane(lon, lat)
+    back = plane.flat(plane.lonlat(Point(x, y)))
+    assert (back.x, back.y) == (pytest.approx(x, abs=1e-3), pytest.approx(y, abs=1e-3))
+
+
+def test_a_continent_has_no_smallest_rectangle():
+    assert smallest_rectangle(box(-20, -30, 50, 35), located=True) is None
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([(10, 20)], (10, 20)),
+        ([(170, 180), (-180, -170)], (170, -170)),
+        ([(-180, -170), (0, 10), (170, 180)], (0, -170)),  # the largest gap, -170 to 0, is left out
+        ([(-180, 0), (0, 180)], (-180, 180)),
+    ],
+)
+def test_a_bbox_takes_the_shorter_way_round(spans, expected):
+    import shapely
+
+    west, _, east, _ = bbox_of(shapely.MultiPolygon([box(w, 0, e, 1) for w, e in spans]))
+    assert (west, east) == expected
+
+
+def test_pixels_of_a_polar_view_come_back_from_their_own_outline():
+    from t2s_agent.regions.grid import pixels_in
+    from t2s_agent.scene import View, Window
+
+    place = placed(
+        CRS.from_epsg(3031), Affine(1000, 0, -50_500, 0, -1000, 50_500), (), 101, 101
+    )  # a pixel centre at the pole
+    view = View(
+        np.zeros((101, 101, 3), np.uint8), np.ones((101, 101), bool), place, Window(0, 0, 101, 101), 1000.0, (1, 2, 3)
+    )
+    mask = np.zeros((101, 101), bool)
+    mask[30:70, 20:80] = True
+    assert (pixels_in([to_lonlat(box(20, 30, 80, 70), place, 7)], view) == mask).all()
+
+
+def test_the_centroid_of_a_large_area_lies_in_its_middle_and_not_on_the_other_side_of_the_earth():
+    from t2s_agent.regions.plane import centroid_of
+
+    africa = centroid_of(box(-20, -30, 50, 35))
+    assert (africa.x, africa.y) == (pytest.approx(15, abs=0.01), pytest.approx(2.7, abs=1))
+    cap = centroid_of(box(-180, 60, 180, 90))
+    assert cap.y == pytest.approx(90, abs=1e-6)
+    holed = centroid_of(box(-60, -60, 60, 60).difference(box(10, -20, 40, 20)))
+    assert holed.x < -1

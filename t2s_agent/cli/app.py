@@ -367,11 +367,17 @@ def demo(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL#MODEL", help="find out in which coordinates this served model writes")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Say what is installed, which models can be loaded, and what this machine offers."""
-    from t2s_agent.cli.doctor import examine
+    from t2s_agent.cli.doctor import examine, examine_endpoint
 
-    Screen(as_json).examined(examine(load_settings()))
+    settings = load_settings()
+    Screen(as_json).examined(examine(settings) if endpoint is None else examine_endpoint(settings, endpoint))
 
 
 app.command()(serve)

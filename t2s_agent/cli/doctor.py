@@ -24,6 +24,38 @@ def examine(settings: Settings) -> dict[str, Any]:
     }
 
 
+def examine_endpoint(settings: Settings, endpoint: str) -> dict[str, Any]:
+    """In which frame the model at `endpoint` (URL#MODEL) writes, found out by showing it a drawn picture."""
+    from t2s_agent.prompting.endpoint import EndpointPrompter
+    from t2s_agent.prompting.finding import find_frame
+
+    if not endpoint.startswith(("http://", "https://")):
+        raise T2SError(
+            "argument_invalid",
+            f"--endpoint {endpoint!r}",
+            "Write it as URL#MODEL, such as http://localhost:8000/v1#NAME",
+        )
+    prompter = Models(settings).prompter(endpoint)
+    if not isinstance(prompter, EndpointPrompter):
+        raise T2SError("argument_invalid", f"--endpoint {endpoint!r}", "Write it as URL#MODEL")
+    found = find_frame(prompter)
+    model = endpoint.partition("#")[2]
+    nearest = ", ".join(f"{name} {off:g}" for name, off in list(found.others.items())[:4])
+    size, sent = ("{} x {}".format(*pair) for pair in (found.size, found.sent))
+    return {
+        "frame": {
+            "endpoint": prompter.name,
+            "fits": f"{found.fits}, {found.off_px:g} px off on average in a picture of 1200 x 780 px",
+            "other frames are off by, px": nearest,
+            "numbers were written in": f"{size}; the picture sent has {sent} px",
+            "tokens": f"{found.prompt_tokens or 'not said'} read, {found.tokens or 'not said'} written",
+            "the table says": found.known,
+        },
+        "for t2s.toml": {"endpoint_frame": found.fits},
+        "for a file of your own (frames_file)": {"entry": found.entry(model)},
+    }
+
+
 def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
     """Each setting: its value, where that comes from, what it means."""
     file = Path(os.environ.get("T2S_CONFIG", "t2s.toml"))

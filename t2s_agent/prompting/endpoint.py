@@ -27,15 +27,14 @@ from t2s_agent.prompting.parsing import read_words
 from t2s_agent.prompting.reading import LONGER, SAME, fits, read_answer
 from t2s_agent.prompting.served import Reply, ServedModel
 from t2s_agent.prompting.sizing import (
+    BETWEEN,
     LARGE,
-    MIDDLE,
     SMALL,
     Sizing,
-    enlarged,
+    fitted,
     is_flat,
     kept_as_sent,
     ratio_of,
-    sized,
     smaller,
     tokens_expected,
 )
@@ -122,9 +121,18 @@ class EndpointPrompter:
             raise T2SError("answer_unparsable", f"{self.name} was cut off while it was thinking", fix)
         return parts.answer.strip()
 
-    def shown(self, view: View, text: str, picture: Size) -> Reply:
-        """A reply to a text and the View in a picture of this size: what `doctor` finds a frame out with."""
-        return self._ask(view, picture, text, system=False)
+    def shown(self, view: View, question: str) -> tuple[Reply, Size]:
+        """The reply to a question as `answer` puts it, unread, and the size of the picture: what `finding` works with."""
+        picture = self._picture(view)
+        return self._ask(view, picture, self._text(question, picture)), picture
+
+    @property
+    def known(self) -> str:
+        """What the table says of this model, in words."""
+        family = self._family
+        if family is None:
+            return "the table has no entry for this model"
+        return f"{family.name}: {family.frame} ({family.known}; {family.source})"
 
     def _one(self, view: View, question: str, sample: int) -> Answer:
         began = time.perf_counter()
@@ -181,11 +189,12 @@ class EndpointPrompter:
         if self._kind == "square":
             return Size(SQUARE, SQUARE)
         least, most = LEAST_PIXELS, MOST_PIXELS
-        if self._sizing and self._sizing.verdict == "shrunk":
-            least, most = int(0.6 * self._sizing.limit), int(0.97 * self._sizing.limit)
-        elif self._sizing and self._sizing.verdict == "grown":
-            least = max(least, int(1.03 * self._sizing.limit))
-            most = max(most, int(1.4 * least))
+        if (known := self._sizing) and known.most and known.most < most:  # a little inside of limits that were measured
+            most = int(0.97 * known.most)
+            least = min(least, int(0.6 * most))
+        if known and known.least > least:
+            least = int(1.03 * known.least)
+            most = max(most, int(1.4 * least)) if not known.most else max(most, least)
         return stable_size(Size(view.width, view.height), self._factor(), least, most)
 
     def _factor(self) -> int:
@@ -254,26 +263,31 @@ class EndpointPrompter:
         def again(size: Size) -> list[Box]:
             return _pixel_boxes(self._ask(view, size, self._text(question, size)))
 
-        small = smaller(picture, SMALL, 28)
-        few = again(small)
-        to_small = ratio_of(boxes, few)
-        if to_small is None:
+        def compared(share: float) -> tuple[Size, tuple[float, float]] | None:
+            size = smaller(picture, share, 28)
+            ratio = ratio_of(again(size), boxes)
+            return None if ratio is None else (size, ratio)
+
+        small = compared(SMALL)
+        if small is None:
             return Sizing("unclear", picture)
-        if kept_as_sent(picture, small, to_small):
+        if kept_as_sent(*small, picture):
             return Sizing("kept", picture)
-        if is_flat(to_small):  # the server enlarges even the picture as sent, or the numbers are no pixels
-            large = smaller(picture, LARGE, 28)
-            return enlarged(picture, large, ratio_of(again(large), boxes), 28)
-        middle = smaller(picture, MIDDLE, 28)
-        middle_to_small = ratio_of(again(middle), few)
-        if middle_to_small is None:
-            return Sizing("unclear", picture)
-        return sized(picture, small, middle, to_small, middle_to_small, 28)
+        large = compared(LARGE)
+        if large and is_flat(small[1]) and is_flat(large[1]):
+            return Sizing("fixed", picture)
+        return fitted(picture, [each for each in (small, large, *map(compared, BETWEEN)) if each], 28)
 
     def _concluded(self, found: Sizing, picture: Size, boxes: list[Box]) -> tuple[Sizing | None, tuple[str, ...]]:
         if found.verdict == "unclear":
             return None, (
                 "whether the server resized the picture could not be checked: its answers to other sizes differ",
+            )
+        if found.verdict == "unknown":
+            raise T2SError(
+                "answer_unparsable",
+                f"{self.name} gave the picture another size, which could not be found out",
+                LEAVE_ALONE,
             )
         if found.verdict == "fixed":
             unknown = not self._stated and (self._family is None or self._family.known == "guess")
@@ -293,6 +307,10 @@ class EndpointPrompter:
 WAY_OUT = (
     f"Set endpoint_frame (T2S_ENDPOINT_FRAME) to what the model writes: {', '.join(FRAME_NAMES)}; "
     "t2s-agent doctor --endpoint URL#MODEL finds it out"
+)
+LEAVE_ALONE = (
+    "Let the server leave pictures of 1,024 to 1,280 image tokens alone (min_pixels, max_pixels), or state endpoint_frame "
+    "if the model writes no pixels"
 )
 READ_AS_RELATIVE = (
     "the numbers do not follow the picture's size: they were read as 0 to 1000 along both axes; "
@@ -325,5 +343,5 @@ def _data_url(view: View, size: Size) -> str:
     if picture.size != (size.width, size.height):
         picture = picture.resize((size.width, size.height), Image.Resampling.LANCZOS)
     with io.BytesIO() as opened:
-        picture.save(opened, "PNG")
+        picture.save(opened, "PNG", compress_level=1)  # three times as fast as the default, and a tenth larger
         return "data:image/png;base64," + base64.b64encode(opened.getvalue()).decode("ascii")

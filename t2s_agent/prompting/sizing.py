@@ -2,8 +2,8 @@
 
 A model that writes pixels writes those of the picture after the server's own resizing, and no server tells that size. Two
 things do: the image tokens that the server counts, and the same question asked again with a smaller picture. Numbers that
-shrink as the picture did come from a picture that was left alone. Where they do not, a third size tells an upper limit
-from a lower one: an upper limit makes large pictures alike, a lower one small pictures.
+shrink as the picture did come from a picture that was left alone. Where they do not, further sizes tell which limits the
+server has: an upper one makes large pictures alike, a lower one small pictures.
 """
 
 import math
@@ -15,31 +15,34 @@ from typing import Literal
 
 from t2s_agent.instance import Box
 from t2s_agent.prompting.duplicates import box_iou
-from t2s_agent.prompting.frames import Size
+from t2s_agent.prompting.frames import Size, smart_size
 
-SMALL, MIDDLE = (
-    0.34,
-    0.6,
-)  # of the picture's sides: 120 and 370 image tokens of 1,024. Limits below 120 are not told apart
-LARGE = 2.0
+SMALL, LARGE = 0.34, 1.7  # of the picture's sides: about 140 and 3,500 image tokens where it has 1,225
+BETWEEN = (0.6, 0.8, 1.25)  # asked where the first two do not tell
 TOLERANCE = 0.06  # of a ratio of lengths: one request's boxes are that near another's
-_RATIOS = [0.8 * 1.04**step for step in range(44)]  # 0.8 to 4.3
+_RATIOS = [0.25 * 1.04**step for step in range(53)]  # 0.25 to 2
 _ALIKE = 0.3  # mean IoU below which two answers do not name the same objects
 
-Verdict = Literal["kept", "shrunk", "grown", "fixed", "unclear"]
+Verdict = Literal["kept", "resized", "fixed", "unclear", "unknown"]
+# image tokens from 32 to 12,000 in steps of a fiftieth, and the round numbers that servers are set to
+_AREAS = sorted({32.0 * 1.02**step for step in range(300)} | {64.0 * step for step in range(1, 257)})
+_COARSE = sorted({32.0 * 1.08**step for step in range(75)} | {256.0 * step for step in range(1, 17)})
+_NONE = 1e9  # a limit that is none
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What a server does to a picture: `size` is what it made of the one sent, and `limit` the area at which it does so.
+    """What a server does to a picture: `size` is what it made of the one sent; `least`, `most` are its limits in pixels, 0: none.
 
-    `kept`: nothing. `shrunk`, `grown`: to a largest or smallest area. `fixed`: the numbers do not follow the size at all,
-    so they are no pixels (or those of one fixed size). `unclear`: the answers do not name the same objects.
+    `kept`: nothing. `resized`: to its limits. `fixed`: the numbers do not follow the size at all, so they are no pixels (or
+    those of one fixed size). `unclear`: the answers do not name the same objects. `unknown`: it was resized, and to which size
+    cannot be told.
     """
 
     verdict: Verdict
     size: Size
-    limit: int = 0
+    least: int = 0
+    most: int = 0
 
 
 def ratio_of(many: Sequence[Box], few: Sequence[Box]) -> tuple[float, float] | None:
@@ -88,9 +91,9 @@ def smaller(picture: Size, share: float, factor: int) -> Size:
     )
 
 
-def kept_as_sent(sent: Size, small: Size, ratio: tuple[float, float]) -> bool:
-    """Whether the numbers shrank as the picture did."""
-    expected = sent.width / small.width, sent.height / small.height
+def kept_as_sent(other: Size, ratio: tuple[float, float], sent: Size) -> bool:
+    """Whether the numbers changed as the picture did."""
+    expected = other.width / sent.width, other.height / sent.height
     return all(abs(math.log(r / e)) < TOLERANCE for r, e in zip(ratio, expected, strict=True))
 
 
@@ -99,61 +102,44 @@ def is_flat(ratio: tuple[float, float]) -> bool:
     return all(abs(math.log(r)) < TOLERANCE for r in ratio)
 
 
-def enlarged(sent: Size, large: Size, to_sent: tuple[float, float] | None, factor: int) -> Sizing:
-    """What the server does where a small picture gave the numbers of the one sent: `to_sent` is how much larger those of a
-    large picture are. It enlarged both to its smallest size; or the numbers never follow the picture's size.
+def fitted(sent: Size, others: Sequence[tuple[Size, tuple[float, float]]], factor: int) -> Sizing:
+    """The limits that explain the answers to pictures of several sizes.
+
+    `others` are those sizes, each with how much larger (below 1: smaller) its numbers are, across and down, than those of the
+    picture as sent. Limits on a grid are tried with Qwen's own resizing, one limit before two; where limits that explain the
+    answers equally well put the picture into clearly different sizes, the verdict is `unknown`.
     """
-    if to_sent is None:
-        return Sizing("unclear", sent)
-    if is_flat(to_sent):
-        return Sizing("fixed", sent)
-    size = _multiples(large.width / to_sent[0], large.height / to_sent[1], factor)
-    return Sizing("grown", size, size.width * size.height)
+    cell = factor * factor
+    one = [(0.0, area) for area in _AREAS] + [(area, _NONE) for area in _AREAS]
+    two = [(low, high) for low in _COARSE for high in _COARSE if low < high]
+    for limits in (one, two):
+        tried = [_explained(sent, others, factor, low * cell, high * cell) for low, high in limits]
+        best = min(off for off, _, _, _ in tried)
+        if best > TOLERANCE:
+            continue
+        good = [each for each in tried if each[0] <= best + 0.01]
+        spans = [
+            math.log(max(sizes) / min(sizes)) for sizes in zip(*((e[1].width, e[1].height) for e in good), strict=True)
+        ]
+        if max(spans) > TOLERANCE:
+            return Sizing("unknown", sent)
+        _, size, low, high = good[len(good) // 2]
+        return Sizing("resized", size, int(low), 0 if high >= _NONE else int(high))
+    return Sizing("unknown", sent)
 
 
-def sized(
-    sent: Size,
-    small: Size,
-    middle: Size,
-    to_small: tuple[float, float],
-    middle_to_small: tuple[float, float],
-    factor: int,
-) -> Sizing:
-    """What the server does, from answers to three sizes: `to_small` is how much larger the numbers of the picture as sent
-    are than those of the small one, `middle_to_small` the same for the middle one.
-    """
-    # an upper limit leaves the small picture alone: the sent one became to_small times as large as it
-    shrunk = _multiples(small.width * to_small[0], small.height * to_small[1], factor)
-    # a lower limit leaves the sent one alone: the small one became the sent one divided by to_small
-    grown = _multiples(sent.width / to_small[0], sent.height / to_small[1], factor)
-    as_shrunk = _root_area(middle, most=shrunk) / _root_area(small, most=shrunk)
-    as_grown = _root_area(middle, least=grown) / _root_area(small, least=grown)
-    seen = math.sqrt(middle_to_small[0] * middle_to_small[1])
-    off_shrunk, off_grown = abs(math.log(seen / as_shrunk)), abs(math.log(seen / as_grown))
-    if min(off_shrunk, off_grown) > 2 * TOLERANCE:
-        return Sizing("unclear", sent)
-    if off_shrunk <= off_grown:
-        return Sizing("shrunk", shrunk, shrunk.width * shrunk.height)
-    return Sizing("grown", sent, grown.width * grown.height)
-
-
-def _multiples(width: float, height: float, factor: int) -> Size:
-    """The multiples of `factor` nearest to what was measured, where they are that near."""
-
-    def near(length: float) -> int:
-        whole = max(factor, round(length / factor) * factor)
-        return whole if abs(whole / length - 1) < TOLERANCE / 2 else max(1, round(length))
-
-    return Size(near(width), near(height))
-
-
-def _root_area(size: Size, *, most: Size | None = None, least: Size | None = None) -> float:
-    area = size.width * size.height
-    if most:
-        area = min(area, most.width * most.height)
-    if least:
-        area = max(area, least.width * least.height)
-    return math.sqrt(area)
+def _explained(
+    sent: Size, others: Sequence[tuple[Size, tuple[float, float]]], factor: int, low: float, high: float
+) -> tuple[float, Size, float, float]:
+    """How far these limits are from explaining the ratios, and what they make of the picture as sent."""
+    made = smart_size(sent, factor, int(low), int(high))
+    off = 0.0
+    for size, (across, down) in others:
+        other = smart_size(size, factor, int(low), int(high))
+        off = max(
+            off, abs(math.log(other.width / made.width / across)), abs(math.log(other.height / made.height / down))
+        )
+    return off, made, low, high
 
 
 _PIECES = re.compile(r"\d|[A-Za-z]+|[^\sA-Za-z\d]+|\n+")

@@ -22,6 +22,7 @@ Lengths and turns may be measured in any frame: in pixels, or on the ground, whe
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -69,7 +70,13 @@ class Boundary:
 
 def boundary_of(outline: Geometry) -> Boundary:
     """The boundary that an outline along pixel edges (`polygons.trace`) stands for. Linear in the number of its corners."""
-    rings = shapely.get_rings(shapely.get_parts(outline))
+    return boundaries_of([outline])[0]
+
+
+def boundaries_of(outlines: Sequence[Geometry]) -> list[Boundary]:
+    """The boundary of each of several outlines that have rings: what is computed with arrays, for all of them at once."""
+    parts, outline_of_part = shapely.get_parts(np.asarray(outlines, object), return_index=True)
+    rings, part_of_ring = shapely.get_rings(parts, return_index=True)
     corners: Points = []
     bends: list[int] = []
     sizes: list[int] = []
@@ -79,7 +86,20 @@ def boundary_of(outline: Geometry) -> Boundary:
         corners += path
         bends += bend
         sizes.append(len(path))
-    return _with_shifts(np.array(corners), np.array(bends, np.int8), np.array(sizes))
+    together, left = _with_shifts(np.array(corners), np.array(bends, np.int8), np.array(sizes))
+    outline_of_ring = outline_of_part[part_of_ring]
+    first_rings = np.searchsorted(outline_of_ring, np.arange(len(outlines) + 1))
+    firsts = np.concatenate([[0], np.cumsum(left)])[first_rings].tolist()
+    return [
+        Boundary(
+            together.corners[a:b],
+            together.following[a:b] - a,
+            together.bend[a:b],
+            together.shift[a:b],
+            count,
+        )
+        for (a, b), count in zip(pairwise(firsts), np.diff(first_rings).tolist(), strict=True)
+    ]
 
 
 def _gates(ring: list[list[float]]) -> tuple[Points, Points]:
@@ -153,8 +173,10 @@ def _narrow(own: Points, other: Points, point: tuple[float, float], sign: int, p
     own.append(point)
 
 
-def _with_shifts(corners: Floats, bends: NDArray[np.int8], sizes: NDArray[np.intp]) -> Boundary:
-    """Without corners on a straight line, with the shift of each side."""
+def _with_shifts(
+    corners: Floats, bends: NDArray[np.int8], sizes: NDArray[np.intp]
+) -> tuple[Boundary, NDArray[np.intp]]:
+    """Without corners on a straight line, with the shift of each side; and how many corners each ring has now."""
     following = _following(sizes)
     side = corners[following] - corners
     entering = side[_before(following)]
@@ -178,7 +200,7 @@ def _with_shifts(corners: Floats, bends: NDArray[np.int8], sizes: NDArray[np.int
     for index in np.flatnonzero(bends != bends[following]).tolist():
         shift[index] = length[index] / (2 * _step(*side[index].astype(int).tolist()))
     shift[points] = 1.0  # four sides of one pixel
-    return Boundary(corners, following, bends, shift, len(sizes))
+    return Boundary(corners, following, bends, shift, len(sizes)), sizes
 
 
 def _step(x: int, y: int) -> float:

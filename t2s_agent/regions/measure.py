@@ -28,6 +28,11 @@ METHOD_EARTH = f"geodesic on the WGS 84 ellipsoid; {_PLUS_MINUS}"
 METHOD_PIXELS = f"pixels of the scene, which has no place on Earth; {_PLUS_MINUS}"
 
 
+def areas_m2(geometries: Sequence[Geometry]) -> Floats:
+    """`area_m2` of each of several geometries."""
+    return np.asarray(shapely.area(shapely.transform(np.asarray(geometries, object), _equal_area)))
+
+
 def area_m2(geometry: Geometry) -> float:
     """Area on the ellipsoid in square metres of a lon/lat geometry, holes subtracted, also around a pole.
 
@@ -38,34 +43,46 @@ def area_m2(geometry: Geometry) -> float:
 
 
 def perimeter_on_ground(boundary: Boundary, georeference: Georeference, gsd_m: float) -> Measure:
-    """Geodesic length in metres of a mask's estimated boundary (View pixels); `gsd_m` is the root of a pixel's area there.
+    """Geodesic length in metres of a mask's estimated boundary (View pixels); `gsd_m` is the root of a pixel's area there."""
+    return perimeters_on_ground([boundary], georeference, [gsd_m])[0]
+
+
+def perimeters_on_ground(
+    boundaries: Sequence[Boundary], georeference: Georeference, gsds_m: Sequence[float]
+) -> list[Measure]:
+    """The same of several boundaries, all of their sides measured at once.
 
     Where a boundary bends around the centre of a pixel that lies beside the Earth, a corner of that pixel stands for it.
     """
-    points, following = boundary.corners, boundary.following
-    starts = ends = np.arange(len(points))
-    side = points[following] - points
-    if np.abs(side).max() > _STRAIGHT_PX:
-        pieces = np.maximum(np.ceil(np.abs(side).max(1) / _STRAIGHT_PX).astype(np.intp), 1)
-        ends = np.cumsum(pieces) - 1
-        starts = ends - pieces + 1
-        along = ((np.arange(pieces.sum()) - np.repeat(starts, pieces)) / np.repeat(pieces, pieces))[:, None]
-        points = np.repeat(points, pieces, 0) + np.repeat(side, pieces, 0) * along
-        following = np.arange(1, len(points) + 1)
-        following[ends] = starts[boundary.following]
+    if not boundaries:
+        return []
+    counts = [len(each.corners) for each in boundaries]
+    offsets = np.cumsum([0, *counts])
+    first = np.concatenate([each.corners for each in boundaries])
+    next_corner = np.concatenate([each.following + offset for each, offset in zip(boundaries, offsets, strict=False)])
+    side = first[next_corner] - first
+    pieces = np.maximum(np.ceil(np.abs(side).max(1) / _STRAIGHT_PX).astype(int), 1)
+    starts = np.cumsum(pieces) - pieces
+    along = ((np.arange(pieces.sum()) - np.repeat(starts, pieces)) / np.repeat(pieces, pieces))[:, None]
+    points = np.repeat(first, pieces, 0) + np.repeat(side, pieces, 0) * along
     lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
     if not np.isfinite(lon).all():
         for dx, dy in ((-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)):
             beside = np.flatnonzero(~np.isfinite(lon))
             lon[beside], lat[beside] = georeference.to_lonlat(points[beside, 0] + dx, points[beside, 1] + dy)
+    following = np.arange(1, len(points) + 1)
+    following[starts + pieces - 1] = starts[next_corner]
     departing, back, lengths = WGS84.inv(lon, lat, lon[following], lat[following])
-    length, plus_minus = boundary.length(
-        np.add.reduceat(lengths, starts),
-        np.radians(departing[starts]),
-        np.radians(back[ends]) + np.pi,
-        _pixel_areas_m2((boundary.corners + boundary.corners[boundary.following]) / 2, georeference, gsd_m),
-    )
-    return Measure(length, plus_minus, "m")
+    sides = np.add.reduceat(lengths, starts)
+    departures, arrivals = np.radians(departing[starts]), np.radians(back[starts + pieces - 1]) + np.pi
+    middles = (first + first[next_corner]) / 2
+    found = []
+    for boundary, gsd_m, at, count in zip(boundaries, gsds_m, offsets, counts, strict=False):
+        own = slice(at, at + count)
+        pixels = _pixel_areas_m2(middles[own], georeference, gsd_m)
+        length, plus_minus = boundary.length(sides[own], departures[own], arrivals[own], pixels)
+        found.append(Measure(length, plus_minus, "m"))
+    return found
 
 
 def _pixel_areas_m2(places: Floats, georeference: Georeference, gsd_m: float) -> float | Floats:

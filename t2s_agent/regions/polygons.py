@@ -1,6 +1,7 @@
 """Masks to polygons: traced along pixel edges, simplified by less than a pixel, put on the ground."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,13 +74,22 @@ def _polygons_of(found: list[list[list[tuple[float, float]]]]) -> NDArray[np.obj
 
 def simplified(outline: Geometry, tolerance_px: float = SIMPLIFY_PX) -> Geometry:
     """Fewer corners, none moved further than the tolerance; valid, and never empty where the outline was not."""
+    return simplified_all([outline], tolerance_px)[0]
+
+
+def simplified_all(outlines: Sequence[Geometry], tolerance_px: float = SIMPLIFY_PX) -> list[Geometry]:
+    """`simplified` of each of several outlines."""
     if tolerance_px <= 0:
-        return outline
-    simple = outline.simplify(tolerance_px, preserve_topology=True)
-    if not simple.is_valid:
-        simple = shapely.make_valid(simple)
-    kept = _polygons(simple)
-    return _multi(kept) if kept and simple.area > 0 else outline
+        return list(outlines)
+    simple = shapely.simplify(np.asarray(outlines, object), tolerance_px, preserve_topology=True)
+    odd = ~shapely.is_valid(simple)
+    simple[odd] = shapely.make_valid(simple[odd])
+    areas = shapely.area(simple)
+    found: list[Geometry] = []
+    for outline, each, area in zip(outlines, simple, areas, strict=True):
+        kept = _polygons(each)
+        found.append(_multi(kept) if kept and area > 0 else outline)
+    return found
 
 
 def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int | None = None) -> Geometry:
@@ -109,6 +119,63 @@ def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int | Non
         parts = kept or parts
     whole = [each for part in parts for each in ([part] if part.is_valid else _polygons(shapely.make_valid(part)))]
     return _multi([orient(part, 1.0) for part in whole if part.area > 0])
+
+
+def to_lonlat_all(
+    outlines: Sequence[Geometry], georeference: Georeference, decimals: Sequence[int] | None = None
+) -> list[Geometry]:
+    """Each outline as `to_lonlat` gives it, `decimals` for each, with one transformation for all corners of all of them.
+
+    Those that are not plain (at a pole, across 180 degrees, beside the Earth, not valid once rounded) go through `to_lonlat`.
+    """
+    if not outlines:
+        return []
+    places = [None] * len(outlines) if decimals is None else list(decimals)
+    polygons = [_polygons(outline) for outline in outlines]
+    rings = [ring for each in polygons for polygon in each for ring in (polygon.exterior, *polygon.interiors)]
+    paths = _paths([shapely.get_coordinates(ring) for ring in rings], georeference, _BULGE_PX[decimals is None])
+    if paths is None or (
+        not georeference.linear_in_degrees and np.abs(np.concatenate(paths)[:, 1]).max() > _NEAR_POLE_DEG
+    ):
+        return [to_lonlat(each, georeference, own) for each, own in zip(outlines, places, strict=True)]
+    rings_of = np.repeat(np.arange(len(outlines)), [sum(1 + len(p.interiors) for p in each) for each in polygons])
+    plain = np.bincount(rings_of, ~_plain_all(paths), len(outlines)) == 0
+    plain &= [bool(each) for each in polygons]
+    if not plain.any():
+        return [to_lonlat(each, georeference, own) for each, own in zip(outlines, places, strict=True)]
+    own_paths = [path for path, own in zip(paths, plain[rings_of].tolist(), strict=True) if own]
+    own_places = None if decimals is None else np.asarray(decimals)[rings_of][plain[rings_of]]
+    sizes = [1 + len(p.interiors) for each, own in zip(polygons, plain, strict=True) if own for p in each]
+    parts = _oriented(own_paths, sizes, own_places)
+    good = shapely.is_valid(parts) & (shapely.area(parts) > 0)
+    found: list[Geometry] = []
+    at = 0
+    for index, (outline, own) in enumerate(zip(polygons, plain, strict=True)):
+        until = at + len(outline) if own else at
+        if own and good[at:until].all():
+            found.append(_multi(list(parts[at:until])))
+        else:
+            found.append(to_lonlat(outlines[index], georeference, places[index]))
+        at = until
+    return found
+
+
+def _oriented(paths: list[Floats], sizes: list[int], places: NDArray[np.int_] | None) -> NDArray[np.object_]:
+    """Polygons of rings, each polygon of so many (`sizes`, its outer ring first), rounded to the `places` of each ring.
+
+    Outer rings run counter-clockwise, holes clockwise.
+    """
+    corners, of_ring = np.concatenate(paths), np.repeat(np.arange(len(paths)), [len(path) for path in paths])
+    if places is not None:
+        for number in np.unique(places):
+            own = places[of_ring] == number
+            corners[own] = np.round(corners[own], int(number))
+    rings = shapely.linearrings(corners, indices=of_ring)
+    outer = np.zeros(len(rings), bool)
+    outer[np.cumsum([0, *sizes[:-1]])] = True
+    turned = shapely.is_ccw(rings) != outer
+    rings[turned] = shapely.reverse(rings[turned])
+    return np.asarray(shapely.polygons(rings, indices=np.repeat(np.arange(len(sizes)), sizes)))
 
 
 def rasterised(outline: Geometry, height: int, width: int) -> NDArray[np.bool_]:
@@ -165,10 +232,16 @@ def _paths(rings: list[Floats], georeference: Georeference, bulge_px: float) -> 
         if not np.isfinite(lon).all():
             return None
     ends = np.flatnonzero(np.diff(ring)) + 1
-    return [
-        np.stack([first[0] + np.concatenate([[0.0], np.cumsum(_turned(np.diff(first)))]), second], axis=1)
-        for first, second in zip(np.split(lon, ends), np.split(lat, ends), strict=True)
-    ]
+    jumps = np.unique(ring[1:][(ring[1:] == ring[:-1]) & (np.abs(np.diff(lon)) >= 180)])
+    paths = np.split(np.stack([lon, lat], axis=1), ends)
+    for index in jumps:
+        paths[index][:, 0] = _running_on(paths[index][:, 0])
+    return paths
+
+
+def _running_on(lon: Floats) -> Floats:
+    """Longitudes along a path without jumps at 180 degrees. (Only where there are some: rings that touch shall still touch.)"""
+    return np.asarray(lon[0] + np.concatenate([[0.0], np.cumsum(_turned(np.diff(lon)))]))
 
 
 def _split(points: Floats, ring: NDArray[np.intp], parts: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
@@ -202,7 +275,15 @@ def _beside_poles(points: Floats, ring: NDArray[np.intp], georeference: Georefer
 
 def _plain(path: Floats) -> bool:
     """Whether a path goes around no pole and stays between -180 and 180 degrees."""
-    return bool(abs(path[-1, 0] - path[0, 0]) < 1 and path[:, 0].min() >= -180 and path[:, 0].max() <= 180)
+    return bool(_plain_all([path])[0])
+
+
+def _plain_all(paths: Sequence[Floats]) -> NDArray[np.bool_]:
+    lon = np.concatenate([path[:, 0] for path in paths])
+    ends = np.cumsum([len(path) for path in paths])
+    starts = np.concatenate([[0], ends[:-1]])
+    within = (np.minimum.reduceat(lon, starts) >= -180) & (np.maximum.reduceat(lon, starts) <= 180)
+    return np.asarray(within & (np.abs(lon[ends - 1] - lon[starts]) < 1))
 
 
 def _cut(polygon: Polygon, paths: list[Floats], georeference: Georeference) -> list[Polygon]:

@@ -24,7 +24,7 @@ def reason_segment(
         Field(description="look only here: [west, south, east, north] in degrees; [] = whole image"),
     ] = [],  # noqa: B006 (never written to)
     max_regions: Annotated[int, Field(ge=1, le=500, description="regions listed in the answer; all are kept")] = 50,
-    min_area_m2: Annotated[float, Field(ge=0, description="leave out smaller regions (px2 if unreferenced)")] = 0,
+    min_area_m2: Annotated[float, Field(ge=0, description="leave out smaller regions")] = 0,
     preview: Annotated[bool, Field(description="send a picture with outlines")] = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:

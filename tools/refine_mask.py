@@ -46,7 +46,7 @@ def refine_mask(
             description="keep regions within so many metres, edge to edge, of combine_with's; 0 = off",
         ),
     ] = 0,
-    min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions (px2 if unreferenced)")] = 0,
+    min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions")] = 0,
     smooth_m: Annotated[float, Field(ge=0, description="smooth outlines by this radius in metres")] = 0,
     max_regions: Annotated[int, Field(ge=1, le=500)] = 50,
     preview: bool = True,

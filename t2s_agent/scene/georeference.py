@@ -11,6 +11,7 @@ import pyproj
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from pyproj.exceptions import ProjError
+from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import GCPTransformer
@@ -53,6 +54,8 @@ class Georeference:
     @property
     def unlocated_because(self) -> str:
         """Why pixels have no place on Earth; empty where they have."""
+        if self.unplaced:
+            return self.unplaced
         if self.crs is None:
             named = proj_data.variables_set()
             return "the image has no coordinate reference system" + (
@@ -62,7 +65,7 @@ class Georeference:
             return "the image has neither a transform nor ground control points"
         if self.transform is not None and not _invertible(self.transform):
             return "the image's transform is degenerate"
-        return self.unplaced or _system(self.crs).not_on_earth
+        return _system(self.crs).not_on_earth
 
     def to_world(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """Pixels to the CRS's own coordinates, element by element."""
@@ -106,10 +109,12 @@ class Georeference:
         Raises `no_georeference` where the image is not located.
         """
         x, y = self._transform(*self._checked(lon, lat), "INVERSE")
-        if self.transform is not None and (unit := self._unit_deg()):
+        if unit := self._unit_deg():
             # a raster in degrees may run on beyond 180, or from 0 to 360: of the longitudes that mean the same, the nearest to it
             turn = 360 / unit
-            middle = self.transform.c + turn / 2 - _FAR_LEFT_DEG if self.centre_x is None else self.centre_x
+            middle = self.centre_x
+            if middle is None:
+                middle = self.transform.c + turn / 2 - _FAR_LEFT_DEG if self.transform else self.gcps[0].x
             x = x + turn * np.round((middle - x) / turn)
         return self.to_pixel(x, y)
 
@@ -168,6 +173,14 @@ class Georeference:
         """Whether a turn from the picture's x to its y axis is a turn to the left as seen from above the Earth."""
         places = in_space(*self.to_lonlat([x - 0.25, x + 0.25, x, x], [y, y, y - 0.25, y + 0.25]))
         return bool(np.dot(np.cross(places[1] - places[0], places[3] - places[2]), places.mean(0)) > 0)
+
+    def misfit_px(self) -> tuple[float, float]:
+        """By how many pixels the control points miss the curve that is laid through them: root mean square, and the worst."""
+        if self.transform is not None or not self.gcps or self.unlocated_because:
+            return 0.0, 0.0
+        x, y = self.to_pixel([point.x for point in self.gcps], [point.y for point in self.gcps])
+        off = np.hypot(x - [point.col for point in self.gcps], y - [point.row for point in self.gcps])
+        return float(np.sqrt(np.mean(off**2))), float(off.max())
 
     def pole_in_pixels(self, north: bool) -> tuple[float, float] | None:
         """Where a pole lies as a single point of the picture's plane; None where the CRS does not show it, or as a whole line."""
@@ -272,13 +285,18 @@ def placed(
     bare = Georeference(crs, transform, tuple(gcps))
     if not bare.located:
         return bare
+    if unit := bare._unit_deg():
+        bare = replace(bare, gcps=_run_on(bare.gcps, 360 / unit))
     x, y = (v.ravel() for v in _grid(width, height))
     try:
         world_x, world_y = bare.to_world(x, y)
+    except CPLE_BaseError as error:
+        why = f"the image's ground control points do not say where it lies ({_first_line(error)})"
+        return replace(bare, gcps=(), unplaced=why)
+    try:
         lon, _ = bare.to_lonlat(x, y)
     except (ProjError, ValueError) as error:
         return replace(bare, unplaced=f"the image's coordinate reference system cannot be used ({_first_line(error)})")
-    unit = bare._unit_deg()
     if unit and (np.abs(world_x).max() * unit > _LONGEST_LON or np.abs(world_y).max() * unit > 90 + bare._row_deg()):
         return replace(bare, unplaced="the image's coordinate reference system is in degrees, its transform is not")
     if not np.isfinite(lon).any():
@@ -286,6 +304,21 @@ def placed(
             bare, unplaced="no pixel of the image lies on Earth, by its coordinate reference system and transform"
         )
     return replace(bare, centre_x=float(bare.to_world(width / 2, height / 2)[0][0]))
+
+
+def _run_on(gcps: tuple[GroundControlPoint, ...], turn: float) -> tuple[GroundControlPoint, ...]:
+    """Control points in degrees on both sides of 180 so that their longitudes run on across it: 179, 181 instead of 179, -179.
+
+    `turn` is a whole turn in the unit of the points. Points that are spread over more than half of it stay as they are.
+    """
+    x = np.array([point.x for point in gcps])
+    if x.size < 2 or np.ptp(x) <= turn / 2:
+        return gcps
+    east = np.where(x < 0, x + turn, x)
+    if np.ptp(east) > turn / 2:
+        return gcps
+    moved = zip(gcps, east, strict=True)
+    return tuple(GroundControlPoint(p.row, p.col, float(x), p.y, p.z, p.id, p.info) for p, x in moved)
 
 
 def _first_line(error: Exception) -> str:

@@ -183,12 +183,14 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
 
     Called, like everything that touches the dataset later, inside `rasterio.Env(**PINNED)`.
     """
-    head = os.pread(descriptor, 16, 0)
+    head = os.pread(descriptor, 32, 0)
     driver = driver_of(head)
     if not head:
         raise unreadable(real, "is empty")
     if not driver:
         raise unreadable(real, "is no GeoTIFF, PNG, JPEG, WebP or JPEG 2000")
+    if driver == "WEBP" and head[12:16] == b"VP8X" and head[20:21] > b"" and head[20] & 2:
+        raise unreadable(real, "is an animation")
     linked = Path(f"/proc/self/fd/{descriptor}")
     name = linked if linked.exists() else real
     if name is real:

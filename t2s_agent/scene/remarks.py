@@ -7,12 +7,15 @@ import rasterio
 
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.opening import neighbours
+from t2s_agent.scene.orientation import orientation_of
 from t2s_agent.scene.stretch import Stretch
+from t2s_agent.scene.tiff import directories
 from t2s_agent.text import one_line
 
 _READABLE = ("w", ".wld", ".prj", ".aux.xml", ".ovr", ".msk")  # endings of what trust_sidecars reads
 
 _TOO_FINE_M = 1e-4  # metres a pixel: a tenth of a millimetre, below anything that is photographed from above
+_MISFIT_PX = 0.5  # of control points, root mean square: beyond it places are less sure than a pixel
 
 
 def about_neighbours(path: Path, used: Sequence[str] = ()) -> Iterator[str]:
@@ -36,6 +39,29 @@ def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd
         yield (
             f"a pixel measures {gsd_m:.2g} m by the image's coordinate reference system and transform: one of them looks wrong, as "
             "where a transform in degrees stands beside a system in metres"
+        )
+    usual, worst = georeference.misfit_px()
+    if usual > _MISFIT_PX:
+        yield (
+            f"the curve through the image's {len(georeference.gcps)} ground control points misses them by {usual:.2g} pixels "
+            f"(root mean square; {worst:.2g} at worst): places and areas are as uncertain. Warp the image first, for example "
+            "with gdalwarp -tps"
+        )
+
+
+def about_file(descriptor: int, dataset: rasterio.DatasetReader) -> Iterator[str]:
+    """What the file holds or asks for beside the pixels that are read."""
+    pages = [page for page in directories(descriptor) if not page.mask] if dataset.driver == "GTiff" else []
+    shape = dataset.width, dataset.height
+    others = [page for page in pages if not page.overview or (page.width, page.height) > shape]
+    if len(others) > 1:
+        sizes = ", ".join(f"{page.width} x {page.height}" for page in others[:4]) + (", ..." if len(others) > 4 else "")
+        yield f"the file holds {len(others)} pictures ({sizes} px): only one of {shape[0]} x {shape[1]} px is read; split the file to use another"
+    turned = orientation_of(descriptor, dataset.driver, dataset.tags())
+    if 2 <= turned <= 8:
+        yield (
+            f"the file asks viewers to turn or mirror the picture (orientation {turned}): models see it, and pixels are "
+            "counted, as it is stored"
         )
 
 

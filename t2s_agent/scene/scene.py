@@ -20,14 +20,15 @@ from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.reading import Piece, Reader
-from t2s_agent.scene.remarks import about_fills, about_neighbours, about_place
+from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
-from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, stretch_of
+from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, of_bits, stretch_of
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
 
 Bbox = Sequence[float]  # west, south, east, north in degrees
 _CHEAP = 64 * 2**20  # bytes: what may be read only to see how opaque alpha is
+_DARK = 16  # of 255: a picture without anything brighter is black to a model, and to people
 _TOUCH_PX = 1e-5  # a box that reaches less than this into a pixel does not touch it
 
 
@@ -115,7 +116,12 @@ class Scene:
         self.trusted_sidecars = bool(sidecars.used)
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
-        self.warnings = (*about_neighbours(path, sidecars.used), *about_place(dataset, self.georeference, self.gsd_m))
+        self.warnings = (
+            *about_neighbours(path, sidecars.used),
+            *about_file(descriptor, dataset),
+            *about_place(dataset, self.georeference, self.gsd_m),
+        )
+        self._brightest = 255
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
     def __enter__(self) -> "Scene":
@@ -159,6 +165,7 @@ class Scene:
         shown = choose_bands(self.bands, self._colours, bands)
         with self._reader.session():
             rgb, valid = self._rgb(where, width, height, shown)
+        self._brightest = int(rgb.max()) if valid.any() else 255
         georeference = self.georeference.resized(where, width, height)
         gsd = georeference.typical_gsd_m(width, height)
         return View(rgb, valid, georeference, where, gsd, shown)
@@ -288,6 +295,11 @@ class Scene:
         shown = choose_bands(self.bands, self._colours, bands)
         if shown in self._stretches:
             said += about_fills(self._stretches[shown], shown)
+        if self._brightest < _DARK and self._stretches.get(shown, IDENTITY) == IDENTITY:
+            said.append(
+                f"nothing in the picture is brighter than {self._brightest} of 255, so that models see hardly more than black: if "
+                "its values are no brightness, make a picture of it first (gdal_translate -scale, gdaldem color-relief)"
+            )
         if self._validity.transparent:
             said.append(
                 "the alpha band is 0 everywhere, so that no pixel counts as data; if it is no alpha band, remove it"
@@ -324,6 +336,8 @@ class Scene:
                 values = self._reader.values(piece, shown)
                 seen &= np.isfinite(values).all(0)
                 part = stretch.apply(values, seen)
+                if self._inverted:
+                    part = np.where(seen[..., None], 255 - part, 0).astype(np.uint8)
             else:
                 indexes = self._reader.values(piece, shown[:1], Resampling.nearest)[0].astype(np.intp)
                 coloured = palette[np.clip(indexes, 0, len(palette) - 1)]
@@ -331,6 +345,16 @@ class Scene:
                 part = np.where(seen[..., None], coloured[..., :3], 0).astype(np.uint8)
             rgb[piece.rows, piece.columns], valid[piece.rows, piece.columns] = part, seen
         return rgb, valid
+
+    @property
+    def _inverted(self) -> bool:
+        """Whether 0 means white, as in scanned photographs; of several bands that cannot be meant."""
+        return len(self.light) == 1 and self._dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+
+    def _bits(self, index: int) -> int:
+        """Of how many bits the values of a band are that is read as eight."""
+        stated = self._dataset.tags(index, ns="IMAGE_STRUCTURE").get("NBITS", "")
+        return int(stated) if stated.isdecimal() else 8
 
     def _palette(self, shown: tuple[int, int, int]) -> NDArray[np.uint8] | None:
         """The colours (N, 4: red, green, blue, alpha) of a band that holds indexes, else None."""
@@ -347,7 +371,7 @@ class Scene:
 
     def _stretch(self, shown: tuple[int, int, int]) -> Stretch:
         if all(self._dataset.dtypes[index - 1] == "uint8" for index in shown):
-            return IDENTITY
+            return of_bits([self._bits(index) for index in shown])
         if shown not in self._stretches:
             values, pieces = self._sampled(shown)
             valid = np.zeros(values.shape[1:], bool)
@@ -388,9 +412,10 @@ def _placed(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georeference
     As in GDAL an .aux.xml comes before the image's own tags, and a world file or .prj gives only what is missing.
     """
     gcps, gcp_crs = dataset.gcps
-    own = None if dataset.transform.is_identity and dataset.crs is None else dataset.transform
+    # without a transform of the file's own GDAL gives the identity, which would put pixels around 0 degrees east, 0 north
+    own = None if dataset.transform.is_identity else dataset.transform
     crs = gcp_crs if gcps else dataset.crs
-    if sidecars.transform is not None and (sidecars.first or (not gcps and dataset.transform.is_identity)):
+    if sidecars.transform is not None and (sidecars.first or (not gcps and own is None)):
         own, gcps = sidecars.transform, []
     if sidecars.crs is not None and (sidecars.first or crs is None):
         crs = sidecars.crs

@@ -58,6 +58,12 @@ class Stretch:
 IDENTITY = Stretch((0.0,) * 3, (255.0,) * 3)  # eight bits are shown as they are
 
 
+def of_bits(bits: Sequence[int]) -> Stretch:
+    """The stretch of three bands of whole numbers of so many bits (1 to 8): their whole range, whatever the picture holds."""
+    high = [2.0 ** min(8, max(1, number)) - 1 for number in bits]
+    return Stretch((0.0,) * 3, (high[0], high[1], high[2]))
+
+
 def stretch_of(values: NDArray[np.number], valid: NDArray[np.bool_]) -> Stretch:
     """The stretch for a sample (3, H, W) of a whole scene; nodata and what is not finite is kept out.
 

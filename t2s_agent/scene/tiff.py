@@ -12,10 +12,12 @@ from dataclasses import dataclass
 _MOST_DIRECTORIES = 4096
 _SIZES = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # bytes of the integer types
 _LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_ORIENTATION = 274
 _NEW_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _PLANAR = 254, 256, 257, 258, 259, 277, 278, 284
 _TILE_WIDTH, _TILE_HEIGHT, _SUB_DIRECTORIES = 322, 323, 330
 _WANTED = {
     _NEW_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _SUB_DIRECTORIES,
+    _ORIENTATION,
 }  # fmt: skip
 
 
@@ -62,6 +64,11 @@ def directories(descriptor: int) -> list[Directory]:
     return found
 
 
+def first_orientation(descriptor: int, start: int = 0) -> int:
+    """How the first directory asks viewers to turn the picture: 1 (not at all) to 8. `start` is where the TIFF begins in the file."""
+    return _one(next(_Reader(descriptor, start).all(), {}), _ORIENTATION, 1)
+
+
 def _one(tags: dict[int, tuple[int, ...]], tag: int, default: int) -> int:
     return tags[tag][0] if tags.get(tag) else default
 
@@ -69,9 +76,9 @@ def _one(tags: dict[int, tuple[int, ...]], tag: int, default: int) -> int:
 class _Reader:
     """Follows the chain of directories of one file. Classic and Big TIFF differ in the widths of numbers only."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        head = os.pread(descriptor, 16, 0)
+    def __init__(self, descriptor: int, start: int = 0) -> None:
+        self._descriptor, self._start = descriptor, start
+        head = self._bytes(16, 0)
         self._order = "<" if head[:2] == b"II" else ">"
         self._big = len(head) == 16 and head[2:4] in (b"\x2b\x00", b"\x00\x2b")
         pointer, at = ("Q", 8) if self._big else ("I", 4)
@@ -95,10 +102,10 @@ class _Reader:
     def _directory(self, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
         count_of, entry, pointer = ("Q", "HHQ", "Q") if self._big else ("H", "HHI", "I")
         start = struct.calcsize(self._order + count_of)
-        (count,) = self._unpack(count_of, os.pread(self._descriptor, start, at))
+        (count,) = self._unpack(count_of, self._bytes(start, at))
         size = struct.calcsize(self._order + entry) + struct.calcsize(self._order + pointer)
         count = min(count, 4096)
-        raw = os.pread(self._descriptor, count * size + 8, at + start)
+        raw = self._bytes(count * size + 8, at + start)
         tags = {}
         for i in range(count):
             tag, kind, values = self._unpack(entry, raw[i * size :])
@@ -110,8 +117,11 @@ class _Reader:
     def _values(self, kind: int, count: int, field: bytes, pointer: str) -> tuple[int, ...]:
         length = _SIZES[kind] * count
         if length > len(field):
-            field = os.pread(self._descriptor, length, self._unpack(pointer, field)[0])
+            field = self._bytes(length, self._unpack(pointer, field)[0])
         return tuple(int(v) for v in self._unpack(f"{count}{_LETTERS[kind]}", field))
+
+    def _bytes(self, length: int, at: int) -> bytes:
+        return os.pread(self._descriptor, length, self._start + at)
 
     def _unpack(self, form: str, raw: bytes) -> tuple[int, ...]:
         form = self._order + form

@@ -9,6 +9,7 @@ import pytest
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 from t2s_agent.errors import T2SError
@@ -162,3 +163,49 @@ def test_data_of_another_installation_named_in_the_environment_are_not_used(name
         [sys.executable, "-c", code], env=os.environ | {name: str(tmp_path)}, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["3857", "True"]
+
+
+def control_points(
+    lon: float, *, rows=(0, 64, 128), columns=(0, 64, 128, 192, 256), step=1e-4
+) -> list[GroundControlPoint]:
+    """Points of a picture of 256 x 128 px whose upper left corner lies at `lon`, 16 degrees south."""
+
+    def wrapped(x):
+        return (x + 180) % 360 - 180
+
+    return [GroundControlPoint(r, c, wrapped(lon + c * step), -16 - r * step) for r in rows for c in columns]
+
+
+def test_control_points_on_both_sides_of_180_are_one_piece_of_ground():
+    # rio-tiler and rasterio#2892: a curve through 179.99 and -179.99 runs once around the Earth
+    across = placed(CRS.from_epsg(4326), None, control_points(179.99), 256, 128)
+    beside = placed(CRS.from_epsg(4326), None, control_points(178), 256, 128)
+    assert across.gsd_m(128, 64) == pytest.approx(beside.gsd_m(128, 64), rel=1e-6)
+    assert across.bounds_lonlat(256, 128) == pytest.approx((179.99, -16.0128, -179.9844, -16))
+    x, y = across.from_lonlat(-179.99, -16.0064)
+    assert (x[0], y[0]) == pytest.approx((200, 64), abs=1e-3)
+    assert across.misfit_px()[1] < 1e-3
+
+
+def test_control_points_around_the_whole_earth_stay_where_they_are():
+    points = control_points(-180, columns=(0, 100, 200, 256), step=1.4)
+    assert placed(CRS.from_epsg(4326), None, points, 256, 10).gcps == tuple(points)
+
+
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_control_points_that_lie_on_one_line_give_no_place_and_say_why(count):
+    points = [GroundControlPoint(10 * i, 20 * i, 600_000 + 10 * i, 5_000_000 - 5 * i) for i in range(count)]
+    place = placed(UTM33, None, points, 256, 128)
+    assert not place.located
+    assert "control points do not say where" in place.unlocated_because
+    with pytest.raises(T2SError) as caught:
+        place.to_world(0, 0)
+    assert caught.value.code == "no_georeference"
+
+
+def test_control_points_that_no_smooth_curve_meets_are_measured_in_pixels():
+    points = control_points(10)
+    points[7] = GroundControlPoint(64, 128, points[7].x + 10 * 1e-4, points[7].y)  # one of fifteen, 10 px off
+    usual, worst = placed(CRS.from_epsg(4326), None, points, 256, 128).misfit_px()
+    assert 1 < usual < 10 / np.sqrt(15)  # a curve goes some way to meet it
+    assert worst > 5

@@ -338,6 +338,12 @@ def test_a_codec_that_is_missing_is_named_and_called_no_damage(place, make, numb
     assert "COMPRESS=DEFLATE" in error.fix
 
 
+def test_an_animation_is_called_one_and_no_damage(place):
+    still = Image.new("RGB", (8, 8))
+    still.save(place / "moving.webp", save_all=True, append_images=[Image.new("RGB", (8, 8), "red")])
+    assert "is an animation" in refused("moving.webp", place).what
+
+
 def test_twelve_bits_of_jpeg_are_named_and_called_no_damage(place, make):
     source = make.geotiff(place / "jpeg.tif", bands=1, compress="jpeg")
     with_tag(place / "twelve.tif", source, 258, 12)

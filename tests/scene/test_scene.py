@@ -307,3 +307,71 @@ def test_a_box_at_both_ends_of_a_raster_is_asked_for_in_two_parts(tmp_path, make
         for part in ([float(west), 0.0, cut[0], 10.0], [cut[1], 0.0, float(east), 10.0]):
             assert str(part) in caught.value.fix
             assert scene.window_of(part).width == 10
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326", "EPSG:3857"])
+def test_a_system_without_a_transform_is_no_place(tmp_path, make, crs):
+    # rasterio#1336 and #411: such files are written by mistake, and GDAL then gives the identity as transform
+    make.geotiff(tmp_path / "a.tif", bare=True, crs=crs)
+    with open_scene(tmp_path / "a.tif") as scene:
+        assert scene.gsd_m is None
+        assert scene.bounds_lonlat is None
+        assert any("neither a transform" in said and "pixels" in said for said in scene.warnings)
+
+
+@pytest.mark.parametrize(
+    ("bits", "stored", "shown"), [(1, 1, 255), (2, 2, 170), (4, 5, 85), (7, 127, 255), (8, 20, 20)]
+)
+def test_few_bits_are_shown_over_their_whole_range(tmp_path, bits, stored, shown):
+    values = np.full((3, 8, 8), stored, np.uint8)
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", width=8, height=8, count=3, dtype="uint8", nbits=bits
+    ) as file:
+        file.write(values)
+    with open_scene(tmp_path / "a.tif") as scene:
+        assert scene.view().rgb[4, 4].tolist() == [shown] * 3
+
+
+def test_a_black_and_white_png_is_not_black(tmp_path):
+    Image.fromarray(np.eye(8) > 0).save(tmp_path / "a.png")
+    with open_scene(tmp_path / "a.png") as scene:
+        assert sorted(set(scene.view().rgb.ravel().tolist())) == [0, 255]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_where_zero_is_white_it_is_shown_white(tmp_path, dtype):
+    values = np.linspace(0, 255, 64).reshape(1, 8, 8).astype(dtype)
+    profile = {"driver": "GTiff", "width": 8, "height": 8, "count": 1, "dtype": dtype, "photometric": "MINISWHITE"}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile) as file:
+        file.write(values)
+    with open_scene(tmp_path / "a.tif") as scene:
+        rgb = scene.view().rgb
+        assert (rgb[0, 0].tolist(), rgb[7, 7].tolist()) == ([255] * 3, [0] * 3)
+        assert scene.read()[0, 7, 7] == 255  # what is measured stays as it is stored
+
+
+def test_a_picture_that_is_black_to_models_is_remarked_upon(tmp_path, make):
+    for name, value in (("dark", 11), ("plain", 110)):
+        make.flat(tmp_path / f"{name}.tif", value)
+        with open_scene(tmp_path / f"{name}.tif") as scene:
+            scene.view()
+            assert any("brighter than 11 of 255" in said for said in scene.remarks()) == (name == "dark")
+
+
+def test_a_file_of_several_pictures_says_that_one_is_read(tmp_path):
+    first, second = Image.new("RGB", (16, 16)), Image.new("RGB", (64, 32))
+    first.save(tmp_path / "pages.tif", save_all=True, append_images=[second])
+    first.save(tmp_path / "one.tif")
+    with open_scene(tmp_path / "pages.tif") as scene:
+        assert any("2 pictures (16 x 16, 64 x 32 px)" in said for said in scene.warnings)
+    with open_scene(tmp_path / "one.tif") as scene:
+        assert not any("pictures" in said for said in scene.warnings)
+
+
+def test_overviews_and_masks_are_no_further_pictures(tmp_path, make):
+    path = make.geotiff(tmp_path / "a.tif", height=64, width=64)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(np.full((64, 64), 255, np.uint8))
+        file.build_overviews([2, 4])
+    with open_scene(path) as scene:
+        assert not any("pictures" in said for said in scene.warnings)

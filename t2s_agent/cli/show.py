@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 _ROWS = 30  # regions shown on a terminal; all are in the files
 _LONGEST = 4_000  # characters of one value
-_NOTHING = {"empty": "Nothing found"}
+_NOTHING = {
+    "empty": "Nothing found",
+    "partly": "Nothing found at this scale",
+    "not_understood": "Not understood: nothing is said about what is there",
+}
 
 
 class Screen:

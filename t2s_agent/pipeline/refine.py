@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -46,6 +46,9 @@ from t2s_agent.regions.region import RegionSet
 from t2s_agent.results.record import Result
 from t2s_agent.scene import View
 from t2s_agent.text import plain
+
+if TYPE_CHECKING:
+    from t2s_agent.prompting.answer import Status
 
 Operation = Literal["union", "intersection", "difference"]
 
@@ -96,6 +99,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     labels_before = regions.labels
     prompter, prompted, segmenter = parent.prompter, parent.prompted, parent.segmenter
     query = parent.query
+    answered: Status = "not_understood" if parent.status == "not_understood" else "found"
     warnings: list[str] = []
     if how.instruction:
         check_models(shop.settings)
@@ -106,6 +110,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
             question = _followed_up(parent, regions, how.instruction, view)
             answer = shop.models.prompter().answer([view], [question])[0]
         demand_parsable(answer, shop.settings.prompter)
+        answered = answer.status
         prompter, prompted = asked_prompter(shop), prompted_of(shop, question, answer)
         warnings += answer.warnings
         masks = draw_masks(shop, view, answer.instances, clock, progress)
@@ -139,6 +144,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         warnings=warnings,
         clock=clock,
         progress=progress,
+        answered=answered,
     )
 
 

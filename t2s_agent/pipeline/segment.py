@@ -109,4 +109,5 @@ def segment(
         ),
         clock=clock,
         progress=progress,
+        answered=answer.status,
     )

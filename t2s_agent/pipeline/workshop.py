@@ -19,7 +19,7 @@ from t2s_agent.bounds import LONGEST_QUERY
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models
-from t2s_agent.prompting.answer import Answer
+from t2s_agent.prompting.answer import Answer, Status, outcome
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.picture import draw_picture
 from t2s_agent.regions.raster import read_mask, write_mask
@@ -208,8 +208,12 @@ def store_result(
     clock: Clock,
     progress: Progress,
     parents: tuple[str, ...] = (),
+    answered: Status = "found",
 ) -> Result:
-    """Writes everything and gives the record, under another id where another result has taken the first one meanwhile."""
+    """Writes everything and gives the record, under another id where another result has taken the first one meanwhile.
+
+    `answered`: what became of the question, if one was asked.
+    """
     scale = Scale.of(view, reference.gsd_m)
     reference = reference.model_copy(update=_scale_fields(scale))  # a parent's record may be from before they were kept
     if remark := scale.remark(reference.max_size):
@@ -221,7 +225,7 @@ def store_result(
         operation=operation,
         parameters=parameters,
         query=query,
-        status="found" if regions.regions else "empty",
+        status=outcome(answered, len(regions.regions), coarse=scale.coarse),
         scene=reference,
         prompter=prompter,
         segmenter=segmenter,

@@ -21,7 +21,13 @@ def agreed(answers: Sequence[Answer]) -> Answer:
         return _summed(answers[0], answers)
     found = [answer for answer in readable if answer.status == "found"]
     if 2 * len(found) < len(readable):
-        chosen = next(answer for answer in readable if answer.status == "empty")
+        others = [answer for answer in readable if answer.status != "found"]
+        not_understood = [answer for answer in others if answer.status == "not_understood"]
+        chosen = (
+            not_understood[0]
+            if 2 * len(not_understood) > len(others)
+            else next(a for a in others if a.status == "empty")
+        )
     else:
         chosen = max((_scored(answer, readable) for answer in found), key=_mean_score)
     warnings = list(chosen.warnings)

@@ -1,18 +1,34 @@
-"""What a prompter answers: instances for a segmenter, in View pixels, and the words around them."""
+"""What a prompter answers: instances for a segmenter, in View pixels, and the words around them; what became of a question."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from t2s_agent.instance import Instance
 
-Status = Literal["found", "empty", "unparsable"]
+Status = Literal["found", "empty", "not_understood", "unparsable"]
+Outcome = Literal["found", "partly", "empty", "not_understood"]  # of a result; an answer that is unparsable makes none
+OUTCOMES: dict[Outcome, str] = {
+    "found": "looked at all of the view, and found something",
+    "partly": "looked at a scale at which small objects cannot be seen, or not at all of it: there may be more",
+    "empty": "looked at all of the view, and nothing asked for is there",
+    "not_understood": "the model does not know what was asked for; nothing is said about whether it is there",
+}
+
+
+def outcome(status: Status, count: int, *, coarse: bool) -> Outcome:
+    """What became of a question, with `count` regions in the end. `coarse`: the view is much coarser than the scene."""
+    if status == "not_understood" and not count:
+        return "not_understood"
+    if coarse:
+        return "partly"
+    return "found" if count else "empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer to one question about one View. `raw` and `thinking` are a model's words: data, never trusted.
 
-    `fix` is the way out of an answer that cannot be read, "" where there is no better one than to ask in other words.
+    `not_understood`: the model says that it does not know what is asked for, or that can be known of it. `fix` is the way out of an answer that cannot be read, "" where there is no better one than to ask in other words.
     """
 
     status: Status

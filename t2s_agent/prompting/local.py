@@ -27,6 +27,7 @@ from t2s_agent.prompting.frames import Frame, FrameRule, Size, Square
 from t2s_agent.prompting.reading import LONGER, SAME, read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
 from t2s_agent.prompting.thinking import in_parts
+from t2s_agent.prompting.vocabulary import Vocabulary
 from t2s_agent.scene.view import View
 from t2s_agent.threads import threads, threads_for
 from t2s_agent.weights import weights_digest
@@ -73,6 +74,7 @@ class TransformersPrompter:
         self._image_token = self._tokenizer.convert_ids_to_tokens(self._model.config.image_token_id)
         self.threads = threads_for(self._model)
         self._lock = threading.Lock()
+        self._vocabulary = Vocabulary.of(checkpoint.folder)
 
     @classmethod
     def load(
@@ -123,8 +125,21 @@ class TransformersPrompter:
         return weights_digest(self._folder)
 
     def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
-        """One answer a pair, in View pixels, `batch_size` pairs at a time; `model_failed` where memory does not suffice."""
-        pairs = list(zip(views, questions, strict=True))
+        """One answer a pair, in View pixels, `batch_size` pairs at a time; `model_failed` where memory does not suffice.
+
+        `not_understood`, without asking, where the model's vocabulary says that it was never taught what is asked for.
+        """
+        unknown = [self._vocabulary.unknown(question) if self._vocabulary else "" for question in questions]
+        pairs = [(v, q) for v, q, beyond in zip(views, questions, unknown, strict=True) if not beyond]
+        given = iter(self._answers(pairs))
+        return [self._beyond(each) if each else next(given) for each in unknown]
+
+    def _beyond(self, unknown: str) -> Answer:
+        """The answer to a question for something that the model was never taught."""
+        known = self._vocabulary
+        return Answer("not_understood", warnings=(known.remark(self.name, unknown),) if known else ())
+
+    def _answers(self, pairs: Sequence[tuple[View, str]]) -> list[Answer]:
         answers: list[Answer] = []
         for start in range(0, len(pairs), self._batch_size):
             batch = pairs[start : start + self._batch_size]

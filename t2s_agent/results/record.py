@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from t2s_agent.prompting.answer import Outcome
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.text import plain
@@ -92,7 +93,7 @@ class Result(_Part):
     operation: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     query: str
-    status: Literal["found", "empty"]
+    status: Outcome
     scene: SceneReference
     prompter: ModelReference
     segmenter: ModelReference

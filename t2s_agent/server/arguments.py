@@ -1,7 +1,7 @@
 """Arguments of a call checked against the tool's own schema, with errors that an agent can act on.
 
-A schema says what it allows: unknown names are refused where it says `additionalProperties: false`, as our tools do; keywords that
-are not understood here are left to the tool.
+Our tools refuse unknown names, though their schemas do not list `additionalProperties: false`: some clients cannot convert a schema
+that has it. Keywords that are not understood here are left to the tool.
 """
 
 import json
@@ -14,6 +14,7 @@ from t2s_agent.bounds import LARGEST_INTEGER, LONGEST_NAME, MOST_IDS, MOST_NESTI
 from t2s_agent.errors import T2SError
 
 Schema = Mapping[str, Any]
+_LONGEST_TEXT = 2_000_000  # characters of a list that came as text
 _KINDS = {
     "string": "text",
     "integer": "a whole number",
@@ -24,14 +25,16 @@ _KINDS = {
 }
 
 
-def checked(tool: str, schema: Schema, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as the tool gets them. Lists that came as JSON text, as some clients send them, are read; null for what may
-    be left out means that it is left out.
+def checked(tool: str, schema: Schema, arguments: Mapping[str, Any], *, closed: bool = False) -> dict[str, Any]:
+    """The arguments as the tool gets them. `closed`: names that the schema does not have are refused.
+
+    Numbers, true and false, and lists that came as text ("7", "true", "[1, 2]", "1, 2") are read by the schema. Null, or an empty
+    text where no text is meant, means that an argument is left out.
 
     Raises `argument_invalid` naming the argument, what it was and what it may be, and `limit_exceeded` where there is too much of it.
     """
     properties: Mapping[str, Any] = schema.get("properties", {})
-    if schema.get("additionalProperties") is False:
+    if closed or schema.get("additionalProperties") is False:
         for name in arguments:
             if name not in properties:
                 raise _unknown(tool, name, list(properties))
@@ -46,7 +49,7 @@ def checked(tool: str, schema: Schema, arguments: Mapping[str, Any]) -> dict[str
     mended = {
         name: _mended(value, properties.get(name, {}))
         for name, value in arguments.items()
-        if value is not None or name in schema.get("required", ()) or properties.get(name, {}).get("type") not in _KINDS
+        if name in schema.get("required", ()) or not _left_out(value, properties.get(name, {}))
     }
     for name, value in mended.items():
         if depth_of(value) > MOST_NESTING:
@@ -67,14 +70,40 @@ def _unknown(tool: str, name: str, known: list[str]) -> T2SError:
     return T2SError("argument_invalid", f"{tool} has no argument {_shown(name)}", f"{hint}It takes {', '.join(known)}")
 
 
+def _left_out(value: Any, schema: Schema) -> bool:
+    """Null, as clients send it that fill in everything, and "" where no text is meant."""
+    kind = schema.get("type")
+    return kind in _KINDS and (value is None or (kind != "string" and isinstance(value, str) and not value.strip()))
+
+
 def _mended(value: Any, schema: Schema) -> Any:
-    if schema.get("type") not in ("array", "object") or not isinstance(value, str):
+    """A value that was written as text, read by the schema; whatever does not fit stays as it came."""
+    kind = schema.get("type")
+    items = schema.get("items")
+    if isinstance(value, list) and isinstance(items, Mapping):
+        return [_mended(each, items) for each in value[: MOST_IDS + 1]]
+    if not isinstance(value, str) or kind in (None, "string") or len(value) > _LONGEST_TEXT:
         return value
+    text = value.strip()
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text.lower(), value)
+    read = _read(text)
+    if kind in ("integer", "number"):
+        return read if isinstance(read, int | float) and not isinstance(read, bool) else value
+    if kind == "object":
+        return read if isinstance(read, dict) else value
+    if read is None and isinstance(items, Mapping):  # 4.33, 51.9, 4.34, 51.91 or length, width
+        read = _read(f"[{text}]") if items.get("type") in ("integer", "number") else None
+        if items.get("type") == "string" and not text.startswith("["):
+            read = [each.strip() for each in text.split(",")]
+    return _mended(read, schema) if isinstance(read, list) else value
+
+
+def _read(text: str) -> Any:
     try:
-        read = json.loads(value)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return value
-    return read if isinstance(read, list | dict) else value
+        return None
 
 
 def _check(name: str, value: Any, schema: Schema) -> None:

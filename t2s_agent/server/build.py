@@ -19,7 +19,7 @@ from t2s_agent.server.page.app import app_extension
 from t2s_agent.server.prompts import add_prompts, checked_prompt
 from t2s_agent.server.resources import add_resources, listed
 from t2s_agent.server.service import OWNER, Service, owner_of
-from t2s_agent.server.toolset import tools_of
+from t2s_agent.server.toolset import OURS, tools_of
 
 if TYPE_CHECKING:
     from t2s_agent.models import Models
@@ -106,7 +106,7 @@ class _Passage:
             )
         if isinstance(arguments, Mapping):
             try:
-                arguments = checked(str(name), tools[str(name)].input_schema, arguments)
+                arguments = checked(str(name), tools[str(name)].input_schema, arguments, closed=name in OURS)
             except T2SError as error:
                 return failed(error)
             ctx = replace(ctx, params={**params, "arguments": arguments})

@@ -13,12 +13,13 @@ from t2s_agent.server.page.app import TOOL_META
 from t2s_agent.server.service import Service
 from t2s_agent.tools import describe_region, reason_segment, refine_mask
 
-_OURS = ("shop", "progress")  # parameters that the server fills in
+_FILLED_IN = ("shop", "progress")  # parameters that the server fills in
 TITLES = {
     reason_segment: "Find and measure things in an overhead image",
     refine_mask: "Filter, combine or correct a result",
     describe_region: "Measure a result, a region or an image",
 }
+OURS = frozenset(work.__name__ for work in TITLES)  # tools that refuse arguments they do not have
 
 
 def tools_of(service: Service) -> list[Tool]:
@@ -35,7 +36,7 @@ def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
     parameters = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in given.parameters.items()
-        if name not in _OURS
+        if name not in _FILLED_IN
     ]
     answer = Annotated[CallToolResult, given.return_annotation]
     call.__signature__ = inspect.Signature([*parameters, ctx], return_annotation=answer)  # type: ignore[attr-defined]
@@ -51,13 +52,13 @@ def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
         structured_output=service.settings.structured_output,
         meta=None if work is describe_region else TOOL_META,
     )
-    tool.parameters = compact(tool.parameters) | {"additionalProperties": False}
+    tool.parameters = compact(tool.parameters)  # without additionalProperties, which some clients cannot convert
     if tool.fn_metadata.output_schema is not None:
-        tool.fn_metadata.output_schema = compact(tool.fn_metadata.output_schema, keep_defaults=False)
+        tool.fn_metadata.output_schema = given.return_annotation.schema_out()
     return tool
 
 
-def compact(schema: dict[str, Any], *, keep_defaults: bool = True) -> dict[str, Any]:
+def compact(schema: dict[str, Any]) -> dict[str, Any]:
     """A JSON schema without the titles that pydantic adds, and with its definitions in place."""
     definitions = schema.get("$defs", {})
 
@@ -70,11 +71,9 @@ def compact(schema: dict[str, Any], *, keep_defaults: bool = True) -> dict[str, 
             return {name: slim(each) for name, each in node.items()}
         if "$ref" in node:
             return slim(definitions[node["$ref"].rsplit("/", 1)[-1]])
-        left_out = {"title", "$defs", "additionalProperties"} | (set() if keep_defaults else {"default", "description"})
+        left_out = {"title", "$defs", "additionalProperties"}
         if node.get("default") in ("", []):
             left_out.add("default")  # what leaving it out means anyway
-        if not keep_defaults and node.get("items") in ({"type": "number"}, {"type": "string"}):
-            left_out.add("items")  # of what is given out, the answer itself says enough
         return {key: slim(value, names=key == "properties") for key, value in node.items() if key not in left_out}
 
     slimmed: dict[str, Any] = slim(schema)

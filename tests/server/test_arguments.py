@@ -18,6 +18,7 @@ SCHEMA = {
         "points": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
         "ids": {"type": "array", "items": {"type": "integer"}, "maxItems": 3},
         "words": {"type": "string", "maxLength": 5},
+        "tags": {"type": "array", "items": {"type": "string"}},
     },
     "required": ["name"],
     "additionalProperties": False,
@@ -51,7 +52,12 @@ def test_what_fits_comes_back_as_it_was():
         ({"name": "a", "zzz": 1}, "It takes name, count, size"),
         ({"name": 1}, "name = 1 is not text"),
         ({"name": None}, "name = null is not text"),
-        ({"name": "a", "count": "3"}, "count = '3' is not a whole number"),
+        ({"name": "a", "count": "three"}, "count = 'three' is not a whole number"),
+        ({"name": "a", "count": "2.5"}, "not a whole number"),
+        ({"name": "a", "count": "6"}, "from 1 to 5"),
+        ({"name": "a", "count": "true"}, "not a whole number"),
+        ({"name": "a", "size": "nan"}, "not a number"),
+        ({"name": "a", "size": "1" * 6000}, "not a number"),
         ({"name": "a", "count": 2.5}, "not a whole number"),
         ({"name": "a", "count": True}, "not a whole number"),
         ({"name": "a", "count": 6}, "from 1 to 5"),
@@ -69,7 +75,8 @@ def test_what_fits_comes_back_as_it_was():
         ({"name": "a", "loud": "yes"}, "true or false"),
         ({"name": "a", "how": "Slow"}, "Did you mean slow"),
         ({"name": "a", "points": [1, 2]}, r"Give a list such as [[4.35"),
-        ({"name": "a", "ids": [1, "2"]}, "holds '2', which is not a whole number"),
+        ({"name": "a", "ids": [1, "two"]}, "holds 'two', which is not a whole number"),
+        ({"name": "a", "ids": "1, 2, 3, 4"}, "ids has 4 entries. Give at most 3"),
     ],
 )
 def test_what_does_not_fit_is_named(arguments, expected):
@@ -80,13 +87,42 @@ def test_a_whole_number_may_be_written_with_a_point():
     assert checked("tool", SCHEMA, {"name": "a", "count": 3.0})["count"] == 3
 
 
-def test_lists_may_come_as_json_text_and_names_that_look_like_json_stay_text():
-    got = checked("tool", SCHEMA, {"name": "[1, 2]", "ids": "[1, 2]"})
-    assert got == {"name": "[1, 2]", "ids": [1, 2]}
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("name", "[1, 2]", "[1, 2]"),
+        ("name", "7", "7"),
+        ("count", "3", 3),
+        ("count", " 3.0 ", 3),
+        ("size", "0.5", 0.5),
+        ("size", "1e3", 1000.0),
+        ("loud", "true", True),
+        ("loud", "False", False),
+        ("ids", "[1, 2]", [1, 2]),
+        ("ids", "1, 2", [1, 2]),
+        ("ids", ["1", "2"], [1, 2]),
+        ("points", "[[4.35, 51.87]]", [[4.35, 51.87]]),
+        ("points", [["4.35", "51.87"]], [[4.35, 51.87]]),
+        ("tags", "length, width", ["length", "width"]),
+        ("tags", '["length"]', ["length"]),
+    ],
+)
+def test_what_came_as_text_is_read_by_the_schema(name, text, value):
+    got = checked("tool", SCHEMA, {"name": "a", name: text})[name]
+    assert got == value
+    assert isinstance(got, bool) == isinstance(value, bool)
 
 
-def test_null_for_what_may_be_left_out_leaves_it_out():
-    assert checked("tool", SCHEMA, {"name": "a", "count": None, "points": None}) == {"name": "a"}
+def test_null_or_empty_text_for_what_may_be_left_out_leaves_it_out():
+    assert checked("tool", SCHEMA, {"name": "a", "count": None, "points": None, "words": None}) == {"name": "a"}
+    assert checked("tool", SCHEMA, {"name": "a", "count": "", "points": " ", "words": ""}) == {"name": "a", "words": ""}
+
+
+def test_a_tool_of_ours_refuses_unknown_names_though_its_schema_does_not_list_that():
+    listed = {key: value for key, value in SCHEMA.items() if key != "additionalProperties"}
+    assert checked("tool", listed, {"name": "a", "cuont": 1}) == {"name": "a", "cuont": 1}
+    with pytest.raises(T2SError, match="Did you mean count"):
+        checked("tool", listed, {"name": "a", "cuont": 1}, closed=True)
 
 
 def test_a_schema_that_allows_more_is_obeyed():

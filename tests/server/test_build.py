@@ -38,9 +38,11 @@ def test_there_are_three_tools_and_their_list_is_under_eight_kilobytes(server, a
     assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 8_000
 
 
-def test_schemas_are_flat_and_closed(server, ask):
+def test_schemas_are_flat(server, ask):
     for tool in ask(server, lambda client: client.list_tools()).tools:
-        assert tool.input_schema["additionalProperties"] is False
+        assert (
+            "additionalProperties" not in tool.input_schema
+        )  # google-genai cannot convert it; our check refuses all the same
         for schema in (tool.input_schema, tool.output_schema):
             for node in nodes(schema):
                 assert not {"anyOf", "oneOf", "allOf", "prefixItems", "$ref", "$defs"} & node.keys()
@@ -191,7 +193,7 @@ def test_a_models_claim_stands_apart_from_what_is_measured(server, call):
         ("reason_segment", {"image": "zzz", "query": "tanks"}, "image_not_found.*The images are 'harbour.tif'"),
         ("reason_segment", {"image": "harbour.tif"}, "argument_invalid: reason_segment needs query"),
         ("reason_segment", {"image": "harbour.tif", "query": "tanks", "bbx": []}, "no argument 'bbx'. Did you mean bbox"),
-        ("reason_segment", {"image": "harbour.tif", "query": "tanks", "max_regions": "7"}, "not a whole number"),
+        ("reason_segment", {"image": "harbour.tif", "query": "tanks", "max_regions": "seven"}, "not a whole number"),
         ("reason_segment", {"image": "harbour.tif", "query": "tanks", "max_regions": 0}, "from 1 to 500"),
         ("reason_segment", {"image": "harbour.tif", "query": " "}, "argument_invalid: the question is empty"),
         ("reason_segment", {"image": "harbour.tif", "query": "tanks", "bbox": [1, 2]}, "bbox_invalid.*four numbers"),
@@ -235,7 +237,7 @@ def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, a
         ({"positive_points": [4.45, 51.89]}, r"not a list.*\[\[4.35, 51.87\]"),
         ({"positive_points": [[51.8915, 4.4536]]}, "swapped.*covers"),
         ({"positive_points": [[4.4, 51.8, 1]]}, r"no \[lon, lat\]"),
-        ({"keep": ["1"]}, "holds '1'"),
+        ({"keep": ["one"]}, "holds 'one'"),
     ],
 )
 def test_a_refinement_that_makes_no_sense_is_told_with_the_way_out(server, ask, arguments, expected):

@@ -142,7 +142,7 @@ function itemOf(summary) {
   const thumb = el("img", { class: "thumb", alt: "", "data-of": summary.id });
   seen.observe(thumb);
   return el("li", { "data-id": summary.id }, el("a", { href: `#${summary.id}`, onclick: () => $("shelf").classList.contains("open") && openDrawer(false) }, thumb,
-    el("span", {}, el("strong", {}, summary.query), el("small", {}, summary.count ? `${counted(summary.count, "region")}, ${roughly(summary.total_area, summary.unit_area)}` : "nothing found"),
+    el("span", {}, el("strong", {}, summary.query), el("small", {}, summary.count ? `${counted(summary.count, "region")}, ${roughly(summary.total_area, summary.unit_area)}` : summary.status === "not_understood" ? "not understood" : "nothing found"),
       el("small", {}, `${summary.image} · ${summary.operation}`), el("small", {}, when(summary.created_utc)))));
 }
 

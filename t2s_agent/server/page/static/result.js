@@ -511,10 +511,15 @@ function tableOf(shown, selection, correction) {
   const total = large ? measure(record.total_area / 1e6, record.total_area_pm / 1e6, "km2") : measure(record.total_area, record.total_area_pm, record.unit_area);
   const sum = regions.length
     ? el("p", { class: "sum" }, el("b", {}, total), " in all")
-    : el("p", { class: "sum" }, "Nothing was found. That is an answer too.");
+    : el("p", { class: "sum" }, NOTHING[record.status] || "Nothing was found. That is an answer too.");
   return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(regions.length, "region")), sum,
     ...(regions.length ? [scroll, bar] : []), el("p", { class: "method" }, record.method));
 }
+
+const NOTHING = {
+  partly: "Nothing was found at this scale; small objects cannot be seen at it.",
+  not_understood: "The model does not know what was asked for. Nothing is said about whether it is there.",
+};
 
 function wordsOf(record, doors) {
   const said = record.prompted;

@@ -1,0 +1,155 @@
+"""The words that nano was taught, for the product to know what nano cannot know: writes `vocabulary.json`, and measures it.
+
+    python -m training.nano.vocabulary --out t2s_agent/nano/prompter
+    python -m training.nano.vocabulary --measure
+
+A question is refused where it names, or hints at, nothing that was taught (`t2s_agent.prompting.vocabulary`). Held-out phrasings
+of taught classes must not be refused; things that are no class of nano's should be.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from t2s_agent.models import nano_folder
+from t2s_agent.prompting.vocabulary import FILE, Vocabulary, stem, stems
+from training.nano import questions_hinting as hinting
+from training.nano import questions_naming as naming
+from training.nano import questions_words as said
+from training.nano.questions import CATEGORIES, QUESTIONS, TELL
+from training.nano.questions_choosing import EXTREMES, choosing
+from training.nano.questions_relating import LANDMARKS, relating
+
+OFTEN = 2  # phrases that name one category and hold a word, from which on the word names it by itself: tennis, rotor
+COMMON = 8  # categories in the questions of which a word is; from here on it says nothing about any of them
+_ASKING = (  # words of requests, and of relations, that the banks use too rarely to be common
+    "see want pick draw trace give list choose get outlined marked found farthest furthest nearest closest upper lower edge least most "
+    "extensive short way far not neighbourhood vicinity reach next adjacent anywhere somewhere nearby image picture photo scene map "
+    "north south east west northern southern eastern western top bottom left right "
+    "kind type area region thing object part everything all any some there here"
+)
+# fmt: off
+UNTAUGHT: tuple[str, ...] = (  # seen from above, and asked for; none of it is a category of nano's, nor a kind of one
+    "solar panels", "wind turbines", "greenhouses", "crosswalks", "zebra crossings", "parking lots", "railway tracks", "power lines",
+    "pylons", "chimneys", "cooling towers", "smokestacks", "cranes", "shadows", "clouds", "snow", "glaciers", "volcanoes", "graveyards",
+    "cemeteries", "golf courses", "playgrounds", "fences", "antennas", "satellite dishes", "manholes", "billboards", "statues",
+    "people", "cows", "sheep", "elephants", "landslides", "wildfires", "smoke", "oil spills", "algae blooms", "coral reefs", "icebergs",
+    "tents", "shipping containers", "pallets", "runways", "taxiways", "helipads", "railway stations", "trains", "locomotives",
+    "bicycles", "motorcycles", "traffic lights", "street lamps", "tombs", "pyramids", "windmills", "dams", "locks and weirs",
+    "substations", "transformers", "pipelines", "conveyor belts", "haystacks", "beehives", "umbrellas", "sculptures", "fountains",
+    "craters", "trenches", "bunkers", "radar domes", "rockets", "submarines", "tractors", "cable cars", "ski lifts", "rollercoasters",
+    "trampolines", "skate parks", "volleyball courts", "cricket grounds", "rugby posts", "stadium seats", "benches", "litter",
+    "landfills", "scrap metal", "car tyres", "burnt areas", "salt ponds", "ice floes", "penguins", "whales",
+)
+FRAMES: tuple[str, ...] = ("{}", "Find all {}.", "Where are the {}?", "Show me the {}", "Could you mark the {}?", "How many {} are there?",
+                           "the {} near the road", "the largest {}")
+# fmt: on
+
+
+def taught() -> Iterator[tuple[str, str, bool]]:
+    """Category, phrase, and whether it names the category (others hint at it). Held-out phrasings are not among them."""
+    for category in CATEGORIES:
+        yield category, category, True
+        for phrase in (*said.NAMES[category], *said.SINGULAR[category], *naming.TRAIN[category]):
+            yield category, phrase, True
+        for phrase in (
+            *hinting.TRAIN[category],
+            *said.ACTIVITIES[category],
+            *said.PARTS[category],
+            *said.HINTS[category],
+            *said.LOOKS[category],
+        ):
+            yield category, phrase, False
+
+
+def vocabulary() -> Vocabulary:
+    """What the question banks teach."""
+    classes_of: defaultdict[str, set[str]] = defaultdict(set)
+    named_in: defaultdict[str, int] = defaultdict(int)  # how many phrases that name a category hold a word
+    for category, phrase, names in taught():
+        for word in set(stems(phrase)):
+            classes_of[word].add(category)
+            named_in[word] += names
+    common = {word for word, classes in classes_of.items() if len(classes) >= COMMON}
+    glue = frozenset(common | {word for text in TELL for word in stems(text)} | set(stems(_ASKING)) | _extremes())
+    heads: defaultdict[str, set[str]] = defaultdict(set)
+    alone = {
+        word for word, count in named_in.items() if count >= OFTEN and len(classes_of[word]) == 1 and word not in glue
+    }
+    articles = Vocabulary(CATEGORIES, {}, frozenset(), frozenset({"a", "an", "the"}))
+    for category in CATEGORIES:
+        for name in (category, *said.NAMES[category], *said.SINGULAR[category]):
+            *beside, head = articles.named(name)[0]
+            heads[head] |= set(beside)
+            alone |= set() if beside else {head}
+    for category in CATEGORIES:  # barren soil is known from barren land and bare soil
+        phrases = [stems(phrase) for each, phrase, names in taught() if each == category and names]
+        for head in {words[-1] for words in phrases} & set(heads):
+            heads[head] |= {word for words in phrases for word in words if word not in glue} - {head}
+    by_noun = {head: frozenset() if head in alone else frozenset(beside) for head, beside in heads.items()}
+    by_noun |= {word: frozenset() for word in alone}
+    return Vocabulary(CATEGORIES, by_noun, frozenset(classes_of) - glue, glue)
+
+
+def _extremes() -> set[str]:
+    return {stem(word) for clauses in EXTREMES.values() for clause in clauses for word in clause.split()}
+
+
+def written(known: Vocabulary) -> str:
+    """The file's text: sorted, so that it only changes where the banks do."""
+    fields = {
+        "classes": list(known.classes),
+        "heads": {head: sorted(known.heads[head]) for head in sorted(known.heads)},
+        "words": sorted(known.words),
+        "glue": sorted(known.glue),
+    }
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def held_out() -> list[str]:
+    """Phrasings of taught categories that training never saw: of the bank, and of those that choose or relate."""
+    rng = np.random.default_rng(5)
+    asked = [text for bank in QUESTIONS.values() for text in bank.held_out]
+    for category in CATEGORIES:
+        asked += [choosing(category, kind, rng, held_out=True) for kind in EXTREMES]
+        asked += [relating(category, landmark, rng, held_out=True) for landmark in LANDMARKS if landmark != category]
+    return asked
+
+
+def measure(known: Vocabulary) -> dict[str, object]:
+    """Shares of held-out phrasings that are refused, and of untaught things that are."""
+    bank = [text for each in QUESTIONS.values() for text in each.held_out]
+    asked = held_out()
+    refused = [text for text in asked if known.unknown(text)]
+    untaught = [(thing, frame.format(thing)) for thing in UNTAUGHT for frame in FRAMES]
+    passed = [(thing, text) for thing, text in untaught if not known.unknown(text)]
+    return {
+        "held_out": len(asked),
+        "refused": round(len(refused) / len(asked), 4),
+        "refused_of_bank": round(sum(bool(known.unknown(text)) for text in bank) / len(bank), 4),
+        "refused_texts": refused,
+        "untaught": len(untaught),
+        "untaught_refused": round(1 - len(passed) / len(untaught), 4),
+        "untaught_not_refused": sorted({thing for thing, _ in passed}),
+    }
+
+
+def main() -> None:
+    """Writes the file, or prints how well the one in the package does."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="folder of the model that the file belongs to")
+    parser.add_argument("--measure", action="store_true")
+    given = parser.parse_args()
+    if given.out:
+        (given.out / FILE).write_text(written(vocabulary()), encoding="utf-8")
+    if given.measure:
+        known = Vocabulary.of(given.out or nano_folder("prompter"))
+        print(json.dumps(measure(known or vocabulary()), indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ import numpy as np
 from evals.speed.draw_masks import draw
 from evals.speed.side_by_side import HERE, run
 
-CASES = ((125, 640), (500, 640))
+CASES = ((125, 640), (250, 640), (500, 640), (2_000, 1_024))
 
 
 def compare(against: Path, *, seed: int = 0, repeats: int = 3) -> bool:

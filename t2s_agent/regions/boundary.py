@@ -25,6 +25,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 import shapely
@@ -134,7 +135,7 @@ def _shortest(inside: Points, outside: Points) -> tuple[Points, list[int]]:
     between two chains, which open away from each other; each new end of a gate takes points off a chain's end, or settles a
     corner of the other chain.
     """
-    first = inside.index(min(inside, key=lambda point: (point[1], point[0])))  # is a corner of the shortest line
+    first = inside.index(min(inside, key=itemgetter(1, 0)))  # is a corner of the shortest line
     inside, outside = inside[first:] + inside[: first + 1], outside[first:] + outside[:first] + [inside[first]]
     path, bends = [inside[0]], [1]
     left, right = [inside[0]], [inside[0]]  # the two chains; pixels inside are on the left

@@ -1,5 +1,6 @@
 """Masks of instances to the regions of a result: overlaps settled, outlines traced, everything measured."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -194,18 +195,25 @@ def _without_repeats(
     order = sorted(range(len(masks)), key=lambda i: (-_score_of(scores, i), i))
     boxes = shapely.box(*np.array([mask.bounds for mask in masks], np.float64).reshape(-1, 4).T)
     tree = shapely.STRtree(boxes)
-    rank: dict[int, int] = {}  # of the kept: the order in which they were
+    sizes = np.asarray(areas, np.int64)
+    rank, ranks = np.full(len(masks), -1), itertools.count()  # of the kept: the order in which they were
     for index in order:
         if not areas[index]:
             warnings.append(f"instance {index + 1} has an empty mask")
             continue
-        near = sorted((int(i) for i in tree.query(boxes[index]) if int(i) in rank), key=rank.__getitem__)
+        near = tree.query(boxes[index])
+        # of the others, all of the smaller one would not be enough
+        near = near[
+            (rank[near] >= 0)
+            & (np.minimum(sizes[near], areas[index]) > SAME_IOU * np.maximum(sizes[near], areas[index]))
+        ]
+        near = near[np.argsort(rank[near])].tolist()
         twin = next((k for k in near if _same(masks[index], masks[k], areas[index], areas[k])), None)
         if twin is None:
-            rank[index] = len(rank)
+            rank[index] = next(ranks)
         else:
             warnings.append(f"instance {index + 1} repeats instance {twin + 1} and is left out")
-    return sorted(rank)
+    return np.flatnonzero(rank >= 0).tolist()
 
 
 def _score_of(scores: Sequence[float] | NDArray[np.float32], index: int) -> float:
@@ -215,7 +223,5 @@ def _score_of(scores: Sequence[float] | NDArray[np.float32], index: int) -> floa
 
 def _same(a: Mask, b: Mask, area_a: int, area_b: int) -> bool:
     """Whether the IoU of two masks is above SAME_IOU."""
-    if min(area_a, area_b) <= SAME_IOU * max(area_a, area_b):
-        return False  # it cannot be: all of the smaller one would not be enough
     shared = a.shared(b)
     return shared > SAME_IOU * (area_a + area_b - shared)

@@ -20,7 +20,7 @@ from t2s_agent.pipeline.workshop import (
     view_of,
 )
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, distances, smallest_rectangle
-from t2s_agent.regions.region import Region
+from t2s_agent.regions.region import Region, finest_rounding
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.record import Result
 from t2s_agent.scene import View, Window
@@ -197,7 +197,7 @@ def set_facts(result: Result, regions: Sequence[Region]) -> dict[str, Any]:
         f"total_area_{area}": result.total_area,
         f"total_area_pm_{area}": result.total_area_pm,
     }
-    rounding = Rounding.of(min((region.pixel for region in regions), default=1.0), located=result.located)
+    rounding = finest_rounding(regions, located=result.located)
     if regions:
         sizes = [region.area.value for region in regions]
         facts |= {

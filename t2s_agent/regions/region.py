@@ -46,7 +46,10 @@ class Region:
     @property
     def rounding(self) -> Rounding:
         """How many decimals the region's numbers deserve."""
-        return Rounding.of(self.pixel, located=self.area.unit == "m2")
+        rounding = Rounding.of(self.pixel, located=self.area.unit == "m2")
+        return rounding.shown(
+            (self.area.value, self.area.plus_minus), (self.perimeter.value, self.perimeter.plus_minus)
+        )
 
     @property
     def agreement(self) -> float | None:
@@ -70,8 +73,16 @@ class RegionSet:
 
     def rounding(self) -> Rounding:
         """How many decimals numbers of the whole set deserve: as many as those of its finest region."""
-        return Rounding.of(min((r.pixel for r in self.regions), default=1.0), located=self.located)
+        return finest_rounding(self.regions, located=self.located)
 
     def by_ids(self, ids: Sequence[int]) -> tuple[Region, ...]:
         """The regions with these ids, in the order of the set."""
         return tuple(region for region in self.regions if region.id in ids)
+
+
+def finest_rounding(regions: Sequence[Region], *, located: bool) -> Rounding:
+    """As many decimals as the finest of the regions deserves."""
+    each = [region.rounding for region in regions]
+    if not each:
+        return Rounding.of(1.0, located=located)
+    return Rounding(max(r.places for r in each), max(r.areas for r in each), max(r.lengths for r in each))

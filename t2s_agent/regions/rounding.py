@@ -1,13 +1,14 @@
 """How many decimals a number deserves: as many as the pixel that it was measured with, and no fixed number."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _FINER = 100.0  # areas and lengths are kept to a hundredth of a pixel
 _FINER_DEGREES = 50.0  # and positions to a fiftieth: an outline of six pixels keeps its area to half a percent
 _METRES_PER_DEGREE = 111_320.0  # along a meridian or the equator
 _LEAST_DEGREES = 6  # decimals; RFC 7946 calls six usual (a decimetre)
 _MOST = 15  # decimals, beyond which a float holds none
+_ENOUGH = 2  # decimals of areas and lengths that are kept where a pixel allows them, whatever the plus/minus says
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,14 @@ class Rounding:
         places = _decimals(pixel / _FINER_DEGREES / _METRES_PER_DEGREE) if located else lengths
         return cls(max(_LEAST_DEGREES, places) if located else places, _decimals(pixel**2 / _FINER), lengths)
 
+    def shown(self, area: tuple[float, float], length: tuple[float, float]) -> "Rounding":
+        """The same without decimals that say nothing of an area and a length, each with its plus/minus.
+
+        Kept are two decimals, two digits of the plus/minus and three of the value, where the pixel allows them.
+        """
+        areas, lengths = (max(_ENOUGH, _digits(pm, 2), _digits(value, 3)) for value, pm in (area, length))
+        return replace(self, areas=min(self.areas, areas), lengths=min(self.lengths, lengths))
+
     def place(self, value: float) -> float:
         """A longitude, latitude, or position in pixels."""
         return round(value, self.places) + 0.0  # never -0.0
@@ -41,8 +50,15 @@ class Rounding:
 def with_plus_minus(value: float, plus_minus: float) -> str:
     """`549 ± 25`, `0.0036 ± 0.0012`: both with the decimals that show two digits of the plus/minus, thousands apart."""
     size = plus_minus if plus_minus > 0 else abs(value) / 100
-    decimals = max(0, 1 - math.floor(math.log10(size))) if size > 0 else 0
+    decimals = _digits(size, 2)
     return f"{value:,.{decimals}f} ± {plus_minus:,.{decimals}f}"
+
+
+def _digits(size: float, count: int) -> int:
+    """The decimals that show so many digits of a size; 0 where there is none."""
+    if not (math.isfinite(size) and size > 0):
+        return 0
+    return min(_MOST, max(0, count - 1 - math.floor(math.log10(size))))
 
 
 def _decimals(unit: float) -> int:

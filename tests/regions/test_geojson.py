@@ -64,9 +64,10 @@ def test_a_file_comes_back_as_it_was_written(pixel_m, x, y, width, height):
     assert not now.geometry.is_empty
     assert now.geometry.equals(was.geometry)
     assert (now.bbox, now.centroid) == (was.bbox, was.centroid)
-    assert now.area.value == pytest.approx(was.area.value, abs=pixel_m**2 / 100)
-    assert now.perimeter.value == pytest.approx(was.perimeter.value, abs=pixel_m / 100)
-    assert now.rounding == was.rounding
+    for after, before in ((now.area, was.area), (now.perimeter, was.perimeter)):
+        assert after.value == pytest.approx(before.value, rel=0.005)
+        assert after.plus_minus == pytest.approx(before.plus_minus, rel=0.06, abs=0.006)
+    assert now.rounding.places == was.rounding.places
 
 
 def test_a_region_over_the_limb_is_measured_without_what_lies_beside_the_earth():
@@ -92,6 +93,15 @@ def test_a_region_over_the_limb_is_measured_without_what_lies_beside_the_earth()
 )
 def test_decimals_are_those_of_a_hundredth_of_a_pixel(pixel, located, expected):
     assert Rounding.of(pixel, located=located) == expected
+
+
+def test_decimals_that_say_nothing_are_left_out():
+    fine = Rounding.of(0.05, located=True)  # 5 cm: an area could have five decimals
+    assert (fine.areas, fine.lengths) == (5, 4)
+    assert fine.shown((8.00444, 0.3), (11.93456, 0.11)).area(8.00444) == 8.0
+    assert fine.shown((8.00444, 0.3), (11.93456, 0.11)).length(11.93456) == 11.93
+    assert fine.shown((0.0036123, 0.00012), (1, 1)).area(0.0036123) == 0.00361  # two digits of the plus/minus
+    assert fine.shown((0.0025, 0.01), (1, 1)).area(0.0025) == 0.0025  # three digits of the value
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The filled box, worked by hand."""
 
+import tracemalloc
+
 import numpy as np
 
 from t2s_agent.instance import Instance
@@ -19,3 +21,13 @@ def test_points_without_a_box_become_discs():
     assert mask[20, 20]
     assert not mask[0, 0]
     assert abs(mask.sum() - np.pi * 25) < 8
+
+
+def test_many_masks_take_what_their_objects_take_and_not_a_view_each():
+    points = [Instance(None, ((10.0 + i, 20.0 + 3 * i),)) for i in range(500)]
+    tracemalloc.start()
+    masks = BoxSegmenter().decode(Embedding("k", 2048, 2048, {}, 0), points)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert all(masks.masks)
+    assert peak < 2_000_000  # full arrays would take two billion bytes

@@ -14,6 +14,7 @@ from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.view import View, Window
 from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.sam2 import Sam2Segmenter
+from t2s_agent.segmenting.segmenter import at_once
 from training.nano.segmenter import build
 
 
@@ -62,6 +63,17 @@ def test_decoding_together_is_decoding_one_by_one(segmenter):
         alone = segmenter.decode(embedding, [instance])
         assert np.mean(alone.masks[0].full(60, 80) == together.masks[index].full(60, 80)) > 0.999
         assert alone.scores[0] == pytest.approx(together.scores[index], abs=1e-4)
+
+
+def test_masks_drawn_at_full_size_a_few_at_a_time_are_the_same(segmenter, monkeypatch):
+    embedding, many = segmenter.embed([view_of()])[0], [Instance((i, i, 40 + i, 40)) for i in range(9)]
+    together = segmenter.decode(embedding, many)
+    monkeypatch.setattr("t2s_agent.segmenting.segmenter._FULL_SIZE_BYTES", 2 * 4 * 60 * 80)
+    assert at_once(60, 80) == 2
+    for one, other in zip(together.masks, segmenter.decode(embedding, many).masks, strict=True):
+        assert (one.full(60, 80) == other.full(60, 80)).all()
+    monkeypatch.setattr("t2s_agent.segmenting.segmenter._FULL_SIZE_BYTES", 1)
+    assert at_once(60, 80) == 1
 
 
 def test_an_instance_means_the_same_place_in_a_view_of_any_shape(segmenter):

@@ -17,6 +17,7 @@ COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 9
 _SMALLEST = 720  # px: a smaller View is enlarged, so that outlines and numbers can be read
 _KM2 = 1e6  # m2
 _LISTED = 12  # regions in the legend
+PIXELS_ONLY = "± from pixels only, not a model's error"
 _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
 
 
@@ -101,6 +102,8 @@ def _with_legend(
     picture: Image.Image, regions: RegionSet, title: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
 ) -> Image.Image:
     lines = _legend(regions)
+    if lines:
+        lines.append((0, PIXELS_ONLY))
     size = round(getattr(font, "size", 14))
     columns = 2 if picture.width >= 600 else 1
     rows = math.ceil(len(lines) / columns)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from t2s_agent.instance import Box, Instance
 
+_NAMED = 5  # instances in a warning
+
 
 def box_iou(a: Box, b: Box) -> float:
     """Intersection over union of two boxes; 0.0 where they do not meet."""
@@ -18,7 +20,7 @@ def box_iou(a: Box, b: Box) -> float:
 def without_duplicates(
     instances: Sequence[Instance], threshold: float = 0.7
 ) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
-    """The instances to keep, in their order, and a warning for each one left out.
+    """The instances to keep, in their order, and a warning for each one that others repeat.
 
     Of two boxes that overlap by more than `threshold` IoU the one with the better score stays, and without scores the
     one that came first: neither the larger nor the smaller. (The paper's code keeps the larger above 0.5, so that one
@@ -26,12 +28,22 @@ def without_duplicates(
     """
     order = sorted(range(len(instances)), key=lambda i: (-(instances[i].score or 0.0), i))
     kept: list[int] = []
-    warnings = []
+    repeats: dict[int, list[int]] = {}
     for index in order:
         box = instances[index].box
         twin = next((k for k in kept if box and (other := instances[k].box) and box_iou(box, other) > threshold), None)
         if twin is None:
             kept.append(index)
         else:
-            warnings.append(f"instance {index + 1} repeats instance {twin + 1} and is left out")
+            repeats.setdefault(twin, []).append(index)
+    warnings = (_left_out(twin, left_out) for twin, left_out in repeats.items())
     return tuple(instances[i] for i in sorted(kept)), tuple(warnings)
+
+
+def _left_out(twin: int, left_out: Sequence[int]) -> str:
+    """One warning for all, since a model that is stuck repeats an object until its text ends."""
+    if len(left_out) == 1:
+        return f"instance {left_out[0] + 1} repeats instance {twin + 1} and is left out"
+    named = ", ".join(str(index + 1) for index in left_out[:_NAMED])
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    return f"instances {named}{more} repeat instance {twin + 1} and are left out"

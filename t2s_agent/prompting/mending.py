@@ -1,5 +1,7 @@
 """Reads the JSON that a model meant: a small reader that forgives what costs nothing in meaning, and says what it forgave.
 
+An object that repeats its keys, where a list of objects was meant, is read as that list: the usual readers keep the last only.
+
 It forgives trailing, doubled and missing commas, single quotes, bare keys, Python's None, True and False, a sign or dot
 too many in a number's spelling (`+5`, `.5`, `5.`), and a text that was cut off: a list gives its whole items, an object
 that was not finished is left out. One pass, in time linear in the text.
@@ -7,6 +9,7 @@ that was not finished is left out. One pass, in time linear in the text.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,11 +48,12 @@ class Mended:
 def read_json(text: str) -> Mended:
     """The first JSON value in `text`; what follows it is not read. Raises nothing but `Unreadable`."""
     begin = len(text) - len(text.lstrip())
+    repeats = _Repeats()
     try:
-        value, end = json.JSONDecoder().raw_decode(text, begin)
-        return Mended(value, end=end)
+        value, end = json.JSONDecoder(object_pairs_hook=repeats.objects).raw_decode(text, begin)
+        return Mended(value, repeats.notes, end)
     except (ValueError, RecursionError):
-        reader = _Reader(text)
+        reader = _Reader(text, repeats := _Repeats())
         try:
             value = reader.value(0)
         except _CutOff as cut:
@@ -57,16 +61,41 @@ def read_json(text: str) -> Mended:
                 unreadable = Unreadable("the list is cut off before its first item")
                 unreadable.at = reader.at
                 raise unreadable from cut
-            return Mended(cut.part, ["the list was cut off; its whole items are used"], len(text))
+            return Mended(cut.part, ["the list was cut off; its whole items are used", *repeats.notes], len(text))
         except Unreadable as error:
             error.at = reader.at
             raise
-        return Mended(value, ["the JSON was mended"], reader.at)
+        return Mended(value, ["the JSON was mended", *repeats.notes], reader.at)
+
+
+class _Repeats:
+    """Makes objects of keys and values, and notes where keys were repeated."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def objects(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any] | list[dict[str, Any]]:
+        """One object; or several, each of which begins where a key comes again with another value."""
+        found: list[dict[str, Any]] = [{}]
+        again: dict[str, Any] = {}  # keys that came again as they were: of the next object, if there is one
+        for key, value in pairs:
+            if key not in found[-1]:
+                found[-1][key] = value
+            elif found[-1][key] == value:
+                again[key] = value
+            else:
+                found.append({**again, key: value})
+                again = {}
+        if len(found) == 1:
+            return found[0]
+        self.notes = ["an object repeats its keys: it was read as several"]
+        return found
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, repeats: _Repeats) -> None:
         self.text = text
+        self.repeats = repeats
         self.at = 0
 
     def peek(self) -> str:
@@ -100,20 +129,20 @@ class _Reader:
         self.at += 1
         return items
 
-    def members(self, depth: int) -> dict[str, Any]:
+    def members(self, depth: int) -> dict[str, Any] | list[dict[str, Any]]:
         self.at += 1
-        members: dict[str, Any] = {}
+        members: list[tuple[str, Any]] = []
         try:
             while (opening := self.peek()) != "}":
                 key = self.string() if opening in "\"'" else self.word()
                 if self.peek() != ":":
                     raise Unreadable(f"a colon is missing after {key[:30]!r}")
                 self.at += 1
-                members[key] = self.value(depth + 1)
+                members.append((key, self.value(depth + 1)))
         except _CutOff as cut:
             raise _CutOff from cut  # an object that was not finished says nothing
         self.at += 1
-        return members
+        return self.repeats.objects(members)
 
     def string(self) -> str:
         quote = self.text[self.at]

@@ -44,7 +44,17 @@ def test_a_second_pass_changes_nothing_and_something_is_always_kept(instances):
 def test_no_two_that_are_kept_overlap_by_more_than_the_threshold(instances, threshold):
     kept, warnings = without_duplicates(instances, threshold)
     assert all(box_iou(a.box, b.box) <= threshold for i, a in enumerate(kept) for b in kept[i + 1 :])
-    assert len(kept) + len(warnings) == len(instances)
+    assert bool(warnings) == (len(kept) < len(instances))
+
+
+def test_one_warning_tells_of_all_that_repeat_one_object():
+    # QwenLM/Qwen3-VL#718 and #1611: a model that is stuck says the same box until its text ends
+    kept, warnings = without_duplicates([Instance((10, 10, 20, 20))] * 300)
+    assert len(kept) == 1
+    assert warnings == ("instances 2, 3, 4, 5, 6 and 294 more repeat instance 1 and are left out",)
+    assert without_duplicates([Instance((10, 10, 20, 20))] * 3)[1] == (
+        "instances 2, 3 repeat instance 1 and are left out",
+    )
 
 
 @given(st.lists(boxes, max_size=6), st.randoms(use_true_random=False))

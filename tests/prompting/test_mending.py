@@ -55,6 +55,27 @@ def test_of_a_list_that_was_cut_off_the_whole_items_stay(text, value):
     assert "cut off" in read.mends[0]
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"n": "a", "b": [1], "n": "c", "b": [2]}', [{"n": "a", "b": [1]}, {"n": "c", "b": [2]}]),
+        ('{"n": "a", "b": [1], "n": "a", "b": [2]}', [{"n": "a", "b": [1]}, {"n": "a", "b": [2]}]),
+        ('{"b": [1], "n": "a", "b": [2], "n": "a"}', [{"b": [1], "n": "a"}, {"b": [2], "n": "a"}]),
+        ('[{"t": [1], "t": [2]}]', [[{"t": [1]}, {"t": [2]}]]),
+    ],
+)
+def test_an_object_that_repeats_its_keys_is_several(text, value, quote):
+    # QwenLM/Qwen3-VL#1720: other readers keep the last of each key, and one object of many
+    read = read_json(text.replace('"', quote))
+    assert read.value == value
+    assert read.mends[-1] == "an object repeats its keys: it was read as several"
+
+
+def test_a_key_that_comes_again_with_the_same_value_is_one_object():
+    assert read_json('{"n": "a", "n": "a", "b": [1]}').value == {"n": "a", "b": [1]}
+
+
 @pytest.mark.parametrize("text", ["", "[", '[{"a": 1', "{a 1}", "[maybe]", "[" * 50_000])
 def test_what_cannot_be_read_says_so(text):
     with pytest.raises(Unreadable):

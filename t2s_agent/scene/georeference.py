@@ -174,6 +174,21 @@ class Georeference:
         places = in_space(*self.to_lonlat([x - 0.25, x + 0.25, x, x], [y, y, y - 0.25, y + 0.25]))
         return bool(np.dot(np.cross(places[1] - places[0], places[3] - places[2]), places.mean(0)) > 0)
 
+    def unrelated_datum(self, width: int, height: int) -> str:
+        """The datum of the CRS, where PROJ knows no way from it to WGS 84 at the middle of a picture of that size; else empty.
+
+        PROJ then takes both for the same, which is wrong by up to some hundred metres for the old datums with an ellipsoid of
+        their own. Empty for modern ellipsoids, where that is right within metres, and for spheres, where it is what is meant.
+        """
+        if self.crs is None or not self.located:
+            return ""
+        system = _system(self.crs)
+        if not system.old_datum or system.transformer is None:
+            return ""
+        system.transformer.transform(*self.to_world(width / 2, height / 2))
+        used = system.transformer.get_last_used_operation().description or ""
+        return system.old_datum if "Ballpark geographic offset" in used else ""
+
     def misfit_px(self) -> tuple[float, float]:
         """By how many pixels the control points miss the curve that is laid through them: root mean square, and the worst."""
         if self.transform is not None or not self.gcps or self.unlocated_because:
@@ -378,6 +393,7 @@ class _System:
     )
     linear: bool  # whether its coordinates are longitude and latitude, and not those around another pole
     transformer: pyproj.Transformer | None  # to WGS 84 degrees
+    old_datum: str = ""  # its datum's name, where the ellipsoid is neither a sphere nor nearly that of WGS 84
 
 
 @lru_cache(maxsize=64)
@@ -393,7 +409,16 @@ def _system(crs: CRS) -> _System:
         return _System(
             f"the image's coordinate reference system cannot be used ({_first_line(error)})", unit, False, None
         )
-    return _System("", unit, unit > 0 and not own.is_derived, transformer)
+    return _System("", unit, unit > 0 and not own.is_derived, transformer, _old_datum(own))
+
+
+def _old_datum(crs: pyproj.CRS) -> str:
+    ellipsoid, geodetic = crs.ellipsoid, crs.geodetic_crs
+    if ellipsoid is None or geodetic is None or not ellipsoid.inverse_flattening:
+        return ""
+    if abs(ellipsoid.semi_major_metre - WGS84.a) < 5 and abs(ellipsoid.inverse_flattening - 1 / WGS84.f) < 0.1:
+        return ""
+    return (geodetic.datum.name if geodetic.datum else "") or geodetic.name or "unnamed"
 
 
 def _not_on_earth(crs: pyproj.CRS) -> str:

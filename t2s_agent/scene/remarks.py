@@ -40,6 +40,11 @@ def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd
             f"a pixel measures {gsd_m:.2g} m by the image's coordinate reference system and transform: one of them looks wrong, as "
             "where a transform in degrees stands beside a system in metres"
         )
+    if datum := georeference.unrelated_datum(dataset.width, dataset.height):
+        yield (
+            f"nothing says how the image's datum ({one_line(datum, 80)}) lies to WGS 84: places may be off by some hundred metres, "
+            "areas and lengths are not"
+        )
     usual, worst = georeference.misfit_px()
     if usual > _MISFIT_PX:
         yield (

@@ -209,3 +209,20 @@ def test_control_points_that_no_smooth_curve_meets_are_measured_in_pixels():
     usual, worst = placed(CRS.from_epsg(4326), None, points, 256, 128).misfit_px()
     assert 1 < usual < 10 / np.sqrt(15)  # a curve goes some way to meet it
     assert worst > 5
+
+
+@pytest.mark.parametrize(
+    ("definition", "unrelated"),
+    [
+        ("+proj=tmerc +lon_0=9 +x_0=3500000 +ellps=bessel", True),  # 140 m beside EPSG:31467 in the south of Germany
+        ("+proj=tmerc +lon_0=9 +x_0=3500000 +ellps=bessel +towgs84=598.1,73.7,418.2,0.202,0.045,-2.455,6.7", False),
+        ("EPSG:31467", False),
+        ("EPSG:28992", False),
+        ("+proj=utm +zone=33 +ellps=GRS80", False),
+        ("+proj=sinu +R=6371007.181", False),  # MODIS: latitudes on its sphere are those on the ellipsoid
+        ("EPSG:32633", False),
+    ],
+)
+def test_a_datum_that_nothing_relates_to_wgs84_is_named(definition, unrelated):
+    place = placed(CRS.from_user_input(definition), Affine(1, 0, 500_000, 0, -1, 5_500_000), (), 64, 64)
+    assert bool(place.unrelated_datum(64, 64)) == unrelated

@@ -3,6 +3,7 @@
 Values, masks, statistics and the sample that a stretch is made from all come through here.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, missing_codec
 from t2s_agent.scene.view import Window
 
+_MOST_BLOCKS = 64 * 64  # of a sample: each is a read of its own
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -34,6 +37,16 @@ class Piece:
     def shape(self) -> tuple[int, int]:
         """Height and width in pixels of the picture."""
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Blocks of a scene side by side in a picture of `height` x `width` pixels; `share` is how much of the scene they cover."""
+
+    pieces: list[Piece]
+    height: int
+    width: int
+    share: float
 
 
 class Reader:
@@ -75,8 +88,7 @@ class Reader:
         A piece holds at most `piece_bytes`, both of what is decoded and of the picture as float64, but at least one block:
         a part of a block cannot be decoded alone. Raises `limit_exceeded` where all pieces together are too much.
         """
-        level = self._level(where, height, width)
-        planned = where.width * where.height / level**2 * bands * self._item
+        level, planned = self._level(where, height, width), self._planned(where, height, width, bands)
         if planned > self._limits.read_bytes:
             raise self._too_much(planned)
         down, across = where.height / height, where.width / width  # scene pixels to a pixel of the picture
@@ -100,6 +112,36 @@ class Reader:
                 )  # fmt: skip
                 found.append(Piece(slice(top, bottom), slice(left, right), source))
         return found
+
+    def blocks(self, bands: int, side: int) -> Blocks:
+        """A grid of whole blocks spread over the scene, within a sixteenth of the budget of bytes, for a sample of a large scene.
+
+        Each is read into a cell of a picture of about `side` px. Raises `limit_exceeded` where a single block is too much.
+        """
+        wide, high = self._dataset.width, self._dataset.height
+        block_height, block_width = (
+            min(a, b) for a, b in zip(self._dataset.block_shapes[0], (high, wide), strict=True)
+        )
+        tall, across = math.ceil(high / block_height), math.ceil(wide / block_width)
+        cost = block_height * block_width * bands * self._item
+        if cost > self._limits.read_bytes:
+            raise self._too_much(cost)
+        most = max(1, min(int(self._limits.read_bytes / 16 / cost), _MOST_BLOCKS))
+        rows = min(tall, max(1, round(math.sqrt(most * tall / across))), most)
+        columns = min(across, most // rows)
+        rows = min(tall, most // columns)
+        cell_height, cell_width = (max(1, min(n, side // m)) for n, m in ((block_height, rows), (block_width, columns)))
+        pieces, covered = [], 0
+        for i, j in itertools.product(range(rows), range(columns)):
+            top, left = (
+                (2 * i + 1) * tall // (2 * rows) * block_height,
+                (2 * j + 1) * across // (2 * columns) * block_width,
+            )
+            height, width = min(block_height, high - top), min(block_width, wide - left)
+            cell = slice(i * cell_height, (i + 1) * cell_height), slice(j * cell_width, (j + 1) * cell_width)
+            pieces.append(Piece(*cell, (left, top, width, height)))
+            covered += width * height
+        return Blocks(pieces, rows * cell_height, columns * cell_width, covered / (wide * high))
 
     def values(self, piece: Piece, indexes: Sequence[int], how: Resampling = Resampling.average) -> NDArray[np.number]:
         """Stored values (B, height, width) of a piece, as stored; complex numbers by their amplitude."""
@@ -135,6 +177,14 @@ class Reader:
             if width * sx >= piece.shape[1] * 0.99 and height * sy >= piece.shape[0] * 0.99:
                 return self._coarse, RasterioWindow(x * sx, y * sy, width * sx, height * sy)
         return self._dataset, RasterioWindow(x, y, width, height)
+
+    def affords(self, where: Window, height: int, width: int, bands: int) -> bool:
+        """Whether `pieces` would not refuse this."""
+        return self._planned(where, height, width, bands) <= self._limits.read_bytes
+
+    def _planned(self, where: Window, height: int, width: int, bands: int) -> float:
+        """Bytes that such a read decodes."""
+        return where.width * where.height / self._level(where, height, width) ** 2 * bands * self._item
 
     def _level(self, where: Window, height: int, width: int) -> float:
         """How many times coarser than the scene the overview is that GDAL will read, 1 where it reads the scene."""

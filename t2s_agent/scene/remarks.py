@@ -8,6 +8,7 @@ import rasterio
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.opening import neighbours
 from t2s_agent.scene.orientation import orientation_of
+from t2s_agent.scene.reading import Blocks
 from t2s_agent.scene.stretch import Stretch
 from t2s_agent.scene.tiff import directories
 from t2s_agent.text import one_line
@@ -68,6 +69,14 @@ def about_file(descriptor: int, dataset: rasterio.DatasetReader) -> Iterator[str
             f"the file asks viewers to turn or mirror the picture (orientation {turned}): models see it, and pixels are "
             "counted, as it is stored"
         )
+
+
+def about_sample(blocks: Blocks) -> str:
+    """That brightness, and what is fill or transparent, was judged from a part of a large scene."""
+    return (
+        f"the image is large and has no overviews: brightness and fill were judged from {len(blocks.pieces)} blocks spread over it "
+        f"({100 * blocks.share:.2g} % of it); gdaladdo makes overviews"
+    )
 
 
 def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:

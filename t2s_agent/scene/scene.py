@@ -19,8 +19,8 @@ from t2s_agent.scene.lights import wavelength_tag
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
-from t2s_agent.scene.reading import Piece, Reader
-from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place
+from t2s_agent.scene.reading import Blocks, Piece, Reader
+from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place, about_sample
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, of_bits, stretch_of
 from t2s_agent.scene.view import View, Window
@@ -122,6 +122,7 @@ class Scene:
             *about_place(dataset, self.georeference, self.gsd_m),
         )
         self._brightest = 255
+        self._blocks: Blocks | None = None  # what was looked at to choose colours, where not the whole scene
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
     def __enter__(self) -> "Scene":
@@ -295,6 +296,8 @@ class Scene:
         shown = choose_bands(self.bands, self._colours, bands)
         if shown in self._stretches:
             said += about_fills(self._stretches[shown], shown)
+        if self._blocks is not None:
+            said.append(about_sample(self._blocks))
         if self._brightest < _DARK and self._stretches.get(shown, IDENTITY) == IDENTITY:
             said.append(
                 f"nothing in the picture is brighter than {self._brightest} of 255, so that models see hardly more than black: if "
@@ -394,12 +397,20 @@ class Scene:
         return float(finite.max()) if finite.size else 0.0
 
     def _sampled(self, indexes: Sequence[int]) -> tuple[NDArray[np.number], list[Piece]]:
-        """The whole scene, decimated to `SAMPLE_SIDE` px without mixing values, and the pieces that it was read in."""
+        """The whole scene, decimated to `SAMPLE_SIDE` px without mixing values, and the pieces that it was read in.
+
+        Where that is more than one read may take (a large scene without overviews): blocks spread over it, side by side.
+        """
         scale = min(1.0, SAMPLE_SIDE / max(self.width, self.height))
         height, width = max(1, round(self.height * scale)), max(1, round(self.width * scale))
         whole = Window(0, 0, self.width, self.height)
-        extra = self._validity.extra_bands(indexes)
-        pieces = self._reader.pieces(whole, height, width, len(set(indexes)) + extra)
+        bands = len(set(indexes)) + self._validity.extra_bands(indexes)
+        if self._reader.affords(whole, height, width, bands):
+            pieces = self._reader.pieces(whole, height, width, bands)
+        else:
+            blocks = self._reader.blocks(bands, SAMPLE_SIDE)
+            pieces, height, width = blocks.pieces, blocks.height, blocks.width
+            self._blocks = blocks
         sample = np.zeros((len(indexes), height, width), self._reader.dtype)
         for piece in pieces:
             sample[:, piece.rows, piece.columns] = self._reader.values(piece, indexes, Resampling.nearest)

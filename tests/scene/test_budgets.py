@@ -128,6 +128,96 @@ def test_raw_values_that_would_not_fit_are_refused_before_they_are_made(tmp_path
     assert caught.value.code == "limit_exceeded"
 
 
+# samples of scenes that are larger than one read may be
+
+
+def large(path, make, **profile):
+    """16-bit values from 1000 to 3000 at random, 600 x 800 px, 2.9 MB; without overviews."""
+    bands = profile.pop("bands", 3)
+    values = np.random.default_rng(1).integers(1000, 3001, (bands, 600, 800)).astype("uint16")
+    make.geotiff(path, bands=bands, height=600, width=800, dtype="uint16", **profile)
+    with rasterio.open(path, "r+") as file:
+        file.write(values)
+    return path
+
+
+LAYOUTS = {
+    "tiles": {"tiled": True, "blockxsize": 32, "blockysize": 16},
+    "strips": {"blockysize": 1},
+    "planes": {"tiled": True, "blockxsize": 16, "blockysize": 32, "interleave": "band"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_part_of_a_large_scene_is_seen_in_the_colours_of_the_whole(tmp_path, make, layout):
+    path = large(tmp_path / "a.tif", make, **layout)
+    part = Window(300, 200, 100, 80)
+    with open_scene(path) as scene:
+        expected, quiet = scene.view(window=part).rgb.astype(int), scene.remarks()
+    with open_scene(path, limits=Limits(read_bytes=1_000_000)) as scene:
+        view, said = scene.view(window=part), scene.remarks()
+        band_facts(scene, part, view.valid)
+        with pytest.raises(T2SError) as caught:
+            scene.view()
+    assert caught.value.code == "limit_exceeded"
+    assert np.abs(view.rgb - expected).max() <= 3
+    assert not any("blocks" in line for line in quiet)
+    assert any("judged from" in line and "blocks spread over it" in line for line in said)
+    assert all(len(line) < 200 for line in said)
+
+
+def test_fill_and_transparency_of_a_large_scene_are_judged_from_blocks_too(tmp_path, make):
+    path = large(tmp_path / "a.tif", make, bands=4, **LAYOUTS["tiles"])
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
+        values = file.read()
+        values[:3, :, :200] = 65535
+        values[3] = 4095
+        values[3, 300:] = 0
+        file.write(values)
+    with open_scene(path, limits=Limits(read_bytes=1_000_000)) as scene:
+        view = scene.view(window=Window(0, 250, 300, 100))
+        assert [fill.value for fill in scene.fills()] == [65535]
+    assert view.valid[:50].all()
+    assert not view.valid[50:].any()
+
+
+@given(
+    shape=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    block=st.sampled_from([(16, 16), (64, 32), (16, 256), (1, 0), (7, 0)]),
+    side=st.integers(1, 200),
+    budget=st.integers(30_000, 300_000),
+)
+@settings(max_examples=40, deadline=None)
+def test_blocks_of_a_sample_are_spread_whole_and_within_the_budget(tmp_path_factory, make, shape, block, side, budget):
+    layout = {"tiled": True, "blockxsize": block[1]} if block[1] else {}
+    path = tmp_path_factory.mktemp("s") / "a.tif"
+    make.geotiff(path, height=shape[0], width=shape[1], blockysize=block[0], **layout)
+    with open_scene(path, limits=Limits(read_bytes=budget)) as scene:
+        blocks = scene._reader.blocks(3, side)
+        sizes = [piece.source[2] * piece.source[3] for piece in blocks.pieces]
+        one = np.prod([min(a, b) for a, b in zip(scene._dataset.block_shapes[0], shape, strict=True)])
+    assert len({piece.source for piece in blocks.pieces}) == len(blocks.pieces)
+    assert sum(sizes) * 3 <= max(budget / 16, one * 3)
+    assert blocks.share == pytest.approx(sum(sizes) / (shape[0] * shape[1]))
+    assert blocks.height <= max(side, len(blocks.pieces))
+    assert blocks.width <= max(side, len(blocks.pieces))
+    filled = np.zeros((blocks.height, blocks.width), int)
+    for piece in blocks.pieces:
+        filled[piece.rows, piece.columns] += 1
+        x, y, width, height = piece.source
+        assert 0 <= x < x + width <= shape[1]
+        assert 0 <= y < y + height <= shape[0]
+    assert (filled == 1).all()
+
+
+def test_a_single_block_beyond_the_budget_is_refused(tmp_path, make):
+    path = make.geotiff(tmp_path / "a.tif", height=64, width=64, tiled=True, blockxsize=64, blockysize=64)
+    with open_scene(path, limits=Limits(read_bytes=12_287)) as scene, pytest.raises(T2SError) as caught:
+        scene._reader.blocks(3, 100)
+    assert caught.value.code == "limit_exceeded"
+
+
 # blocks
 
 

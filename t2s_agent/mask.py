@@ -4,7 +4,7 @@ A View of 1,024 x 1,024 px with 500 objects would need half a gigabyte as full a
 their objects take, and whatever is done to them costs as much as they are large.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +104,17 @@ def union_of(masks: Iterable[Mask], height: int, width: int) -> NDArray[np.bool_
     for mask in masks:
         whole[mask.part] |= mask.pixels
     return whole
+
+
+def joined(masks: Sequence[Mask]) -> Mask:
+    """What any of the masks has, as one mask."""
+    there = [mask for mask in masks if mask.pixels.size]
+    if not there:
+        return EMPTY
+    corners = np.array([mask.bounds for mask in there])
+    left, top = corners[:, :2].min(0).tolist()
+    right, bottom = corners[:, 2:].max(0).tolist()
+    return Mask(union_of((mask.moved(-left, -top) for mask in there), bottom - top, right - left), left, top)
 
 
 def boxes_of(labels: NDArray[np.integer]) -> dict[int, tuple[int, int, int, int]]:

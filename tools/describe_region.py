@@ -104,7 +104,7 @@ def _described(
 ) -> DescribeAnswer:
     from t2s_agent.pipeline import describe
 
-    said = describe(shop, result_id=result.id, region_id=region_id, question=question, progress=progress)
+    said = describe(shop, result_id=result.id, region_id=region_id, question=question, bands=True, progress=progress)
     answer = _answer(said, units_of(result))
     answer.query, answer.image = plain(result.query, 300), plain(result.scene.name, 120)
     answer.files = f"t2s://results/{result.id}/ + record.json, regions.geojson, mask.tif, preview.png"
@@ -125,7 +125,7 @@ def _described_image(
     from t2s_agent.pipeline import describe
 
     with helpful(shop, image, [bbox] if bbox else []):
-        said = describe(shop, image=image, bbox=bbox or None, question=question, progress=progress)
+        said = describe(shop, image=image, bbox=bbox or None, question=question, bands=True, progress=progress)
     answer = _answer(
         said,
         "gsd_m: metres a pixel; bbox: west, south, east, north in WGS 84 degrees; bands: stored values, scaled where scale and offset stand beside them",

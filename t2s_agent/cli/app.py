@@ -67,6 +67,12 @@ BboxCrs = Annotated[
     str | None,
     typer.Option(metavar="CODE", help="the box is in this system: EPSG:32631, image (the image's own) or pixels"),
 ]
+SortBy = Annotated[
+    str,
+    typer.Option(metavar="MEASURE", help="area, length, width, perimeter, compactness, score, nearest, lon, lat ..."),
+]
+Descending = Annotated[bool, typer.Option("--descending", help="the largest first")]
+First = Annotated[int, typer.Option(help="only so many, in that order")]
 ResultId = Annotated[str, typer.Argument(metavar="RESULT", help="an id, the beginning of one, or `last`")]
 
 
@@ -215,7 +221,9 @@ def refine(
         list[str] | None, typer.Option(metavar="IDS", help="keep only these regions: 1,2,3 or 1-3; repeatable")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(metavar="IDS", help="drop these regions; repeatable")] = None,
-    other: Annotated[str, typer.Option("--with", help="another result")] = "",
+    other: Annotated[
+        str, typer.Option("--with", help="another result, or the same one for distances between neighbours")
+    ] = "",
     operation: Annotated[str | None, typer.Option(help="union, intersection or difference with that result")] = None,
     within_m: Annotated[
         float | None,
@@ -223,13 +231,22 @@ def refine(
             help="keep what lies within so many metres of that result (pixels where the image has no place on Earth)"
         ),
     ] = None,
+    beyond_m: Annotated[
+        float | None, typer.Option(help="keep what lies farther than so many metres from that result")
+    ] = None,
     min_area_m2: Annotated[
         float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
     ] = 0.0,
+    max_area_m2: Annotated[float | None, typer.Option(help="leave out larger regions")] = None,
+    min_length_m: Annotated[float, typer.Option(help="leave out shorter regions")] = 0.0,
+    max_length_m: Annotated[float | None, typer.Option(help="leave out longer regions")] = None,
     smooth_m: Annotated[
         float,
         typer.Option(help="smooth outlines by this radius in metres (pixels where the image has no place on Earth)"),
     ] = 0.0,
+    sort_by: SortBy = "",
+    descending: Descending = False,
+    first: First = 0,
     pixels: Annotated[bool, typer.Option("--pixels", help="points and box are pixels of the image: x, y")] = False,
     prompter: Prompter = None,
     segmenter: Segmenter = None,
@@ -269,8 +286,15 @@ def refine(
         other=result_id(shop.store, other) if other else "",
         operation=operation,  # type: ignore[arg-type]
         within_m=within_m,
+        beyond_m=beyond_m,
         min_area_m2=min_area_m2,
+        max_area_m2=max_area_m2,
+        min_length_m=min_length_m,
+        max_length_m=max_length_m,
         smooth_m=smooth_m,
+        sort_by=sort_by,
+        descending=descending,
+        first=first,
         pixels=pixels or bool(crs),
     )
     hints = () if pixels else places
@@ -306,6 +330,19 @@ def describe(
     bbox: Bbox = None,
     bbox_crs: BboxCrs = None,
     question: Annotated[str, typer.Option(help="also ask the prompter this about the picture")] = "",
+    bands: Annotated[bool, typer.Option("--bands", help="also statistics of the bands")] = False,
+    other: Annotated[
+        str, typer.Option("--with", help="another result, or the same one: the nearest region there of each region")
+    ] = "",
+    pairs_within_m: Annotated[
+        float | None, typer.Option(help="count the pairs of regions that are at most so far apart")
+    ] = None,
+    columns: Annotated[
+        str, typer.Option(metavar="NAMES", help="list the regions with these columns: length,width,orientation ...")
+    ] = "",
+    sort_by: SortBy = "",
+    descending: Descending = False,
+    first: First = 0,
     prompter: Prompter = None,
     device: Device = None,
     trust_sidecars: TrustSidecars = None,
@@ -332,6 +369,13 @@ def describe(
             bbox=where,
             bbox_crs=bbox_crs,
             question=question,
+            bands=bands,
+            other=result_id(shop.store, other) if other else "",
+            pairs_within_m=pairs_within_m,
+            columns=tuple(name for each in columns.split(",") if (name := each.strip())),
+            sort_by=sort_by,
+            descending=descending,
+            first=first,
             progress=progress,
         )
     screen.description(said)

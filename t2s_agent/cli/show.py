@@ -21,7 +21,8 @@ from t2s_agent.text import one_line, plain
 
 if TYPE_CHECKING:
     from t2s_agent.pipeline import Description, Replay
-    from t2s_agent.results.record import RegionRecord, Result
+    from t2s_agent.regions.table import Table
+    from t2s_agent.results.record import Change, RegionRecord, Result
 
 _ROWS = 30  # regions shown on a terminal; all are in the files
 _LONGEST = 4_000  # characters of one value
@@ -81,6 +82,10 @@ class Screen:
         else:
             self.say(f"{_NOTHING.get(result.status, f'No regions ({result.status})')}{_unseen(result)}.")
         self.say(f"{result.method}{_looked_at(result)}", "dim")
+        for change in result.changes:
+            self.say(_change(change, result.unit_area))
+        if result.left_out:
+            self.say("left out: " + ", ".join(f"{count} by {name}" for name, count in result.left_out.items()))
         for warning in result.warnings:
             self.say(f"note: {one_line(warning, _LONGEST)}", "yellow")
         models = f"{one_line(result.prompter.name, 200)} and {one_line(result.segmenter.name, 200)}"
@@ -126,10 +131,20 @@ class Screen:
             self.say(f"  {name}:" + ("" if rows else f" {_words(value)}"))
             for row in rows or ():
                 self.say("    " + _words(row))
+        if said.table is not None:
+            self._table(said.table)
         if said.question:
             asked = f"{one_line(said.claimed_by, 200)}, not measured; asked: {one_line(said.question, _LONGEST)}"
             self.say(f"claimed by {asked}", "dim")
             self.say(f"  {plain(said.claimed, _LONGEST) or '(no answer)'}")
+
+    def _table(self, table: "Table") -> None:
+        """Rows of regions, each column as wide as its widest cell."""
+        rows = [list(table.columns), *([_cell(value) for value in row] for row in table.rows)]
+        for i, line in enumerate(aligned(rows)):
+            self.say(line, "" if i else "bold")
+        if len(table.rows) < table.total:
+            self.say(f"{len(table.rows)} of {table.total} regions")
 
     def replayed(self, done: "Replay") -> None:
         """The steps of a replay and the first that differs."""
@@ -183,12 +198,27 @@ def finite(value: Any) -> Any:
     return value
 
 
+def _cell(value: Any) -> str:
+    return "" if value is None else "yes" if value is True else "no" if value is False else _words(value)
+
+
 def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_words(each)}" for name, each in value.items() if each not in ("", None))
     if isinstance(value, list | tuple):
         return ", ".join(_words(each) for each in value)
     return "unknown" if value is None else one_line(str(value), _LONGEST)
+
+
+def _change(change: "Change", unit: str) -> str:
+    """What a correction did to a region, in a line."""
+    name = f"region {change.region}" if change.region else f"region {change.was} of the result before"
+    sizes = (
+        f"from {change.area_before:g} to {change.area_after:g} {unit}"
+        if change.was
+        else f"{change.area_after:g} {unit}"
+    )
+    return f"changed: {name}, {sizes} ({one_line(change.why, 200)})"
 
 
 def _scale(result: "Result") -> Any:

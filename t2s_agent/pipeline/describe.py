@@ -1,12 +1,14 @@
 """What can be said of a result, a region or a box: measured facts first, then what a model thinks, kept apart."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from t2s_agent.bounds import LARGEST_LENGTH_M, demand_amount
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
 from t2s_agent.pipeline.band_facts import band_facts
@@ -14,14 +16,19 @@ from t2s_agent.pipeline.workshop import (
     Progress,
     Workshop,
     checked_question,
+    other_result,
     region_set,
     silent,
     stored_regions,
     view_of,
 )
-from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS, compactness, distances, smallest_rectangle
-from t2s_agent.regions.region import Region, finest_rounding
+from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
+from t2s_agent.regions.order import demand_order
+from t2s_agent.regions.region import Measure, Region, finest_rounding
+from t2s_agent.regions.relations import Difference, Distances, Nearest, nearest_of, pairs_within
 from t2s_agent.regions.rounding import Rounding
+from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share_of
+from t2s_agent.regions.table import Table, demand_columns, table_of
 from t2s_agent.results.record import Result
 from t2s_agent.scene import View, Window
 from t2s_agent.scene.places import box_window
@@ -32,13 +39,17 @@ LONGEST_CLAIM = 2_000  # characters of a model's words
 
 
 class Description(BaseModel):
-    """`measured` is what we computed, with units in its names; `claimed` is what a model says, to be taken as such."""
+    """`measured` is what we computed, with units in its names; `claimed` is what a model says, to be taken as such.
+
+    `table` lists the regions of a result where columns, an order, a number of them or another result were given.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     subject: str
     method: str
     measured: dict[str, Any]
+    table: Table | None = None
     claimed: str = ""
     claimed_by: str = ""
     question: str = ""
@@ -53,12 +64,22 @@ def describe(
     bbox: Sequence[float] | None = None,
     bbox_crs: str | None = None,
     question: str = "",
+    bands: bool = False,
+    other: str = "",
+    pairs_within_m: float | None = None,
+    columns: Sequence[str] = (),
+    sort_by: str = "",
+    descending: bool = False,
+    first: int = 0,
     progress: Progress = silent,
 ) -> Description:
     """Describes a stored result, one of its regions, or an image or a box of it, in degrees or in `bbox_crs` (as for `segment`).
 
-    With a `question` the prompter is asked about that part of the picture too. Raises `result_unknown`, `region_unknown`,
-    `argument_invalid`, and what opening an image raises.
+    `other` is another result, or the same one: of each region the nearest one there (of the same, its nearest neighbour), and the
+    difference of the two totals. `pairs_within_m` counts pairs at most so far apart (pixels where there is no ground). `columns`,
+    `sort_by`, `descending` and `first` make the table of regions (`table.COLUMNS`, `order.SORT_BY`). `bands`: statistics of the
+    bands too. With a `question` the prompter is asked about that part of the picture. Raises `result_unknown`, `region_unknown`,
+    `argument_invalid`, `no_georeference` for two results that share no ground, and what opening an image raises.
     """
     if bool(result_id) == bool(image):
         raise T2SError("argument_invalid", "neither or both of a result and an image are named", "Name one of them")
@@ -66,40 +87,101 @@ def describe(
         raise T2SError("argument_invalid", f"region {region_id} of no result", "Name the result that it belongs to")
     if bbox and result_id:
         raise T2SError("argument_invalid", "a box of a result", "Leave the box out, or name an image instead")
+    asked = _Asked(other, pairs_within_m, tuple(columns), sort_by, descending, first)
+    if image and asked != _Asked():
+        raise T2SError("argument_invalid", "an image has no regions to list or compare", "Name a result instead")
+    asked.check()
     if question:
         question = checked_question(question)
     if result_id:
-        return _of_result(shop, result_id, region_id, question, progress)
-    return _of_image(shop, image, bbox, bbox_crs, question, progress)
+        return _of_result(shop, result_id, region_id, question, bands, asked, progress)
+    return _of_image(shop, image, bbox, bbox_crs, question, bands, progress)
 
 
-def _of_result(shop: Workshop, result_id: str, region_id: int, question: str, progress: Progress) -> Description:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of the regions of a result."""
+
+    other: str = ""
+    pairs_within_m: float | None = None
+    columns: tuple[str, ...] = ()
+    sort_by: str = ""
+    descending: bool = False
+    first: int = 0
+
+    def check(self) -> None:
+        demand_columns(self.columns)
+        demand_order(self.sort_by, self.descending, self.first)
+        demand_amount("pairs_within_m", self.pairs_within_m or 0.0, LARGEST_LENGTH_M, "metres")
+
+    @property
+    def listed(self) -> bool:
+        """Whether a table is wanted."""
+        return bool(self.other or self.columns or self.sort_by or self.first)
+
+
+def _of_result(
+    shop: Workshop,
+    result_id: str,
+    region_id: int,
+    question: str,
+    bands: bool,
+    asked: _Asked,
+    progress: Progress,
+) -> Description:
     result = shop.store.load(result_id, shop.owner)
     result_id = result.id
     progress(f"measuring {result_id}")
     regions = stored_regions(shop, result)
+    other = other_result(shop, result, asked.other) if asked.other else result
+    itself = other.id == result.id
+    others = regions if itself else stored_regions(shop, other)
+    chosen: Sequence[Region] = regions
     if region_id:
         chosen = [region for region in regions if region.id == region_id]
         if not chosen:
             ids = ", ".join(str(region.id) for region in regions[:30]) or "none at all"
             raise T2SError("region_unknown", f"{result_id} has no region {region_id}", f"Its regions are {ids}")
+    view = view_of(shop, result)
+    nearest = nearest_of(chosen, others, located=result.located, itself=itself)
+    if region_id:
         subject = f"region {region_id} of {result_id}"
         measured = region_facts(chosen[0], located=result.located)
+        if asked.other and nearest[0]:
+            measured |= _nearest_facts(nearest[0], chosen[0])
     else:
         subject = result_id
-        measured = set_facts(result, regions)
-    view = view_of(shop, result)
+        measured = set_facts(result, regions, image_area(view), with_lengths="length" in asked.columns)
+        name = "nearest" if asked.other else "nearest_neighbour"
+        measured |= distance_facts(Distances.of(nearest), name, finest_rounding(regions, located=result.located))
+    if asked.pairs_within_m is not None:
+        measured["pairs_within"] = pairs_within(
+            chosen, others, asked.pairs_within_m, located=result.located, itself=itself and not region_id
+        ) - int(itself and bool(region_id))
+    if asked.other and not itself and not region_id:
+        measured |= difference_facts(result, other)
     labels = region_set(shop, result).labels
     inside = labels == region_id if region_id else labels > 0
-    if inside.any():
+    if bands and inside.any():
         with shop.scene_of(result) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
     scale = Scale.of(view, result.scene.gsd_m)
     measured |= scale_facts(scale)
     if remark := scale.remark(result.scene.max_size):
         measured["remarks"] = [remark]
+    table = None
+    if asked.listed:
+        table = table_of(
+            chosen,
+            located=result.located,
+            columns=asked.columns,
+            sort_by=asked.sort_by,
+            descending=asked.descending,
+            first=asked.first,
+            nearest={each.id: each for each in nearest if each} if asked.other else None,
+        )
     crop = _crop(view, inside) if region_id else view
-    return _with_claim(shop, subject, measured, result.located, crop, question, progress)
+    return _with_claim(shop, subject, measured, result.located, crop, question, progress, table)
 
 
 def _of_image(
@@ -108,6 +190,7 @@ def _of_image(
     bbox: Sequence[float] | None,
     bbox_crs: str | None,
     question: str,
+    bands: bool,
     progress: Progress,
 ) -> Description:
     progress(f"reading {one_line(Path(image).name, 255)}")
@@ -124,8 +207,11 @@ def _of_image(
             "crs": scene.crs.to_string() if scene.crs else None,
             "bounds_lonlat": bounds and [Rounding.of(view.gsd_m or 1.0, located=True).place(value) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
-            "bands": band_facts(scene, view.window, view.valid),
         }
+        if located:
+            measured["image_area_m2"] = _significant_area(image_area(view))
+        if bands:
+            measured["bands"] = band_facts(scene, view.window, view.valid)
         if remarks := [*filter(None, [scale.remark(shop.settings.max_size)]), *scene.remarks()]:
             measured["remarks"] = remarks
         subject = scene.name + (f" in {list(bbox)}" if bbox else "") + (f" of {bbox_crs}" if where else "")
@@ -140,16 +226,18 @@ def _with_claim(
     view: View,
     question: str,
     progress: Progress,
+    table: Table | None = None,
 ) -> Description:
     method = METHOD_EARTH if located else METHOD_PIXELS
     if not question:
-        return Description(subject=subject, method=method, measured=measured)
+        return Description(subject=subject, method=method, measured=measured, table=table)
     progress(f"asking {shop.settings.prompter}")
     said = shop.models.prompter().tell(view, question)
     return Description(
         subject=subject,
         method=method,
         measured=measured,
+        table=table,
         claimed=plain(said, LONGEST_CLAIM),
         claimed_by=shop.settings.prompter,
         question=question,
@@ -166,9 +254,9 @@ def scale_facts(scale: Scale) -> dict[str, float | None]:
 
 
 def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
-    """Area, perimeter, place, smallest rectangle and compactness of one region; units in the names."""
+    """Area, perimeter, place, smallest rectangle, compactness and origin of one region; units in the names."""
     area, length = ("m2", "m") if located else ("px2", "px")
-    around, rounding = smallest_rectangle(region.geometry, located=located), region.rounding
+    rounding = region.rounding
     facts = {
         f"area_{area}": rounding.area(region.area.value),
         f"area_pm_{area}": rounding.area(region.area.plus_minus),
@@ -179,40 +267,97 @@ def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
         "label": region.label,
         "score": region.score,
     }
-    if around is not None:  # a large part of the Earth has no rectangle, and is not flat as compactness takes it
-        facts |= {
-            "compactness": round(compactness(region.area.value, region.perimeter.value), 3),
-            f"length_{length}": rounding.length(around.length),
-            f"width_{length}": rounding.length(around.width),
-            "orientation_deg_from_north": round(around.orientation_deg, 1) % 180,
-        }
-    return facts
-
-
-def set_facts(result: Result, regions: Sequence[Region]) -> dict[str, Any]:
-    """Count, total and typical area, and how far regions are from their nearest neighbours."""
-    area, length = ("m2", "m") if result.located else ("px2", "px")
-    facts: dict[str, Any] = {
-        "count": len(regions),
-        f"total_area_{area}": result.total_area,
-        f"total_area_pm_{area}": result.total_area_pm,
+    for name, size in (("length", region.length), ("width", region.width)):
+        if size is not None:  # a large part of the Earth has no rectangle, and is not flat as compactness takes it
+            facts |= {
+                f"{name}_{length}": rounding.length(size.value),
+                f"{name}_pm_{length}": rounding.length(size.plus_minus),
+            }
+    optional = {
+        "orientation_deg": region.orientation_deg,
+        "compactness": None if region.compactness is None else round(region.compactness, 3),
+        "touches_edge": region.touches_edge,
+        "parts": region.parts,
+        "overlaps": list(region.overlaps) or None,
+        "from": [[each.result, each.id] for each in region.sources] or None,
     }
+    return facts | {name: value for name, value in optional.items() if value is not None}
+
+
+def set_facts(
+    result: Result, regions: Sequence[Region], looked_at: float, *, with_lengths: bool = False
+) -> dict[str, Any]:
+    """Count, total and typical areas (and lengths) with their plus/minus, and the share of the area that was `looked_at`.
+
+    What the plus/minus of a total, mean and median mean is said by `regions.summary`.
+    """
     rounding = finest_rounding(regions, located=result.located)
-    if regions:
-        sizes = [region.area.value for region in regions]
+    facts: dict[str, Any] = {"count": len(regions)}
+    area = "m2" if result.located else "px2"
+    if not regions:
+        facts |= {f"total_area_{area}": 0.0, f"total_area_pm_{area}": 0.0}
+    for name in ("area", "length") if with_lengths else ("area",):
+        summary = Summary.of(regions, name)
+        if summary is None:
+            continue
+        rounded = rounding.area if name == "area" else rounding.length
+        shown = {"total": summary.total, "mean": summary.mean, "median": summary.median}
+        shown |= {"smallest": summary.smallest.measure, "largest": summary.largest.measure}
+        for kind, measure in shown.items():
+            facts[f"{kind}_{name}_{measure.unit}"] = rounded(measure.value)
+            facts[f"{kind}_{name}_pm_{measure.unit}"] = rounded(measure.plus_minus)
+        facts |= {f"smallest_{name}_id": summary.smallest.id, f"largest_{name}_id": summary.largest.id}
+    total = Measure(result.total_area, result.total_area_pm, area)
+    share = share_of(total, looked_at)
+    if share is not None:
         facts |= {
-            f"smallest_area_{area}": rounding.area(min(sizes)),
-            f"median_area_{area}": rounding.area(float(np.median(sizes))),
-            f"largest_area_{area}": rounding.area(max(sizes)),
+            "share_of_image": significant(share.value, 5),
+            "share_of_image_pm": significant(share.plus_minus, 3),
+            f"image_area_{area}": _significant_area(looked_at),
         }
-    gaps = distances([region.geometry for region in regions], located=result.located)
-    if gaps:
-        facts[f"nearest_neighbour_{length}"] = {
-            "min": rounding.length(min(gaps)),
-            "median": rounding.length(float(np.median(gaps))),
-            "max": rounding.length(max(gaps)),
-        }
+        if result.located:
+            facts["regions_per_hectare"] = significant(len(regions) * M2_PER_HECTARE / looked_at, 5)
     return facts
+
+
+def distance_facts(distances: Distances | None, name: str, rounding: Rounding) -> dict[str, Any]:
+    """The distances of regions to their nearest ones, with the ids of the nearest and of the farthest pair."""
+    if distances is None:
+        return {}
+    facts: dict[str, Any] = {}
+    for kind, each in (("min", distances.smallest), ("median", distances.median), ("max", distances.largest)):
+        measure = each.distance if isinstance(each, Nearest) else each
+        facts[kind] = rounding.length(measure.value)
+        facts[f"{kind}_pm"] = rounding.length(measure.plus_minus)
+        if isinstance(each, Nearest):
+            facts[f"{kind}_ids"] = [each.id, each.other_id]
+    return {f"{name}_{distances.median.unit}": facts}
+
+
+def difference_facts(result: Result, other: Result) -> dict[str, Any]:
+    """The total area of a result less that of another, with its sign, and whether the plus/minus leaves open which is larger."""
+    unit = result.unit_area
+    found = Difference.of(
+        Measure(result.total_area, result.total_area_pm, unit), Measure(other.total_area, other.total_area_pm, unit)
+    )
+    return {
+        f"difference_{unit}": significant(found.value, 9),
+        f"difference_pm_{unit}": significant(found.plus_minus, 9),
+        "difference_undecided": found.undecided,
+    }
+
+
+def _nearest_facts(nearest: Nearest, region: Region) -> dict[str, Any]:
+    unit, rounding = nearest.distance.unit, region.rounding
+    return {
+        f"nearest_{unit}": rounding.length(nearest.distance.value),
+        f"nearest_pm_{unit}": rounding.length(nearest.distance.plus_minus),
+        "nearest_id": nearest.other_id,
+    }
+
+
+def _significant_area(area: float) -> float:
+    return significant(area, 7)
 
 
 def _crop(view: View, inside: np.ndarray) -> View:

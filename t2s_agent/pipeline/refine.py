@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +20,8 @@ from t2s_agent.errors import T2SError
 from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.mask import Mask, boxes_of
 from t2s_agent.models import check_models
+from t2s_agent.pipeline.corrections import Corrections, corrected
+from t2s_agent.pipeline.instructions import understood
 from t2s_agent.pipeline.workshop import (
     Clock,
     Progress,
@@ -32,17 +34,19 @@ from t2s_agent.pipeline.workshop import (
     drawing_segmenter,
     in_pixels_instead,
     load_segmenter,
+    other_result,
     prompted_of,
     region_set,
     silent,
     store_result,
-    stored_regions,
     view_of,
 )
 from t2s_agent.regions import operations
-from t2s_agent.regions.build import build_regions
-from t2s_agent.regions.lineage import unchanged_ids, with_parents_ids
-from t2s_agent.regions.region import RegionSet
+from t2s_agent.regions.build import build_regions, subset
+from t2s_agent.regions.lineage import of_parent, with_parents
+from t2s_agent.regions.order import demand_order, ordered
+from t2s_agent.regions.region import Region, RegionSet, Source
+from t2s_agent.regions.relations import nearest_of
 from t2s_agent.results.record import Result
 from t2s_agent.scene import View
 from t2s_agent.text import plain
@@ -56,11 +60,21 @@ Operation = Literal["union", "intersection", "difference"]
 @dataclass(frozen=True, slots=True)
 class Refinement:
     """What to do to a result. Points and box are in lon/lat, or in scene pixels where `pixels` says so. Where the image has no
-    place on Earth there are only pixels: `within_m` and `smooth_m` then mean pixels of the scene, `min_area_m2` square pixels, and
-    the result says so in a warning.
+    place on Earth there are only pixels: what is named `_m` then means pixels of the scene, `_m2` square pixels, and the result
+    says so in a warning.
 
-    In this order: `instruction` is reasoned over anew; `box` adds an object; points correct the region that they lie in or next to
-    (or add one, where a positive point lies in none); then ids, the other result, nearness, smoothing and area.
+    The order of the work:
+
+    1. `instruction`: computed where it is one of the few that need no model (`instructions.understood`), else a model looks again.
+    2. `box` adds an object. Points correct the region that they lie in or next to; a positive one that lies in none adds one.
+    3. `keep` and `drop`, ids of the parent's regions.
+    4. `within_m` and `beyond_m`: keep what lies at most, or more than, so far from the nearest region of `other`, edge to edge.
+       Where `other` is the result itself, distances are those between neighbours: a region is never its own.
+    5. `operation` with `other`: union, intersection, difference.
+    6. `smooth_m`.
+    7. `min_area_m2` to `max_area_m2`, `min_length_m` to `max_length_m`, both ends included.
+    8. `sort_by` (`order.SORT_BY`; `nearest`: the distance to `other`) numbers the regions in that order, the smallest first
+       unless `descending`; `first` keeps so many of them (0: all). Regions without that measure come last.
     """
 
     instruction: str = ""
@@ -72,8 +86,15 @@ class Refinement:
     other: str = ""
     operation: Operation | None = None
     within_m: float | None = None
+    beyond_m: float | None = None
     min_area_m2: float = 0.0
+    max_area_m2: float | None = None
+    min_length_m: float = 0.0
+    max_length_m: float | None = None
     smooth_m: float = 0.0
+    sort_by: str = ""
+    descending: bool = False
+    first: int = 0
     pixels: bool = False
 
 
@@ -89,25 +110,33 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
     clock = Clock()
     parent = shop.store.load(result_id, shop.owner)
     _demand_sense(how)
-    if how.other:
-        how = replace(how, other=shop.store.load(how.other, shop.owner).id)
+    other = other_result(shop, parent, how.other) if how.other else None
+    if other is not None:
+        how = replace(how, other=other.id)
+    operations.demand_known([region.id for region in parent.regions], (*how.keep, *how.drop))
     shop.store.demand_writable()
     progress(f"reading {parent.scene.name}")
     with clock("read"):
         view = view_of(shop, parent)
-        regions = region_set(shop, parent)
-    labels_before = regions.labels
+        before = region_set(shop, parent)
+    regions = of_parent(before, parent.id)
     prompter, prompted, segmenter = parent.prompter, parent.prompted, parent.segmenter
     query = parent.query
     answered: Status = "not_understood" if parent.status == "not_understood" else "found"
     warnings: list[str] = []
+    computed = understood(how.instruction, located=parent.located)
     if how.instruction:
+        query = f"{parent.query}; {plain(how.instruction, LONGEST_QUERY)}"
+    if computed is not None:
+        warnings.append(f"{plain(how.instruction, 100)!r} was computed from the regions: no model was asked")
+        regions = _operated(shop, view, parent, None, regions, Refinement(**asdict(computed)))
+    elif how.instruction:
+        _demand_no_ids(how)
         check_models(shop.settings)
         load_segmenter(shop, clock, progress)
-        query = f"{parent.query}; {plain(how.instruction, LONGEST_QUERY)}"
         progress(f"asking {shop.settings.prompter} again")
         with clock("prompt"):
-            question = _followed_up(parent, regions, how.instruction, view)
+            question = _followed_up(parent, before, how.instruction, view)
             answer = shop.models.prompter().answer([view], [question])[0]
         demand_parsable(answer, shop.settings.prompter)
         answered = answer.status
@@ -117,26 +146,44 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         regions = build_regions(masks.masks, view, scores=masks.scores, instances=answer.instances)
         demand_pixels(answer, regions, shop.settings.segmenter)
         segmenter = drawing_segmenter(shop)
+        warnings += regions.warnings
+    corrections = Corrections.none()
     if how.box or how.positive or how.negative:
-        corrected = _corrected(shop, view, regions, how, clock, progress)
-        segmenter = segmenter if corrected is regions else drawing_segmenter(shop)
-        regions = corrected
+        positive, negative = (_to_view(view, points, how.pixels) for points in (how.positive, how.negative))
+        regions, corrections = corrected(
+            regions,
+            view,
+            positive,
+            negative,
+            _box_in_view(view, how),
+            lambda asked: draw_masks(shop, view, asked, clock, progress),
+        )
+        segmenter = drawing_segmenter(shop) if corrections.drawn else segmenter
+        warnings += [*corrections.warnings, *regions.warnings]
     progress("measuring")
     with clock("operations"):
-        regions = _operated(shop, view, regions, how)
-    regions = with_parents_ids(regions, unchanged_ids(labels_before, regions.labels))
-    parents = (parent.id, how.other) if how.other else (parent.id,)
+        regions = _operated(shop, view, parent, other, regions, how)
+    changes = corrections.changes(regions)
+    regions = with_parents(regions, before, parent.id)
     warnings += regions.warnings
     if not regions.located:
-        warnings += in_pixels_instead(within_m=how.within_m, min_area_m2=how.min_area_m2, smooth_m=how.smooth_m)
+        warnings += in_pixels_instead(
+            within_m=how.within_m,
+            beyond_m=how.beyond_m,
+            min_area_m2=how.min_area_m2,
+            max_area_m2=how.max_area_m2,
+            min_length_m=how.min_length_m,
+            max_length_m=how.max_length_m,
+            smooth_m=how.smooth_m,
+        )
     return store_result(
         shop,
         view,
         parent.scene,
         regions,
         query=query,
-        operation=_named(how),
-        parents=parents,
+        operation=_named(how, computed is not None),
+        parents=(parent.id,) if other is None else (parent.id, other.id),
         parameters=_given(how),
         prompter=prompter,
         segmenter=segmenter,
@@ -145,116 +192,219 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
         clock=clock,
         progress=progress,
         answered=answered,
+        changes=changes,
     )
 
 
-def _corrected(
-    shop: Workshop, view: View, regions: RegionSet, how: Refinement, clock: Clock, progress: Progress
+def _box_in_view(view: View, how: Refinement) -> Box | None:
+    """The box in View pixels, cut to the View; `bbox_outside` where nothing of it lies there."""
+    if how.box is None:
+        return None
+    corners = _to_view(view, ((how.box[0], how.box[1]), (how.box[2], how.box[3])), how.pixels, inside=False)
+    (xa, ya), (xb, yb) = corners
+    box = (
+        max(0.0, min(xa, xb)),
+        max(0.0, min(ya, yb)),
+        min(float(view.width), max(xa, xb)),
+        min(float(view.height), max(ya, yb)),
+    )
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise T2SError(
+            "bbox_outside",
+            f"the box {list(how.box)} does not meet the view",
+            "Give one inside of the result's image",
+        )
+    return box
+
+
+def _operated(
+    shop: Workshop, view: View, parent: Result, other: Result | None, regions: RegionSet, how: Refinement
 ) -> RegionSet:
-    """Regions after a box and points: each point belongs to the region it lies in, else to the nearest; no region, a new one."""
-    positive, negative = (_to_view(view, points, how.pixels) for points in (how.positive, how.negative))
-    fresh: list[Instance] = []
-    if how.box:
-        corners = _to_view(view, ((how.box[0], how.box[1]), (how.box[2], how.box[3])), how.pixels, inside=False)
-        (xa, ya), (xb, yb) = corners
-        box = (
-            max(0.0, min(xa, xb)),
-            max(0.0, min(ya, yb)),
-            min(float(view.width), max(xa, xb)),
-            min(float(view.height), max(ya, yb)),
-        )
-        if box[0] >= box[2] or box[1] >= box[3]:
-            raise T2SError(
-                "bbox_outside",
-                f"the box {list(how.box)} does not meet the view",
-                "Give one inside of the result's image",
-            )
-        fresh.append(Instance(box, positive, negative))
-        positive = negative = ()
-    masks = operations.masks_of(regions)
-    order = [region.id for region in regions.regions]
-    touched: dict[int, tuple[list[Point], list[Point]]] = {}
-    for point, good in [*((p, True) for p in positive), *((p, False) for p in negative)]:
-        owner = _owner_of(regions, point)
-        if owner == 0 and good:
-            fresh.append(Instance(None, (point,), negative))
-        elif owner or regions.regions:
-            target = owner or order[_nearest(masks, point)]
-            touched.setdefault(target, ([], []))[0 if good else 1].append(point)
-    labels = {region.id: region.label for region in regions.regions}
-    changed: dict[int, Instance] = {}
-    for id_, (good_points, bad_points) in touched.items():
-        x1, y1, x2, y2 = masks[order.index(id_)].bounds
-        xs, ys = (
-            [float(x1), float(x2), *(p[0] for p in good_points)],
-            [float(y1), float(y2), *(p[1] for p in good_points)],
-        )
-        box = (min(xs), min(ys), max(xs), max(ys))
-        changed[id_] = Instance(box, tuple(good_points), tuple(bad_points), labels[id_])
-    asked = [*changed.values(), *fresh]
-    if not asked:
-        return regions
-    drawn = draw_masks(shop, view, asked, clock, progress)
-    scores = [np.nan if region.score is None else region.score for region in regions.regions]
-    instances: list[Instance | None] = [region.instance for region in regions.regions]
-    for index, id_ in enumerate(changed):
-        spot = order.index(id_)
-        masks[spot], scores[spot], instances[spot] = drawn.masks[index], float(drawn.scores[index]), changed[id_]
-    masks += list(drawn.masks[len(changed) :])
-    scores += [float(s) for s in drawn.scores[len(changed) :]]
-    instances += fresh
-    shown = [each or Instance(None, label=labels.get(order[i], "")) for i, each in enumerate(instances)]
-    return build_regions(masks, view, scores=np.array(scores, np.float32), instances=shown)
-
-
-def _operated(shop: Workshop, view: View, regions: RegionSet, how: Refinement) -> RegionSet:
-    """Regions after everything that needs no model."""
-    chosen = operations.selected(regions, keep=how.keep, drop=how.drop)
-    if how.other:
-        other = shop.store.load(how.other, shop.owner)
-        if other.located != regions.located:
-            raise T2SError(
-                "no_georeference", f"{how.other} and the result do not share a ground", "Combine results of one kind"
-            )
-        others = stored_regions(shop, other)
-    else:
-        others = ()
-    if how.within_m is not None:
-        near = operations.within([regions.regions[i] for i in chosen], others, how.within_m, located=regions.located)
-        chosen = [chosen[i] for i in near]
-    parts = [regions.regions[i] for i in chosen]
-    each = operations.masks_of(regions)
-    masks = [each[i] for i in chosen]
-    if how.operation:
-        masks = operations.combined(masks, operations.on_grid(others, view), how.operation)
-        if how.operation == "union":
-            parts = []
-    left = [i for i, mask in enumerate(masks) if mask]  # a difference or intersection may take all of a region
-    masks, parts = [masks[i] for i in left], [parts[i] for i in left] if parts else []
+    """Regions after everything that needs no model, in the order that `Refinement` says."""
+    left_out: dict[str, int] = dict(regions.left_out)
+    chosen = _by_ids(regions, parent.id, how, left_out)
+    theirs = region_set(shop, other) if other is not None else None
+    if theirs is not None and other is not None and (how.within_m is not None or how.beyond_m is not None):
+        chosen = _by_distance(chosen, theirs.regions, other.id, regions.located, how, left_out)
+    each = dict(zip((region.id for region in regions.regions), operations.masks_of(regions), strict=True))
+    pieces = [_Piece(each[region.id], region, region.sources) for region in chosen]
+    warnings: list[str] = []
+    if how.operation and theirs is not None and other is not None:
+        on_view = operations.masks_of(theirs) if _same_grid(parent, other) else operations.on_grid(theirs.regions, view)
+        pieces = _combined(pieces, theirs.regions, on_view, other.id, view, how.operation, warnings)
+    masks = [piece.mask for piece in pieces]
     if how.smooth_m:
         masks = operations.smoothed(masks, view, how.smooth_m)
-    return build_regions(
+    built = build_regions(
         masks,
         view,
-        scores=[np.nan if r.score is None else r.score for r in parts],
-        instances=[r.instance or Instance(None, label=r.label) for r in parts],
-        min_area_m2=how.min_area_m2,
+        scores=[np.nan if piece.region.score is None else piece.region.score for piece in pieces],
+        instances=[piece.region.instance or Instance(None, label=piece.region.label) for piece in pieces],
+        sources=[piece.sources for piece in pieces],
     )
+    distances: dict[int, float] = {}
+    if how.sort_by == "nearest" and theirs is not None and other is not None:
+        found = nearest_of(built.regions, theirs.regions, located=built.located, own=_own(built.regions, other.id))
+        distances = {nearest.id: nearest.distance.value for nearest in found if nearest}
+    filtered = _filtered(replace(built, left_out=left_out), how, distances)
+    return replace(filtered, warnings=(*warnings, *filtered.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A region on its way: its pixels now, the region that gives it its name and score, and what it was made of."""
+
+    mask: Mask
+    region: Region
+    sources: tuple[Source, ...]
+
+
+def _by_ids(regions: RegionSet, parent: str, how: Refinement, left_out: dict[str, int]) -> list[Region]:
+    """The regions to keep by the ids of the parent. What is not from there is new, and stays."""
+    keep, drop = set(how.keep), set(how.drop)
+    found = []
+    for region in regions.regions:
+        ids = {source.id for source in region.sources if source.result == parent}
+        if ids & drop:
+            left_out["drop"] = left_out.get("drop", 0) + 1
+        elif ids and keep and not ids & keep:
+            left_out["keep"] = left_out.get("keep", 0) + 1
+        else:
+            found.append(region)
+    return found
+
+
+def _by_distance(
+    regions: Sequence[Region],
+    others: Sequence[Region],
+    other: str,
+    located: bool,
+    how: Refinement,
+    left_out: dict[str, int],
+) -> list[Region]:
+    """The regions that lie as far from the nearest of the others as is asked."""
+    nearest = nearest_of(regions, others, located=located, own=_own(regions, other))
+    found = []
+    for region, each in zip(regions, nearest, strict=True):
+        metres = each.distance.value if each else math.inf
+        if how.within_m is not None and metres > how.within_m:
+            left_out["within_m"] = left_out.get("within_m", 0) + 1
+        elif how.beyond_m is not None and metres <= how.beyond_m:
+            left_out["beyond_m"] = left_out.get("beyond_m", 0) + 1
+        else:
+            found.append(region)
+    return found
+
+
+def _own(regions: Sequence[Region], other: str) -> list[set[int]]:
+    """Of each region its ids in another result: what it comes from is not its neighbour."""
+    return [{source.id for source in region.sources if source.result == other} for region in regions]
+
+
+def _combined(
+    pieces: Sequence[_Piece],
+    others: Sequence[Region],
+    masks: Sequence[Mask],
+    other: str,
+    view: View,
+    operation: Operation,
+    warnings: list[str],
+) -> list[_Piece]:
+    """Pieces and the regions of another result after an operation; what loses all of its pixels goes."""
+    found = []
+    for each in operations.combined([piece.mask for piece in pieces], masks, view.height, view.width, operation):
+        theirs = tuple(Source(other, others[k].id) for k in each.others)
+        own = None if each.own is None else pieces[each.own]
+        region = others[each.others[0]] if own is None else own.region
+        if own is not None and not region.label and operation == "union" and each.others:
+            region = replace(region, label=others[each.others[0]].label)
+        sources = tuple(dict.fromkeys((*(own.sources if own else ()), *theirs)))
+        if each.mask:
+            found.append(_Piece(each.mask, region, sources))
+        elif operation == "union" and (own is None or own.mask):
+            named = ", ".join(f"{source.id} of {source.result}" for source in sources)
+            warnings.append(f"region {named} is covered by smaller regions and left out")
+    return found
+
+
+def _same_grid(parent: Result, other: Result) -> bool:
+    """Whether two results were drawn on the same pixels of the same image."""
+    a, b = parent.scene, other.scene
+    return (a.path, a.window, a.view_size, a.pixels_sha256) == (b.path, b.window, b.view_size, b.pixels_sha256)
+
+
+def _filtered(regions: RegionSet, how: Refinement, distances: Mapping[int, float]) -> RegionSet:
+    """Regions of a size and length, in an order, the first so many; what goes is counted."""
+    left_out = dict(regions.left_out)
+    chosen = []
+    for position, region in enumerate(regions.regions):
+        area, length = region.area.value, region.length.value if region.length else math.nan
+        failed = next(
+            (
+                name
+                for name, bad in (
+                    ("min_area_m2", area < how.min_area_m2),
+                    ("max_area_m2", how.max_area_m2 is not None and area > how.max_area_m2),
+                    ("min_length_m", how.min_length_m > 0 and not length >= how.min_length_m),
+                    ("max_length_m", how.max_length_m is not None and not length <= how.max_length_m),
+                )
+                if bad
+            ),
+            "",
+        )
+        if failed:
+            left_out[failed] = left_out.get(failed, 0) + 1
+        else:
+            chosen.append(position)
+    left = [regions.regions[i] for i in chosen]
+    order = ordered(
+        left,
+        how.sort_by,
+        descending=how.descending,
+        first=how.first,
+        distances=distances,
+        located=regions.located,
+    )
+    if len(order) < len(left):
+        left_out["first"] = left_out.get("first", 0) + len(left) - len(order)
+    positions = [chosen[i] for i in order]
+    changed = positions != list(range(len(regions.regions)))
+    return replace(subset(regions, positions) if changed else regions, left_out=left_out)
 
 
 def _demand_sense(how: Refinement) -> None:
-    if (how.operation or how.within_m is not None) and not how.other:
+    compares = how.within_m is not None or how.beyond_m is not None or how.sort_by == "nearest"
+    if (how.operation or compares) and not how.other:
         raise T2SError(
-            "argument_invalid", "an operation or a distance without another result", "Name the other result by its id"
+            "argument_invalid",
+            "an operation or a distance without another result",
+            "Name the other result by its id (or the result itself, for distances between neighbours)",
         )
-    if how.other and not how.operation and how.within_m is None:
-        raise T2SError("argument_invalid", f"nothing is to be done with {how.other}", "Give an operation or within_m")
+    if how.other and not how.operation and not compares:
+        raise T2SError(
+            "argument_invalid",
+            f"nothing is to be done with {how.other}",
+            "Give an operation, within_m, beyond_m, or sort_by nearest",
+        )
+    demand_order(how.sort_by, how.descending, how.first)
     for name, most in (("positive", MOST_POINTS), ("negative", MOST_POINTS), ("keep", MOST_IDS), ("drop", MOST_IDS)):
         demand_at_most(name, getattr(how, name), most)
     demand_at_most("instruction", how.instruction, LONGEST_QUERY)
-    demand_amount("within_m", how.within_m or 0.0, LARGEST_LENGTH_M, "metres")
-    demand_amount("smooth_m", how.smooth_m, LARGEST_LENGTH_M, "metres")
-    demand_amount("min_area_m2", how.min_area_m2, LARGEST_AREA_M2, "square metres")
+    for name in ("within_m", "beyond_m", "min_length_m", "max_length_m", "smooth_m"):
+        demand_amount(name, getattr(how, name) or 0.0, LARGEST_LENGTH_M, "metres")
+    for name in ("min_area_m2", "max_area_m2"):
+        demand_amount(name, getattr(how, name) or 0.0, LARGEST_AREA_M2, "square metres")
+    for least, largest, name in (
+        (how.min_area_m2, how.max_area_m2, "area_m2"),
+        (how.min_length_m, how.max_length_m, "length_m"),
+        (how.beyond_m or 0.0, how.within_m, "distance"),
+    ):
+        if largest is not None and least > largest:
+            raise T2SError(
+                "argument_invalid",
+                f"no {name} is from {least:g} to {largest:g}",
+                "Give the smaller number as the least",
+            )
     for point in (*how.positive, *how.negative):
         if len(point) != 2 or not all(map(math.isfinite, point)):
             raise T2SError("argument_invalid", f"the point {list(point)} is not two numbers", "Give it as lon, lat")
@@ -270,8 +420,21 @@ def _demand_sense(how: Refinement) -> None:
         )
 
 
-def _named(how: Refinement) -> str:
-    return "refine " + " ".join(name for name in _given(how) if name != "pixels")
+def _demand_no_ids(how: Refinement) -> None:
+    """Where a model looks again its regions are new: ids of the parent name none of them."""
+    if how.keep or how.drop:
+        raise T2SError(
+            "argument_invalid",
+            f"the instruction {plain(how.instruction, 100)!r} is for a model, and then keep and drop name regions that are gone",
+            "Give the ids in a call of their own, before or after the instruction",
+        )
+
+
+def _named(how: Refinement, computed: bool) -> str:
+    names = [name for name in _given(how) if name != "pixels"]
+    return "refine " + " ".join(
+        "computed instruction" if computed and name == "instruction" else name for name in names
+    )
 
 
 def _given(how: Refinement) -> dict[str, Any]:
@@ -325,28 +488,3 @@ def _to_view(view: View, points: Sequence[Point], pixels: bool, *, inside: bool 
                 "bbox_outside", f"the point {list(given)} lies beside the result's view", "Give one inside of it"
             )
     return tuple(moved)
-
-
-def _owner_of(regions: RegionSet, point: Point) -> int:
-    height, width = regions.labels.shape
-    return int(regions.labels[min(int(point[1]), height - 1), min(int(point[0]), width - 1)])
-
-
-def _nearest(masks: Sequence[Mask], point: Point) -> int:
-    """The index of the mask that has the pixel nearest to a point, looked for from the nearest boxes on."""
-    x, y = point
-
-    def to_box(mask: Mask) -> float:
-        x1, y1, x2, y2 = mask.bounds
-        return max(x1 + 0.5 - x, 0.0, x - x2 + 0.5) ** 2 + max(y1 + 0.5 - y, 0.0, y - y2 + 0.5) ** 2
-
-    best, found = math.inf, 0
-    for index in sorted(range(len(masks)), key=lambda i: to_box(masks[i])):
-        mask = masks[index]
-        if to_box(mask) >= best:
-            break
-        ys, xs = np.nonzero(mask.pixels)
-        distance = float(np.min((xs + mask.x + 0.5 - x) ** 2 + (ys + mask.y + 0.5 - y) ** 2, initial=math.inf))
-        if distance < best:
-            best, found = distance, index
-    return found

@@ -25,6 +25,7 @@ from t2s_agent.regions.picture import draw_picture
 from t2s_agent.regions.raster import read_mask, write_mask
 from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.results.record import (
+    Change,
     ModelReference,
     Prompted,
     Result,
@@ -186,6 +187,30 @@ def stored_regions(shop: Workshop, result: Result) -> tuple[Region, ...]:
     return regions_from(json.loads(path.read_text(encoding="utf-8")))
 
 
+def other_result(shop: Workshop, result: Result, other: str) -> Result:
+    """The result that another one is compared or combined with. Raises `no_georeference` where they share no ground.
+
+    Pixels mean the same only on one image: two results without a place on Earth must be of the same one.
+    """
+    found = shop.store.load(other, shop.owner)
+    if found.located != result.located:
+        raise T2SError(
+            "no_georeference", f"{found.id} and {result.id} do not share a ground", "Combine results of one kind"
+        )
+    same = (found.scene.path, found.scene.width, found.scene.height) == (
+        result.scene.path,
+        result.scene.width,
+        result.scene.height,
+    )
+    if not result.located and not same:
+        raise T2SError(
+            "no_georeference",
+            f"{found.id} and {result.id} are of two images without a place on Earth",
+            "Combine results of one image, or of images with a georeference",
+        )
+    return found
+
+
 def region_set(shop: Workshop, result: Result) -> RegionSet:
     """A stored result's regions with their pixels."""
     labels = read_mask(shop.store.artifact(result.id, MASK, shop.owner))
@@ -209,6 +234,7 @@ def store_result(
     progress: Progress,
     parents: tuple[str, ...] = (),
     answered: Status = "found",
+    changes: Sequence[Change] = (),
 ) -> Result:
     """Writes everything and gives the record, under another id where another result has taken the first one meanwhile.
 
@@ -231,6 +257,7 @@ def store_result(
         segmenter=segmenter,
         prompted=prompted,
         **measures_of(regions),
+        changes=tuple(changes),
         warnings=bounded_warnings(tuple(dict.fromkeys((*warnings, *regions.warnings)))),
         seconds=clock.seconds,
         mask_sha256=_mask_digest(regions.labels),
@@ -360,7 +387,7 @@ def demand_pixels(answer: Answer, regions: RegionSet, segmenter: str) -> None:
 
     What a smallest area left out is no failure: its warnings say so.
     """
-    if not answer.instances or regions.regions or any("below the minimum" in warning for warning in regions.warnings):
+    if not answer.instances or regions.regions or regions.left_out:
         return
     count = len(answer.instances)
     raise T2SError(

@@ -1,7 +1,7 @@
 """Masks of instances to the regions of a result: overlaps settled, outlines traced, everything measured."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -16,8 +16,9 @@ from t2s_agent.regions.boundary import Boundary, boundaries_of
 from t2s_agent.regions.measure import areas_m2, perimeter_in_pixels, perimeters_on_ground, seam_m
 from t2s_agent.regions.plane import bbox_of, centroids_of
 from t2s_agent.regions.polygons import SIMPLIFY_PX, simplified_all, to_lonlat_all, traced_all
-from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet
-from t2s_agent.regions.rounding import Rounding, with_plus_minus
+from t2s_agent.regions.rectangle import Rectangle, rectangles_in_pixels, rectangles_on_ground
+from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet, Source
+from t2s_agent.regions.rounding import Rounding
 from t2s_agent.scene.view import View
 
 SAME_IOU = 0.5  # masks that overlap more are one object, prompted twice: so it was in 71 of 75 pairs up to 0.7, in one it was not
@@ -31,16 +32,17 @@ def build_regions(
     *,
     scores: Sequence[float] | NDArray[np.float32] = (),
     instances: Sequence[Instance] = (),
+    sources: Sequence[tuple[Source, ...]] = (),
     merge: Merge = "instances",
     min_area_m2: float = 0.0,
     simplify_px: float = SIMPLIFY_PX,
 ) -> RegionSet:
     """Regions of masks in View pixels; ids count from 1 in the masks' order. The work grows with the masks' own pixels.
 
-    Pixels without data belong to no region. Masks of which one repeats the other (IoU above 0.5) become one; where others overlap,
-    the smaller one keeps the pixels, since it would vanish otherwise. `union` makes a single region of all. Regions below
-    `min_area_m2` are dropped with a warning (in pixels where there is no CRS, square pixels are meant). Raises `limit_exceeded`
-    for more regions than ids.
+    Pixels without data belong to no region. Masks of which one repeats the other (IoU above 0.5) become one, with the `sources` of
+    both; where others overlap, the smaller one keeps the pixels, since it would vanish otherwise, and both name each other in
+    `overlaps`. `union` makes a single region of all. Regions below `min_area_m2` are left out and counted (in pixels where there
+    is no CRS, square pixels are meant). Raises `limit_exceeded` for more regions than ids.
     """
     warnings: list[str] = []
     usable = view.valid
@@ -54,8 +56,11 @@ def build_regions(
     if merge == "union" and own:
         own = [Mask.of(union_of(own, view.height, view.width))]
         scores, instances = (), ()
+        sources = (tuple(dict.fromkeys(each for some in sources for each in some)),)
     areas = [mask.area for mask in own]
-    kept = _without_repeats(own, areas, scores, warnings)
+    twins = _twins(own, areas, scores, warnings)
+    kept = sorted(set(twins.values()))
+    origins = _origins(twins, sources)
     labels = np.zeros((view.height, view.width), np.int32)
     for index in sorted(kept, key=lambda i: -areas[i]):
         own[index].paint(labels, index + 1)
@@ -63,6 +68,7 @@ def build_regions(
     left = [index for index in kept if index + 1 in outlines]
     regions = dict(zip(left, _measured([outlines[i + 1] for i in left], view, simplify_px), strict=True))
     found: list[Region] = []
+    too_small = 0
     ids = np.zeros(len(own) + 1, np.uint16)
     for index in kept:
         if index not in regions:
@@ -73,8 +79,7 @@ def build_regions(
             warnings.append(f"instance {index + 1} has no area on Earth and is left out")
             continue
         if region.area.value < min_area_m2:
-            size = with_plus_minus(region.area.value, region.area.plus_minus)
-            warnings.append(f"a region of {size} {region.area.unit} is below the minimum and left out")
+            too_small += 1
             continue
         if len(found) == MOST_REGIONS:
             raise T2SError(
@@ -90,10 +95,58 @@ def build_regions(
                 score=float(scores[index]) if len(scores) > index and np.isfinite(scores[index]) else None,
                 instance=instance,
                 label=instance.label if instance else "",
+                sources=origins.get(index, ()),
             )
         )
         ids[index + 1] = len(found)
-    return RegionSet(tuple(found), ids[labels], view.georeference.located, tuple(warnings))
+    overlaps = _overlaps(own, kept, ids)
+    return RegionSet(
+        tuple(replace(region, overlaps=overlaps[region.id]) if region.id in overlaps else region for region in found),
+        ids[labels],
+        view.georeference.located,
+        tuple(warnings),
+        {"min_area_m2": too_small} if too_small else {},
+    )
+
+
+def subset(regions: RegionSet, positions: Sequence[int]) -> RegionSet:
+    """The regions at these positions in that order, numbered again from 1."""
+    chosen = [regions.regions[i] for i in positions]
+    renumbered = np.zeros(max((region.id for region in regions.regions), default=0) + 1, np.uint16)
+    for number, region in enumerate(chosen, 1):
+        renumbered[region.id] = number
+    numbered = tuple(
+        replace(
+            region,
+            id=number,
+            overlaps=tuple(sorted(int(renumbered[id_]) for id_ in region.overlaps if renumbered[id_])),
+        )
+        for number, region in enumerate(chosen, 1)
+    )
+    return replace(regions, regions=numbered, labels=renumbered[regions.labels])
+
+
+def _origins(twins: Mapping[int, int], sources: Sequence[tuple[Source, ...]]) -> dict[int, tuple[Source, ...]]:
+    """Of each mask that is kept its sources and those of its repeats, its own first."""
+    found: dict[int, dict[Source, None]] = {}
+    for index, kept in sorted(twins.items(), key=lambda pair: pair[0] != pair[1]):
+        if len(sources) > index:
+            found.setdefault(kept, {}).update(dict.fromkeys(sources[index]))
+    return {kept: tuple(each) for kept, each in found.items()}
+
+
+def _overlaps(masks: Sequence[Mask], kept: Sequence[int], ids: NDArray[np.uint16]) -> dict[int, tuple[int, ...]]:
+    """Of each region, by id, the ids of those of which the masks share pixels with its own; only where there are any."""
+    shown = [index for index in kept if ids[index + 1]]
+    boxes = shapely.box(*np.array([masks[index].bounds for index in shown], np.float64).reshape(-1, 4).T)
+    found: dict[int, list[int]] = {}
+    first, second = shapely.STRtree(boxes).query(boxes)
+    for i, k in zip(first.tolist(), second.tolist(), strict=True):
+        if i < k and masks[shown[i]].shared(masks[shown[k]]):
+            one, other = int(ids[shown[i] + 1]), int(ids[shown[k] + 1])
+            found.setdefault(one, []).append(other)
+            found.setdefault(other, []).append(one)
+    return {id_: tuple(sorted(others)) for id_, others in found.items()}
 
 
 def _beside_earth(view: View) -> NDArray[np.bool_] | None:
@@ -130,7 +183,11 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
     smooth, boundaries = simplified_all(outlines, simplify_px), boundaries_of(outlines)
     place = view.georeference
     if not place.located:
-        return [_in_pixels(*each, view) for each in zip(outlines, smooth, boundaries, strict=True)]
+        around = rectangles_in_pixels(boundaries, view.window.width / view.width, view.window.height / view.height)
+        return [
+            _with_shape(_in_pixels(outline, simple, boundary, view), outline, rectangle, view)
+            for outline, simple, boundary, rectangle in zip(outlines, smooth, boundaries, around, strict=True)
+        ]
     exact = to_lonlat_all(outlines, place)
     areas = areas_m2(exact)
     there = np.flatnonzero(areas > 0).tolist()
@@ -139,13 +196,14 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
     perimeters = perimeters_on_ground([boundaries[i] for i in there], place, pixels)
     grounds = to_lonlat_all([smooth[i] for i in there], place, [each.places for each in roundings])
     centres = centroids_of([exact[i] for i in there], pixels)
+    rectangles = rectangles_on_ground([boundaries[i] for i in there], place, pixels)
     found: list[Region | None] = [None] * len(outlines)
-    for index, pixel, rounding, perimeter, ground, centre in zip(
-        there, pixels, roundings, perimeters, grounds, centres, strict=True
+    for index, pixel, rounding, perimeter, ground, centre, rectangle in zip(
+        there, pixels, roundings, perimeters, grounds, centres, rectangles, strict=True
     ):
         if seam := seam_m(outlines[index], place, view.width):
             perimeter = replace(perimeter, value=max(0.0, perimeter.value - 2 * seam))
-        found[index] = Region(
+        region = Region(
             0,
             ground,
             Measure(float(areas[index]), perimeter.value * pixel / 2, "m2"),
@@ -154,7 +212,21 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
             bbox_of(ground),
             pixel=pixel,
         )
+        found[index] = _with_shape(region, outlines[index], rectangle, view)
     return found
+
+
+def _with_shape(region: Region, traced: Geometry, around: Rectangle | None, view: View) -> Region:
+    """The region with its rectangle, its number of parts, and whether its outline in View pixels touches the View's edge."""
+    left, top, right, bottom = traced.bounds
+    return replace(
+        region,
+        length=around.length if around else None,
+        width=around.width if around else None,
+        orientation_deg=around.orientation_deg if around else None,
+        touches_edge=left <= 0 or top <= 0 or right >= view.width or bottom >= view.height,
+        parts=len(shapely.get_parts(traced)),
+    )
 
 
 def _in_pixels(
@@ -185,18 +257,22 @@ def _in_pixels(
     )
 
 
-def _without_repeats(
+def _twins(
     masks: Sequence[Mask],
     areas: Sequence[int],
     scores: Sequence[float] | NDArray[np.float32],
     warnings: list[str],
-) -> list[int]:
-    """Indexes to keep, in order: of two masks that are nearly one, the better scored, else the first."""
+) -> dict[int, int]:
+    """Of each mask the one that is kept for it: itself, or of two that are nearly one the better scored, else the first.
+
+    Empty masks are left out.
+    """
     order = sorted(range(len(masks)), key=lambda i: (-_score_of(scores, i), i))
     boxes = shapely.box(*np.array([mask.bounds for mask in masks], np.float64).reshape(-1, 4).T)
     tree = shapely.STRtree(boxes)
     sizes = np.asarray(areas, np.int64)
     rank, ranks = np.full(len(masks), -1), itertools.count()  # of the kept: the order in which they were
+    kept: dict[int, int] = {}
     for index in order:
         if not areas[index]:
             warnings.append(f"instance {index + 1} has an empty mask")
@@ -209,11 +285,12 @@ def _without_repeats(
         ]
         near = near[np.argsort(rank[near])].tolist()
         twin = next((k for k in near if _same(masks[index], masks[k], areas[index], areas[k])), None)
+        kept[index] = index if twin is None else twin
         if twin is None:
             rank[index] = next(ranks)
         else:
             warnings.append(f"instance {index + 1} repeats instance {twin + 1} and is left out")
-    return np.flatnonzero(rank >= 0).tolist()
+    return kept
 
 
 def _score_of(scores: Sequence[float] | NDArray[np.float32], index: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from t2s_agent.mask import Mask, joined
 from t2s_agent.regions.plane import balls
 from t2s_agent.regions.region import Geometry
 from t2s_agent.scene.georeference import Floats, in_space
@@ -19,22 +20,23 @@ _BLOCK_PX = 64  # pixels are looked at in blocks of that size, and only where an
 _ON_CUT_DEG = 1e-9
 
 
-def pixels_in(geometries: Sequence[Geometry], view: View) -> NDArray[np.bool_]:
-    """The pixels bool (H, W) of a located View of which the centre lies in any of some areas in degrees."""
-    inside = np.zeros((view.height, view.width), bool)
+def masks_in_view(geometries: Sequence[Geometry], view: View) -> list[Mask]:
+    """Of each of some areas in degrees the pixels of a located View of which the centre lies in it."""
     if not geometries:
-        return inside
+        return []
     for geometry in geometries:
         shapely.prepare(geometry)
     centres, radii = balls(geometries)
+    parts: list[list[Mask]] = [[] for _ in geometries]
     for y in range(0, view.height, _BLOCK_PX):
         for x in range(0, view.width, _BLOCK_PX):
-            part = inside[y : y + _BLOCK_PX, x : x + _BLOCK_PX]
-            centre, radius = _ball_of_block(view, x, y, *part.shape[::-1])
-            near = np.flatnonzero(np.linalg.norm(centres - centre, axis=1) <= radii + radius)
-            if len(near):
-                part |= _inside([geometries[int(i)] for i in near], view, x, y, *part.shape[::-1])
-    return inside
+            width, height = min(_BLOCK_PX, view.width - x), min(_BLOCK_PX, view.height - y)
+            centre, radius = _ball_of_block(view, x, y, width, height)
+            near = np.flatnonzero(np.linalg.norm(centres - centre, axis=1) <= radii + radius).tolist()
+            for k, inside in zip(near, _inside([geometries[k] for k in near], view, x, y, width, height), strict=True):
+                if inside.any():
+                    parts[k].append(Mask.of(inside, x, y))
+    return [joined(each) for each in parts]
 
 
 def _ball_of_block(view: View, x: int, y: int, width: int, height: int) -> tuple[Floats, float]:
@@ -48,14 +50,21 @@ def _ball_of_block(view: View, x: int, y: int, width: int, height: int) -> tuple
     return centre, 1.5 * float(np.linalg.norm(places - centre, axis=1).max())  # half more: 25 places are not all of it
 
 
-def _inside(geometries: Sequence[Geometry], view: View, x: int, y: int, width: int, height: int) -> NDArray[np.bool_]:
+def _inside(
+    geometries: Sequence[Geometry], view: View, x: int, y: int, width: int, height: int
+) -> list[NDArray[np.bool_]]:
+    """Of each area which pixels of a block lie in it."""
+    if not geometries:
+        return []
     xs, ys = np.meshgrid(np.arange(x, x + width) + 0.5, np.arange(y, y + height) + 0.5)
     lon, lat = view.georeference.to_lonlat(xs.ravel(), ys.ravel())
     seen = np.isfinite(lon)
     on_cut = seen & ((np.abs(lon) >= 180 - _ON_CUT_DEG) | (np.abs(lat) >= 90 - _ON_CUT_DEG))
-    inside = np.zeros(len(lon), bool)
+    found = []
     for geometry in geometries:
-        inside[seen] |= shapely.contains_xy(geometry, lon[seen], lat[seen])
+        inside = np.zeros(len(lon), bool)
+        inside[seen] = shapely.contains_xy(geometry, lon[seen], lat[seen])
         if on_cut.any():  # that an area is cut there does not take those pixels from it
             inside[on_cut] |= shapely.intersects_xy(geometry, np.round(lon[on_cut], 8), np.round(lat[on_cut], 8))
-    return inside.reshape(xs.shape)
+        found.append(inside.reshape(xs.shape))
+    return found

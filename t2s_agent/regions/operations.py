@@ -1,23 +1,22 @@
-"""What can be done to regions: sets, distances, smoothing. Each gives back masks on the View's grid, to be measured anew.
+"""What can be done to the pixels of regions: sets and smoothing. Each gives back masks on the View's grid.
 
-Geometry is computed in metres around the regions (or in pixels where there is no ground), and every result passes through
-`build_regions` again, so that mask, polygon and measures never disagree.
+Every result passes through `build_regions` again, so that mask, polygon and measures never disagree.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from shapely import affinity
 
 from t2s_agent.errors import T2SError
-from t2s_agent.mask import EMPTY, Mask, masks_in, union_of
-from t2s_agent.regions.grid import pixels_in
-from t2s_agent.regions.measure import near
+from t2s_agent.mask import EMPTY, Mask, joined, masks_in, union_of
+from t2s_agent.regions.build import SAME_IOU
+from t2s_agent.regions.grid import masks_in_view
 from t2s_agent.regions.polygons import mask_within, trace
-from t2s_agent.regions.region import Geometry, Region, RegionSet
+from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.scene.view import View
 
 
@@ -27,36 +26,74 @@ def masks_of(regions: RegionSet) -> list[Mask]:
     return [found.get(region.id, EMPTY) for region in regions.regions]
 
 
-def selected(regions: RegionSet, *, keep: Sequence[int] = (), drop: Sequence[int] = ()) -> list[int]:
-    """Positions of the regions to go on with. Raises `region_unknown` naming the ids that there are."""
-    known = [region.id for region in regions.regions]
-    for wanted in (*keep, *drop):
-        if wanted not in known:
-            raise T2SError("region_unknown", f"there is no region {wanted}", f"The regions are {_listed(known)}")
-    return [i for i, id_ in enumerate(known) if (not keep or id_ in keep) and id_ not in drop]
+def demand_known(known: Sequence[int], wanted: Sequence[int]) -> None:
+    """Raises `region_unknown`, naming the ids that there are, where one of those wanted is not among them."""
+    there = set(known)
+    for id_ in wanted:
+        if id_ not in there:
+            raise T2SError("region_unknown", f"there is no region {id_}", f"The regions are {_listed(known)}")
 
 
-def within(regions: Sequence[Region], others: Sequence[Region], metres: float, *, located: bool) -> list[int]:
-    """Positions of those regions that come within so many metres (pixels) of any of the others, edge to edge."""
-    return near([r.geometry for r in regions], [r.geometry for r in others], metres, located=located)
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """One region of two results put together: its pixels, and the positions of the regions that it comes from.
 
-
-def combined(masks: Sequence[Mask], other: NDArray[np.bool_], operation: str) -> list[Mask]:
-    """Each mask against an area (H, W): `intersection` and `difference` cut each, `union` adds the rest of it.
-
-    A union joins what touches: the area, with all masks that meet it, in pieces that hang together.
+    `own` in the first result, None where it has none there; `others` in the second.
     """
-    if operation == "intersection":
-        return [mask.where(other) for mask in masks]
-    if operation == "difference":
-        return [mask.where(~other) for mask in masks]
+
+    mask: Mask
+    own: int | None
+    others: tuple[int, ...] = ()
+
+
+def combined(masks: Sequence[Mask], others: Sequence[Mask], height: int, width: int, operation: str) -> list[Combined]:
+    """Regions of two results on one View of `height` x `width`: whole objects, in the order of `masks` and then of `others`.
+
+    `intersection` and `difference` cut each mask by what the others cover; what falls apart stays one object, and what loses all
+    of its pixels is empty. `union` has all pixels of both: of a mask and another that are one object (IoU above `SAME_IOU`) one is
+    made; where objects overlap otherwise the smaller one keeps the pixels, and a larger one that smaller ones cover is empty.
+    """
     if operation == "union":
-        height, width = other.shape
-        whole = union_of(masks, height, width) | other
-        return [mask_within(part, height, width) for part in _pieces(trace(whole))]
-    raise T2SError(
-        "argument_invalid", f"there is no operation {operation!r}", "Choose from union, intersection, difference"
-    )
+        return _union(masks, others, height, width)
+    if operation not in ("intersection", "difference"):
+        raise T2SError(
+            "argument_invalid", f"there is no operation {operation!r}", "Choose from union, intersection, difference"
+        )
+    area = union_of(others, height, width)
+    if operation == "difference":
+        return [Combined(mask.where(~area), i) for i, mask in enumerate(masks)]
+    near = _near(masks, others)
+    return [
+        Combined(mask.where(area), i, tuple(k for k in near[i] if mask.shared(others[k])))
+        for i, mask in enumerate(masks)
+    ]
+
+
+def _union(masks: Sequence[Mask], others: Sequence[Mask], height: int, width: int) -> list[Combined]:
+    left = dict.fromkeys(range(len(others)))
+    found: list[Combined] = []
+    for i, (mask, near) in enumerate(zip(masks, _near(masks, others), strict=True)):
+        same = [k for k in near if k in left and mask.iou(others[k]) > SAME_IOU]
+        for k in same:
+            del left[k]
+        found.append(Combined(joined([mask, *(others[k] for k in same)]), i, tuple(same)))
+    found += [Combined(others[k], None, (k,)) for k in left]
+    labels = np.zeros((height, width), np.int32)
+    for index in sorted(range(len(found)), key=lambda i: -found[i].mask.area):
+        found[index].mask.paint(labels, index + 1)
+    own = masks_in(labels)
+    return [replace(each, mask=own.get(index, EMPTY)) for index, each in enumerate(found, 1)]
+
+
+def _near(masks: Sequence[Mask], others: Sequence[Mask]) -> list[list[int]]:
+    """Of each mask the positions of those others of which the boxes meet its own."""
+    found: list[list[int]] = [[] for _ in masks]
+    if not masks or not others:
+        return found
+    one, other = (shapely.box(*np.array([mask.bounds for mask in each], np.float64).T) for each in (masks, others))
+    for i, k in shapely.STRtree(other).query(one).T.tolist():
+        found[i].append(k)
+    return [sorted(each) for each in found]
 
 
 def smoothed(masks: Sequence[Mask], view: View, radius: float) -> list[Mask]:
@@ -73,13 +110,13 @@ def smoothed(masks: Sequence[Mask], view: View, radius: float) -> list[Mask]:
     return done
 
 
-def on_grid(regions: Sequence[Region], view: View) -> NDArray[np.bool_]:
-    """The union of regions of any result on a View's pixels, bool (H, W): the pixels of which the centre lies in one of them."""
+def on_grid(regions: Sequence[Region], view: View) -> list[Mask]:
+    """Each region of any result on a View's pixels: those of which the centre lies in its outline."""
     if view.georeference.located:
-        return pixels_in([region.geometry for region in regions], view)
+        return masks_in_view([region.geometry for region in regions], view)
     sx, sy = view.window.width / view.width, view.window.height / view.height
     pixels = [shapely.transform(r.geometry, lambda p: (p - (view.window.x, view.window.y)) / (sx, sy)) for r in regions]
-    return union_of((mask_within(each, view.height, view.width) for each in pixels), view.height, view.width)
+    return [mask_within(each, view.height, view.width) for each in pixels]
 
 
 def _pixel_size(view: View, mask: Mask) -> float:
@@ -89,10 +126,6 @@ def _pixel_size(view: View, mask: Mask) -> float:
     if here is None and view.georeference.located:
         here = view.gsd_m
     return here or math.sqrt(view.window.width * view.window.height / (view.width * view.height))
-
-
-def _pieces(geometry: Geometry) -> list[Geometry]:
-    return [part for part in getattr(geometry, "geoms", (geometry,)) if not part.is_empty]
 
 
 def _listed(ids: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """What comes out: a place on the ground, with measures that say how sure they are."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,12 +24,28 @@ class Measure:
     unit: str
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A region of an earlier result."""
+
+    result: str
+    id: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
     """One region. On Earth: `geometry` in lon/lat WGS 84 (RFC 7946), areas in m2, lengths in m. Otherwise: scene pixels.
 
     `centroid` is (lon, lat) or (x, y); `bbox` is west, south, east, north (west > east across 180 degrees) or x1, y1, x2, y2.
-    `pixel` is the size of a View pixel there, the root of its area, in the unit of lengths: numbers are rounded by it. `was` is the region's id in the result that this one was refined from, where its pixels are the same.
+    `pixel` is the size of a View pixel there, the root of its area, in the unit of lengths: numbers are rounded by it. `was` is
+    the region's id in the result that this one was refined from, where its pixels are the same; `sources` are all the regions
+    that it was made of, also where its pixels are others now.
+
+    `length`, `width` and `orientation_deg` are those of the smallest rectangle around the estimated outline: None for a region
+    of more than 2,000 km, and in results from before they were kept. `orientation_deg` is the direction of the long side,
+    degrees clockwise from north (from the top of the image where there is no ground), 0 to 180; None where the long side cannot
+    be told from the short one. `parts` counts pieces that do not share a pixel's side. `overlaps` are ids of regions of the
+    same result of which the masks shared pixels with this one's before each pixel was given to one region.
     """
 
     id: int
@@ -42,6 +59,20 @@ class Region:
     instance: Instance | None = None
     was: int | None = None
     pixel: float = 1.0
+    length: Measure | None = None
+    width: Measure | None = None
+    orientation_deg: float | None = None
+    touches_edge: bool | None = None  # of the View; None in results from before it was kept
+    parts: int | None = None
+    overlaps: tuple[int, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def compactness(self) -> float | None:
+        """4 pi A / P^2 (Polsby and Popper 1991): 1 for a disc, 0.785 for a square, near 0 for a line; None where length is."""
+        if self.length is None or not self.perimeter.value:
+            return None
+        return 4 * math.pi * self.area.value / self.perimeter.value**2
 
     @property
     def rounding(self) -> Rounding:
@@ -59,12 +90,16 @@ class Region:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionSet:
-    """The regions of one result, and `labels` uint16 (H, W): the id of the region that each View pixel belongs to, 0 = none."""
+    """The regions of one result, and `labels` uint16 (H, W): the id of the region that each View pixel belongs to, 0 = none.
+
+    `left_out` counts the regions that each filter took away, by the filter's name.
+    """
 
     regions: tuple[Region, ...]
     labels: NDArray[np.uint16]
     located: bool
     warnings: tuple[str, ...] = field(default=())
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def total_area(self) -> Measure:
         """The sum of the areas. Their errors may all point one way, so they add."""

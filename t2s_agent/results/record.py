@@ -64,11 +64,32 @@ class Prompted(_Part):
     tokens: int = 0
 
 
+class SourceRecord(_Part):
+    """A region of an earlier result."""
+
+    result: str
+    id: int
+
+
+class Change(_Part):
+    """What a correction did to one region. Areas are in the record's unit.
+
+    `region` is its id in this result (0: gone), `was` its id in the parent (0: new).
+    """
+
+    region: int
+    was: int
+    area_before: float
+    area_after: float
+    why: str
+
+
 class RegionRecord(_Part):
     """A region's facts; its outline is in regions.geojson. Units and method stand once in the record.
 
     `score` is the segmenter's own estimate of the mask; `agreement` is how far several sampled answers agree on the object. Both run
     from 0 to 1, and are None where nobody gave them. `was` is the region's id in the first parent where its pixels are the same.
+    The fields from `length` on are as `Region` describes them, and None or empty in records from before they were kept.
     """
 
     id: int
@@ -82,10 +103,23 @@ class RegionRecord(_Part):
     score: float | None = None
     agreement: float | None = None
     was: int | None = None
+    length: float | None = None
+    length_pm: float | None = None
+    width: float | None = None
+    width_pm: float | None = None
+    orientation_deg: float | None = None
+    compactness: float | None = None
+    touches_edge: bool | None = None
+    parts: int | None = None
+    overlaps: tuple[int, ...] = ()
+    sources: tuple[SourceRecord, ...] = ()
 
 
 class Result(_Part):
-    """One result. Never changed once written: what follows from it names it as a parent."""
+    """One result. Never changed once written: what follows from it names it as a parent.
+
+    `left_out` counts the regions that each filter took away, by the filter's name; `changes` says what corrections did.
+    """
 
     schema_version: int = SCHEMA
     id: str
@@ -105,6 +139,8 @@ class Result(_Part):
     total_area: float
     total_area_pm: float
     regions: tuple[RegionRecord, ...] = ()
+    left_out: dict[str, int] = Field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
     mask_sha256: str = ""
@@ -146,6 +182,16 @@ def _region(region: Region) -> RegionRecord:
         score=None if region.score is None else round(region.score, 4),
         agreement=None if region.agreement is None else round(region.agreement, 4),
         was=region.was,
+        length=None if region.length is None else rounding.length(region.length.value),
+        length_pm=None if region.length is None else rounding.length(region.length.plus_minus),
+        width=None if region.width is None else rounding.length(region.width.value),
+        width_pm=None if region.width is None else rounding.length(region.width.plus_minus),
+        orientation_deg=region.orientation_deg,
+        compactness=None if region.compactness is None else round(region.compactness, 3),
+        touches_edge=region.touches_edge,
+        parts=region.parts,
+        overlaps=region.overlaps,
+        sources=tuple(SourceRecord(result=each.result, id=each.id) for each in region.sources),
     )
 
 
@@ -160,6 +206,7 @@ def measures_of(regions: RegionSet) -> dict[str, Any]:
         "total_area": rounding.area(total.value),
         "total_area_pm": rounding.area(total.plus_minus),
         "regions": region_records(regions),
+        "left_out": dict(regions.left_out),
     }
 
 

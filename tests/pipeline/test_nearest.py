@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from t2s_agent.mask import EMPTY, Mask
-from t2s_agent.pipeline.refine import _nearest
+from t2s_agent.pipeline.corrections import _nearest
 
 labels = arrays(np.uint16, (9, 12), elements=st.sampled_from([0, 0, 0, 1, 2, 3]))
 

@@ -303,7 +303,7 @@ def test_progress_may_raise_at_any_step_and_nothing_is_left(sam_shop, scene, ste
 
 def test_a_region_is_described_by_what_is_measured(shop, scene, truth):
     result = segment(shop, scene, TANKS)
-    said = describe(shop, result_id=result.id, region_id=1)
+    said = describe(shop, result_id=result.id, region_id=1, bands=True)
     tank = next(t for t in truth.objects if t.category == "storage tank")
     assert said.measured["length_m"] == pytest.approx(max(tank.mask.shape) * 0.5, rel=0.01)
     assert said.measured["compactness"] == pytest.approx(math.pi / 4, abs=0.01)
@@ -342,7 +342,7 @@ def test_ndvi_is_given_where_the_bands_are_known(shop, tmp_path):
         file.write(np.stack([np.full((4, 4), v, np.uint8) for v in (50, 60, 70, 150)]))
         file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.undefined]
         file.set_band_description(4, "nir")
-    ndvi = describe(shop, image=tmp_path / "n.tif").measured["bands"][-1]
+    ndvi = describe(shop, image=tmp_path / "n.tif", bands=True).measured["bands"][-1]
     assert (ndvi["band"], ndvi["mean"]) == ("NDVI", 0.5)
 
 

@@ -14,6 +14,7 @@ from rasterio.crs import CRS
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, describe, refine, replay, segment
 from t2s_agent.pipeline.refine import _given, refinement_of
+from t2s_agent.regions.order import SORT_BY
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -30,8 +31,15 @@ refinements = st.builds(
     other=st.text(max_size=10),
     operation=st.sampled_from([None, "union", "intersection", "difference"]),
     within_m=st.none() | st.just(0.0) | numbers,
+    beyond_m=st.none() | st.just(0.0) | numbers,
     min_area_m2=numbers,
+    max_area_m2=st.none() | st.just(0.0) | numbers,
+    min_length_m=numbers,
+    max_length_m=st.none() | st.just(0.0) | numbers,
     smooth_m=numbers,
+    sort_by=st.sampled_from(["", *SORT_BY]),
+    descending=st.booleans(),
+    first=st.integers(0, 500),
     pixels=st.booleans(),
 )
 
@@ -43,8 +51,9 @@ def test_a_refinement_comes_back_from_its_record_field_by_field(how):
 
 
 def test_the_law_above_draws_every_field_there_is():
-    drawn = {"instruction", "positive", "negative", "box", "keep", "drop", "other", "operation", "within_m"}
-    assert {field.name for field in fields(Refinement)} == drawn | {"min_area_m2", "smooth_m", "pixels"}
+    drawn = {"instruction", "positive", "negative", "box", "keep", "drop", "other", "operation", "within_m", "beyond_m"}
+    drawn |= {"min_area_m2", "max_area_m2", "min_length_m", "max_length_m", "smooth_m"}
+    assert {field.name for field in fields(Refinement)} == drawn | {"sort_by", "descending", "first", "pixels"}
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from views.data import cropped, mask_of, view_of
 
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import union_of
-from t2s_agent.regions.build import build_regions
+from t2s_agent.regions.build import build_regions, subset
 from t2s_agent.regions.geojson import feature_collection, regions_from
-from t2s_agent.regions.operations import combined, masks_of, selected, smoothed, within
+from t2s_agent.regions.operations import combined, demand_known, masks_of, smoothed
 from t2s_agent.regions.picture import COLOURS, area_in_words, draw_picture, round_length
 from t2s_agent.regions.raster import read_mask, write_mask
 from t2s_agent.regions.region import Measure
@@ -30,44 +30,87 @@ def three():
     return view, build_regions(cropped(mask_of(view, *b) for b in boxes), view)
 
 
-def area_of(boxes, view):
-    area = np.zeros((view.height, view.width), bool)
-    for x, y, w, h in boxes:
-        area |= mask_of(view, x, y, x + w, y + h)
-    return area
-
-
-def test_ids_are_kept_and_dropped():
-    _, regions = three()
-    assert selected(regions, keep=[1, 3]) == [0, 2]
-    assert selected(regions, drop=[1]) == [1, 2]
-
-
 def test_an_unknown_id_is_told_the_valid_ones():
-    _, regions = three()
     with pytest.raises(T2SError, match="1, 2, 3") as caught:
-        selected(regions, keep=[7])
+        demand_known([1, 2, 3], [1, 7])
     assert caught.value.code == "region_unknown"
 
 
-def test_near_is_measured_in_metres_from_edge_to_edge():
+def test_a_subset_is_numbered_again_and_its_pixels_with_it():
     _, regions = three()
-    a, others = regions.regions[:1], regions.regions[1:]
-    assert within(others, a, 2.1, located=True) == [0]  # four pixels of half a metre
-    assert within(others, a, 1.9, located=True) == []
-    assert within(others, a, 100, located=True) == [0, 1]
+    part = subset(regions, [2, 0])
+    assert [(r.id, r.bbox) for r in part.regions] == [(1, regions.regions[2].bbox), (2, regions.regions[0].bbox)]
+    assert (part.labels[35, 55], part.labels[5, 5], part.labels[5, 20]) == (1, 2, 0)
+
+
+def disjoint(boxes, view):
+    """Masks of boxes, each without the pixels of those before it: the regions of one result share no pixels."""
+    taken = np.zeros((view.height, view.width), bool)
+    found = []
+    for x, y, w, h in boxes:
+        mask = mask_of(view, x, y, x + w, y + h) & ~taken
+        taken |= mask
+        if mask.any():
+            found.append(mask)
+    return cropped(found)
+
+
+def covered(pieces, view):
+    """The pixels of all pieces; demands that no two pieces share one."""
+    count = sum((piece.mask.full(view.height, view.width).astype(int) for piece in pieces), np.zeros((40, 60), int))
+    assert count.max(initial=0) <= 1
+    return count > 0
 
 
 @given(areas, areas)
-def test_union_commutes_and_difference_and_intersection_are_parts_of_the_whole(first, second):
+def test_areas_of_union_intersection_and_difference_add_up(first, second):
     view = view_of()
-    a, b = area_of(first, view), area_of(second, view)
-    one, other = (union_of(combined(cropped([p]), q, "union"), *a.shape) for p, q in ((a, b), (b, a)))
-    assert (one == (a | b)).all()
-    assert (other == (a | b)).all()
-    less, both = (combined(cropped([a]), b, name)[0] for name in ("difference", "intersection"))
-    assert (both.full(*a.shape) == (a & b)).all()
-    assert (less.full(*a.shape) == (a & ~b)).all()
+    a, b = disjoint(first, view), disjoint(second, view)
+    whole_a, whole_b = union_of(a, 40, 60), union_of(b, 40, 60)
+    union, both, less = (
+        covered(combined(a, b, 40, 60, name), view) for name in ("union", "intersection", "difference")
+    )
+    assert (union == (whole_a | whole_b)).all()
+    assert (both == (whole_a & whole_b)).all()
+    assert (less == (whole_a & ~whole_b)).all()
+    assert union.sum() == whole_a.sum() + whole_b.sum() - both.sum()
+    assert (covered(combined(b, a, 40, 60, "union"), view) == union).all()
+
+
+def test_twenty_eight_and_twelve_regions_that_do_not_overlap_are_forty():
+    view = view_of()
+    cells = [(x, y, 7, 7) for y in range(0, 40, 8) for x in range(0, 56, 7)]  # neighbours in a row touch
+    masks = disjoint(cells, view)
+    found = combined(masks[:28], masks[28:], 40, 60, "union")
+    assert [(piece.own, piece.others) for piece in found] == [
+        *((i, ()) for i in range(28)),
+        *((None, (k,)) for k in range(12)),
+    ]
+    assert [piece.mask.area for piece in found] == [49] * 40
+
+
+def test_of_a_union_objects_that_are_one_become_one_and_slightly_overlapping_ones_stay_apart():
+    view = view_of()
+    a = disjoint([(0, 0, 10, 10), (30, 0, 10, 10)], view)
+    b = disjoint([(2, 0, 10, 10), (38, 0, 4, 10)], view)  # IoU 80 / 120 and 20 / 120
+    one, large, small = combined(a, b, 40, 60, "union")
+    assert (one.own, one.others, one.mask.area) == (0, (0,), 120)
+    assert (large.own, large.others, large.mask.area) == (1, (), 80)
+    assert (small.own, small.others, small.mask.area) == (None, (1,), 40)  # the smaller keeps what they share
+
+
+def test_what_a_difference_cuts_through_stays_one_object_in_two_parts():
+    view = view_of()
+    (piece,) = combined(disjoint([(0, 10, 30, 4)], view), disjoint([(10, 0, 5, 40)], view), 40, 60, "difference")
+    (region,) = build_regions([piece.mask], view).regions
+    assert (piece.own, region.parts, piece.mask.area) == (0, 2, 100)
+
+
+def test_an_intersection_names_all_that_it_comes_from():
+    view = view_of()
+    others = disjoint([(0, 0, 5, 5), (8, 0, 5, 5), (50, 0, 5, 5)], view)
+    (piece,) = combined(disjoint([(0, 0, 30, 3)], view), others, 40, 60, "intersection")
+    assert (piece.own, piece.others, piece.mask.area) == (0, (0, 1), 30)
 
 
 def test_smoothing_removes_a_spur_and_keeps_what_would_vanish():

@@ -1,0 +1,95 @@
+"""Regions in the order of a measure."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from t2s_agent.errors import T2SError
+from t2s_agent.regions.region import Region
+
+ON_EARTH, IN_PIXELS = ("lon", "lat"), ("x", "y")  # of the centroid
+SORT_BY = (
+    "area",
+    "length",
+    "width",
+    "orientation",
+    "perimeter",
+    "compactness",
+    "score",
+    "agreement",
+    "nearest",
+    *ON_EARTH,
+    *IN_PIXELS,
+    "id",
+)
+
+
+def demand_order(sort_by: str, descending: bool, first: int) -> None:
+    """Raises `argument_invalid` for an order that there is not."""
+    if sort_by and sort_by not in SORT_BY:
+        raise T2SError(
+            "argument_invalid", f"regions cannot be sorted by {sort_by!r}", f"Choose from {', '.join(SORT_BY)}"
+        )
+    if descending and not sort_by:
+        raise T2SError("argument_invalid", "descending without sort_by", "Say what to sort by, or leave descending out")
+    if first < 0:
+        raise T2SError("argument_invalid", f"first = {first} is negative", "Give a number from 1, or 0 for all")
+
+
+def ordered(
+    regions: Sequence[Region],
+    sort_by: str = "",
+    *,
+    descending: bool = False,
+    first: int = 0,
+    distances: Mapping[int, float] | None = None,
+    located: bool = True,
+) -> list[int]:
+    """Positions of regions in the order of a measure, the smallest first unless `descending`; at most `first` of them (0: all).
+
+    Regions without that measure come last; of equal ones, the one that stands first. `distances` to the nearest other region, by id,
+    are for `nearest`. Longitudes count from the middle of the regions, so that 180 degrees does not matter. Raises
+    `argument_invalid` for an order that there is not, and `no_georeference` for degrees where there is no ground.
+    """
+    demand_order(sort_by, descending, first)
+    positions = list(range(len(regions)))
+    if sort_by:
+        values = _values(regions, sort_by, distances or {}, located)
+        sign = -1 if descending else 1
+        known = [value is not None and math.isfinite(value) for value in values]
+        positions.sort(key=lambda i: (not known[i], sign * (values[i] or 0.0) if known[i] else 0.0))
+    return positions[:first] if first else positions
+
+
+def _values(
+    regions: Sequence[Region], sort_by: str, distances: Mapping[int, float], located: bool
+) -> list[float | None]:
+    if sort_by in (ON_EARTH if not located else IN_PIXELS):
+        raise T2SError(
+            "no_georeference" if not located else "argument_invalid",
+            f"regions cannot be sorted by {sort_by}: the image has {'a' if located else 'no'} place on Earth",
+            f"Sort by {' or '.join(ON_EARTH if located else IN_PIXELS)}",
+        )
+    if sort_by in (*ON_EARTH, *IN_PIXELS):
+        axis = int(sort_by in ("lat", "y"))
+        values = np.array([region.centroid[axis] for region in regions])
+        return list(from_middle(values) if sort_by == "lon" else values)
+    if sort_by == "nearest":
+        return [distances.get(region.id) for region in regions]
+    if sort_by == "orientation":
+        return [region.orientation_deg for region in regions]
+    found = []
+    for region in regions:
+        value = getattr(region, sort_by)
+        found.append(value if value is None or isinstance(value, int | float) else value.value)
+    return found
+
+
+def from_middle(lon: np.ndarray) -> np.ndarray:
+    """Degrees east of the middle of some longitudes, -180 to 180."""
+    if not len(lon):
+        return lon
+    turned = np.radians(lon)
+    middle = np.degrees(np.arctan2(np.sin(turned).mean(), np.cos(turned).mean()))
+    return np.asarray((lon - middle + 180) % 360 - 180)

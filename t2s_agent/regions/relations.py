@@ -1,0 +1,177 @@
+"""How regions lie to each other: nearest ones, pairs within a distance, differences of totals.
+
+Distances run from edge to edge of the outlines as they are stored, on one plane in metres, or for regions too far apart for a plane
+each pair on a plane of its own (`plane`): 180 degrees and the poles do not matter. Where there is no ground they are in pixels.
+
+**Plus/minus of a distance.** Each of the two edges lies somewhere within half a pixel of its outline, and the two are independent:
+half of each pixel's size, combined as the root of the sum of squares.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from t2s_agent.regions.plane import apart, distance_m, flat_together
+from t2s_agent.regions.region import Measure, Region
+from t2s_agent.regions.summary import median_of
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The region `other_id` is the nearest to the region `id`, at that distance from edge to edge (0 where they meet)."""
+
+    id: int
+    other_id: int
+    distance: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """The distances of regions to their nearest ones: the smallest and the largest with their pairs, and the median."""
+
+    smallest: Nearest
+    median: Measure
+    largest: Nearest
+
+    @classmethod
+    def of(cls, nearest: Sequence[Nearest | None]) -> "Distances | None":
+        """None where no region has a nearest one. Of equal distances the first counts."""
+        known = [each for each in nearest if each is not None]
+        if not known:
+            return None
+        by_distance = [each.distance.value for each in known]
+        return cls(
+            known[int(np.argmin(by_distance))],
+            median_of([each.distance for each in known]),
+            known[int(np.argmax(by_distance))],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One total less another, with its sign. The plus/minus of both add: their errors may point apart."""
+
+    value: float
+    plus_minus: float
+    unit: str
+
+    @classmethod
+    def of(cls, first: Measure, second: Measure) -> "Difference":
+        """`first` less `second`."""
+        return cls(first.value - second.value, first.plus_minus + second.plus_minus, first.unit)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the plus/minus covers zero, so that either total may be the larger one."""
+        return abs(self.value) <= self.plus_minus
+
+
+def nearest_of(
+    regions: Sequence[Region],
+    others: Sequence[Region],
+    *,
+    located: bool,
+    itself: bool = False,
+    own: Sequence[Collection[int]] | None = None,
+) -> list[Nearest | None]:
+    """Of each region the nearest of `others`; of equally near ones the first. None where there is no other.
+
+    `itself`: both are the same result, and a region is not its own neighbour. `own` says the same for each region by the ids in
+    `others` that are the region itself; left out, that is its own id where `itself` is true.
+    """
+    if not regions or not others:
+        return [None] * len(regions)
+    if own is None:
+        own = [{region.id} if itself else () for region in regions]
+    excluded = [[k for k, other in enumerate(others) if other.id in ids] if ids else [] for ids in own]
+    flat = _flat(regions, others, located)
+    if flat is None:
+        found = _nearest_far(regions, others, excluded)
+    else:
+        found = _nearest_on_plane(flat[: len(regions)], flat[len(regions) :], excluded, itself)
+    unit = "m" if located else "px"
+    return [
+        None
+        if match is None
+        else Nearest(region.id, others[match[0]].id, Measure(match[1], _plus_minus(region, others[match[0]]), unit))
+        for region, match in zip(regions, found, strict=True)
+    ]
+
+
+def pairs_within(
+    regions: Sequence[Region], others: Sequence[Region], distance: float, *, located: bool, itself: bool = False
+) -> int:
+    """How many pairs of a region and one of `others` are at most so far apart (metres, or pixels), edge to edge.
+
+    `itself`: both are the same result; each pair of neighbours counts once.
+    """
+    if not regions or not others:
+        return 0
+    flat = _flat(regions, others, located)
+    if flat is not None:
+        tree = shapely.STRtree(flat[len(regions) :])
+        first, second = tree.query(flat[: len(regions)], predicate="dwithin", distance=distance)
+    else:
+        near = np.argwhere(_least(regions, others) <= distance)
+        if itself:
+            near = near[near[:, 0] < near[:, 1]]
+        close = [distance_m(regions[i].geometry, others[j].geometry) <= distance for i, j in near]
+        first, second = near[np.array(close, bool)].T
+    return int(np.count_nonzero(first < second)) if itself else len(first)
+
+
+def _flat(regions: Sequence[Region], others: Sequence[Region], located: bool) -> NDArray[np.object_] | None:
+    """The outlines of both on one plane; None where they lie too far apart for one."""
+    geometries = [region.geometry for region in (*regions, *others)]
+    flat = flat_together(geometries) if located else geometries
+    return None if flat is None else np.array(flat, object)
+
+
+def _nearest_on_plane(
+    flat: NDArray[np.object_], others: NDArray[np.object_], excluded: Sequence[Sequence[int]], itself: bool
+) -> list[tuple[int, float] | None]:
+    """Position and distance of the nearest of `others`, those that are excluded (positions) left out."""
+    tree = shapely.STRtree(others)
+    pairs, gaps = tree.query_nearest(flat, exclusive=itself, return_distance=True, all_matches=True)
+    found: list[tuple[int, float] | None] = [None] * len(flat)
+    order = np.lexsort((-pairs[1], -pairs[0]))  # so that of equally near ones the first is written last
+    for i, k, gap in zip(pairs[0][order].tolist(), pairs[1][order].tolist(), gaps[order].tolist(), strict=True):
+        found[i] = (k, gap)
+    for i, left_out in enumerate(excluded):
+        match = found[i]
+        if match is None or match[0] in left_out:  # the region itself in another shape, or one with the same outline
+            distances = shapely.distance(flat[i], others)
+            distances[list(left_out)] = np.inf
+            k = int(np.argmin(distances))
+            found[i] = (k, float(distances[k])) if np.isfinite(distances[k]) else None
+    return found
+
+
+def _nearest_far(
+    regions: Sequence[Region], others: Sequence[Region], excluded: Sequence[Sequence[int]]
+) -> list[tuple[int, float] | None]:
+    """The same for regions too far apart for one plane: only pairs that can be the nearest are measured."""
+    found: list[tuple[int, float] | None] = []
+    for region, row, left_out in zip(regions, _least(regions, others), excluded, strict=True):
+        row[list(left_out)] = np.inf
+        best: tuple[int, float] | None = None
+        for k in np.argsort(row, kind="stable").tolist():
+            if not np.isfinite(row[k]) or (best is not None and row[k] > best[1]):
+                break
+            gap = distance_m(region.geometry, others[k].geometry)
+            if best is None or (gap, k) < (best[1], best[0]):
+                best = (k, gap)
+        found.append(best)
+    return found
+
+
+def _least(regions: Sequence[Region], others: Sequence[Region]) -> NDArray[np.float64]:
+    return apart([region.geometry for region in regions], [other.geometry for other in others])
+
+
+def _plus_minus(first: Region, second: Region) -> float:
+    return math.hypot(first.pixel / 2, second.pixel / 2)

@@ -69,7 +69,7 @@ def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
         with shop.scene(name) as scene:
             facts: dict[str, Any] = {"image": plain(name, 200), "width_px": scene.width, "height_px": scene.height}
             if scene.crs:
-                facts["crs"] = plain(scene.crs.to_string(), 80)
+                facts["crs"] = plain(scene.georeference.crs_name, 80)
             if scene.gsd_m:
                 facts["gsd_m"] = significant(scene.gsd_m, 5)
             bounds = scene.bounds_lonlat

@@ -127,7 +127,7 @@ def _with_extent(
         if bounds is None:
             return error
         own = extent_in(scene, "image")
-        name = scene.crs.to_string() if scene.crs else ""
+        name = scene.georeference.crs_name
     what, fix = error.what, "The image covers west, south, east, north = " + ", ".join(f"{v:.6f}" for v in bounds)
     if any(abs(value) > 360 for place in places for value in place):
         if any(meets(place, own) for place in places):

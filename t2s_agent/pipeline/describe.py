@@ -204,7 +204,7 @@ def _of_image(
             "width_px": view.window.width,
             "height_px": view.window.height,
             **scale_facts(scale),
-            "crs": scene.crs.to_string() if scene.crs else None,
+            "crs": scene.georeference.crs_name or None,
             "bounds_lonlat": bounds and [Rounding.of(view.gsd_m or 1.0, located=True).place(value) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
         }

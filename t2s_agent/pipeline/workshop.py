@@ -317,7 +317,7 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
         path=str(scene.path),
         width=scene.width,
         height=scene.height,
-        crs=scene.crs.to_string() if scene.crs else "",
+        crs=scene.georeference.crs_name,
         gsd_m=scene.gsd_m,
         **_scale_fields(Scale.of(view, scene.gsd_m)),
         window=view.window,

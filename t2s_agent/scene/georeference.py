@@ -25,6 +25,7 @@ _FAR_LEFT_DEG = 10.0
 _EARTH_RADIUS_M = (6_330_000.0, 6_400_000.0)  # of any ellipsoid or sphere that means this planet
 _GRID = 65  # places a side at which a picture is sampled
 _POLE_DEG = 1e-9  # a latitude so close to 90 is the pole, where longitude means nothing
+_SURE = 90  # of 100: from here on GDAL's match of a CRS with a code is one of names too
 _LONGEST_LON = 540.0  # degrees: rasters run from -180 to 180, from 0 to 360, or on across either
 
 
@@ -188,6 +189,20 @@ class Georeference:
         system.transformer.transform(*self.to_world(width / 2, height / 2))
         used = system.transformer.get_last_used_operation().description or ""
         return system.old_datum if "Ballpark geographic offset" in used else ""
+
+    @property
+    def crs_name(self) -> str:
+        """The CRS as a code such as EPSG:32631, else as WKT; empty without one.
+
+        rasterio also gives codes of systems that differ in their datum only: "unknown, International 1924" becomes EPSG:23031,
+        which lies 120 m beside. So a code that is not sure is not given for a datum of its own ellipsoid.
+        """
+        if self.crs is None:
+            return ""
+        sure = self.crs.to_authority(confidence_threshold=_SURE)
+        if sure:
+            return ":".join(sure)
+        return str(self.crs.to_wkt() if _old_datum(pyproj.CRS.from_wkt(self.crs.to_wkt())) else self.crs.to_string())
 
     def misfit_px(self) -> tuple[float, float]:
         """By how many pixels the control points miss the curve that is laid through them: root mean square, and the worst."""

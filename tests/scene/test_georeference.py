@@ -226,3 +226,19 @@ def test_control_points_that_no_smooth_curve_meets_are_measured_in_pixels():
 def test_a_datum_that_nothing_relates_to_wgs84_is_named(definition, unrelated):
     place = placed(CRS.from_user_input(definition), Affine(1, 0, 500_000, 0, -1, 5_500_000), (), 64, 64)
     assert bool(place.unrelated_datum(64, 64)) == unrelated
+
+
+@pytest.mark.parametrize(
+    ("definition", "name"),
+    [
+        ("EPSG:32633", "EPSG:32633"),
+        ("EPSG:31467", "EPSG:31467"),
+        ("ESRI:54009", "ESRI:54009"),
+        ("+proj=utm +zone=31 +datum=WGS84", "EPSG:32631"),
+        ("+proj=utm +zone=31 +ellps=intl", "PROJCS"),  # rasterio says EPSG:23031, which is ED50
+        ("+proj=tmerc +lon_0=9 +x_0=3500000 +ellps=bessel", "PROJCS"),  # EPSG:5683
+    ],
+)
+def test_a_system_has_no_code_of_another_datum(definition, name):
+    # rasterio#2293
+    assert Georeference(CRS.from_user_input(definition)).crs_name.startswith(name)

@@ -13,6 +13,8 @@ _KNOWN_FILL = (-9999.0, -99999.0, -999.0, 9999.0, 99999.0, 1e20, -1e10, 9.969209
 _KNOWN_SHARE, _KNOWN_GAP = 0.001, 0.1  # of a number that is used for fill everywhere: share of the sample, gap / spread
 _ANY_SHARE, _ANY_GAP = 0.01, 1.0  # of any other number
 _KNOWN_LEVELS, _ANY_LEVELS = 3, 16  # other values that there must be: with fewer it is a map of classes, not a picture
+_UNREAL = 1e30  # no quantity that is mapped has such numbers
+_MOST_FILLS = 3  # values beyond one gap, and gaps at one end
 _WILD = 1e4  # spread of 2 to 98 %, in spreads of 25 to 75 %, beyond which a band's ends are no picture
 _HALVE_ABOVE = 1e307  # differences of float64 beyond overflow
 
@@ -92,28 +94,46 @@ def stretch_of(values: NDArray[np.number], valid: NDArray[np.bool_]) -> Stretch:
 def fills_of(seen: NDArray[np.float64], dtype: np.dtype) -> tuple[Fill, ...]:
     """Values at either end of a band's finite sample that look like fill: many pixels, nothing near them.
 
-    A number that is used for fill everywhere (-9999, the ends of the type) needs a thousandth of the sample and a gap of
-    a tenth of the spread (2 to 98 %) of all other values; any other number a hundredth, and a gap of a whole spread.
+    A number that is used for fill everywhere (-9999, the ends of the type, anything beyond what is measured) needs a thousandth of
+    the sample and a gap of a tenth of the spread (2 to 98 %) of all other values; any other number a hundredth, and a gap of a whole
+    spread. Up to three values may lie together beyond one gap, and there may be several gaps.
     """
     found: list[Fill] = []
-    for end in (np.min, np.max):
-        if seen.size < 2:
-            break
-        value = float(end(seen))
-        rest = seen[seen != value]
-        share = 1 - rest.size / seen.size
-        if not rest.size:
-            break
-        nearest = float(end(rest))
-        low, high = _percentiles(rest)
-        known = value in _known_of(dtype)
-        least, gap = (_KNOWN_SHARE, _KNOWN_GAP) if known else (_ANY_SHARE, _ANY_GAP)
-        levels = _KNOWN_LEVELS if known else _ANY_LEVELS
-        far = abs(nearest / 2 - value / 2) > gap * (high / 2 - low / 2)
-        if share >= least and far and np.unique(rest).size >= levels:
-            found.append(Fill(value, share, str(dtype.type(value)).removesuffix(".0")))
-            seen = rest
+    total = seen.size
+    for from_top in (False, True):
+        for _ in range(_MOST_FILLS):
+            group = _fill_at(seen, dtype, total, from_top)
+            found += [Fill(value, share, _written(value, dtype)) for value, share in group]
+            if not group:
+                break
+            seen = seen[~np.isin(seen, [value for value, _ in group])]
     return tuple(found)
+
+
+def _fill_at(seen: NDArray[np.float64], dtype: np.dtype, total: int, from_top: bool) -> list[tuple[float, float]]:
+    """The fewest values at one end that look like fill, and the share of each in a sample of `total` values."""
+    levels, counts = np.unique(seen, return_counts=True)
+    if from_top:
+        levels, counts = levels[::-1], counts[::-1]
+    shares = counts / total
+    for size in range(1, min(_MOST_FILLS, len(levels) - 1) + 1):
+        known = any(value in _known_of(dtype) or abs(value) >= _UNREAL for value in levels[:size].tolist())
+        least, gap, others = (_KNOWN_SHARE, _KNOWN_GAP, _KNOWN_LEVELS) if known else (_ANY_SHARE, _ANY_GAP, _ANY_LEVELS)
+        if shares[size - 1] < least or len(levels) - size < others:
+            break
+        rest = seen[seen < levels[size - 1]] if from_top else seen[seen > levels[size - 1]]
+        low, high = _percentiles(rest)
+        if abs(levels[size] / 2 - levels[size - 1] / 2) > gap * (high / 2 - low / 2):
+            return list(zip(levels[:size].tolist(), shares[:size].tolist(), strict=True))
+    return []
+
+
+def _written(value: float, dtype: np.dtype) -> str:
+    """A value as people write it. The largest numbers of 64 bits are no float64: the nearest one may be beyond the type."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return str(min(max(int(value), info.min), info.max))
+    return str(dtype.type(value)).removesuffix(".0")
 
 
 def _known_of(dtype: np.dtype) -> Sequence[float]:

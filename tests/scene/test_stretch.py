@@ -161,3 +161,36 @@ def test_a_picture_does_not_depend_on_scale_and_offset_of_its_values(low, span, 
     a = stretch_of(values, EVERYWHERE).apply(values, EVERYWHERE).astype(int)
     b = stretch_of(moved, EVERYWHERE).apply(moved, EVERYWHERE).astype(int)
     assert np.abs(a - b).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fills"),
+    [
+        ("float32", (-9999, -32768)),
+        ("float32", (-9999, -9998.5)),
+        ("float32", (3e38, -3e38)),
+        ("float64", (-1e300, 1e31)),
+        ("uint16", (65535, 65534)),
+        ("int16", (-32768, -32767, 32767)),
+        ("uint64", (2**64 - 1,)),
+        ("int64", (-(2**63), 2**63 - 1)),
+    ],
+)
+def test_several_fill_values_are_all_left_out(tmp_path, dtype, fills):
+    plain = ramp(200, 3000, dtype)
+    filled = plain.copy()
+    for i, fill in enumerate(fills):
+        filled[:, 8 * i : 8 * i + 8] = fill
+    rest = slice(8 * len(fills), None)
+    with open_scene(written(tmp_path / "plain.tif", plain[:, rest])) as scene:
+        expected = scene.view().rgb
+    with open_scene(written(tmp_path / "filled.tif", filled)) as scene:
+        view, found = scene.view(), {fill.shown for fill in scene.fills()}
+    assert (view.rgb[:, rest] == expected).all()
+    assert not view.rgb[:, : rest.start].any()
+    assert found == {str(np.dtype(dtype).type(fill)).removesuffix(".0") for fill in fills}
+
+
+def test_values_at_an_end_that_lie_close_to_others_are_no_fill():
+    steps = np.repeat(np.linspace(1, 100, 20), 50)  # each of the twenty holds 5 %
+    assert fills_of(steps, np.dtype("float32")) == ()

@@ -144,7 +144,8 @@ def measure_clients(folder: Path, times: int) -> dict[str, Any]:
                 took.append(time.perf_counter() - began)
                 kept = _facts(await client.call_tool("refine_mask", {"result_id": made["result_id"], "keep": [1]}))
                 told = _facts(await client.call_tool("describe_region", {"result_id": made["result_id"]}))
-                got = (made["query"], made["total"], kept["parents"], kept["total"], told["measured"]["count"])
+                whose = _facts(await client.call_tool("describe_region", {"result_id": kept["result_id"]}))
+                got = (told["query"], made["total"], whose["parents"], kept["total"], told["measured"]["count"])
                 if got != (f"q{n}", n, [made["result_id"]], 1, n):
                     wrong.append(f"{n}: {got}")
 

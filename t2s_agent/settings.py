@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         gt=0,
         description="a call that takes longer is answered 'running'; the same call again joins the same work",
     )
+    answer_unwatched_within_s: float = Field(
+        4.0,
+        gt=0,
+        description="the same for a client that asks for no progress, of which some give up after 5 s; doubled with each repeated call",
+    )
     preload: bool = Field(True, description="load the models in the background once the server has started")
     previews: bool = Field(True, description="let answers carry a small picture")
     preview_size: int = Field(512, ge=64, le=2048, description="longer side of that picture, in pixels")

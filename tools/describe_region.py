@@ -1,123 +1,240 @@
 """Measures a result, a region or an image, lists regions and images, and asks a model about what it shows."""
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from t2s_agent.bounds import LONGEST_QUERY
+from t2s_agent.bounds import LARGEST_LENGTH_M, LONGEST_QUERY
 from t2s_agent.errors import T2SError
 from t2s_agent.text import model_name, plain
 
-from .answers import DEGREES, NOTE, PIXELS, TEXT_BYTES, Answer, page_of, size_of, units_of
+from .answers import Answer, Column, SortBy, Status, operation_words, page_of, size_of, told_warnings
+from .distances import demand_distance
 from .images import helpful, image_facts, image_name
 from .pictures import image_picture, region_picture, result_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Description, Workshop
     from t2s_agent.results.record import Result
 
-# ruff: noqa: RUF012 (pydantic copies the defaults of fields)
-_BANDS, _IMAGES = 12, 40  # shown in one answer
+# ruff: noqa: B006, RUF012 (empty lists as defaults are never written to; pydantic copies the defaults of fields)
+_BANDS, _IMAGES, _ROWS = 12, 40, 50  # shown in one answer; rows where nothing says how many
+_LISTING = ("columns", "sort_by", "descending", "first", "first_region")
+_COMPARING = ("combine_with", "pairs_within_m")
+_IMAGE_COLUMNS = ("image", "width_px", "height_px", "gsd_m", "crs", "bbox", "bands", "error")
 _POINTS = 300  # corners of an outline shown in one answer
+
+
+class _LeftOut(str):
+    """The empty text of an argument that was left out, so that one that was given as "" can be told from it."""
+
+    __slots__ = ()
+
+
+_NONE = _LeftOut("")
 
 
 class DescribeAnswer(Answer):
     """`measured` is computed; `claimed` is what the model `claimed_by` says of the picture."""
 
-    status: Literal["described", "running"]
-    subject: str = ""
+    status: Status | Literal["", "running"] = ""
+    result_id: str = ""
+    region_id: int = 0
     query: str = ""
     image: str = ""
-    units: str = ""
+    operation: str = ""
+    parents: list[str] = []
     measured: dict[str, Any] = {}
     total: int = 0
-    shown: int = 0
-    regions: list[dict[str, Any]] = []  # rows as reason_segment gives them
+    columns: list[str] = []
+    rows: list[list[Any]] = []
     outline: list[list[list[float]]] = []
-    images: list[dict[str, Any]] = []
     next: str = ""
-    files: str = ""
+    warnings: list[str] = []
     claimed: str = ""
     claimed_by: str = ""
-    note: str = ""
     job: str = ""
 
 
 def describe_region(
     shop: "Workshop",
-    result_id: Annotated[str, Field(description="describe this result")] = "",
+    result_id: Annotated[str, Field(description="describe this result")] = _NONE,
     region_id: Annotated[int, Field(ge=0, description="or this region of it; 0 = the whole result")] = 0,
-    image: Annotated[str, Field(description="or an image, instead of a result")] = "",
-    bbox: Annotated[list[float], Field(description="part of the image: [west, south, east, north] in degrees")] = [],  # noqa: B006 (never written to)
-    question: Annotated[
-        str, Field(max_length=LONGEST_QUERY, description="ask a model about that part of the picture")
+    image: Annotated[str, Field(description="or an image, instead of a result")] = _NONE,
+    bbox: Annotated[list[float], Field(description="part of the image: [west, south, east, north] in degrees")] = [],
+    combine_with: Annotated[
+        str, Field(description="distances and difference to this result; the same result_id: to neighbours in it")
     ] = "",
+    pairs_within_m: Annotated[
+        float, Field(ge=-1, le=LARGEST_LENGTH_M, description="count pairs at most so far apart; -1 = off, 0 = touching")
+    ] = -1,
+    columns: Annotated[list[Column], Field(description="list regions with these besides id, area, pm and place")] = [],
+    sort_by: Annotated[SortBy, Field(description="list regions in this order")] = "none",
+    descending: Annotated[bool, Field(description="the largest first")] = False,
+    first: Annotated[int, Field(ge=0, description="list only the first so many; 0 = all that fit")] = 0,
     detail: Annotated[
-        Literal["facts", "regions", "outline"],
-        Field(description="regions: list them from first_region on; outline: corners of region_id"),
+        Literal["facts", "regions", "outline"], Field(description="regions: list them; outline: corners of region_id")
     ] = "facts",
-    first_region: Annotated[int, Field(ge=1, description="for detail='regions', or the first image")] = 1,
-    preview: Annotated[bool, Field(description="send a picture of just that")] = False,
+    first_region: Annotated[int, Field(ge=1, description="list from this place in the list on, also of images")] = 1,
+    bands: Annotated[bool, Field(description="statistics of each band too")] = False,
+    question: Annotated[str, Field(max_length=LONGEST_QUERY, description="ask a model about this part")] = "",
+    preview: Annotated[bool, Field(description="send a picture of just that, with a grid of coordinates")] = False,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> DescribeAnswer:
-    """Measure a result, one region, or an image: count, areas, perimeter, length, width, orientation, distances to the nearest neighbour, band statistics; with question also what a model claims. Without arguments: the images, with size, CRS, resolution, bounds."""
+    """Measure a result, one region, or an image; nothing is changed. A result: count, sum, mean, median, smallest and largest area (with columns=['length'] length too), share of the image, distances between neighbours. Its regions as a table: columns, sort_by, first. combine_with: each region's nearest one there, smallest, median and largest distance, and by how much the total areas differ ('undecided' where the plus/minus covers zero). The plus/minus (pm) of a sum adds those of its parts. Without arguments: the images, with size, CRS, resolution and bounds."""
+    demand_distance("pairs_within_m", pairs_within_m)
+    given: dict[str, Any] = {
+        "region_id": region_id,
+        "bbox": bbox,
+        "combine_with": combine_with,
+        "pairs_within_m": pairs_within_m >= 0,
+        "columns": columns,
+        "sort_by": "" if sort_by == "none" else sort_by,
+        "descending": descending,
+        "first": first,
+        "detail": detail != "facts",
+        "first_region": first_region > 1,
+        "bands": bands,
+        "question": question,
+        "preview": preview,
+    }
     if not (result_id or image):
-        _refuse(region_id=region_id, bbox=bbox, question=question, because="neither result_id nor image is given")
+        if not isinstance(result_id, _LeftOut) and isinstance(
+            image, _LeftOut
+        ):  # clients that fill in everything give both
+            raise T2SError(
+                "argument_invalid", "result_id is empty", "Give a result_id, or no argument to list the images"
+            )
+        _refuse(given, set(given) - {"first_region"}, "neither result_id nor image is given")
         return _images(shop, first_region)
     if result_id and image:
         raise T2SError("argument_invalid", "result_id and image are both given", "Name one of them")
     if image:
-        _refuse(
-            region_id=region_id,
-            detail=detail != "facts",
-            first_region=first_region > 1,
-            because="it goes with result_id",
-        )
-        return _described_image(shop, image_name(image), bbox, question, preview, progress)
-    _refuse(bbox=bbox, because="it goes with image")
+        _refuse(given, {"region_id", "detail", *_COMPARING, *_LISTING}, "it goes with result_id")
+        return _described_image(shop, image_name(image), bbox, bands, question, preview, progress)
+    _refuse(given, {"bbox"}, "it goes with image")
     result = shop.store.load(result_id, shop.owner)
     if detail == "outline":
-        _refuse(first_region=first_region > 1, question=question, because="it does not go with detail='outline'")
+        _refuse(given, {"question", "bands", *_COMPARING, *_LISTING}, "it does not go with detail='outline'")
         return _outlined(shop, result, region_id)
-    if detail == "regions" or first_region > 1:
-        _refuse(region_id=region_id, question=question, because="it does not go with a list of regions")
-        return _listed(result, first_region)
-    return _described(shop, result, region_id, question, preview, progress)
+    if region_id:
+        _refuse(given, {"detail", *_LISTING}, "it lists regions, and region_id is one")
+    from t2s_agent.pipeline import describe
+
+    listed = not region_id and any(given[name] for name in ("detail", "combine_with", *_LISTING))
+    said = describe(
+        shop,
+        result_id=result.id,
+        region_id=region_id,
+        question=question,
+        bands=bands,
+        other=combine_with,
+        pairs_within_m=pairs_within_m if pairs_within_m >= 0 else None,
+        columns=columns,
+        sort_by=given["sort_by"],
+        descending=descending,
+        first=first,
+        progress=progress,
+    )
+    answer = _answer(said, result, region_id)
+    if listed:
+        _add_rows(answer, shop, result, said, first_region, first or (0 if detail == "regions" else _ROWS), given)
+    if preview:
+        region = next((region for region in result.regions if region.id == region_id), None)
+        answer._picture = region_picture(shop, result, region) if region else result_picture(shop, result)
+    return answer
 
 
-def _refuse(*, because: str, **given: object) -> None:
+def _refuse(given: dict[str, Any], names: "Collection[str]", because: str) -> None:
     """Arguments that would be ignored are refused."""
-    for name, value in given.items():
-        if value:
+    for name in given:
+        if name in names and given[name]:
             raise T2SError("argument_invalid", f"{name} cannot be used here: {because}", f"Leave {name} out")
 
 
-def _described(
+def _answer(said: "Description", result: "Result | None" = None, region_id: int = 0) -> DescribeAnswer:
+    measured = {name: value for name, value in said.measured.items() if value not in (None, "", [])}
+    if measured.get("scene_px_per_view_px") == 1:  # the models saw the image as it is
+        measured = {n: v for n, v in measured.items() if n not in ("view_gsd_m", "scene_px_per_view_px")}
+    facts: dict[str, Any] = {}
+    if result is not None:
+        facts |= {"status": result.status, "result_id": result.id}
+        facts |= {"region_id": region_id} if region_id else {}
+        facts |= {"query": plain(result.query, 200), "image": plain(result.scene.name, 120)}
+        if result.parents:
+            facts |= {"operation": operation_words(result), "parents": list(result.parents)}
+    else:
+        facts["image"] = plain(said.subject, 200)
+    remarks = [*measured.pop("remarks", []), *(result.warnings if result is not None and not region_id else ())]
+    bands = measured.get("bands", [])
+    if len(bands) > _BANDS:
+        measured |= {"bands": bands[:_BANDS], "bands_left_out": len(bands) - _BANDS}
+    for band in measured.get("bands", []):
+        band["name"] = plain(str(band.get("name", "")), 60)
+    for name, most in (("crs", 80), ("label", 80)):
+        if name in measured:
+            measured[name] = plain(str(measured[name]), most)
+    bounds = measured.pop("bounds_lonlat", None)
+    facts["measured"] = measured | ({"bbox": bounds} if bounds else {})
+    if warnings := told_warnings(remarks):
+        facts["warnings"] = warnings
+    if said.question:
+        facts |= {"claimed": plain(said.claimed, 2_000), "claimed_by": model_name(said.claimed_by)}
+    return DescribeAnswer(**facts)
+
+
+def _add_rows(
+    answer: DescribeAnswer,
     shop: "Workshop",
     result: "Result",
-    region_id: int,
-    question: str,
-    preview: bool,
-    progress: "Callable[[str], None]",
-) -> DescribeAnswer:
-    from t2s_agent.pipeline import describe
+    said: "Description",
+    start: int,
+    most: int,
+    given: dict[str, Any],
+) -> None:
+    """The table, from a place in it on, at most so many rows (0: as many as fit), and how to get the rest.
 
-    said = describe(shop, result_id=result.id, region_id=region_id, question=question, bands=True, progress=progress)
-    answer = _answer(said, units_of(result))
-    answer.query, answer.image = plain(result.query, 300), plain(result.scene.name, 120)
-    answer.files = f"t2s://results/{result.id}/ + record.json, regions.geojson, mask.tif, preview.png"
-    if preview:
-        region = next((region for region in result.regions if region.id == region_id), None)
-        answer._picture = region_picture(shop, result, region) if region else result_picture(shop, result.id)
-    return answer
+    Later pages have nothing but rows: what was measured was on the first.
+    """
+    table = said.table or _plain_table(shop, result)
+    if start > 1:
+        if start > max(1, len(table.rows)):
+            raise T2SError(
+                "region_unknown",
+                f"the list has {len(table.rows)} regions, none in place {start}",
+                f"Give first_region from 1 to {max(1, len(table.rows))}",
+            )
+        for name in ("measured", "query", "image", "operation", "parents", "warnings"):
+            answer.__pydantic_fields_set__.discard(name)
+    rows = table.rows[start - 1 :][: most or None]
+    answer.total = len(table.rows)
+    page = page_of(table.columns, rows, spent=size_of(answer.facts()))
+    answer.columns, answer.rows = page["columns"], page["rows"]
+    after = start + len(answer.rows)
+    if after <= len(table.rows):
+        same = {name: given[name] for name in ("combine_with", "columns", "first") if given[name]}
+        words = [f'result_id="{result.id}"', 'detail="regions"', f"first_region={after}"]
+        words += [f"{name}={json.dumps(value)}" for name, value in same.items()]
+        if given["sort_by"]:
+            words.append(f'sort_by="{given["sort_by"]}"' + (", descending=true" if given["descending"] else ""))
+        answer.next = f"describe_region({', '.join(words)})"
+
+
+def _plain_table(shop: "Workshop", result: "Result") -> Any:
+    from t2s_agent.pipeline.workshop import stored_regions
+    from t2s_agent.regions.table import table_of
+
+    return table_of(stored_regions(shop, result), located=result.located)
 
 
 def _described_image(
     shop: "Workshop",
     image: str,
     bbox: list[float],
+    bands: bool,
     question: str,
     preview: bool,
     progress: "Callable[[str], None]",
@@ -125,52 +242,11 @@ def _described_image(
     from t2s_agent.pipeline import describe
 
     with helpful(shop, image, [bbox] if bbox else []):
-        said = describe(shop, image=image, bbox=bbox or None, question=question, bands=True, progress=progress)
-    answer = _answer(
-        said,
-        "gsd_m: metres a pixel; bbox: west, south, east, north in WGS 84 degrees; bands: stored values, scaled where scale and offset stand beside them",
-    )
-    bounds = answer.measured.pop("bounds_lonlat", None)
-    if bounds:
-        answer.measured["bbox"] = bounds
+        said = describe(shop, image=image, bbox=bbox or None, question=question, bands=bands, progress=progress)
+    answer = _answer(said)
     if preview:
         answer._picture = image_picture(shop, image, bbox)
     return answer
-
-
-def _answer(said: Any, units: str) -> DescribeAnswer:
-    measured = {name: value for name, value in said.measured.items() if value not in (None, "")}
-    bands = measured.get("bands", [])
-    if len(bands) > _BANDS:
-        measured |= {"bands": bands[:_BANDS], "bands_left_out": len(bands) - _BANDS}
-    for band in measured.get("bands", []):
-        band["name"] = plain(str(band.get("name", "")), 60)
-    if "crs" in measured:
-        measured["crs"] = plain(str(measured["crs"]), 80)
-    facts: dict[str, Any] = {
-        "status": "described",
-        "subject": plain(said.subject, 200),
-        "units": units,
-        "measured": measured,
-        "note": NOTE,
-    }
-    if said.question:
-        facts |= {"claimed": plain(said.claimed, 2_000), "claimed_by": model_name(said.claimed_by)}
-    return DescribeAnswer(**facts)
-
-
-def _listed(result: "Result", first: int) -> DescribeAnswer:
-    facts: dict[str, Any] = {
-        "status": "described",
-        "subject": result.id,
-        "units": units_of(result),
-        "total": len(result.regions),
-        "note": NOTE,
-    }
-    ids = [region.id for region in result.regions]
-    if ids and first > ids[-1]:
-        raise T2SError("region_unknown", f"{result.id} has no region {first}", f"Its regions are 1 to {ids[-1]}")
-    return DescribeAnswer(**facts, **page_of(result, first, len(ids), spent=size_of(facts)))
 
 
 def _outlined(shop: "Workshop", result: "Result", region_id: int) -> DescribeAnswer:
@@ -195,14 +271,14 @@ def _outlined(shop: "Workshop", result: "Result", region_id: int) -> DescribeAns
             shown_rings.append(ring)
             left -= len(ring)
     facts: dict[str, Any] = {
-        "status": "described",
-        "subject": f"region {region_id} of {result.id}",
-        "units": "rings of [lon, lat], WGS 84" + DEGREES if result.located else "rings of [x, y]" + PIXELS,
+        "status": result.status,
+        "result_id": result.id,
+        "region_id": region_id,
         "outline": shown_rings,
-        "files": f"t2s://results/{result.id}/regions.geojson",
     }
     if len(shown_rings) < len(rings):
-        facts["next"] = f"the outline is too long: {len(rings) - len(shown_rings)} rings are left out; read files"
+        whole = f"t2s://results/{result.id}/regions.geojson"
+        facts["next"] = f"the outline is too long: {len(rings) - len(shown_rings)} rings are left out; {whole} has all"
     return DescribeAnswer(**facts)
 
 
@@ -211,23 +287,12 @@ def _images(shop: "Workshop", first: int) -> DescribeAnswer:
 
     listing = images_in(shop.settings.roots)
     names = listing.names
-    shown: list[dict[str, Any]] = []
-    left = TEXT_BYTES - 600
-    for name in names[first - 1 : first - 1 + _IMAGES]:
-        row = image_facts(shop, name)
-        left -= size_of(row) + 1
-        if left < 0:
-            break
-        shown.append(row)
-    facts: dict[str, Any] = {
-        "status": "described",
-        "subject": "images that can be asked about",
-        "units": "gsd_m: metres a pixel; bbox: west, south, east, north in WGS 84 degrees",
-        "total": len(names),
-        "shown": len(shown),
-        "images": shown,
-        "note": f"{missing}. {NOTE}" if (missing := listing.remark()) else NOTE,
-    }
-    if first - 1 + len(shown) < len(names):
-        facts["next"] = f"describe_region(first_region={first + len(shown)})"
+    table = [image_facts(shop, name) for name in names[first - 1 : first - 1 + _IMAGES]]
+    columns = [c for c in _IMAGE_COLUMNS if any(c in row for row in table)]
+    rows = [[row.get(column) for column in columns] for row in table]
+    facts: dict[str, Any] = {"total": len(names), **page_of(columns, rows, spent=200)}
+    if missing := listing.remark():
+        facts["warnings"] = [plain(missing, 240)]
+    if first - 1 + len(facts["rows"]) < len(names):
+        facts["next"] = f"describe_region(first_region={first + len(facts['rows'])})"
     return DescribeAnswer(**facts)

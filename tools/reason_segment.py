@@ -4,15 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from t2s_agent.bounds import LONGEST_QUERY
+from t2s_agent.bounds import LARGEST_AREA_M2, LONGEST_QUERY
 
-from .answers import RegionsAnswer, regions_answer
+from .answers import Column, RegionsAnswer, regions_answer
 from .images import helpful, image_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from t2s_agent.pipeline import Workshop
+
+# ruff: noqa: B006 (empty lists as defaults are never written to)
 
 
 def reason_segment(
@@ -22,16 +24,17 @@ def reason_segment(
     bbox: Annotated[
         list[float],
         Field(description="look only here: [west, south, east, north] in degrees; [] = whole image"),
-    ] = [],  # noqa: B006 (never written to)
-    max_regions: Annotated[int, Field(ge=1, le=500, description="regions listed in the answer; all are kept")] = 50,
-    min_area_m2: Annotated[float, Field(ge=0, description="leave out smaller regions")] = 0,
-    preview: Annotated[bool, Field(description="send a picture with outlines")] = True,
+    ] = [],
+    min_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="leave out smaller regions")] = 0,
+    columns: Annotated[list[Column], Field(description="more columns of rows: ['length', 'bbox']")] = [],
+    max_regions: Annotated[int, Field(ge=1, le=500, description="rows in the answer; all regions are kept")] = 50,
+    preview: Annotated[bool, Field(description="send a picture with outlines and a grid of coordinates")] = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
-    """Find things in an overhead image by a question. Gives a result_id and regions with id, area with plus/minus, centroid and bbox. status 'empty' means: looked, none there. Narrow, combine or correct the result with refine_mask; measure or page it with describe_region. 'Which tanks are within 100 m of the quay?': reason_segment tanks, reason_segment quay, then refine_mask(tanks' result_id, combine_with=quay's, within_m=100)."""
+    """Find things in an overhead image by a question. Gives a result_id and one row a region: id, area_m2 with pm (its plus/minus), lon and lat of its centre. status: found; partly = looked too coarsely, give a smaller bbox; empty = looked, none there; not_understood = the model does not know what was asked for. thinking and label quote the model. Go on with refine_mask (filter, sort, combine, correct) and describe_region (measure, compare). 'Which tanks are within 100 m of the quay?': reason_segment tanks, reason_segment quay, then refine_mask(tanks' result_id, combine_with=quay's, within_m=100)."""
     from t2s_agent.pipeline import segment
 
     name = image_name(image)
     with helpful(shop, name, [bbox] if bbox else []):
         result = segment(shop, name, query, bbox=bbox or None, min_area_m2=min_area_m2, progress=progress)
-    return regions_answer(shop, result, max_regions, preview)
+    return regions_answer(shop, result, most=max_regions, preview=preview, columns=columns, thinking=True)

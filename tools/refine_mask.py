@@ -1,14 +1,14 @@
 """Makes a new result from an earlier one: corrected, filtered, combined, or reasoned over again."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from t2s_agent.bounds import LONGEST_QUERY, MOST_IDS, MOST_POINTS
+from t2s_agent.bounds import LARGEST_AREA_M2, LARGEST_LENGTH_M, LONGEST_QUERY, MOST_IDS, MOST_POINTS
 from t2s_agent.errors import T2SError
 
-from .answers import RegionsAnswer, regions_answer
+from .answers import Column, RegionsAnswer, SortBy, regions_answer
+from .distances import demand_distance
 from .images import helpful
 
 if TYPE_CHECKING:
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 def refine_mask(
     shop: "Workshop",
-    result_id: Annotated[str, Field(description="the result to start from")],
+    result_id: Annotated[str, Field(description="the result to start from; it stays")],
     instruction: Annotated[
-        str, Field(max_length=LONGEST_QUERY, description="look again, in words: 'only the two largest'")
+        str, Field(max_length=LONGEST_QUERY, description="a model looks again, in words: 'only those with white roofs'")
     ] = "",
     positive_points: Annotated[
-        list[list[float]], Field(max_length=MOST_POINTS, description="[[lon, lat], ...] that belong to a region")
+        list[list[float]],
+        Field(
+            max_length=MOST_POINTS,
+            description="[[lon, lat], ...] that belong to a region; in none: add the object there",
+        ),
     ] = [],
     negative_points: Annotated[
         list[list[float]], Field(max_length=MOST_POINTS, description="[[lon, lat], ...] that do not")
@@ -35,32 +39,62 @@ def refine_mask(
     box: Annotated[list[float], Field(description="add the object in [west, south, east, north], degrees")] = [],
     keep: Annotated[list[int], Field(max_length=MOST_IDS, description="keep only these region ids of result_id")] = [],
     drop: Annotated[list[int], Field(max_length=MOST_IDS, description="remove these region ids")] = [],
-    combine_with: Annotated[str, Field(description="another result_id, for operation or within_m")] = "",
+    combine_with: Annotated[
+        str, Field(description="another result_id, or the same for its own neighbours; adds nearest_m and nearest_id")
+    ] = "",
     operation: Annotated[
-        Literal["none", "union", "intersection", "difference"], Field(description="with combine_with's regions")
+        Literal["none", "union", "intersection", "difference"],
+        Field(description="with combine_with; regions stay whole objects, union joins those that overlap"),
     ] = "none",
     within_m: Annotated[
         float,
         Field(
-            ge=0,
-            description="keep regions within so many metres, edge to edge, of combine_with's; 0 = off",
+            ge=-1,
+            le=LARGEST_LENGTH_M,
+            description="keep regions within so many metres of combine_with's, edge to edge; 0 = touching, -1 = off",
         ),
+    ] = -1,
+    beyond_m: Annotated[
+        float, Field(ge=-1, le=LARGEST_LENGTH_M, description="keep regions farther away than this; -1 = off")
+    ] = -1,
+    min_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="remove smaller regions")] = 0,
+    max_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="remove larger ones; 0 = off")] = 0,
+    min_length_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="remove shorter ones")] = 0,
+    max_length_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="remove longer ones; 0 = off")] = 0,
+    sort_by: Annotated[
+        SortBy, Field(description="number regions in this order; nearest: by distance to combine_with's")
+    ] = "none",
+    descending: Annotated[bool, Field(description="the largest first")] = False,
+    first: Annotated[
+        int,
+        Field(ge=0, description="keep only the first so many; the largest: sort_by='area', descending=true, first=1"),
     ] = 0,
-    min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions")] = 0,
-    smooth_m: Annotated[float, Field(ge=0, description="smooth outlines by this radius in metres")] = 0,
-    max_regions: Annotated[int, Field(ge=1, le=500)] = 50,
-    preview: bool = True,
+    smooth_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="smooth outlines by this radius")] = 0,
+    columns: Annotated[list[Column], Field(description="more columns of rows")] = [],
+    max_regions: Annotated[int, Field(ge=1, le=500, description="rows in the answer")] = 50,
+    preview: Annotated[bool, Field(description="send a picture")] = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
-    """Make a new result from an earlier one, which stays: filter by ids, area or distance, combine two results, correct by points, or look again in words. Regions are numbered again; `was` is the id in result_id. Images without georeference: pixels instead of degrees and metres."""
+    """Make a new result from an earlier one: filter by ids, size or distance, sort, combine two results, correct by points, or look again in words. Only instruction asks a model. Rows are numbered again; was = the id in result_id. left_out counts what each filter took away; changes says what a correction did to each region. Images without georeference: pixels instead of degrees and metres."""
     from t2s_agent.pipeline import Refinement, refine
 
-    if (operation != "none" or within_m) and not combine_with:
+    if not result_id.strip():
+        raise T2SError("argument_invalid", "result_id is empty", "Give the result_id of an earlier answer")
+    for name, value in (("within_m", within_m), ("beyond_m", beyond_m)):
+        demand_distance(name, value)
+    asked = {
+        "operation": operation != "none",
+        "within_m": within_m >= 0,
+        "beyond_m": beyond_m >= 0,
+        "sort_by='nearest'": sort_by == "nearest",
+    }
+    if not combine_with and (name := next((name for name in asked if asked[name]), "")):
         raise T2SError(
             "argument_invalid",
-            f"{'operation' if operation != 'none' else 'within_m'} without combine_with",
-            "Give the other result's id as combine_with",
+            f"{name} without combine_with",
+            "Give another result's id, or this one's, as combine_with",
         )
+    parent = shop.store.load(result_id, shop.owner)
     how = Refinement(
         instruction=instruction,
         positive=_pairs("positive_points", positive_points),
@@ -70,19 +104,22 @@ def refine_mask(
         drop=tuple(drop),
         other=combine_with,
         operation=None if operation == "none" else operation,
-        within_m=within_m or None,
+        within_m=within_m if within_m >= 0 else None,
+        beyond_m=beyond_m if beyond_m >= 0 else None,
         min_area_m2=min_area_m2,
+        max_area_m2=max_area_m2 or None,
+        min_length_m=min_length_m,
+        max_length_m=max_length_m or None,
+        sort_by="" if sort_by == "none" else sort_by,
+        descending=descending,
+        first=first,
         smooth_m=smooth_m,
+        pixels=not parent.located,  # where there are no degrees, places are pixels, as the description says
     )
-    parent = shop.store.load(result_id, shop.owner)
-    how = replace(
-        how, pixels=not parent.located
-    )  # where there are no degrees, places are pixels, as the description says
-    scene = parent.scene
     places = [*positive_points, *negative_points, *([box] if box else [])]
-    with helpful(shop, scene.path, places):
+    with helpful(shop, parent.scene.path, places):
         result = refine(shop, result_id, how, progress=progress)
-    return regions_answer(shop, result, max_regions, preview)
+    return regions_answer(shop, result, most=max_regions, preview=preview, columns=columns, other=combine_with)
 
 
 def _pairs(name: str, points: list[list[float]]) -> tuple[tuple[float, float], ...]:

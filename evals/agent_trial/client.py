@@ -47,7 +47,7 @@ async def ask(client: Client, tool: str, arguments: dict[str, Any], log: Log) ->
     """One call, again where it is answered "running". Everything that a model would read is counted."""
     for _ in range(MOST_WAITS):
         began = time.perf_counter()
-        answer = await client.call_tool(tool, arguments)
+        answer = await client.call_tool(tool, arguments, progress_callback=_unheard)  # who asks for progress may wait
         texts = [part.text for part in answer.content if part.type == "text"]
         pictures = [part.data for part in answer.content if part.type == "image"]
         text = "\n".join(texts)
@@ -68,6 +68,10 @@ async def ask(client: Client, tool: str, arguments: dict[str, Any], log: Log) ->
     raise Refused(f"{tool} did not end")
 
 
+async def _unheard(progress: float, total: float | None, message: str | None) -> None:
+    """Progress that nobody watches."""
+
+
 def _facts(text: str) -> dict[str, Any]:
     try:
         facts = json.loads(text)
@@ -76,14 +80,36 @@ def _facts(text: str) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
+def as_objects(facts: dict[str, Any]) -> dict[str, Any]:
+    """An answer with its table of regions as `regions`, under the names that answers had at commit 8a55278.
+
+    An answer without a table, or of that commit, stays as it is.
+    """
+    measured = facts.get("measured", {})
+    if "orientation_deg" in measured:
+        measured.setdefault("orientation_deg_from_north", measured["orientation_deg"])
+    if "rows" not in facts or "regions" in facts:
+        return facts
+    regions = [dict(zip(facts["columns"], row, strict=True)) for row in facts["rows"]]
+    for region in regions:
+        if "lon" in region:
+            region["lonlat"] = [region["lon"], region["lat"]]
+        if "west" in region:
+            region["bbox"] = [region[side] for side in ("west", "south", "east", "north")]
+    return {**facts, "regions": regions}
+
+
 class Tools:
     """The three tools over one image, for solutions: each call gives the facts of its answer, or raises `Refused`.
 
-    `numbers` are the numbers in the question's text, in their order.
+    `numbers` are the numbers in the question's text, in their order. `tables`: the server answers with tables, and is asked for the
+    boxes that older answers always had wherever a solution does not ask for columns of its own.
     """
 
-    def __init__(self, call: Callable[[str, dict[str, Any]], Content], image: str, question: str = "") -> None:
-        self._call, self.image = call, image
+    def __init__(
+        self, call: Callable[[str, dict[str, Any]], Content], image: str, question: str = "", *, tables: bool = False
+    ) -> None:
+        self._call, self.image, self._tables = call, image, tables
         self.numbers = [float(each) for each in re.findall(r"-?\d+(?:\.\d+)?", question)]
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -91,18 +117,23 @@ class Tools:
         if failed:
             raise Refused(text)
         facts: dict[str, Any] = json.loads(text)
-        return facts
+        return as_objects(facts)
 
     def find(self, query: str, **more: Any) -> dict[str, Any]:
         """`reason_segment` on the image."""
-        return self.call("reason_segment", image=self.image, query=query, preview=False, **more)
+        return self.call("reason_segment", image=self.image, query=query, preview=False, **self._boxed(more))
 
     def refine(self, result: dict[str, Any], **more: Any) -> dict[str, Any]:
         """`refine_mask` of an earlier answer."""
-        return self.call("refine_mask", result_id=result["result_id"], preview=False, **more)
+        return self.call("refine_mask", result_id=result["result_id"], preview=False, **self._boxed(more))
+
+    def _boxed(self, more: dict[str, Any]) -> dict[str, Any]:
+        return {"columns": ["bbox"], **more} if self._tables else more
 
     def describe(self, result: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """`describe_region` of an earlier answer, or of what is named."""
+        if more.get("detail") == "regions":
+            more = self._boxed(more)
         return self.call("describe_region", **({"result_id": result["result_id"]} if result else {}), **more)
 
 

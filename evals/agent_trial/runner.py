@@ -104,9 +104,15 @@ def by_script(solutions: dict[str, Callable[[Tools], Any]], log: Log) -> Solver:
 
         if question.id not in solutions:
             raise Refused(f"no solution for {question.id}")
-        return solutions[question.id](Tools(call, scene.picture.name, question.asked(scene)))
+        tables = connection(_has_tables)
+        return solutions[question.id](Tools(call, scene.picture.name, question.asked(scene), tables=tables))
 
     return solve
+
+
+async def _has_tables(client: Any) -> bool:
+    listed = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
+    return "columns" in listed["reason_segment"]["properties"]
 
 
 def play(

@@ -48,6 +48,10 @@ def serve(
     answer_within_s: Annotated[
         float | None, typer.Option(help="seconds after which a call is answered 'running'", rich_help_panel=_SERVER)
     ] = None,
+    answer_unwatched_within_s: Annotated[
+        float | None,
+        typer.Option(help="the same for clients that ask for no progress; doubled each time", rich_help_panel=_SERVER),
+    ] = None,
     previews: Annotated[
         bool | None, typer.Option(help="answers carry a small picture", rich_help_panel=_SERVER)
     ] = None,
@@ -91,6 +95,7 @@ def serve(
         workers=workers,
         max_waiting=max_waiting,
         answer_within_s=answer_within_s,
+        answer_unwatched_within_s=answer_unwatched_within_s,
         previews=previews,
         preview_size=preview_size,
         structured_output=structured_output,

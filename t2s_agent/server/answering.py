@@ -13,7 +13,9 @@ from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 from t2s_agent.errors import T2SError
 from t2s_agent.server.jobs import Job, Jobs, Watch
 from t2s_agent.server.service import OWNER, Service
+from t2s_agent.server.tasks import LATE, SOON_S
 from t2s_agent.text import one_line
+from t2s_agent.tools.words import for_agents
 
 log = logging.getLogger(__name__)
 LONGEST_ERROR = 400  # characters
@@ -40,20 +42,27 @@ async def answered(
 
         return work(service.shop(owner), progress=step, **arguments)
 
+    tasks = LATE.get()
     try:
         watch = service.jobs.join(owner, tool, arguments, labour)
         late = False  # only who is told "running" comes back for the answer; who cancels or is cut off does not
         try:
-            late = not await _watched(watch, service.jobs, service.settings.answer_within_s, ctx)
+            late = not await _watched(watch, service.jobs, _patience_s(service, watch.job, ctx), ctx)
         finally:
             service.jobs.leave(watch, promise=late)
     except T2SError as error:
         return failed(error)
-    if late:
-        return _told(service, _running(tool, watch.job))
-    wrong = watch.job.error
+    if late and tasks is not None:
+        tasks.job, tasks.tool = watch.job, tool
+    return _told(service, _running(tool, watch.job)) if late else ended(service, watch.job, tool)
+
+
+def ended(service: Service, job: Job, tool: str) -> CallToolResult:
+    """The answer to a call whose job has ended."""
+    wrong = job.error
     if isinstance(wrong, T2SError):
-        return failed(T2SError(wrong.code, service.discreet(wrong.what), service.discreet(wrong.fix)))
+        what, fix = (for_agents(service.discreet(text)) for text in (wrong.what, wrong.fix))
+        return failed(T2SError(wrong.code, what, fix))
     if wrong is not None:
         return failed(
             T2SError(
@@ -62,8 +71,23 @@ async def answered(
                 "Its operator finds the details in the log; other arguments may work",
             )
         )
-    answer = watch.job.answer
-    return _told(service, answer.facts(), answer.picture)
+    return _told(service, job.answer.facts(), job.answer.picture)
+
+
+def _patience_s(service: Service, job: Job, ctx: Context[Any, Any]) -> float:
+    """How long a call waits for its answer before it is told that the work goes on.
+
+    A client that asks for no progress may give up after 5 s: it is told so earlier, and from the second time on it waits
+    twice as long each time. One that takes tasks gets one instead.
+    """
+    longest = service.settings.answer_within_s
+    if LATE.get() is not None:
+        return min(SOON_S, longest)
+    meta = ctx.request_context.meta
+    if meta is not None and meta.get("progress_token") is not None:
+        return longest
+    job.quiet_calls += 1
+    return min(longest, service.settings.answer_unwatched_within_s * 2.0 ** min(job.quiet_calls - 1, 10))
 
 
 def failed(error: T2SError) -> CallToolResult:

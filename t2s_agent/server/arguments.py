@@ -120,12 +120,7 @@ def _check(name: str, value: Any, schema: Schema) -> None:
         demand_at_most(name, value, schema.get("maxLength", LONGEST_NAME))
     if kind == "array":
         demand_at_most(name, value, schema.get("maxItems", MOST_IDS))
-    choices = schema.get("enum")
-    if choices and value not in choices:
-        near = get_close_matches(str(value).lower(), map(str, choices), n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        listed = ", ".join(map(str, choices))
-        raise T2SError("argument_invalid", f"{name} = {_shown(value)} is no choice", f"{hint}Choose from {listed}")
+    _demand_choice(name, value, schema)
     if kind in ("integer", "number"):
         low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
         if not low <= value <= high:
@@ -151,6 +146,16 @@ def _check_item(name: str, whole: Any, item: Any, schema: Schema) -> None:
             f"Give a list such as {_example(schema)}",
         )
     _demand_exact(name, item)
+    _demand_choice(name, item, schema)
+
+
+def _demand_choice(name: str, value: Any, schema: Schema) -> None:
+    choices = schema.get("enum")
+    if choices and value not in choices:
+        near = get_close_matches(str(value).lower()[:60], map(str, choices), n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        listed = ", ".join(map(str, choices))
+        raise T2SError("argument_invalid", f"{name} = {_shown(value)} is no choice", f"{hint}Choose from {listed}")
 
 
 def _demand_exact(name: str, value: Any) -> None:

@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from t2s_agent.errors import T2SError
@@ -40,6 +41,9 @@ class Job:
     answer: Any = None
     error: Exception | None = None
     begun: bool = False
+    promised: bool = False  # a caller was told to come back: from then on the work goes on, whoever leaves
+    quiet_calls: int = 0  # calls for it by clients that ask for no progress
+    changed: datetime | None = None  # of its last step or its end, UTC
     abandoned: bool = False  # stopped in the middle of a step, which goes on without holding a worker's place
     done: bool = False
     ended: float = 0.0
@@ -51,6 +55,7 @@ class Job:
         if self.stop.is_set():
             raise Stopped
         self.steps.append(step)
+        self.changed = datetime.now(UTC)
         self._notify()
 
     def _notify(self) -> None:
@@ -120,21 +125,36 @@ class Jobs:
             return watch
 
     def leave(self, watch: Watch, *, promise: bool = False) -> None:
-        """The caller goes. Work that nobody else waits for is stopped, unless its answer was promised for later."""
+        """The caller goes. Work that nobody else waits for is stopped, unless its answer was promised for later.
+
+        A job that was promised once goes on though a later call for it is cancelled: clients that give up after a few seconds call
+        again.
+        """
         job = watch.job
         with self._lock:
             job.watchers.remove(watch.notify)
+            job.promised |= promise
             if job.done:
                 if not promise and not job.watchers:
                     self._jobs.pop(job.key, None)
-            elif not job.watchers and not promise:
-                job.stop.set()
-                self._replace_worker_of(job)
-                if self._jobs.get(job.key) is job:
-                    del self._jobs[job.key]
-                waiting = self._turns.get(job.owner)
-                if waiting and job in waiting:
-                    waiting.remove(job)
+            elif not job.watchers and not job.promised:
+                self._stop(job)
+
+    def give_up(self, job: Job) -> None:
+        """Whoever was promised an answer wants it no more: the work is stopped unless a call waits for it now."""
+        with self._lock:
+            job.promised = False
+            if not job.done and not job.watchers:
+                self._stop(job)
+
+    def _stop(self, job: Job) -> None:
+        job.stop.set()
+        self._replace_worker_of(job)
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+        waiting = self._turns.get(job.owner)
+        if waiting and job in waiting:
+            waiting.remove(job)
 
     @contextlib.asynccontextmanager
     async def turn(self, owner: str) -> AsyncIterator[None]:
@@ -203,7 +223,7 @@ class Jobs:
                 log.exception("%s failed", job.id)
                 job.error = error
             with self._lock:
-                job.done, job.ended = True, time.monotonic()
+                job.done, job.ended, job.changed = True, time.monotonic(), datetime.now(UTC)
                 job._notify()
                 if job.abandoned:
                     self._lingering -= 1

@@ -24,8 +24,9 @@ Count and measure: {what!r} in the image {image!r}.
 2. Look at the picture. Regions that are something else: refine_mask(result_id, drop=[their ids]).
 3. If the answer has `next`, the list goes on there; `total` and `total_area_m2` already count all.
 4. Call describe_region(result_id) for the smallest, median and largest area.
-Report the count, the total area with its plus/minus, the method from `units`, and the result_id. \
-If status is 'empty', say that nothing was found; do not guess."""
+Report the count, the total area with its plus/minus, and the result_id. If status is 'empty', say that nothing was found; if it is \
+'partly', that small objects could not be seen at this scale; if it is 'not_understood', that the model does not know what was asked \
+for. Do not guess."""
 
     @server.prompt(title="What is near what")
     def near(image: str, what: str, other: str, distance_m: str) -> str:
@@ -36,15 +37,15 @@ Which {what!r} lie within {distance_m} m of {other!r} in the image {image!r}?
 2. second = reason_segment(image={image!r}, query={other!r})
 3. both found: refine_mask(result_id=first's, combine_with=second's, within_m={distance_m})
 4. describe_region(result_id=the new one) for its measures.
-Report how many of how many, their centroids and areas with plus/minus, and all three result_ids. \
-Distances are edge to edge on the ground. Region ids count anew in the new result."""
+Report how many of how many, their distances (nearest_m), places and areas with plus/minus, and all three result_ids. \
+Distances are edge to edge on the ground. Regions are numbered again in the new result; `was` is the number in the first one."""
 
     @server.prompt(title="Inspect, doubt and refine")
     def inspect_and_refine(image: str, what: str) -> str:
         """Find something, doubt the outlines, and correct them."""
         return f"""\
 Find {what!r} in the image {image!r} and do not trust the first answer.
-1. reason_segment(image={image!r}, query={what!r}); look at picture, scores and areas.
+1. reason_segment(image={image!r}, query={what!r}, columns=['score']); look at picture, scores and areas.
 2. Doubt regions that are far larger or smaller than the rest, score low, or look wrong: \
 describe_region(result_id, region_id, question='Is this {what}?'). Its `claimed` is a model's opinion, `measured` is not.
 3. Correct: drop=[ids] for wrong ones; negative_points=[[lon, lat]] inside what should not belong; \

@@ -63,7 +63,7 @@ async def _facts(call: Call, tool: str, arguments: dict) -> dict:
         answer = await call(tool, arguments)
         assert not answer.failed, answer.text
         facts = json.loads(answer.text)
-        if facts["status"] != "running":
+        if facts.get("status") != "running":
             return facts
 
 

@@ -149,6 +149,56 @@ def test_a_call_that_would_outlast_its_client_is_answered_running_and_joined_by_
     assert len(server.service.shop("local").store.ids()) == 1
 
 
+def test_a_client_that_asks_for_no_progress_is_told_running_before_it_gives_up(place, ask, era):
+    settings = settings_in(place, answer_unwatched_within_s=0.2)
+    models = HeldModels(settings)
+    server = build_server(settings, models=models)
+
+    async def progress(done, total, message):
+        models.gate.set()  # a step was told: this call waits
+
+    async def work(client):
+        assert told(await client.call_tool("reason_segment", TANKS))["status"] == "running"
+        return told(await client.call_tool("reason_segment", TANKS, progress_callback=progress))
+
+    assert with_result(ask, server, work, era)["status"] == "found"
+    assert models.asked == ["tanks"]
+
+
+def test_once_told_running_a_time_out_of_the_client_does_not_stop_the_work(place, ask, era):
+    settings = settings_in(place, answer_unwatched_within_s=0.2)
+    models = HeldModels(settings)
+    server = build_server(settings, models=models)
+
+    async def work(client):
+        assert told(await client.call_tool("reason_segment", TANKS))["status"] == "running"
+        with pytest.raises(Exception, match=r"(?i)timed out|timeout"):  # the second call waits twice as long
+            await client.call_tool("reason_segment", TANKS, read_timeout_seconds=0.25)
+        models.gate.set()
+        answer = told(await client.call_tool("reason_segment", TANKS))
+        while answer["status"] == "running":
+            answer = told(await client.call_tool("reason_segment", TANKS))
+        return answer
+
+    assert with_result(ask, server, work, era)["status"] == "found"
+    assert models.asked == ["tanks"]
+
+
+def with_result(ask, server, work, era):
+    async def bounded(client):
+        with anyio.fail_after(30):
+            return await work(client)
+
+    return ask(server, bounded, era)
+
+
+def test_a_fault_is_told_without_what_only_people_have(place, call):
+    server = build_server(settings_in(place))
+    text = call(server, "reason_segment", image="harbour.tif", query="unreadable").content[0].text
+    assert text.startswith("answer_unparsable")
+    assert "--prompter" not in text
+
+
 def test_two_clients_that_ask_the_same_at_once_share_the_work(held):
     server, models = held
     answers = []

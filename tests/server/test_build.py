@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from served.data import settings_in
+from served.data import rows_of, settings_in
 
 from t2s_agent.server.build import build_server
 
@@ -32,10 +32,10 @@ def nodes(schema):
             yield from nodes(value)
 
 
-def test_there_are_three_tools_and_their_list_is_under_eight_kilobytes(server, ask, era):
+def test_there_are_three_tools_and_their_list_is_under_ten_kilobytes(server, ask, era):
     listed = ask(server, lambda client: client.list_tools(), era)
     assert [tool.name for tool in listed.tools] == ["reason_segment", "refine_mask", "describe_region"]
-    assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 8_000
+    assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 10_000
 
 
 def test_schemas_are_flat(server, ask):
@@ -67,15 +67,13 @@ def test_an_answer_says_the_same_in_text_and_in_structure(server, call, era):
 
 def test_a_question_gives_measured_regions(server, call):
     told = facts(call(server, "reason_segment", image="harbour.tif", query="tanks"))
-    assert (told["status"], told["total"], told["shown"]) == ("found", 2, 2)
-    first = told["regions"][0]
+    assert (told["status"], told["total"]) == ("found", 2)
+    assert told["columns"] == ["id", "area_m2", "pm", "lon", "lat"]
+    first = rows_of(told)[0]
     assert first["area_m2"] == pytest.approx(100, rel=2e-3)
     assert 0 < first["pm"] < 15
-    assert told["crs"] == "EPSG:32631"
-    assert told["gsd_m"] == pytest.approx(0.5, rel=2e-3)
-    west, south, east, north = first["bbox"]
-    assert west < first["lonlat"][0] < east
-    assert south < first["lonlat"][1] < north
+    assert first["lon"] == pytest.approx(4.45333, abs=1e-5)
+    assert first["lat"] == pytest.approx(51.89169, abs=2e-5)
 
 
 def test_which_tanks_are_near_the_quay_is_answered_by_chaining(server, ask):
@@ -93,8 +91,11 @@ def test_which_tanks_are_near_the_quay_is_answered_by_chaining(server, ask):
     tanks, quay, near, described = ask(server, chain)
     # the first tank lies 60 px = 30 m above the quay, the second 30 px farther to the right: 33.5 m
     assert near["total"] == 1
-    assert near["regions"][0]["lonlat"] == tanks["regions"][0]["lonlat"]
-    assert near["parents"] == [tanks["result_id"], quay["result_id"]]
+    (left,) = rows_of(near)
+    assert (left["lon"], left["was"], left["nearest_id"]) == (rows_of(tanks)[0]["lon"], 1, 1)
+    assert left["nearest_m"] == pytest.approx(30, rel=2e-3)
+    assert near["left_out"] == {"within_m": 1}
+    assert described["parents"] == [tanks["result_id"], quay["result_id"]]
     assert described["measured"]["count"] == 1
     assert described["measured"]["total_area_m2"] == near["total_area_m2"]
 
@@ -106,21 +107,19 @@ def test_a_refinement_says_what_was_done_and_which_regions_are_left(server, ask)
         return facts(await client.call_tool("refine_mask", asked))
 
     told = ask(server, chain)
-    assert told["operation"] == "drop 1"
-    assert (told["total"], told["parent_total"]) == (1, 2)
-    assert (told["regions"][0]["id"], told["regions"][0]["was"]) == (1, 2)
+    assert (told["total"], told["left_out"]) == (1, {"drop": 1})
+    assert [(row["id"], row["was"]) for row in rows_of(told)] == [(1, 2)]
 
 
 def test_nothing_found_is_an_answer(server, call):
     told = facts(call(server, "reason_segment", image="harbour.tif", query="nothing"))
-    assert (told["status"], told["total"], told["regions"]) == ("empty", 0, [])
+    assert (told["status"], told["total"], told["rows"]) == ("empty", 0, [])
 
 
 def test_an_image_without_a_place_is_measured_in_pixels(server, call):
     told = facts(call(server, "reason_segment", image="photo.png", query="tanks"))
-    assert told["regions"][0]["area_px2"] == 400
-    assert "px2" in told["units"]
-    assert "area_m2" not in told["regions"][0]
+    assert told["columns"] == ["id", "area_px2", "pm", "x_px", "y_px"]
+    assert told["rows"][0] == [1, 400, 40, 20, 20]
 
 
 def test_a_long_result_is_paged_by_region_id_until_all_are_told(server, ask):
@@ -128,20 +127,20 @@ def test_a_long_result_is_paged_by_region_id_until_all_are_told(server, ask):
         first = facts(
             await client.call_tool("reason_segment", {"image": "harbour.tif", "query": "many", "max_regions": 500})
         )
-        told, following, sizes = [row["id"] for row in first["regions"]], first.get("next"), []
+        told, following, sizes = [row[0] for row in first["rows"]], first.get("next"), []
         while following:
             arguments = dict(re.findall(r'(\w+)="?([^",)]+)', following.partition("(")[2]))
             arguments["first_region"] = int(arguments["first_region"])
             result = await client.call_tool("describe_region", arguments)
             sizes.append(len(result.content[0].text.encode()))
             page = facts(result)
-            told += [row["id"] for row in page["regions"]]
+            told += [row[0] for row in page["rows"]]
             following = page.get("next")
         return first, told, sizes
 
     first, told, sizes = ask(server, pages)
     assert len(json.dumps(first).encode()) < 16_000
-    assert first["shown"] < first["total"]
+    assert len(first["rows"]) < first["total"]
     assert told == list(range(1, first["total"] + 1))
     assert max(sizes) < 12_000
 
@@ -160,17 +159,17 @@ def test_a_small_picture_comes_with_an_answer_unless_it_is_not_wanted(server, ca
 
 
 def test_describing_nothing_lists_the_images(server, call):
-    told = facts(call(server, "describe_region"))
-    assert [image["image"] for image in told["images"]] == ["harbour.tif", "photo.png", "sub/field.tif"]
-    assert told["images"][0]["crs"] == "EPSG:32631"
-    assert told["images"][0]["width_px"] == 120
+    images = rows_of(facts(call(server, "describe_region")))
+    assert [image["image"] for image in images] == ["harbour.tif", "photo.png", "sub/field.tif"]
+    assert (images[0]["crs"], images[0]["width_px"]) == ("EPSG:32631", 120)
 
 
 def test_an_outline_is_told_on_request(server, ask):
     async def chain(client):
-        made = facts(await client.call_tool("reason_segment", {"image": "harbour.tif", "query": "tanks"}))
+        wanted = {"image": "harbour.tif", "query": "tanks", "columns": ["bbox"]}
+        made = facts(await client.call_tool("reason_segment", wanted))
         asked = {"result_id": made["result_id"], "region_id": 2, "detail": "outline"}
-        return made["regions"][1]["bbox"], facts(await client.call_tool("describe_region", asked))["outline"]
+        return made["rows"][1][-4:], facts(await client.call_tool("describe_region", asked))["outline"]
 
     (west, south, east, north), (ring,) = ask(server, chain)
     assert ring[0] == ring[-1]
@@ -219,6 +218,11 @@ def test_a_models_claim_stands_apart_from_what_is_measured(server, call):
         ("describe_region", {"result_id": "r_12345678", "image": "harbour.tif"}, "both given"),
         ("describe_region", {"region_id": 3}, "region_id cannot be used here: neither result_id nor image"),
         ("describe_region", {"image": "harbour.tif", "detail": "outline"}, "detail cannot be used here"),
+        ("describe_region", {"result_id": ""}, "argument_invalid: result_id is empty"),
+        ("refine_mask", {"result_id": ""}, "argument_invalid: result_id is empty"),
+        ("describe_region", {"columns": ["length"]}, "columns cannot be used here: neither result_id nor image"),
+        ("describe_region", {"image": "harbour.tif", "sort_by": "area"}, "sort_by cannot be used here: it goes with result_id"),
+        ("reason_segment", {"image": "harbour.tif", "query": "tanks", "columns": ["lenght"]}, "columns.*Did you mean length"),
         ("segment", {"image": "harbour.tif"}, "no tool 'segment'. Did you mean reason_segment"),
     ],
 )  # fmt: skip
@@ -232,6 +236,12 @@ def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, a
         ({"drop": [9]}, "region_unknown.*1, 2"),
         ({}, "argument_invalid: nothing is to be done"),
         ({"within_m": 5}, "within_m without combine_with"),
+        ({"beyond_m": 5}, "beyond_m without combine_with"),
+        ({"within_m": 0}, "within_m without combine_with"),
+        ({"sort_by": "nearest"}, "sort_by='nearest' without combine_with"),
+        ({"sort_by": "size"}, "Choose from none, area"),
+        ({"within_m": -2}, "within_m = -2 is too small. Give a number from -1"),
+        ({"within_m": -0.5}, "within_m = -0.5 is no distance"),
         ({"operation": "add"}, "Choose from none, union"),
         ({"operation": "unoin"}, "Did you mean union"),
         ({"positive_points": [4.45, 51.89]}, r"not a list.*\[\[4.35, 51.87\]"),
@@ -257,9 +267,8 @@ def test_outside_and_not_there_are_told_in_the_same_words(place, server, call):
 
 def test_without_roots_only_the_demo_scene_is_there(place, call):
     server = build_server(settings_in(place, roots=()))
-    told = facts(call(server, "describe_region"))
-    assert [image["image"] for image in told["images"]] == ["harbour.tif"]
-    assert told["images"][0]["width_px"] == 640
+    (image,) = rows_of(facts(call(server, "describe_region")))
+    assert (image["image"], image["width_px"]) == ("harbour.tif", 640)
     assert "image_not_found" in error(
         call(server, "reason_segment", image=str(place / "images" / "harbour.tif"), query="tanks")
     )

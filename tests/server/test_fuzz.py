@@ -29,12 +29,16 @@ RAW = re.compile(
     r"Traceback|File \"|\b[A-Z]\w+(Error|Exception)\b|<class|NoneType|pydantic|input_value|int\(\)|codec|internal:"
 )
 TOOLS = {
-    "reason_segment": ("image", "query", "bbox", "max_regions", "min_area_m2", "preview"),
+    "reason_segment": ("image", "query", "bbox", "max_regions", "min_area_m2", "columns", "preview"),
     "refine_mask": (
         "result_id", "instruction", "positive_points", "negative_points", "box", "keep", "drop", "combine_with", "operation",
-        "within_m", "min_area_m2", "smooth_m", "max_regions", "preview",
+        "within_m", "beyond_m", "min_area_m2", "max_area_m2", "min_length_m", "max_length_m", "sort_by", "descending", "first",
+        "smooth_m", "columns", "max_regions", "preview",
     ),
-    "describe_region": ("result_id", "region_id", "image", "bbox", "question", "detail", "first_region", "preview"),
+    "describe_region": (
+        "result_id", "region_id", "image", "bbox", "combine_with", "pairs_within_m", "columns", "sort_by", "descending", "first",
+        "bands", "question", "detail", "first_region", "preview",
+    ),
 }  # fmt: skip
 
 odd_text = st.one_of(

@@ -18,7 +18,7 @@ from t2s_agent.settings import Settings, load_settings
 TANKS = {"image": "harbour.tif", "query": "tanks"}
 SERVER = [
     "host", "port", "tokens", "allowed_hosts", "allowed_origins", "max_body_bytes", "rate_per_minute", "workers",
-    "max_waiting", "answer_within_s", "preload", "previews", "preview_size", "structured_output", "resource_links",
+    "max_waiting", "answer_within_s", "answer_unwatched_within_s", "preload", "previews", "preview_size", "structured_output", "resource_links",
 ]  # fmt: skip
 SHARED = [
     "roots", "prompter", "segmenter", "device", "dtype", "store", "max_size", "max_pixels", "read_seconds",
@@ -47,7 +47,7 @@ def test_every_flag_reaches_its_setting(monkeypatch, tmp_path):
     given = {
         "root": str(tmp_path), "prompter": "box-of-words", "segmenter": "box", "device": "cpu", "dtype": "float32",
         "store": str(tmp_path), "max_size": "512", "max_pixels": "99", "read_seconds": "7", "store_max_bytes": "2000000",
-        "store_max_age_days": "3", "workers": "3", "max_waiting": "5", "answer_within_s": "9", "preview_size": "99",
+        "store_max_age_days": "3", "workers": "3", "max_waiting": "5", "answer_within_s": "9", "answer_unwatched_within_s": "2", "preview_size": "99",
         "resource_links": "never", "host": "::1", "port": "99", "tokens": "t", "allowed_host": "a.example.org",
         "allowed_origin": "https://a.example.org", "max_body_bytes": "5000", "rate_per_minute": "7",
     }  # fmt: skip
@@ -128,7 +128,7 @@ def test_the_file_sets_it(monkeypatch, tmp_path):
 def test_roots_are_the_only_folders(place, call):
     server = build_server(settings_in(place, roots=(place / "images" / "sub",)))
     told = json.loads(call(server, "describe_region").content[0].text)
-    assert [image["image"] for image in told["images"]] == ["field.tif"]
+    assert [row[0] for row in told["rows"]] == ["field.tif"]
     assert call(server, "reason_segment", **TANKS).is_error
 
 

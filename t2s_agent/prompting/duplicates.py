@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from t2s_agent.instance import Box, Instance
 
 _NAMED = 5  # instances in a warning
@@ -17,6 +20,17 @@ def box_iou(a: Box, b: Box) -> float:
     return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
 
 
+def _ious(box: Box, others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As `box_iou`, of one box with many: `others` is n x 4."""
+    x1, y1, x2, y2 = others.T
+    width = np.maximum(0.0, np.minimum(box[2], x2) - np.maximum(box[0], x1))
+    height = np.maximum(0.0, np.minimum(box[3], y2) - np.maximum(box[1], y1))
+    shared = width * height
+    together = (box[2] - box[0]) * (box[3] - box[1]) + (x2 - x1) * (y2 - y1) - shared
+    share: NDArray[np.float64] = np.divide(shared, together, out=np.zeros_like(shared), where=shared > 0)
+    return share
+
+
 def without_duplicates(
     instances: Sequence[Instance], threshold: float = 0.7
 ) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
@@ -29,13 +43,15 @@ def without_duplicates(
     order = sorted(range(len(instances)), key=lambda i: (-(instances[i].score or 0.0), i))
     kept: list[int] = []
     repeats: dict[int, list[int]] = {}
+    boxes = np.zeros((len(instances), 4))  # of those in `kept`; without a box, one of no size
     for index in order:
         box = instances[index].box
-        twin = next((k for k in kept if box and (other := instances[k].box) and box_iou(box, other) > threshold), None)
-        if twin is None:
-            kept.append(index)
+        twins = np.flatnonzero(_ious(box, boxes[: len(kept)]) > threshold).tolist() if box else []
+        if twins:
+            repeats.setdefault(kept[twins[0]], []).append(index)
         else:
-            repeats.setdefault(twin, []).append(index)
+            boxes[len(kept)] = box or 0.0
+            kept.append(index)
     warnings = (_left_out(twin, left_out) for twin, left_out in repeats.items())
     return tuple(instances[i] for i in sorted(kept)), tuple(warnings)
 

@@ -294,7 +294,16 @@ class EndpointPrompter:
             if unknown and max(number for box in boxes for number in box) <= 1020:
                 self._kind, self.frame = "relative", _in_words("relative")
                 return None, (READ_AS_RELATIVE,)
-            return None, (NO_PIXELS,)
+            if (
+                self._stated or self._kind == "square"
+            ):  # a person's word, or a model that knows pictures of one size only
+                return None, (NO_PIXELS,)
+            raise T2SError(
+                "answer_unparsable",
+                f"{self.name} writes the same numbers whatever the picture's size: they are not pixels of it, and where "
+                "they lie is not known",
+                WAY_OUT,
+            )
         self._sizing = found
         if found.size == picture:
             return found, ()

@@ -14,6 +14,7 @@ from t2s_agent.prompting.mending import Unreadable, read_json
 
 MOST_POINTS = 50  # of one instance and kind
 MOST_TRIES = 200  # beginnings of a list that turn out to be none
+MOST_VALUES = 5_001  # lists or objects that stand side by side: one more than an answer's objects that are used
 _LABEL = 80
 _BOX_KEYS = (
     "bbox_2d", "bbox", "box", "box_2d", "bounding_box", "boundingbox", "bbox2d", "box2d", "bounding_box_2d",
@@ -134,18 +135,20 @@ def _read_piece(text: str, found: Found, *, sure: bool) -> bool:
         found.items += items
         return True
     before = len(found.items)
-    values, ends_with_list = [], False
-    at, loose = 0, 0
-    for _ in range(MOST_TRIES):
-        begin = _LIST.search(text, at)
-        if begin is None:
+    values: list[Any] = []
+    ends_with_list = False
+    at, loose, failed = 0, 0, 0
+    while begin := _LIST.search(text, at):
+        if failed == MOST_TRIES or len(values) == MOST_VALUES:
+            found.warnings.append(f"the answer was read as far as its character {at} of {len(text)}: too many parts")
             break
         try:
-            read = read_json(text[begin.start() :])
+            read = read_json(text, begin.start())
         except Unreadable as error:
-            at = begin.start() + max(1, error.at)
+            at = max(begin.start() + 1, error.at)
+            failed += 1
             continue
-        at = begin.start() + max(1, read.end)
+        at = read.end
         ends_with_list = not text[at:].strip(" \t\r\n.;`")
         if isinstance(read.value, dict):
             loose += 1

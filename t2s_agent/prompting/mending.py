@@ -15,6 +15,7 @@ from typing import Any
 
 DEEPEST = 12  # lists in lists; an answer needs four
 _BLANK = re.compile(r"[\s,]*")
+_SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _WORDS = {"null": None, "None": None, "true": True, "True": True, "false": False, "False": False}
@@ -45,15 +46,15 @@ class Mended:
     end: int = 0
 
 
-def read_json(text: str) -> Mended:
-    """The first JSON value in `text`; what follows it is not read. Raises nothing but `Unreadable`."""
-    begin = len(text) - len(text.lstrip())
+def read_json(text: str, at: int = 0) -> Mended:
+    """The first JSON value in `text` from `at` on; what follows it is not read. Raises nothing but `Unreadable`."""
+    begin = _SPACE.match(text, at).end()  # type: ignore[union-attr]
     repeats = _Repeats()
     try:
         value, end = json.JSONDecoder(object_pairs_hook=repeats.objects).raw_decode(text, begin)
         return Mended(value, repeats.notes, end)
     except (ValueError, RecursionError):
-        reader = _Reader(text, repeats := _Repeats())
+        reader = _Reader(text, begin, repeats := _Repeats())
         try:
             value = reader.value(0)
         except _CutOff as cut:
@@ -93,10 +94,10 @@ class _Repeats:
 
 
 class _Reader:
-    def __init__(self, text: str, repeats: _Repeats) -> None:
+    def __init__(self, text: str, at: int, repeats: _Repeats) -> None:
         self.text = text
+        self.at = at
         self.repeats = repeats
-        self.at = 0
 
     def peek(self) -> str:
         """The next character that is neither blank nor comma, without taking it."""

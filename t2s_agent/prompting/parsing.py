@@ -19,8 +19,8 @@ from t2s_agent.prompting.forms import Found, NoList, Written, objects_in
 from t2s_agent.prompting.style import DEFAULT_STYLE, STYLES, PromptStyle
 from t2s_agent.prompting.thinking import in_parts
 
-MOST_CHARACTERS = 100_000  # an answer of 1,024 tokens has some 4,000; what is longer is not read
-MOST_INSTANCES = 500
+MOST_CHARACTERS = 1_000_000  # an answer of 1,024 tokens has some 4,000; what is longer is not read
+MOST_INSTANCES = 5_000
 _LABEL = 80
 _BETWEEN_TAGS = re.compile(r"</think>\s*<answer>")
 _OPENING = re.compile(r"<\|?answer\|?>", re.IGNORECASE)

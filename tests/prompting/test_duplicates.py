@@ -62,3 +62,12 @@ def test_with_scores_of_their_own_the_order_does_not_matter(instances, random):
     scored = [replace(instance, score=index / 10) for index, instance in enumerate(instances)]
     shuffled = random.sample(scored, len(scored))
     assert set(without_duplicates(scored)[0]) == set(without_duplicates(shuffled)[0])
+
+
+@given(st.lists(boxes, max_size=12), st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+def test_an_instance_is_left_out_just_where_one_before_it_overlaps_that_much(instances, threshold):
+    kept = []
+    for instance in instances:
+        if all(box_iou(instance.box, other.box) <= threshold for other in kept):
+            kept.append(instance)
+    assert without_duplicates(instances, threshold)[0] == tuple(kept)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from t2s_agent.prompting import forms
 from t2s_agent.prompting.frames import COORDINATES, Frame, Size
 from t2s_agent.prompting.parsing import parse_answer, read_words
 from t2s_agent.prompting.reading import read_answer
@@ -199,3 +200,18 @@ def test_floods_take_time_in_proportion_to_their_length(flood):
     began = time.perf_counter()
     read_words(flood)
     assert time.perf_counter() - began < 4.0  # quadratic would be minutes
+
+
+@pytest.mark.parametrize("joint", ["\n", "\n\n", " and then "])
+@pytest.mark.parametrize("written", ['{"bbox_2d": %s}', "%s", '```json\n[{"bbox_2d": %s}]\n```', "{'bbox_2d': %s}"])
+def test_a_thousand_objects_in_no_list_are_all_read(written, joint):
+    boxes = [[x * 20, y * 20, x * 20 + 9, y * 20 + 9] for y in range(26) for x in range(50)]
+    read = read_words(joint.join(written % box for box in boxes))
+    assert [list(item.box) for item in read.items] == boxes
+
+
+def test_what_lies_beyond_the_most_parts_is_said(monkeypatch):
+    monkeypatch.setattr(forms, "MOST_VALUES", 3)
+    read = read_words("\n".join('{"bbox_2d": [1, 2, 3, %d]}' % y for y in range(4, 9)))
+    assert len(read.items) == 3
+    assert any("too many parts" in warning for warning in read.warnings)

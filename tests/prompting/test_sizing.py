@@ -81,8 +81,17 @@ def test_an_unknown_model_whose_numbers_do_not_follow_the_size_is_read_as_relati
     assert any("0 to 1000" in warning for warning in answer.warnings)
 
 
-def test_a_known_model_whose_numbers_do_not_follow_the_size_gets_a_warning(view_of):
-    answer, _ = asked(lambda body: (200, said(writes(SHARES))), view_of)
+@pytest.mark.parametrize(("model", "width"), [("Qwen2.5-VL-7B-Instruct", 1000), ("some-model", 2000)])
+def test_numbers_that_do_not_follow_the_size_and_may_lie_anywhere_are_refused(view_of, model, width):
+    with pytest.raises(T2SError, match="whatever the picture's size") as caught:
+        asked(lambda body: (200, said(writes(SHARES, width=width, height=width))), view_of, model=model)
+    assert (caught.value.code, "endpoint_frame" in caught.value.fix) == ("answer_unparsable", True)
+
+
+@pytest.mark.parametrize("options", [{"frame": "absolute"}, {"model": "think2seg-rs-3b"}])
+def test_a_persons_word_and_a_model_of_one_picture_size_are_believed_with_a_warning(view_of, options):
+    answer, _ = asked(lambda body: (200, said(writes(SHARES, width=800, height=800))), view_of, **options)
+    assert answer.status == "found"
     assert any("do not follow the picture's size" in warning for warning in answer.warnings)
 
 

@@ -6,7 +6,7 @@ import pytest
 from evals.scenes import demo
 from t2s_agent.cli.demo import QUESTION
 from t2s_agent.models import Models, nano_folder
-from t2s_agent.pipeline import Workshop, segment
+from t2s_agent.pipeline import Refinement, Workshop, refine, segment
 from t2s_agent.pipeline.workshop import region_set
 from t2s_agent.settings import load_settings
 
@@ -60,6 +60,13 @@ def test_outlines_follow_the_tanks(shop, truth, answered):
 
 def test_what_is_not_there_is_not_found(shop):
     assert segment(shop, DEMO, "Where are the planes?").status == "empty"
+
+
+def test_what_it_was_never_taught_is_not_answered_with_the_nearest_class(shop):
+    result = segment(shop, DEMO, "Where are the solar panels?")
+    assert (result.status, result.regions) == ("not_understood", ())
+    assert any("was not taught 'solar panels'" in warning for warning in result.warnings)
+    assert refine(shop, result.id, Refinement(min_area_m2=1)).status == "not_understood"
 
 
 def test_one_of_several_is_found_by_where_it_lies(shop, truth):

@@ -25,6 +25,14 @@ _LABEL = 80
 _BETWEEN_TAGS = re.compile(r"</think>\s*<answer>")
 _OPENING = re.compile(r"<\|?answer\|?>", re.IGNORECASE)
 _CLOSING = re.compile(r"<\|?/answer\|?>", re.IGNORECASE)
+_NOT = r"\b(?:do not|don't|does not|cannot|can't|could not|couldn't|am not able to|unable to)"
+_NOT_UNDERSTOOD = re.compile(
+    rf"{_NOT} (?:understand|make sense of) (?:the|your|this|what)\b"
+    rf"|{_NOT} know what (?!this|that|these|those|it\b|the |is\b|are\b)(?:an? )?[\w-]{{1,30}}(?: [\w-]{{1,30}}){{0,2}} (?:is|are|looks? like|means?)\b"
+    r"|\bnot (?:clear|sure) what (?:is|was) (?:asked|meant|being asked)\b"
+    r"|\b(?:question|request|query) (?:is|was|seems) (?:unclear|ambiguous|meaningless|nonsensical|not clear)\b",
+    re.IGNORECASE,
+)
 
 
 class _Bad(ValueError):
@@ -245,8 +253,13 @@ def placed(
             warnings.append(f"instance {number} is dropped: {bad}")
     if words.items and not kept:
         return Answer("unparsable", (), words.thinking, raw, (*warnings, "no instance could be used"))
-    status: Status = "found" if kept else "empty"
+    status: Status = "found" if kept else "not_understood" if says_not_understood(raw) else "empty"
     return Answer(status, tuple(kept), words.thinking, raw, tuple(warnings))
+
+
+def says_not_understood(text: str) -> bool:
+    """Whether a model says, beside an empty list, that it does not know what it was asked for."""
+    return _NOT_UNDERSTOOD.search(text[:MOST_CHARACTERS]) is not None
 
 
 def _clean(instance: Instance, frame: tuple[float, float], notes: list[str]) -> Instance:

@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 
 from t2s_agent.prompting.answer import OUTCOMES, Outcome, outcome
+from t2s_agent.prompting.parsing import parse_answer
 from t2s_agent.results.record import Result
 
 
@@ -28,3 +29,26 @@ def test_what_became_of_a_question(answered, count, coarse, expected):
 def test_records_and_explanations_have_the_same_words():
     assert Result.model_fields["status"].annotation == Outcome
     assert tuple(OUTCOMES) == get_args(Outcome)
+
+
+@pytest.mark.parametrize(
+    ("thinking", "status"),
+    [
+        ("I do not understand the question.", "not_understood"),
+        ("I don't know what a frobnicator is.", "not_understood"),
+        ("It is not clear what is meant by that.", "not_understood"),
+        ("The request is ambiguous.", "not_understood"),
+        ("I don't know what this dark object is, but there are no ships.", "empty"),
+        ("There are no solar panels in this image; the roofs cannot hold any.", "empty"),
+        ("The image is unclear in the north.", "empty"),
+    ],
+)
+def test_a_model_that_says_it_does_not_understand_is_believed(thinking, status):
+    raw = f"<think>{thinking}</think><answer>```json[]```</answer>"
+    assert parse_answer(raw, frame=(100, 100)).status == status
+
+
+def test_a_model_that_names_something_is_taken_at_that():
+    box = '[{"bbox_2d": [1, 2, 30, 40]}]'
+    raw = f"<think>I do not understand the question.</think><answer>```json{box}```</answer>"
+    assert parse_answer(raw, frame=(100, 100)).status == "found"

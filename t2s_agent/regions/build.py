@@ -181,12 +181,15 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
     if not outlines:
         return []
     smooth, boundaries = simplified_all(outlines, simplify_px), boundaries_of(outlines)
+    left, top, right, bottom = shapely.bounds(outlines).T
+    touching = ((left <= 0) | (top <= 0) | (right >= view.width) | (bottom >= view.height)).tolist()
+    parts = shapely.get_num_geometries(outlines).tolist()
     place = view.georeference
     if not place.located:
         around = rectangles_in_pixels(boundaries, view.window.width / view.width, view.window.height / view.height)
         return [
-            _with_shape(_in_pixels(outline, simple, boundary, view), outline, rectangle, view)
-            for outline, simple, boundary, rectangle in zip(outlines, smooth, boundaries, around, strict=True)
+            _in_pixels(outlines[i], smooth[i], boundaries[i], around[i], touching[i], parts[i], view)
+            for i in range(len(outlines))
         ]
     exact = to_lonlat_all(outlines, place)
     areas = areas_m2(exact)
@@ -196,14 +199,14 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
     perimeters = perimeters_on_ground([boundaries[i] for i in there], place, pixels)
     grounds = to_lonlat_all([smooth[i] for i in there], place, [each.places for each in roundings])
     centres = centroids_of([exact[i] for i in there], pixels)
-    rectangles = rectangles_on_ground([boundaries[i] for i in there], place, pixels)
+    rectangles = rectangles_on_ground([boundaries[i] for i in there], place)
     found: list[Region | None] = [None] * len(outlines)
     for index, pixel, rounding, perimeter, ground, centre, rectangle in zip(
         there, pixels, roundings, perimeters, grounds, centres, rectangles, strict=True
     ):
         if seam := seam_m(outlines[index], place, view.width):
             perimeter = replace(perimeter, value=max(0.0, perimeter.value - 2 * seam))
-        region = Region(
+        found[index] = Region(
             0,
             ground,
             Measure(float(areas[index]), perimeter.value * pixel / 2, "m2"),
@@ -211,28 +214,22 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
             (rounding.place(centre.x), rounding.place(centre.y)),
             bbox_of(ground),
             pixel=pixel,
+            length=rectangle.length if rectangle else None,
+            width=rectangle.width if rectangle else None,
+            orientation_deg=rectangle.orientation_deg if rectangle else None,
+            touches_edge=touching[index],
+            parts=parts[index],
         )
-        found[index] = _with_shape(region, outlines[index], rectangle, view)
     return found
-
-
-def _with_shape(region: Region, traced: Geometry, around: Rectangle | None, view: View) -> Region:
-    """The region with its rectangle, its number of parts, and whether its outline in View pixels touches the View's edge."""
-    left, top, right, bottom = traced.bounds
-    return replace(
-        region,
-        length=around.length if around else None,
-        width=around.width if around else None,
-        orientation_deg=around.orientation_deg if around else None,
-        touches_edge=left <= 0 or top <= 0 or right >= view.width or bottom >= view.height,
-        parts=len(shapely.get_parts(traced)),
-    )
 
 
 def _in_pixels(
     traced: Geometry,
     smooth: Geometry,
     boundary: Boundary,
+    around: Rectangle,
+    touches_edge: bool,
+    parts: int,
     view: View,
 ) -> Region:
     """The same in the scene's own pixels, where there is no ground to speak of."""
@@ -254,6 +251,11 @@ def _in_pixels(
         (rounding.place(spot.x), rounding.place(spot.y)),
         tuple(outline.bounds),
         pixel=pixel,
+        length=around.length,
+        width=around.width,
+        orientation_deg=around.orientation_deg,
+        touches_edge=touches_edge,
+        parts=parts,
     )
 
 

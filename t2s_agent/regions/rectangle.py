@@ -6,9 +6,9 @@ Shapira 1975). Parallel to a hull's side with the direction (p, q) in lowest ter
 1 / hypot(p, q) apart, and the true edge lies between the last line with centres inside and the next one: each of the four sides
 is moved outwards by half of that distance.
 
-**Plus/minus.** An end is seen less well the fewer lines of pixels run into it: `PLUS_MINUS` was fitted on drawn rectangles of 3 to
-200 pixels at any angle and place and holds for nine of ten of them (`tests/regions/test_rectangle.py` checks it on others, and on
-ellipses). It speaks of pixels only, as those of area and perimeter do.
+**Plus/minus.** An end is seen less well the narrower it is: `PLUS_MINUS` was fitted on drawn rectangles and ellipses of 3 to 200
+pixels at any angle and place, and holds for nine of ten of them (`tests/regions/test_rectangle.py` checks it on others). Pointed
+ends decide it: rectangles are right to a third of it. It speaks of pixels only, as those of area and perimeter do.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,9 @@ from t2s_agent.regions.plane import SINGLE_REACH_M
 from t2s_agent.regions.region import Measure
 from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
-PLUS_MINUS = (0.3, 2.0, 1.0)  # pixels; the second divided by the pixels across; at most the third
+PLUS_MINUS = (0.6, 4.0, 1.2)  # pixels; the second divided by the pixels across; at most the third
 _PAIRS = 1_000_000  # of a hull's side and corner that are looked at together
+_PIXEL = np.array([(-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5)])
 Indexes = NDArray[np.intp]
 
 
@@ -46,14 +47,12 @@ def rectangles_in_pixels(boundaries: Sequence[Boundary], width: float, height: f
     if not boundaries:
         return []
     corners, starts = _hulls(boundaries)
-    pixel = np.full(len(boundaries), np.sqrt(width * height))
-    return [_rectangle(row, "px") for row in _smallest(corners, corners * (width, -height), starts, pixel)]
+    pixels = np.broadcast_to(np.diag([width, -height]), (len(boundaries), 2, 2))
+    return [_rectangle(row, "px") for row in _smallest(corners, corners * (width, -height), starts, pixels)]
 
 
-def rectangles_on_ground(
-    boundaries: Sequence[Boundary], georeference: Georeference, pixels_m: Sequence[float]
-) -> list[Rectangle | None]:
-    """Of each boundary (View pixels) the rectangle in metres; `pixels_m` is the size of a pixel there.
+def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georeference) -> list[Rectangle | None]:
+    """Of each boundary (View pixels) the rectangle in metres.
 
     Each is laid on a plane of its own: north is that of the region's middle. None for a region of more than 2,000 km, and for one of
     which a corner lies beside the Earth.
@@ -61,19 +60,24 @@ def rectangles_on_ground(
     if not boundaries:
         return []
     corners, starts = _hulls(boundaries)
+    firsts = starts[:-1]
     owner = np.repeat(np.arange(len(boundaries)), np.diff(starts))
-    lon, lat = georeference.to_lonlat(corners[:, 0], corners[:, 1])
+    middle = (np.minimum.reduceat(corners, firsts) + np.maximum.reduceat(corners, firsts)) / 2
+    ends = (middle[:, None] + _PIXEL).reshape(-1, 2)  # of a pixel there: left, right, top, bottom
+    lon, lat = georeference.to_lonlat(*np.concatenate([corners, ends]).T)
     seen = np.isfinite(lon)
     lon, lat = np.where(seen, lon, 0.0), np.where(seen, lat, 0.0)
-    places = in_space(lon, lat)
-    middle = (np.minimum.reduceat(places, starts[:-1]) + np.maximum.reduceat(places, starts[:-1])) / 2
-    x, y, z = middle.T
+    places = in_space(lon[: len(owner)], lat[: len(owner)])
+    x, y, z = (np.minimum.reduceat(places, firsts) + np.maximum.reduceat(places, firsts)).T
     centre_lon, centre_lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
-    azimuth, _, metres = WGS84.inv(centre_lon[owner], centre_lat[owner], lon, lat)
-    turned = np.radians(azimuth)
-    flat = np.stack([metres * np.sin(turned), metres * np.cos(turned)], 1)
-    reach = np.maximum.reduceat(np.where(seen, metres, np.inf), starts[:-1])
-    rows = _smallest(corners, flat, starts, np.asarray(pixels_m))
+    every = np.concatenate([owner, np.repeat(np.arange(len(boundaries)), 4)])
+    azimuth, _, metres = WGS84.inv(centre_lon[every], centre_lat[every], lon, lat)
+    flat = np.stack([metres * np.sin(np.radians(azimuth)), metres * np.cos(np.radians(azimuth))], 1)
+    left, right, top, bottom = flat[len(owner) :].reshape(-1, 4, 2).swapaxes(0, 1)
+    pixels = np.stack([right - left, bottom - top], 2)
+    reach = np.maximum.reduceat(np.where(seen, metres, np.inf)[: len(owner)], firsts)
+    reach = np.where(seen[len(owner) :].reshape(-1, 4).all(1), reach, np.inf)
+    rows = _smallest(corners, flat[: len(owner)], starts, pixels)
     return [
         _rectangle(row, "m") if far <= SINGLE_REACH_M else None for row, far in zip(rows, reach.tolist(), strict=True)
     ]
@@ -96,7 +100,8 @@ def _hulls(boundaries: Sequence[Boundary]) -> tuple[Floats, Indexes]:
 def _smallest(corners: Floats, flat: Floats, starts: Indexes, pixels: Floats) -> Floats:
     """The smallest rectangle around each hull: (hulls, 5) length, width, their plus/minus, degrees of the long side.
 
-    `corners` are in View pixels, `flat` the same in the frame to measure in, x right and y up, where a pixel has the size `pixels`.
+    `corners` are in View pixels, `flat` the same in the frame to measure in, x right and y up. `pixels` (hulls, 2, 2) is what the
+    steps of one pixel to the right and of one down are there, as columns.
     """
     counts = np.diff(starts)
     found = np.empty((len(counts), 5))
@@ -117,10 +122,17 @@ def _smallest_of(corners: Floats, flat: Floats, counts: Indexes, pixels: Floats)
     following[starts + counts - 1] = starts
     side, step = flat[following] - flat, (corners[following] - corners).astype(np.int64)
     lengths = np.hypot(side[:, 0], side[:, 1])
-    pixel = np.repeat(pixels, counts)
     point = lengths == 0  # the hull of one pixel
-    along = np.where(point[:, None], (1.0, 0.0), side / np.where(point, 1, lengths)[:, None])
-    between = np.where(point, pixel, pixel**2 * np.gcd(step[:, 0], step[:, 1]) / np.where(point, 1, lengths))
+    step[point] = 1, 0
+    unit = step / np.gcd(step[:, 0], step[:, 1])[:, None]
+    frame = np.repeat(pixels, counts, 0)
+    areas = abs(np.linalg.det(pixels))
+    # distances of the lines of pixel centres that run along a side, and of those that run across it
+    along, across = ((frame @ each[:, :, None])[:, :, 0] for each in (unit, unit[:, ::-1] * (-1, 1)))
+    area = np.repeat(areas, counts)
+    between = [area / np.hypot(*each.T) for each in (across, along)]
+    along /= np.hypot(*along.T)[:, None]
+    along = np.where(point[:, None], along, side / np.where(point, 1, lengths)[:, None])
     # each side of a hull with each of its corners
     per_side = np.repeat(counts, counts)
     first = np.cumsum(per_side) - per_side
@@ -129,18 +141,19 @@ def _smallest_of(corners: Floats, flat: Floats, counts: Indexes, pixels: Floats)
     x, y = flat[points].T
     dx, dy = along[sides].T
     extents = [
-        np.maximum.reduceat(places, first) - np.minimum.reduceat(places, first) + between
-        for places in (x * dx + y * dy, y * dx - x * dy)
+        np.maximum.reduceat(places, first) - np.minimum.reduceat(places, first) + more
+        for places, more in ((x * dx + y * dy, between[0]), (y * dx - x * dy, between[1]))
     ]
-    areas = extents[0] * extents[1]
+    around = extents[0] * extents[1]
     owner = np.repeat(np.arange(len(counts)), counts)
-    best = np.lexsort((np.arange(len(areas)), areas, owner))[starts]
+    best = np.lexsort((np.arange(len(around)), around, owner))[starts]
     one, other = extents[0][best], extents[1][best]
     dx, dy = along[best].T
     degrees = np.degrees(np.where(one >= other, np.arctan2(dx, dy), np.arctan2(-dy, dx))) % 180
     length, width = np.maximum(one, other), np.minimum(one, other)
-    base, across, most = PLUS_MINUS
-    off = [pixels * np.minimum(base + across * pixels / size, most) for size in (width, length)]
+    base, ends, most = PLUS_MINUS
+    pixel = np.sqrt(areas)
+    off = [pixel * np.minimum(base + ends * pixel / size, most) for size in (width, length)]
     return np.stack([length, width, *off, degrees], 1)
 
 

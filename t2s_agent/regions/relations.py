@@ -19,6 +19,8 @@ from t2s_agent.regions.plane import apart, distance_m, flat_together
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.summary import median_of
 
+_PAIRS = 2_000_000  # that are looked at together
+
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
@@ -113,15 +115,35 @@ def pairs_within(
         return 0
     flat = _flat(regions, others, located)
     if flat is not None:
-        tree = shapely.STRtree(flat[len(regions) :])
-        first, second = tree.query(flat[: len(regions)], predicate="dwithin", distance=distance)
-    else:
-        near = np.argwhere(_least(regions, others) <= distance)
+        return _pairs_on_plane(flat[: len(regions)], flat[len(regions) :], distance, itself)
+    near = np.argwhere(_least(regions, others) <= distance)
+    if itself:
+        near = near[near[:, 0] < near[:, 1]]
+    return sum(distance_m(regions[i].geometry, others[k].geometry) <= distance for i, k in near.tolist())
+
+
+def _pairs_on_plane(flat: NDArray[np.object_], others: NDArray[np.object_], distance: float, itself: bool) -> int:
+    """Pairs at most so far apart. Most are decided by the boxes around them, the rest is measured."""
+    boxes, other_boxes = shapely.bounds(flat), shapely.bounds(others)
+    tree = shapely.STRtree(shapely.box(*other_boxes.T))
+    count = 0
+    for begin in range(0, len(flat), max(1, _PAIRS // len(others))):
+        own = slice(begin, begin + max(1, _PAIRS // len(others)))
+        west, south, east, north = boxes[own].T
+        wide = shapely.box(west - distance, south - distance, east + distance, north + distance)
+        first, second = tree.query(wide)
+        first += begin
         if itself:
-            near = near[near[:, 0] < near[:, 1]]
-        close = [distance_m(regions[i].geometry, others[j].geometry) <= distance for i, j in near]
-        first, second = near[np.array(close, bool)].T
-    return int(np.count_nonzero(first < second)) if itself else len(first)
+            first, second = first[first < second], second[first < second]
+        a, b = boxes[first], other_boxes[second]
+        farthest = np.hypot(
+            np.maximum(a[:, 2], b[:, 2]) - np.minimum(a[:, 0], b[:, 0]),
+            np.maximum(a[:, 3], b[:, 3]) - np.minimum(a[:, 1], b[:, 1]),
+        )
+        undecided = farthest > distance
+        count += len(first) - int(np.count_nonzero(undecided))
+        count += int(np.count_nonzero(shapely.dwithin(flat[first[undecided]], others[second[undecided]], distance)))
+    return count
 
 
 def _flat(regions: Sequence[Region], others: Sequence[Region], located: bool) -> NDArray[np.object_] | None:

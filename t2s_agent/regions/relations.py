@@ -3,11 +3,10 @@
 Distances run from edge to edge of the outlines as they are stored, on one plane in metres, or for regions too far apart for a plane
 each pair on a plane of its own (`plane`): 180 degrees and the poles do not matter. Where there is no ground they are in pixels.
 
-**Plus/minus of a distance.** Each of the two edges lies somewhere within half a pixel of its outline, and the two are independent:
-half of each pixel's size, combined as the root of the sum of squares.
+**Plus/minus of a distance.** Stored outlines run along pixel edges, of which the corners stick out of a slanted edge by up to 0.7 of a
+pixel: nine of ten distances are right to 0.65 of a pixel of each of the two.
 """
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from t2s_agent.regions.plane import apart, distance_m, flat_together
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.summary import median_of
 
+_OFF = 0.65  # pixels
 _PAIRS = 2_000_000  # that are looked at together
 
 
@@ -196,4 +196,4 @@ def _least(regions: Sequence[Region], others: Sequence[Region]) -> NDArray[np.fl
 
 
 def _plus_minus(first: Region, second: Region) -> float:
-    return math.hypot(first.pixel / 2, second.pixel / 2)
+    return _OFF * (first.pixel + second.pixel)

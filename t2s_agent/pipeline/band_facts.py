@@ -15,7 +15,8 @@ def band_facts(scene: Scene, window: Window, inside: NDArray[np.bool_]) -> list[
 
     Values are what the file says that its numbers mean: stored value x scale + offset, with both named in the row of a
     band that has them; otherwise they are the stored values. Read at the View's resolution, so that a large scene costs
-    no more than its picture. Nodata, values that look like undeclared fill, and numbers that are not finite are left out.
+    no more than its picture. Nodata, values that look like undeclared fill (named in the row), and numbers that are not finite are
+    left out.
     """
     height, width = inside.shape
     running = {index: _Running() for index in scene.light}
@@ -27,11 +28,12 @@ def band_facts(scene: Scene, window: Window, inside: NDArray[np.bool_]) -> list[
         if pair:
             red, nir = (part.of(index)[where] for index in pair)
             ndvi.add(_ndvi(red, nir))
-    facts = []
+    facts, fills = [], scene.fills_of(scene.light)
     for index, so_far in running.items():
         band = scene.bands[index - 1]
         meaning = {"scale": band.scale, "offset": band.offset} if band.scaled else {}
-        facts.append({"band": index, "name": band.description, **so_far.figures(), **meaning})
+        left_out = {"left_out_as_fill": [fill.shown for fill in fills[index]]} if fills[index] else {}
+        facts.append({"band": index, "name": band.description, **so_far.figures(), **meaning, **left_out})
     if pair:
         red_band, nir_band = pair
         name = f"(band {nir_band} - band {red_band}) / sum, where the sum is above 0"

@@ -5,7 +5,7 @@ from dataclasses import replace as changed
 from typing import Any
 
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline.refine import refine, refinement_of
+from t2s_agent.pipeline.refine import Refinement, refine, refinement_of
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.workshop import Progress, Workshop, silent
 from t2s_agent.results.record import RegionRecord, Result
@@ -66,12 +66,20 @@ def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Re
         given = {name: value for name, value in then.parameters.items() if value is not None}
         now = segment(again, then.scene.path, then.query, progress=progress, **given)
     elif then.operation.startswith("refine"):
-        now = refine(again, then.parents[0], refinement_of(then.parameters), progress=progress)
+        now = refine(again, then.parents[0], _refinement(then), progress=progress)
     else:
         raise T2SError(
             "argument_invalid", f"{then.id} was made by {then.operation!r}", "Only segment and refine are replayed"
         )
     return Replay(tuple(_steps(then, now)), now.id)
+
+
+def _refinement(then: Result) -> Refinement:
+    """What was asked for. Before fields were recorded by their defaults, a distance of 0 was the one that was lost."""
+    how = refinement_of(then.parameters)
+    if how.other and not any(name in then.parameters for name in ("operation", "within_m", "beyond_m", "sort_by")):
+        return changed(how, within_m=0.0)
+    return how
 
 
 def _steps(then: Result, now: Result) -> list[Step]:

@@ -18,6 +18,7 @@ _WAVELENGTH = re.compile(
 _NUMBERED = re.compile(
     r"(?:b|band|wl|wavelength|lambda|λ|rrs|rho|rhos|reflectance|r)?[\s_.-]*(\d{3,4}(?:\.\d+)?)", re.IGNORECASE
 )
+_MICRO = re.compile(r"[0-2]\.\d{2,6}")
 _NM = (350.0, 2600.0)  # what optical sensors measure
 
 
@@ -99,11 +100,16 @@ def wavelength_in(name: str) -> float | None:
 
 
 def wavelengths_without_unit(names: Sequence[str]) -> list[float | None]:
-    """Wavelengths (nm) of bands that are all called `B490`, `band_560` or `665`; None for each where they are not.
+    """Wavelengths (nm) of bands that are all called `B490`, `band_560`, `665` or, in micrometres, `0.665`; None for each where
+    they are not. In micrometres red, green and blue must be among them: small numbers can mean much.
 
     Numbers that follow one another without a gap count the bands, or years, and are no wavelengths.
     """
     nothing: list[float | None] = [None] * len(names)
+    if len(names) >= 3 and all(_MICRO.fullmatch(name.strip()) for name in names):
+        in_nm = [float(name) * 1000 for name in names]
+        lights = {by_wavelength(nm).name for nm in in_nm}
+        return list(in_nm) if {"red", "green", "blue"} <= lights and max(in_nm) <= _NM[1] else nothing
     found = [_NUMBERED.fullmatch(name.strip()) for name in names]
     numbers = [float(match[1]) for match in found if match]
     if len(numbers) < len(names) or len(numbers) < 2 or not all(_NM[0] <= n <= _NM[1] for n in numbers):

@@ -15,12 +15,14 @@ from t2s_agent.scene.bands import Band, is_alpha
 from t2s_agent.scene.reading import Piece, Reader
 
 Bools = NDArray[np.bool_]
+_MOSTLY = 0.5  # share of alpha's pixels: real alpha is hidden or opaque nearly everywhere, edges and shadows apart
 
 
 class Validity:
     """Answers for pieces of a scene whether pixels are data.
 
-    `opaque` gives the value of the alpha band that means fully visible; asked once, when it is needed.
+    `opaque` gives the value of the alpha band that means fully visible; asked once, when it is needed. `alpha` is the alpha band,
+    0 where there is none.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class Validity:
         outer: Reader | None = None,
     ) -> None:
         self._reader, self._outer, self._find_opaque = reader, outer, opaque
-        self._alpha = next((band.index for band in bands if is_alpha(band)), 0)
+        self.alpha = next((band.index for band in bands if is_alpha(band)), 0)
         self._opaque: float | None = None
+        self._partly, self._looked_at = 0, 0  # pixels of alpha: neither hidden nor opaque, and all
         flags = dataset.mask_flag_enums[0]
         self._masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
         self._nodata = {
@@ -41,7 +44,7 @@ class Validity:
             for band, stored in zip(bands, dataset.nodatavals, strict=True)
             if (value := _as_stored(stored, band.dtype)) is not None
         }
-        sources = bool(self._alpha) + bool(self._nodata) + self._masked + (outer is not None)
+        sources = bool(self.alpha) + bool(self._nodata) + self._masked + (outer is not None)
         heeded = self._masked or bool(self._nodata) or MaskFlags.alpha in flags
         # whether an average that GDAL makes has hidden pixels mixed in: it heeds one source of validity, or a wrong one
         self.beyond_gdal = sources != int(heeded)
@@ -51,9 +54,14 @@ class Validity:
         """Whether the alpha band was looked at and hides everything."""
         return self._opaque is not None and not self._opaque > 0
 
+    @property
+    def translucent(self) -> bool:
+        """Whether most of the alpha that was looked at lies between hidden and opaque, as a picture does and alpha seldom."""
+        return self._partly > _MOSTLY * self._looked_at
+
     def extra_bands(self, indexes: Sequence[int]) -> int:
         """How many bands more than the shown ones have to be read, for a budget."""
-        return bool(self._alpha) + self._masked + (self._outer is not None) + len(self._nodata.keys() & set(indexes))
+        return bool(self.alpha) + self._masked + (self._outer is not None) + len(self._nodata.keys() & set(indexes))
 
     def of(self, piece: Piece, indexes: Sequence[int]) -> Bools:
         """Where a piece (height, width) holds data in these bands.
@@ -85,10 +93,12 @@ class Validity:
     def _seen(self, piece: Piece) -> Bools:
         """What alpha band and masks let through."""
         valid = np.ones(piece.shape, bool)
-        if self._alpha:
+        if self.alpha:
             if self._opaque is None:
-                self._opaque = self._find_opaque(self._alpha)
-            alpha = self._reader.values(piece, [self._alpha], Resampling.nearest)[0]
+                self._opaque = self._find_opaque(self.alpha)
+            alpha = self._reader.values(piece, [self.alpha], Resampling.nearest)[0]
+            self._looked_at += alpha.size
+            self._partly += int(((alpha > 0.02 * self._opaque) & (alpha < 0.98 * self._opaque)).sum())
             # half of fully visible or more; an alpha band that is 0 everywhere hides everything
             valid &= (alpha > self._opaque / 2) if self._opaque > 0 else False
         if self._masked:

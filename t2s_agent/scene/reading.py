@@ -178,9 +178,9 @@ class Reader:
                 return self._coarse, RasterioWindow(x * sx, y * sy, width * sx, height * sy)
         return self._dataset, RasterioWindow(x, y, width, height)
 
-    def affords(self, where: Window, height: int, width: int, bands: int) -> bool:
-        """Whether `pieces` would not refuse this."""
-        return self._planned(where, height, width, bands) <= self._limits.read_bytes
+    def affords(self, where: Window, height: int, width: int, bands: int, share: float = 1.0) -> bool:
+        """Whether a read takes at most a `share` of the budget: then `pieces` does not refuse it."""
+        return self._planned(where, height, width, bands) <= self._limits.read_bytes * share
 
     def _planned(self, where: Window, height: int, width: int, bands: int) -> float:
         """Bytes that such a read decodes."""

@@ -22,12 +22,13 @@ from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descripto
 from t2s_agent.scene.reading import Blocks, Piece, Reader
 from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place, about_sample
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
-from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, of_bits, stretch_of
+from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, fills_of, of_bits, stretch_of
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
 
 Bbox = Sequence[float]  # west, south, east, north in degrees
 _CHEAP = 64 * 2**20  # bytes: what may be read only to see how opaque alpha is
+_FEW = 256  # px: the longer side of the sample in which fill of bands that are not shown is looked for
 _DARK = 16  # of 255: a picture without anything brighter is black to a model, and to people
 _TOUCH_PX = 1e-5  # a box that reaches less than this into a pixel does not touch it
 
@@ -123,6 +124,7 @@ class Scene:
         )
         self._brightest = 255
         self._blocks: Blocks | None = None  # what was looked at to choose colours, where not the whole scene
+        self._own_fills: dict[int, tuple[Fill, ...]] = {}
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
     def __enter__(self) -> "Scene":
@@ -260,19 +262,19 @@ class Scene:
         Memory stays bounded however many bands there are. Values that look like fill (`remarks` names them) and a
         band's own nodata values are masked.
         """
-        fills = {fill.value for fill in self.fills()}
+        fills = self.fills_of(bands)
         meaning = {index: self.bands[index - 1] for index in bands}
         # an average would mix what is hidden into its neighbours
-        how = Resampling.nearest if fills or self._validity.beyond_gdal else Resampling.average
+        how = Resampling.nearest if any(fills.values()) or self._validity.beyond_gdal else Resampling.average
         with self._reader.session():
             extra = self._validity.extra_bands(bands)
             for piece in self._reader.pieces(self._checked(window), height, width, len(bands) + extra):
                 stored = self._reader.values(piece, bands, how)
                 seen, own = self._validity.of_each(piece, bands)
                 valid = {index: seen & own[index] if index in own else seen for index in bands}
-                if fills:
-                    for index, band in zip(bands, stored, strict=True):
-                        valid[index] = valid[index] & ~np.isin(band, list(fills))
+                for index, band in zip(bands, stored, strict=True):
+                    if fills[index]:
+                        valid[index] = valid[index] & ~np.isin(band, [fill.value for fill in fills[index]])
                 yield Part(piece.rows, piece.columns, tuple(bands), stored, valid, meaning)
 
     @property
@@ -285,6 +287,31 @@ class Scene:
         shown = choose_bands(self.bands, self._colours)
         with self._reader.session():
             return tuple({fill.value: fill for fills in self._stretch(shown).fills for fill in fills}.values())
+
+    def fills_of(self, bands: Sequence[int]) -> dict[int, tuple[Fill, ...]]:
+        """Values of each band that look like fill: those of the bands that are shown unasked (`fills`), and its own.
+
+        Other bands than the shown ones are looked at in a small sample of the scene, a sixteenth of the budget at most.
+        """
+        shown, common = choose_bands(self.bands, self._colours), self.fills()
+        others = [
+            index for index in bands if index not in shown and self.bands[index - 1].dtype not in ("uint8", "int8")
+        ]
+        if unknown := [index for index in others if index not in self._own_fills]:
+            with self._reader.session():
+                values, pieces = self._sampled(unknown, _FEW, cheap=True)
+                seen = np.zeros((len(unknown), *values.shape[1:]), bool)
+                for piece in pieces:
+                    whole, own = self._validity.of_each(piece, unknown)
+                    for at, index in enumerate(unknown):
+                        seen[at, piece.rows, piece.columns] = whole & own[index] if index in own else whole
+            for index, band, valid in zip(unknown, values, seen, strict=True):
+                counted = valid & np.isfinite(band) & (band != 0)
+                self._own_fills[index] = fills_of(band[counted].astype(np.float64), band.dtype)
+        return {
+            index: tuple({fill.value: fill for fill in (*common, *self._own_fills.get(index, ()))}.values())
+            for index in bands
+        }
 
     def remarks(self, bands: str | Sequence[int] | None = None) -> tuple[str, ...]:
         """What somebody who gets a View of these bands should know: `warnings`, how sure the colours are, and what looking
@@ -306,6 +333,11 @@ class Scene:
         if self._validity.transparent:
             said.append(
                 "the alpha band is 0 everywhere, so that no pixel counts as data; if it is no alpha band, remove it"
+            )
+        if self._validity.translucent:
+            said.append(
+                f"most of the alpha band ({self._validity.alpha}) lies between hidden and opaque: pixels below half count as nodata. If it "
+                f"is infrared or the like: gdal_edit.py -colorinterp_{self._validity.alpha} undefined FILE"
             )
         return tuple(said)
 
@@ -396,21 +428,23 @@ class Scene:
         finite = values[np.isfinite(values)]
         return float(finite.max()) if finite.size else 0.0
 
-    def _sampled(self, indexes: Sequence[int]) -> tuple[NDArray[np.number], list[Piece]]:
-        """The whole scene, decimated to `SAMPLE_SIDE` px without mixing values, and the pieces that it was read in.
+    def _sampled(
+        self, indexes: Sequence[int], side: int = SAMPLE_SIDE, *, cheap: bool = False
+    ) -> tuple[NDArray[np.number], list[Piece]]:
+        """The whole scene, decimated to `side` px without mixing values, and the pieces that it was read in.
 
         Where that is more than one read may take (a large scene without overviews): blocks spread over it, side by side.
         """
-        scale = min(1.0, SAMPLE_SIDE / max(self.width, self.height))
+        scale = min(1.0, side / max(self.width, self.height))
         height, width = max(1, round(self.height * scale)), max(1, round(self.width * scale))
         whole = Window(0, 0, self.width, self.height)
         bands = len(set(indexes)) + self._validity.extra_bands(indexes)
-        if self._reader.affords(whole, height, width, bands):
+        if self._reader.affords(whole, height, width, bands, share=1 / 16 if cheap else 1):
             pieces = self._reader.pieces(whole, height, width, bands)
         else:
-            blocks = self._reader.blocks(bands, SAMPLE_SIDE)
+            blocks = self._reader.blocks(bands, side)
             pieces, height, width = blocks.pieces, blocks.height, blocks.width
-            self._blocks = blocks
+            self._blocks = self._blocks if cheap else blocks
         sample = np.zeros((len(indexes), height, width), self._reader.dtype)
         for piece in pieces:
             sample[:, piece.rows, piece.columns] = self._reader.values(piece, indexes, Resampling.nearest)

@@ -71,6 +71,16 @@ def test_what_was_done_with_another_result_is_done_again(shop, scene, how):
     assert replay(shop, made.id).first_difference is None
 
 
+def test_a_record_of_an_earlier_build_that_lost_a_distance_of_0_is_done_again(shop, scene):
+    tanks, ships = segment(shop, scene, TANKS), segment(shop, scene, SHIPS)
+    made = refine(shop, tanks.id, Refinement(other=ships.id, within_m=0.0))
+    record = shop.store.folder / made.id / "record.json"
+    old = json.loads(record.read_text())
+    del old["parameters"]["within_m"]
+    record.write_text(json.dumps(old))
+    assert replay(shop, made.id).first_difference is None
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"bands": "3,2,1"}, {"merge": "union"}, {"min_area_m2": 0.0}, {"min_area_m2": 900.5}]
 )

@@ -165,3 +165,9 @@ def test_numbers_that_count_are_no_wavelengths():
     assert wavelengths_without_unit(["band_490", "band_491", "band_492"]) == [None] * 3
     assert wavelengths_without_unit(["B490", "B560", "B12"]) == [None] * 3
     assert wavelengths_without_unit(["490", "560.5", "665"]) == [490, 560.5, 665]
+
+
+def test_micrometres_without_their_unit_count_where_red_green_and_blue_are_among_them():
+    assert wavelengths_without_unit(["0.49", "0.56", "0.665", "0.842"]) == pytest.approx([490, 560, 665, 842])
+    assert wavelengths_without_unit(["0.50", "0.75", "0.95"]) == [None] * 3  # quantiles
+    assert wavelengths_without_unit(["0.49", "0.56", "0.665", "9.99"]) == [None] * 4

@@ -327,6 +327,19 @@ def test_undeclared_fill_is_left_out_of_statistics(tmp_path):
     assert only["min"] > 0
 
 
+def test_undeclared_fill_of_a_band_that_is_not_shown_is_left_out_and_named(tmp_path):
+    """Near infrared alone holds 65535: statistics and NDVI are of the rest."""
+    red, nir = np.full((60, 60), 1000, np.uint16), np.linspace(2000, 4000, 3600).reshape(60, 60).astype(np.uint16)
+    nir[:20] = 65535
+    names = ("red", "green", "blue", "nir", "")
+    path = physical(tmp_path / "a.tif", [red, red, red, nir, nir], (1.0,) * 5, (0.0,) * 5, names, nodata=None)
+    *shown, fourth, fifth, ndvi = facts_of(path)
+    assert fourth["max"] == fifth["max"] == 4000
+    assert fourth["left_out_as_fill"] == ["65535"]
+    assert all("left_out_as_fill" not in row for row in shown)
+    assert ndvi["max"] == pytest.approx(0.6)  # (4000 - 1000) / 5000
+
+
 def test_hidden_pixels_are_not_mixed_into_statistics_of_a_decimated_read(tmp_path):
     band = np.linspace(100, 3000, 90_000).reshape(300, 300).astype(np.int16)
     band[:101] = -9999

@@ -136,3 +136,17 @@ def test_masks_are_decimated_with_the_picture(tmp_path):
     valid = valid_of(image(tmp_path / "a.tif", 5, alpha), max_size=10)
     assert not valid[:, :5].any()
     assert valid[:, 5:].all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_an_alpha_band_that_looks_like_a_picture_is_said(tmp_path, dtype):
+    """Many programs write red, green, blue and infrared as red, green, blue and alpha."""
+    infrared = np.linspace(0, 255, 1200).reshape(30, 40).astype(dtype)
+    feathered = np.full((30, 40), 255, dtype)
+    feathered[:, :3] = 0, 80, 160
+    for alpha, picture in ((infrared, True), (feathered, False)):
+        with open_scene(image(tmp_path / "a.tif", 3, alpha)) as scene:
+            scene.view()
+            said = [line for line in scene.remarks() if "colorinterp_4 undefined" in line]
+        assert bool(said) == picture
+        assert all(len(line) < 200 for line in said)

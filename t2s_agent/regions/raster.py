@@ -24,7 +24,7 @@ def write_mask(labels: NDArray[np.uint16], view: View, path: Path) -> None:
             if place.gcps:
                 plain.gcps = (list(place.gcps), place.crs)
         with memory.open() as plain:
-            rasterio.shutil.copy(plain, path, driver="COG", compress="deflate", overview_resampling="mode")
+            rasterio.shutil.copy(plain, path, driver="COG", compress="deflate", overview_resampling="nearest")
 
 
 def read_mask(path: Path) -> NDArray[np.uint16]:

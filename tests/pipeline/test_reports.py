@@ -15,6 +15,10 @@ from rasterio.crs import CRS
 from shapely.geometry import shape
 
 from t2s_agent.pipeline import Workshop, segment
+from t2s_agent.regions.raster import write_mask
+from t2s_agent.scene import Window
+from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.view import View
 from t2s_agent.settings import load_settings
 
 UTM31 = CRS.from_epsg(32631)
@@ -134,3 +138,24 @@ def test_a_system_without_a_transform_gives_pixels_and_says_so(tmp_path, answer,
     result, _ = answer(image, [(100, 50, 140, 80)])
     assert (result.regions[0].area, result.unit_area) == (1200, "px2")
     assert any("measures are in pixels" in warning for warning in result.warnings)
+
+
+def test_overviews_of_a_mask_do_not_make_its_regions_larger(tmp_path):
+    # overviews by mode, in which nodata has no vote, made discs of this size a quarter larger (findings/)
+    y, x = np.mgrid[:1024, :1024]
+    labels = np.zeros((1024, 1024), np.uint16)
+    for number, (cy, cx) in enumerate((cy, cx) for cy in range(30, 1000, 27) for cx in range(30, 1000, 31)):
+        labels[cy - 5 : cy + 6, cx - 5 : cx + 6][np.hypot(y[:11, :11] - 5, x[:11, :11] - 5) <= 5] = number + 1
+    view = View(
+        np.zeros((1024, 1024, 3), np.uint8),
+        np.ones((1024, 1024), bool),
+        Georeference(),
+        Window(0, 0, 1024, 1024),
+        None,
+        (1, 2, 3),
+    )
+    write_mask(labels, view, tmp_path / "mask.tif")
+    with rasterio.open(tmp_path / "mask.tif") as file:
+        assert file.overviews(1)
+        half = file.read(1, out_shape=(512, 512))
+    assert 4 * np.count_nonzero(half) == pytest.approx(np.count_nonzero(labels), rel=0.02)

@@ -18,10 +18,12 @@ from t2s_agent.pipeline.workshop import (
     checked_question,
     other_result,
     region_set,
+    regions_with_edges,
     silent,
     stored_regions,
     view_of,
 )
+from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.order import demand_order
 from t2s_agent.regions.region import Measure, Region, finest_rounding
@@ -135,7 +137,6 @@ def _of_result(
     regions = stored_regions(shop, result)
     other = other_result(shop, result, asked.other) if asked.other else result
     itself = other.id == result.id
-    others = regions if itself else stored_regions(shop, other)
     chosen: Sequence[Region] = regions
     if region_id:
         chosen = [region for region in regions if region.id == region_id]
@@ -143,7 +144,11 @@ def _of_result(
             ids = ", ".join(str(region.id) for region in regions[:30]) or "none at all"
             raise T2SError("region_unknown", f"{result_id} has no region {region_id}", f"Its regions are {ids}")
     view = view_of(shop, result)
-    nearest = nearest_of(chosen, others, located=result.located, itself=itself)
+    labels = region_set(shop, result).labels
+    with_their_edges = with_edges(regions, labels, view.georeference, view.window)
+    own = [region for region in with_their_edges if not region_id or region.id == region_id]
+    others = with_their_edges if itself else regions_with_edges(shop, other)
+    nearest = nearest_of(own, others, located=result.located, itself=itself)
     if region_id:
         subject = f"region {region_id} of {result_id}"
         measured = region_facts(chosen[0], located=result.located)
@@ -156,11 +161,10 @@ def _of_result(
         measured |= distance_facts(Distances.of(nearest), name, finest_rounding(regions, located=result.located))
     if asked.pairs_within_m is not None:
         measured["pairs_within"] = pairs_within(
-            chosen, others, asked.pairs_within_m, located=result.located, itself=itself and not region_id
+            own, others, asked.pairs_within_m, located=result.located, itself=itself and not region_id
         ) - int(itself and bool(region_id))
     if asked.other and not itself and not region_id:
         measured |= difference_facts(result, other)
-    labels = region_set(shop, result).labels
     inside = labels == region_id if region_id else labels > 0
     if bands and inside.any():
         with shop.scene_of(result) as scene:

@@ -37,12 +37,14 @@ from t2s_agent.pipeline.workshop import (
     other_result,
     prompted_of,
     region_set,
+    regions_with_edges,
     silent,
     store_result,
     view_of,
 )
 from t2s_agent.regions import operations
 from t2s_agent.regions.build import build_regions, subset
+from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.lineage import of_parent, with_parents
 from t2s_agent.regions.order import demand_order, ordered
 from t2s_agent.regions.region import Region, RegionSet, Source
@@ -225,7 +227,9 @@ def _operated(
     chosen = _by_ids(regions, parent.id, how, left_out)
     theirs = region_set(shop, other) if other is not None else None
     if theirs is not None and other is not None and (how.within_m is not None or how.beyond_m is not None):
-        chosen = _by_distance(chosen, theirs.regions, other.id, regions.located, how, left_out)
+        own = with_edges(chosen, regions.labels, view.georeference, view.window)
+        kept = _by_distance(own, regions_with_edges(shop, other), other.id, regions.located, how, left_out)
+        chosen = [region for region in chosen if region.id in kept]
     each = dict(zip((region.id for region in regions.regions), operations.masks_of(regions), strict=True))
     pieces = [_Piece(each[region.id], region, region.sources) for region in chosen]
     warnings: list[str] = []
@@ -244,7 +248,10 @@ def _operated(
     )
     distances: dict[int, float] = {}
     if how.sort_by == "nearest" and theirs is not None and other is not None:
-        found = nearest_of(built.regions, theirs.regions, located=built.located, own=_own(built.regions, other.id))
+        edges = with_edges(built.regions, built.labels, view.georeference, view.window)
+        found = nearest_of(
+            edges, regions_with_edges(shop, other), located=built.located, own=_own(built.regions, other.id)
+        )
         distances = {nearest.id: nearest.distance.value for nearest in found if nearest}
     filtered = _filtered(replace(built, left_out=left_out), how, distances)
     return replace(filtered, warnings=(*warnings, *filtered.warnings))
@@ -281,10 +288,10 @@ def _by_distance(
     located: bool,
     how: Refinement,
     left_out: dict[str, int],
-) -> list[Region]:
-    """The regions that lie as far from the nearest of the others as is asked."""
+) -> set[int]:
+    """The ids of the regions that lie as far from the nearest of the others as is asked."""
     nearest = nearest_of(regions, others, located=located, own=_own(regions, other))
-    found = []
+    found = set()
     for region, each in zip(regions, nearest, strict=True):
         metres = each.distance.value if each else math.inf
         if how.within_m is not None and metres > how.within_m:
@@ -292,7 +299,7 @@ def _by_distance(
         elif how.beyond_m is not None and metres <= how.beyond_m:
             left_out["beyond_m"] = left_out.get("beyond_m", 0) + 1
         else:
-            found.append(region)
+            found.add(region.id)
     return found
 
 

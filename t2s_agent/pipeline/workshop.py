@@ -20,9 +20,10 @@ from t2s_agent.errors import T2SError
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models
 from t2s_agent.prompting.answer import Answer, Status, outcome
+from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.picture import draw_picture
-from t2s_agent.regions.raster import read_mask, write_mask
+from t2s_agent.regions.raster import place_of_mask, read_mask, write_mask
 from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.results.record import (
     Change,
@@ -38,6 +39,7 @@ from t2s_agent.results.record import (
 )
 from t2s_agent.results.store import IdTaken, ResultStore
 from t2s_agent.scene import Limits, Scene, View, Window, open_scene
+from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import Settings
@@ -209,6 +211,13 @@ def other_result(shop: Workshop, result: Result, other: str) -> Result:
             "Combine results of one image, or of images with a georeference",
         )
     return found
+
+
+def regions_with_edges(shop: Workshop, result: Result) -> tuple[Region, ...]:
+    """The regions of a stored result with their estimated outlines, for distances."""
+    path = shop.store.artifact(result.id, MASK, shop.owner)
+    place = place_of_mask(path) if result.located else Georeference()
+    return with_edges(stored_regions(shop, result), read_mask(path), place, Window(*result.scene.window))
 
 
 def region_set(shop: Workshop, result: Result) -> RegionSet:

@@ -339,3 +339,9 @@ def _polygons(geometry: shapely.Geometry) -> list[Polygon]:
 
 def _multi(parts: list[Polygon]) -> Geometry:
     return parts[0] if len(parts) == 1 else MultiPolygon(parts)
+
+
+def areas_in(geometries: Sequence[shapely.Geometry]) -> Geometry | None:
+    """The polygons of some geometries as one; None where there is none."""
+    parts = [part for each in geometries for part in _polygons(each)]
+    return _multi(parts) if parts else None

@@ -8,6 +8,7 @@ import rasterio.shutil
 from numpy.typing import NDArray
 
 from t2s_agent.scene import PINNED, placeless
+from t2s_agent.scene.georeference import Georeference, placed
 from t2s_agent.scene.view import View
 
 
@@ -25,6 +26,14 @@ def write_mask(labels: NDArray[np.uint16], view: View, path: Path) -> None:
                 plain.gcps = (list(place.gcps), place.crs)
         with memory.open() as plain:
             rasterio.shutil.copy(plain, path, driver="COG", compress="deflate", overview_resampling="nearest")
+
+
+def place_of_mask(path: Path) -> Georeference:
+    """Where the pixels of such a file lie."""
+    with rasterio.Env(**PINNED), placeless(), rasterio.open(path) as file:
+        gcps, crs_of_gcps = file.gcps
+        transform = None if gcps or file.transform.is_identity else file.transform
+        return placed(crs_of_gcps if gcps else file.crs, transform, gcps, file.width, file.height)
 
 
 def read_mask(path: Path) -> NDArray[np.uint16]:

@@ -1,10 +1,12 @@
 """How regions lie to each other: nearest ones, pairs within a distance, differences of totals.
 
-Distances run from edge to edge of the outlines as they are stored, on one plane in metres, or for regions too far apart for a plane
-each pair on a plane of its own (`plane`): 180 degrees and the poles do not matter. Where there is no ground they are in pixels.
+Distances run from edge to edge of the regions' geometries (of estimated outlines, `edges.with_edges`, they are not biased as
+those of outlines along pixel edges are), on one plane in metres, or for regions too far apart for a plane each pair on a plane of
+its own (`plane`): 180 degrees and the poles do not matter. Where there is no ground they are in pixels. What lies less than a
+twentieth of a pixel apart touches: the distance is 0.
 
-**Plus/minus of a distance.** Stored outlines run along pixel edges, of which the corners stick out of a slanted edge by up to 0.7 of a
-pixel: nine of ten distances are right to 0.65 of a pixel of each of the two.
+**Plus/minus of a distance.** Each of the two edges is right to half of a pixel, and both may be off in the same direction: half of
+each one's pixel, added. On drawn edges, discs and corners that holds for nine of ten (`tests/regions/test_edges.py`).
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +20,8 @@ from t2s_agent.regions.plane import apart, distance_m, flat_together
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.summary import median_of
 
-_OFF = 0.65  # pixels
+_OFF = 0.5  # pixels
+_TOUCHING = 0.05  # pixels
 _PAIRS = 2_000_000  # that are looked at together
 
 
@@ -97,9 +100,7 @@ def nearest_of(
         found = _nearest_on_plane(flat[: len(regions)], flat[len(regions) :], excluded, itself)
     unit = "m" if located else "px"
     return [
-        None
-        if match is None
-        else Nearest(region.id, others[match[0]].id, Measure(match[1], _plus_minus(region, others[match[0]]), unit))
+        None if match is None else _pair(region, others[match[0]], match[1], unit)
         for region, match in zip(regions, found, strict=True)
     ]
 
@@ -195,5 +196,8 @@ def _least(regions: Sequence[Region], others: Sequence[Region]) -> NDArray[np.fl
     return apart([region.geometry for region in regions], [other.geometry for other in others])
 
 
-def _plus_minus(first: Region, second: Region) -> float:
-    return _OFF * (first.pixel + second.pixel)
+def _pair(region: Region, other: Region, distance: float, unit: str) -> Nearest:
+    touching = distance < _TOUCHING * min(region.pixel, other.pixel)
+    return Nearest(
+        region.id, other.id, Measure(0.0 if touching else distance, _OFF * (region.pixel + other.pixel), unit)
+    )

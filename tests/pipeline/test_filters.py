@@ -4,6 +4,7 @@ import pytest
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, describe, refine, segment
+from t2s_agent.pipeline.workshop import regions_with_edges
 from t2s_agent.regions.relations import nearest_of
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"
@@ -20,9 +21,7 @@ def ships(shop, scene):
 
 
 def stored(shop, result):
-    from t2s_agent.pipeline.workshop import stored_regions
-
-    return stored_regions(shop, result)
+    return regions_with_edges(shop, result)
 
 
 def test_a_region_knows_its_length_its_parts_and_the_edge(tanks, ships):

@@ -19,6 +19,7 @@ SHARED_REACH_M = 400_000.0
 SINGLE_REACH_M = 1_000_000.0  # and for the shape of one geometry: 0.4 %
 _EARTH_M = 6_371_007.0
 _CUT_DEG = 180.0
+_STRAIGHT_DEG = 0.1  # up to which a side that is straight in degrees is straight on a plane, to 1.2 m
 _SAME_DEG = 1e-9
 
 
@@ -34,8 +35,8 @@ class LocalPlane:
         return cls(*middle_of(geometries))
 
     def flat(self, lonlat: shapely.Geometry) -> shapely.Geometry:
-        """Lon/lat to metres; areas that were cut at 180 degrees or at a pole are whole."""
-        moved = shapely.transform(lonlat, self._to_metres)
+        """Lon/lat to metres. Sides are straight in degrees, so that a long one along a parallel is curved here. Areas that were cut at 180 degrees or at a pole are whole."""
+        moved = shapely.transform(shapely.segmentize(lonlat, _STRAIGHT_DEG), self._to_metres)
         return _joined(moved) if isinstance(lonlat, Polygon | MultiPolygon) and is_cut(lonlat) else moved
 
     def lonlat(self, flat: shapely.Geometry) -> shapely.Geometry:

@@ -218,7 +218,8 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
 
 def neighbours(real: Path) -> list[str]:
     """Names, as they may be shown, of files beside an image that other programs would read with it."""
-    names = {real.stem + end for end in _NEIGHBOURS} | {real.name + end for end in _NEIGHBOURS}
+    endings = (*_NEIGHBOURS, *map(str.upper, _NEIGHBOURS))
+    names = {base + end for base in (real.stem, real.name) for end in endings}
     return sorted(_shown(name) for name in names if name != real.name and os.path.lexists(real.parent / name))
 
 

@@ -16,17 +16,18 @@ from t2s_agent.text import one_line
 _READABLE = ("w", ".wld", ".prj", ".aux.xml", ".ovr", ".msk")  # endings of what trust_sidecars reads
 
 _TOO_FINE_M = 1e-4  # metres a pixel: a tenth of a millimetre, below anything that is photographed from above
+_LONG_UNIT_M = 2.0  # of lengths: in kilometres small numbers are usual
 _MISFIT_PX = 0.5  # of control points, root mean square: beyond it places are less sure than a pixel
 
 
-def about_neighbours(path: Path, used: Sequence[str] = ()) -> Iterator[str]:
-    """Files beside the image that were read (`used`), and that were not."""
+def about_neighbours(path: Path, used: Sequence[str] = (), *, trusted: bool = False) -> Iterator[str]:
+    """Files beside the image that were read (`used`), and that were not, though they may be `trusted`."""
     if used:
         yield f"{', '.join(one_line(name, 120) for name in used)} beside the image: read, as trusted"
     left = [name for name in neighbours(path) if name not in used]
     if left:
         readable = any(name.lower().endswith(_READABLE) for name in left)
-        how = "; a person who trusts them can set trust_sidecars (--trust-sidecars)" if readable and not used else ""
+        how = "; a person who trusts them can set trust_sidecars (--trust-sidecars)" if readable and not trusted else ""
         yield f"{', '.join(left)} beside the image: not read{how}"
 
 
@@ -41,6 +42,11 @@ def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd
             f"a pixel measures {gsd_m:.2g} m by the image's coordinate reference system and transform: one of them looks wrong, as "
             "where a transform in degrees stands beside a system in metres"
         )
+    elif _looks_like_degrees(dataset, georeference):
+        yield (
+            "the image's coordinate reference system is in metres or feet, its transform looks like degrees: if it is, areas, lengths "
+            "and places are wrong; if the image lies at the system's origin, they are right"
+        )
     if datum := georeference.unrelated_datum(dataset.width, dataset.height):
         yield (
             f"nothing says how the image's datum ({one_line(datum, 80)}) lies to WGS 84: places may be off by some hundred metres, "
@@ -53,6 +59,15 @@ def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd
             f"(root mean square; {worst:.2g} at worst): places and areas are as uncertain. Warp the image first, for example "
             "with gdalwarp -tps"
         )
+
+
+def _looks_like_degrees(dataset: rasterio.DatasetReader, georeference: Georeference) -> bool:
+    """Whether all corners of an image in a projected system have numbers that are longitudes and latitudes."""
+    crs = georeference.crs
+    if crs is None or not crs.is_projected or crs.linear_units_factor[1] > _LONG_UNIT_M:
+        return False
+    x, y = georeference.to_world([0, dataset.width, 0, dataset.width], [0, 0, dataset.height, dataset.height])
+    return bool(abs(x).max() <= 360 and abs(y).max() <= 90)
 
 
 def about_file(descriptor: int, dataset: rasterio.DatasetReader) -> Iterator[str]:

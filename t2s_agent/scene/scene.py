@@ -118,7 +118,7 @@ class Scene:
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
         self.warnings = (
-            *about_neighbours(path, sidecars.used),
+            *about_neighbours(path, sidecars.used, trusted=sidecars is not NONE),
             *about_file(descriptor, dataset),
             *about_place(dataset, self.georeference, self.gsd_m),
         )

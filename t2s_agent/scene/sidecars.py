@@ -67,7 +67,7 @@ def read_sidecars(real: Path, dataset: rasterio.DatasetReader, limits: Limits) -
     """
     used: list[str] = []
     transform = crs = None
-    aux = _beside(real, f"{real.name}.aux.xml")
+    aux = _beside(real, real.name, ".aux.xml")
     if aux:
         transform, crs = _from_aux(aux)
         used += [aux.name] if transform or crs else []
@@ -75,15 +75,15 @@ def read_sidecars(real: Path, dataset: rasterio.DatasetReader, limits: Limits) -
     if transform is None and (world := _world_file(real)):
         transform = _from_world_file(world)
         used.append(world.name)
-    if crs is None and (prj := _beside(real, f"{real.stem}.prj")):
+    if crs is None and (prj := _beside(real, real.stem, ".prj")):
         crs = _crs_of(_text(prj), prj)
         used.append(prj.name)
     mask = overviews = None
     try:
-        if path := _beside(real, f"{real.name}.msk"):
+        if path := _beside(real, real.name, ".msk"):
             mask = _opened(path, dataset, limits, same_size=True)
             used.append(path.name)
-        if path := _beside(real, f"{real.name}.ovr"):
+        if path := _beside(real, real.name, ".ovr"):
             overviews = _opened(path, dataset, limits, same_size=False)
             used.append(path.name)
     except T2SError:
@@ -93,16 +93,17 @@ def read_sidecars(real: Path, dataset: rasterio.DatasetReader, limits: Limits) -
     return Sidecars(transform, crs, first, overviews, mask, tuple(used))
 
 
-def _beside(real: Path, name: str) -> Path | None:
-    path = real.parent / name
-    return path if os.path.lexists(path) else None
+def _beside(real: Path, base: str, ending: str) -> Path | None:
+    """The file beside an image that is called `base` and `ending`, the ending in lower or upper case, as cameras and Windows write it."""
+    paths = [real.parent / (base + each) for each in (ending.lower(), ending.upper())]
+    return next((path for path in paths if os.path.lexists(path)), None)
 
 
 def _world_file(real: Path) -> Path | None:
     """The world file of an image, by ESRI's rule: first and last letter of its ending and a w, or its ending and a w."""
     ending = real.suffix.removeprefix(".")
-    names = [f"{real.stem}.{ending[:1]}{ending[-1:]}w", f"{real.name}w", f"{real.stem}.wld"]
-    return next((path for name in names if (path := _beside(real, name))), None)
+    pairs = [(real.stem, f".{ending[:1]}{ending[-1:]}w"), (real.stem, f".{ending}w"), (real.stem, ".wld")]
+    return next((path for base, end in pairs if (path := _beside(real, base, end))), None)
 
 
 def _refused(path: Path, why: str) -> T2SError:
@@ -151,7 +152,7 @@ def _crs_of(text: str, path: Path) -> CRS:
     if "[" not in text or not text.lstrip()[:1].isalpha():
         raise _refused(path, "does not hold a coordinate reference system in WKT")
     try:
-        return CRS.from_wkt(text.strip(), morph_from_esri_dialect=path.suffix == ".prj")
+        return CRS.from_wkt(text.strip(), morph_from_esri_dialect=path.suffix.lower() == ".prj")
     except CRSError as error:
         raise _refused(path, "holds a coordinate reference system that PROJ does not understand") from error
 

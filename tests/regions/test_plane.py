@@ -128,3 +128,22 @@ def test_the_centroid_of_a_large_area_lies_in_its_middle_and_not_on_the_other_si
     assert cap.y == pytest.approx(90, abs=1e-6)
     holed = centroid_of(box(-60, -60, 60, 60).difference(box(10, -20, 40, 20)))
     assert holed.x < -1
+
+
+def test_long_sides_along_a_parallel_are_curved_on_the_ground():
+    """Sides of a region are straight in degrees. From 59.9 N to the parallel 60 N is a tenth of a degree: 11.1 km; to the straight
+    line between two of its places four degrees apart, it is 1.7 km more."""
+    strip, place = box(-2, 60, 2, 61), box(-0.001, 59.89, 0.001, 59.9)
+    exact = WGS84.inv(0, 59.9, 0, 60)[2]
+    assert distance_m(strip, place) == pytest.approx(exact, rel=1e-3)
+    assert distances([strip, place], located=True) == pytest.approx([exact, exact], rel=1e-3)
+    assert near([place], [strip], exact * 1.01, located=True) == [0]
+    thin = smallest_rectangle(box(-2, 60, 2, 60.0001), located=True)
+    assert thin.width == pytest.approx(1683 + 11, rel=0.02)  # the arc's height: (4 degrees)^2 sin 60 cos 60 R / 8
+
+
+def test_a_cap_around_a_pole_is_a_disc_with_sides_in_degrees_too():
+    cap = smallest_rectangle(box(-180, 85, 180, 90), located=True)
+    across = 2 * WGS84.inv(0, 90, 0, 85)[2]
+    assert (cap.length, cap.width) == (pytest.approx(across, rel=2e-3), pytest.approx(across, rel=2e-3))
+    assert smallest_rectangle(box(-180, 72, 180, 90), located=True) is None  # 4,000 km across

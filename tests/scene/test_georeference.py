@@ -13,6 +13,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 from t2s_agent.errors import T2SError
+from t2s_agent.scene import open_scene
 from t2s_agent.scene.georeference import Georeference, placed
 
 UTM33 = CRS.from_epsg(32633)
@@ -242,3 +243,14 @@ def test_a_datum_that_nothing_relates_to_wgs84_is_named(definition, unrelated):
 def test_a_system_has_no_code_of_another_datum(definition, name):
     # rasterio#2293
     assert Georeference(CRS.from_user_input(definition)).crs_name.startswith(name)
+
+
+@pytest.mark.parametrize(("code", "said"), [(32631, True), (3857, True), (2263, True), (4326, False)])
+def test_a_transform_in_degrees_beside_a_system_in_metres_is_said(tmp_path, make, code, said):
+    """One of 0.01 degrees: read as metres it gives pixels of a centimetre, which nobody would doubt."""
+    degrees, metres = Affine(0.01, 0, 3, 0, -0.01, 45), Affine(0.01, 0, 500_000, 0, -0.01, 4_000_000)
+    for name, transform, expected in (("a.tif", degrees, said), ("b.tif", metres, False)):
+        path = make.geotiff(tmp_path / name, crs=CRS.from_epsg(code), transform=transform)
+        with open_scene(path) as scene:
+            assert any("looks like degrees" in line for line in scene.warnings) == expected
+            assert all(len(line) < 200 for line in scene.warnings)

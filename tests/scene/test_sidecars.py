@@ -59,6 +59,27 @@ def test_a_world_file_and_a_prj_place_an_image_as_its_own_tags_would(tmp_path, m
         assert scene.warnings == (f"{name}, a.prj beside the image: read, as trusted",)
 
 
+@pytest.mark.parametrize(
+    ("image", "world"), [("a.tif", "a.TFW"), ("A.TIF", "A.TFW"), ("A.TIF", "A.tfw"), ("A.Tif", "A.TIFW")]
+)
+def test_endings_in_capital_letters_are_known_too(tmp_path, make, image, world):
+    path = make.geotiff(tmp_path / image, bare=True)
+    beside(tmp_path, world, WORLD)
+    beside(tmp_path, f"{image[0]}.PRJ", ESRI)
+    with open_scene(path) as scene:
+        assert world in scene.warnings[0]
+        assert "not read" in scene.warnings[0]
+    with open_scene(path, trust_sidecars=True) as scene:
+        assert (scene.georeference.transform, scene.crs) == (PLACE, make.UTM33)
+
+
+def test_who_trusts_files_beside_an_image_is_not_asked_to(tmp_path, make):
+    path = make.geotiff(tmp_path / "a.tif")
+    beside(tmp_path, "a.tif.aux.xml", "<PAMDataset/>")
+    with open_scene(path, trust_sidecars=True) as scene:
+        assert scene.warnings == ("a.tif.aux.xml beside the image: not read",)
+
+
 def test_an_aux_xml_places_an_image_and_comes_before_its_own_tags(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif", transform=Affine(9, 0, 0, 0, -9, 0))
     beside(tmp_path, "a.tif.aux.xml", aux())

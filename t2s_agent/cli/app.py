@@ -3,6 +3,7 @@
 Exit 0: done, also where nothing was found. 2: the input is at fault. 3: a model failed. 130: interrupted. 1: a bug of ours.
 """
 
+import errno
 import logging
 import os
 import platform
@@ -81,18 +82,42 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± still shows the numbers
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: what would be shown is not wanted
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
     screen = Screen(as_json=False)
     Screen.verbose = False
     if len(sys.argv) == 3 and sys.argv[1] in _COMPLETION:
         os.environ.setdefault(_NO_DETECTION, "1")
     try:
-        app(prog_name="t2s-agent")
+        try:
+            app(prog_name="t2s-agent")
+        except SystemExit as ended:
+            if isinstance(ended.__context__, BrokenPipeError):  # what typer makes of it: code 1, without a word
+                raise ended.__context__ from None
+            if not ended.code:
+                sys.stdout.flush()
+            raise
     except T2SError as error:
         screen.note(str(error), "red")
         sys.exit(3 if error.code in MODEL_CODES else 2)
+    except BrokenPipeError:  # whoever reads the output, such as `head`, has had enough of it
+        _close_quietly()
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or error.filename is not None:
+            raise
+        _close_quietly()
+        screen.note(f"output_unwritable: standard output cannot be written: {error.strerror}. Make room.", "red")
+        sys.exit(2)
     except KeyboardInterrupt:
         screen.note("interrupted; nothing was left half-written", "")
         sys.exit(130)
+
+
+def _close_quietly() -> None:
+    """Leads standard output to nowhere, so that Python's own flush at the end has nothing to complain about."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _print_version(value: bool) -> None:

@@ -28,7 +28,7 @@ _ROWS = 30  # regions shown on a terminal; all are in the files
 _LONGEST = 4_000  # characters of one value
 _NOTHING = {
     "empty": "Nothing found",
-    "partly": "Nothing found at this scale",
+    "partly": "Nothing found",
     "not_understood": "Not understood: nothing is said about what is there",
 }
 
@@ -80,7 +80,10 @@ class Screen:
             total = f"{with_plus_minus(result.total_area, result.total_area_pm)} {result.unit_area}"
             self.say(f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}, {total}")
         else:
-            self.say(f"{_NOTHING.get(result.status, f'No regions ({result.status})')}{_unseen(result)}.")
+            nothing = (
+                "Nothing is left" if result.left_out else _NOTHING.get(result.status, f"No regions ({result.status})")
+            )
+            self.say(f"{nothing}{_unseen(result)}.")
         self.say(f"{result.method}{_looked_at(result)}", "dim")
         for change in result.changes:
             self.say(_change(change, result.unit_area))

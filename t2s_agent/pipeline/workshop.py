@@ -260,7 +260,9 @@ def store_result(
         operation=operation,
         parameters=parameters,
         query=query,
-        status=outcome(answered, len(regions.regions), coarse=scale.coarse),
+        status=outcome(
+            answered, len(regions.regions), coarse=scale.coarse, left_out=not parents and bool(regions.left_out)
+        ),
         scene=reference,
         prompter=prompter,
         segmenter=segmenter,

@@ -8,20 +8,23 @@ from t2s_agent.instance import Instance
 Status = Literal["found", "empty", "not_understood", "unparsable"]
 Outcome = Literal["found", "partly", "empty", "not_understood"]  # of a result; an answer that is unparsable makes none
 OUTCOMES: dict[Outcome, str] = {
-    "found": "looked at all of the view, and found something",
+    "found": "looked at all of the view, and found something (a smallest area may have left all of it out)",
     "partly": "looked at a scale at which small objects cannot be seen, or not at all of it: there may be more",
     "empty": "looked at all of the view, and nothing asked for is there",
     "not_understood": "the model does not know what was asked for; nothing is said about whether it is there",
 }
 
 
-def outcome(status: Status, count: int, *, coarse: bool) -> Outcome:
-    """What became of a question, with `count` regions in the end. `coarse`: the view is much coarser than the scene."""
+def outcome(status: Status, count: int, *, coarse: bool, left_out: bool = False) -> Outcome:
+    """What became of a question, with `count` regions in the end. `coarse`: the view is much coarser than the scene.
+
+    `left_out`: what the model found was too small for the one who asked, so that nothing being left is not "nothing is there".
+    """
     if status == "not_understood" and not count:
         return "not_understood"
     if coarse:
         return "partly"
-    return "found" if count else "empty"
+    return "found" if count or left_out else "empty"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,13 @@ _LABEL_KEYS = (
 )
 _NAMED_BOXES = (
     ("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("x0", "y0", "x1", "y1"), ("left", "top", "right", "bottom"),
-    ("xtopleft", "ytopleft", "xbottomright", "ybottomright"),
+    ("xtopleft", "ytopleft", "xbottomright", "ybottomright"), ("xstart", "ystart", "xend", "yend"),
 )  # fmt: skip
 _NAMED_SIZES = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
+_NAMED_CENTRES = (("cx", "cy", "w", "h"), ("cx", "cy", "width", "height"), ("xcenter", "ycenter", "width", "height"))
+_NAMED_CORNERS = (("topleft", "bottomright"), ("upperleft", "lowerright"), ("lefttop", "rightbottom"))
+_SIZES = ("xywh", "bboxxywh", "boxxywh", "ltwh", "bboxltwh", "tlwh", "bboxtlwh")  # four numbers: a corner and sizes
+_CENTRES = ("cxcywh", "bboxcxcywh", "boxcxcywh")  # four numbers: the centre and sizes
 _WRAPPERS = frozenset(
     (
         "answer", "answers", "objects", "object", "instances", "instance", "targets", "target", "detections", "detection",
@@ -137,7 +141,7 @@ def _read_piece(text: str, found: Found, *, sure: bool) -> bool:
     before = len(found.items)
     values: list[Any] = []
     ends_with_list = False
-    at, loose, failed = 0, 0, 0
+    at, loose, failed, lost = 0, 0, 0, False
     while begin := _LIST.search(text, at):
         if failed == MOST_TRIES or len(values) == MOST_VALUES:
             found.warnings.append(f"the answer was read as far as its character {at} of {len(text)}: too many parts")
@@ -147,6 +151,9 @@ def _read_piece(text: str, found: Found, *, sure: bool) -> bool:
         except Unreadable as error:
             at = max(begin.start() + 1, error.at)
             failed += 1
+            if error.whole:
+                values.append(list(error.whole))
+            lost = lost or bool(error.whole) or len(_NUMBERS.findall(text, begin.start(), at)) > 3
             continue
         at = read.end
         ends_with_list = not text[at:].strip(" \t\r\n.;`")
@@ -163,6 +170,10 @@ def _read_piece(text: str, found: Found, *, sure: bool) -> bool:
             items = [item for item in items if not item.bad or len(values) == 1]
         found.items += items
         says_none = says_none or none
+    if lost and len(found.items) > before:
+        found.warnings.append("a part of the answer could not be read and is left out")
+    if not sure and sum(isinstance(value, list) and bool(value) for value in values) > 1:
+        found.warnings.append("the answer has several lists, and all are used")
     if loose and len(found.items) > before and any(isinstance(v, dict) and _is_object(v) for v in values):
         found.warnings.append("the objects stand in no list")
     if len(found.items) == before and not says_none:
@@ -262,7 +273,14 @@ def _is_object(item: dict[str, Any]) -> bool:
     if any(key in keys and not _holds_objects(keys[key]) for key in (*_BOX_KEYS, *_POINT_KEYS, "negative_points")):
         return True
     named = _squeezed(item)
-    return any(set(names) <= set(named) for names in (*_NAMED_BOXES, *_NAMED_SIZES)) or (
+    spelled = (
+        *_NAMED_BOXES,
+        *_NAMED_SIZES,
+        *_NAMED_CENTRES,
+        *_NAMED_CORNERS,
+        *((key,) for key in (*_SIZES, *_CENTRES)),
+    )
+    return any(set(names) <= set(named) for names in spelled) or (
         {"x", "y"} <= set(named) and not isinstance(named["x"], list | dict)
     )
 
@@ -384,7 +402,27 @@ def _named_box(item: dict[str, Any]) -> Box | None:
         if set(names) <= set(keys):
             x, y, w, h = _finite([keys[name] for name in names], "its box")
             return x, y, x + w, y + h
+    for names in _NAMED_CENTRES:
+        if set(names) <= set(keys):
+            return _around([keys[name] for name in names])
+    for first, second in _NAMED_CORNERS:
+        if first in keys and second in keys:
+            corners, _ = _points_of([keys[first], keys[second]], "corner", [])
+            if len(corners) != 2:
+                raise _Bad("its box has not 4 numbers")
+            return (*corners[0], *corners[1])
+    if key := next((key for key in _SIZES if key in keys), ""):
+        x, y, w, h = _finite(_loose(keys[key]), "its box")
+        return x, y, x + w, y + h
+    if key := next((key for key in _CENTRES if key in keys), ""):
+        return _around(_loose(keys[key]))
     return None
+
+
+def _around(values: list[Any]) -> Box:
+    """The box of a centre and sizes."""
+    x, y, w, h = _finite(values, "its box")
+    return x - w / 2, y - h / 2, x + w / 2, y + h / 2
 
 
 def _four(value: Any) -> Box:

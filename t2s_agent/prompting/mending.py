@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DEEPEST = 12  # lists in lists; an answer needs four
-_BLANK = re.compile(r"[\s,]*")
+_BLANK = re.compile(r"(?:[\s,]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)  # comments too
 _SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -24,9 +24,13 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 class Unreadable(ValueError):
-    """Not even with good will; the text says where, and `at` is how far reading came."""
+    """Not even with good will; the text says where, and `at` is how far reading came.
+
+    `whole` are the objects of the outermost list that were read before that place.
+    """
 
     at = 0
+    whole: tuple[Any, ...] = ()
 
 
 class _CutOff(Exception):
@@ -127,6 +131,9 @@ class _Reader:
                 items.append(self.value(depth + 1))
         except _CutOff as cut:
             raise _CutOff(items or None) from cut
+        except Unreadable as error:
+            error.whole = tuple(item for item in items if isinstance(item, dict | list)) or error.whole
+            raise
         self.at += 1
         return items
 

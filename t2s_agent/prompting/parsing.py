@@ -23,6 +23,10 @@ MOST_CHARACTERS = 1_000_000  # an answer of 1,024 tokens has some 4,000; what is
 MOST_INSTANCES = 5_000
 _LABEL = 80
 _BETWEEN_TAGS = re.compile(r"</think>\s*<answer>")
+_FINAL = re.compile(
+    r"^[ \t>*#_]{0,8}(?:(?:my |the )?final (?:answer|output|result|list)|answer)[ \t*_]{0,4}(?::|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _OPENING = re.compile(r"<\|?answer\|?>", re.IGNORECASE)
 _CLOSING = re.compile(r"<\|?/answer\|?>", re.IGNORECASE)
 _NOT = r"\b(?:do not|don't|does not|cannot|can't|could not|couldn't|am not able to|unable to)"
@@ -105,7 +109,7 @@ def _answered(text: str, warnings: list[str]) -> Found:
     groups = _groups(text)
     if not groups:
         warnings.append("the answer has no <answer> tags")
-        return _without_example(_objects(text, False), warnings)
+        return _without_example(_final(text, warnings), warnings)
     if not _CLOSING.search(text):
         warnings.append("the answer's closing tag is missing")
     read: list[Found] = []
@@ -127,6 +131,28 @@ def _answered(text: str, warnings: list[str]) -> Found:
     elif len(read) > 1:
         warnings.append("the prompt's own example was repeated and is left out")
     return _without_example(own[-1], warnings)
+
+
+def _final(text: str, warnings: list[str]) -> Found:
+    """The objects of a text without tags: those under its last heading such as "Final answer:", if it has one with a list."""
+    headings = list(_FINAL.finditer(text))
+    if not headings:
+        return _objects(text, False)
+    try:
+        final = objects_in(text[headings[-1].end() :], marked=False)
+    except NoList:
+        return _objects(text, False)
+    try:
+        draft = objects_in(text[: headings[-1].start()], marked=False)
+    except NoList:
+        return final
+    if final.says_none != draft.says_none:
+        raise _Bad("it holds an empty answer and another one that is not empty")
+    if not final.says_none:
+        warnings.append(
+            f"{text[headings[-1].start() : headings[-1].end()].strip(' :*#_>')!r} stands before a list: only what follows is used"
+        )
+    return final
 
 
 def _groups(text: str) -> list[list[str]]:

@@ -9,9 +9,11 @@ SHORTEST = 6  # characters; shorter keys are placeholders such as "x", and takin
 _PART = 8  # characters of a key's beginning or end that already say too much: servers mask the middle
 PLACEHOLDERS = frozenset({"", "empty", "none", "null", "ollama", "no-key", "no-key-required", "sk-no-key-required"})
 
+_BETWEEN = "[\\\\\u00ad\u200b-\u200f\u2060\ufeff]{0,4}"  # backslashes and characters of no width between those of a key
+
 
 class Redaction:
-    """Replaces a key by `[key]`: as it is, URL-encoded, in base64 and hexadecimal, and long parts of its two ends."""
+    """Replaces a key by `[key]`: as it is, escaped, URL-encoded, in base64 and hexadecimal, and long parts of its two ends."""
 
     def __init__(self, key: str) -> None:
         self._pattern = None if key.casefold() in PLACEHOLDERS or len(key) < SHORTEST else _pattern(key)
@@ -30,10 +32,17 @@ def _pattern(key: str) -> re.Pattern[str]:
         for encode in (base64.b64encode, base64.urlsafe_b64encode)
     ]
     forms = [re.escape(each) + "=*" for each in sorted(set(spelled), key=len, reverse=True)]
+    forms.append(_BETWEEN.join(map(_escaped, key)))
     if len(key) >= 2 * _PART:
         forms += [_longest_first(key[:length] for length in range(len(key) - 1, _PART - 1, -1))]
         forms += [_longest_first(key[-length:] for length in range(len(key) - 1, _PART - 1, -1))]
     return re.compile("|".join(forms), re.IGNORECASE)
+
+
+def _escaped(character: str) -> str:
+    """One character as JSON, URLs and HTML may write it: an answer's own JSON is decoded after its text was looked through."""
+    code = ord(character)
+    return rf"(?:{re.escape(character)}|\\{{1,4}}u{code:04x}|\\{{1,4}}x{code:02x}|%{code:02x}|&#0{{0,4}}{code};|&#x0{{0,4}}{code:x};)"
 
 
 def _longest_first(parts: Iterable[str]) -> str:

@@ -445,3 +445,15 @@ def _not_on_earth(crs: pyproj.CRS) -> str:
     return (
         "" if low < crs.ellipsoid.semi_major_metre < high else "the image's coordinate reference system is not on Earth"
     )
+
+
+def extent_in_words(extent: Sequence[float]) -> str:
+    """West, south, east, north (or x1, y1, x2, y2 of any system) with the decimals that tell a thousandth of the extent.
+
+    At least six for what may be degrees, one for metres. West > east is across 180 degrees.
+    """
+    x1, y1, x2, y2 = extent
+    span = min(x2 - x1 if x2 > x1 else 360.0, y2 - y1 if y2 > y1 else 360.0)
+    least = 6 if max(map(abs, extent)) <= 360 else 1
+    decimals = min(15, max(least, 3 - math.floor(math.log10(span))))
+    return ", ".join(f"{value:.{decimals}f}" for value in extent)

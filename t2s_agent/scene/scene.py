@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha
-from t2s_agent.scene.georeference import Floats, Georeference, placed
+from t2s_agent.scene.georeference import Floats, Georeference, extent_in_words, placed
 from t2s_agent.scene.lights import wavelength_tag
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
@@ -197,7 +197,7 @@ class Scene:
                 left, top = math.floor(x0 + _TOUCH_PX), math.floor(y0 + _TOUCH_PX)
                 right, bottom = math.ceil(x1 - _TOUCH_PX), math.ceil(y1 - _TOUCH_PX)
                 return Window(left, top, max(1, right - left), max(1, bottom - top))
-        shown = ", ".join(f"{v:.6f}" for v in bounds)
+        shown = extent_in_words(bounds)
         hint = ""
         if south < bounds[2] and north > bounds[0] and west < bounds[3] and east > bounds[1]:
             hint = "; latitude and longitude look swapped"

@@ -1,7 +1,11 @@
 """What somebody meets who uses the program for the first time: names, boxes, options, scales."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +189,27 @@ def test_places_that_cannot_be_written_are_named_before_the_work(t2s, place):
         assert (done.returncode, done.stdout) == (2, "")
         assert last_line(done).startswith(code)
         assert "asking" not in done.stderr
+
+
+def piped(place, tmp_path, redirected):
+    """The exit code and the errors of the listing, run by a shell that does something else with its output."""
+    program = f'"{sys.executable}" -c "from t2s_agent.cli import main; main()" results {redirected}'
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {program}"],
+        cwd=place,
+        env=os.environ | {"T2S_STORE": str(tmp_path / "store")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_output_that_nobody_reads_or_that_has_no_room_is_no_bug(t2s, place, tmp_path):
+    t2s("segment", "harbour.tif", "tanks")
+    assert piped(place, tmp_path, "--json | true") == (0, "")
+    assert piped(place, tmp_path, "--json >&-") == (0, "")
+    code, said = piped(place, tmp_path, "> /dev/full")
+    assert (code, said.partition(":")[0], len(said.splitlines())) == (2, "output_unwritable", 1)

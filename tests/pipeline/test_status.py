@@ -39,3 +39,4 @@ def test_numbers_from_0_to_1_are_shares_of_the_picture_and_that_is_said(tmp_path
 def test_what_a_smallest_area_leaves_out_is_said(tmp_path, scene):
     result = asked(tmp_path, scene, [[10, 10, 20, 20]], min_area_m2=1e6)
     assert result.left_out == {"min_area_m2": 1}
+    assert result.status == "found"  # by the model; `empty` would say that nothing is there

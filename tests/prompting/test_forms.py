@@ -215,3 +215,42 @@ def test_what_lies_beyond_the_most_parts_is_said(monkeypatch):
     read = read_words("\n".join('{"bbox_2d": [1, 2, 3, %d]}' % y for y in range(4, 9)))
     assert len(read.items) == 3
     assert any("too many parts" in warning for warning in read.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"bbox_2d": %s}, // the first\n {"bbox_2d": %s} /* the second */]' % (a, b),
+        '[{"top_left": [100, 200], "bottom_right": [300, 400]}, {"topLeft": {"x": 500, "y": 600}, "bottomRight": {"x": 700, "y": 800}}]',
+        '[{"bbox_xywh": [100, 200, 200, 200]}, {"xywh": [500, 600, 200, 200]}]',
+        '[{"cx": 200, "cy": 300, "w": 200, "h": 200}, {"x_center": 600, "y_center": 700, "width": 200, "height": 200}]',
+        '[{"cxcywh": [200, 300, 200, 200]}, {"x_start": 500, "y_start": 600, "x_end": 700, "y_end": 800}]',
+        "A draft: [[1, 2, 3, 4]]\n\n**Final answer:**\n[%s, %s]" % (a, b),
+    ],
+)
+def test_more_ways_to_write_two_boxes(text):
+    assert [item.box for item in read_words(text).items] == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('[{"bbox_2d": %s}, {"bbox_2d": [1, 2, 3, 4], "label": two words}, {"bbox_2d": %s}]' % (a, b), [A, B]),
+        ('{"objects": [{"bbox_2d": %s}, {"bbox_2d": [1, 2, 3, 4], "label": two words}]}' % a, [A]),
+        ('[{"bbox_2d": [1, 2, 3, 4], "label": two words}, {"bbox_2d": %s}]' % b, [B]),
+    ],
+)
+def test_what_stands_before_a_break_is_read_and_the_loss_is_said(text, kept):
+    read = read_words(text)
+    assert [item.box for item in read.items] == kept
+    assert any("could not be read" in warning for warning in read.warnings)
+
+
+def test_two_lists_in_a_text_are_both_read_and_that_is_said():
+    read = read_words("First [[100, 200, 300, 400]] and then [[500, 600, 700, 800]].")
+    assert [item.box for item in read.items] == [A, B]
+    assert any("several lists" in warning for warning in read.warnings)
+
+
+def test_an_empty_final_answer_after_a_draft_is_neither_empty_nor_found():
+    assert "empty answer" in read_words("Draft: [[100, 200, 300, 400]]\nFinal answer: []").problem

@@ -243,6 +243,12 @@ def test_a_key_in_escapes_or_in_parts_reaches_nothing(ask):
     body = json.dumps(said("X")).replace('"X"', f'"{escaped} {BOX[1:-1]}"'.replace('"bbox_2d"', '\\"bbox_2d\\"'))
     answer, _ = ask(lambda _: (200, body.encode()))
     assert KEY not in repr(answer)
+    for spell in (r"\u{:04x}", r"\u{:04X}", "%{:02X}", "&#{};", "&#x{:x};", "{:c}\u200b", r"\x{:02x}"):
+        spelled = "".join(spell.format(ord(c)) for c in KEY)
+        answer, _ = ask(replies('[{"bbox_2d": [100, 200, 300, 400], "label": "' + spelled + '"}]'))
+        assert "[key]" in answer.raw
+        assert spelled not in answer.raw
+        assert KEY not in repr(answer)
     half = len(KEY) // 2
     answer, _ = ask(replies([{"type": "text", "text": KEY[:half]}, {"type": "text", "text": KEY[half:] + ANSWER}]))
     assert KEY not in repr(answer)

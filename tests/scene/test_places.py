@@ -12,6 +12,7 @@ from rasterio.transform import from_origin
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import Window, open_scene
+from t2s_agent.scene.georeference import extent_in_words
 from t2s_agent.scene.places import box_window, crs_named, extent_in, pixel_box, pixel_points, swapped
 
 UTM = from_origin(590_000, 5_750_000, 10, 10)
@@ -120,3 +121,17 @@ def test_the_extent_in_degrees_is_that_of_the_bounds(scene):
 )
 def test_exchanged_axes_are_recognised(place, bounds, expected):
     assert swapped(place, bounds) == expected
+
+
+@pytest.mark.parametrize(
+    ("extent", "words"),
+    [
+        ((4.0, 51.0, 4.5, 51.25), "4.000000, 51.000000, 4.500000, 51.250000"),
+        ((4.0, 51.0, 4.00000002, 51.00000001), "4.00000000000, 51.00000000000, 4.00000002000, 51.00000001000"),
+        ((590000.0, 5750000.0, 590000.1, 5750000.02), "590000.00000, 5750000.00000, 590000.10000, 5750000.02000"),
+        ((590000.0, 5750000.0, 591000.0, 5751000.0), "590000.0, 5750000.0, 591000.0, 5751000.0"),
+        ((179.5, 10.0, -179.5, 11.0), "179.500000, 10.000000, -179.500000, 11.000000"),
+    ],
+)
+def test_an_extent_is_said_with_the_decimals_that_tell_its_edges_apart(extent, words):
+    assert extent_in_words(extent) == words

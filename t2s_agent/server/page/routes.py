@@ -61,6 +61,28 @@ Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[[Request, Workshop], Awaitable[Response]]
 
 
+# pydantic's kinds of errors, in words for people; in braces what it says of them
+_WRONG = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "json_invalid": "is not JSON",
+    "model_type": "is not an object",
+    "string_type": "is not text",
+    "string_unicode": "is not text",
+    "string_too_short": "is empty",
+    "string_too_long": "has more than {max_length} characters",
+    "list_type": "is not a list",
+    "tuple_type": "is not a pair of numbers",
+    "too_long": "has more than {max_length} entries",
+    "too_short": "has less than {min_length} entries",
+    "float_type": "is not a number",
+    "finite_number": "is not a finite number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "int_parsing_size": "is too large",
+}
+
+
 class Correction(BaseModel):
     """What a person asks of a result. Points are in View pixels."""
 
@@ -248,10 +270,9 @@ async def _body(request: Request, kind: type[Body]) -> Body:
         if len(raw) > _LARGEST_BODY:
             raise T2SError("limit_exceeded", f"the request has more than {_LARGEST_BODY} bytes", "Send fewer points")
     try:
-        return kind.model_validate(json.loads(raw))
-    except (ValueError, RecursionError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "it is not JSON"}
+        return kind.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the request"
-        raise T2SError(
-            "argument_invalid", f"{where}: {first['msg']}", f"Send {', '.join(kind.model_fields)}"
-        ) from error
+        why = _WRONG.get(first["type"], "is not what is needed").format(**first.get("ctx", {}))
+        raise T2SError("argument_invalid", f"{where} {why}", f"Send {', '.join(kind.model_fields)}") from error

@@ -85,4 +85,4 @@ def test_an_empty_store_is_said_on_standard_error(t2s):
 
 
 def test_an_unknown_status_names_those_that_there_are(t2s):
-    assert "found, empty" in t2s("results", "--status", "fond").stderr
+    assert "found, partly, empty, not_understood" in t2s("results", "--status", "fond").stderr

@@ -71,9 +71,7 @@ def compact(schema: dict[str, Any]) -> dict[str, Any]:
             return {name: slim(each) for name, each in node.items()}
         if "$ref" in node:
             return slim(definitions[node["$ref"].rsplit("/", 1)[-1]])
-        left_out = {"title", "$defs", "additionalProperties"}
-        if node.get("default") in ("", []):
-            left_out.add("default")  # what leaving it out means anyway
+        left_out = {"title", "$defs", "additionalProperties"}  # defaults stay: DSPy requires whatever has none
         return {key: slim(value, names=key == "properties") for key, value in node.items() if key not in left_out}
 
     slimmed: dict[str, Any] = slim(schema)

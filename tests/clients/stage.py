@@ -3,7 +3,7 @@
     python -m tests.clients.stage FOLDER     fills FOLDER, prints what to export, and serves the model until it is stopped
 
 The model speaks the OpenAI protocol on loopback. It knows tanks and quays from the scene's truth; a question with the
-word "slowly" takes it ten seconds.
+word "slowly" takes it ten seconds. `set_scripted` does without a model: the same answers, from a file.
 """
 
 import json
@@ -31,8 +31,7 @@ class Model(BaseHTTPRequestHandler):
         if "slowly" in question:
             _stopped.wait(SLOW_S)
         wanted = [category for word, category in CATEGORIES.items() if word in question.split("provide:")[0]]
-        found = [_instance(one) for one in self.truth["objects"] if one["category"] in wanted]
-        answer = f"<think>They are {', '.join(wanted) or 'not here'}.</think><answer>{json.dumps(found)}</answer>"
+        answer = _answer(self.truth["objects"], wanted)
         text = answer if "bbox_2d" in question else "A round white roof on a dark yard."
         body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
         self.send_response(200)
@@ -40,6 +39,28 @@ class Model(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def set_scripted(folder: Path) -> dict:
+    """Fills a folder with the demo scene and a script of answers; returns the settings of a server that needs no model."""
+    (folder / "imagery").mkdir(parents=True, exist_ok=True)
+    shutil.copy(DEMO / "harbour.tif", folder / "imagery")
+    script = [
+        {"question": question, "raw": _answer(Model.truth["objects"], [category]), "frame": "relative"}
+        for question, category in {"storage tanks": "storage tank", "the quay": "harbor", "ships": "ship"}.items()
+    ]
+    (folder / "answers.json").write_text(json.dumps(script), encoding="utf-8")
+    return {
+        "roots": [folder / "imagery"],
+        "store": folder / "results",
+        "prompter": f"scripted:{folder / 'answers.json'}",
+        "segmenter": "box",
+    }
+
+
+def _answer(objects: list[dict], wanted: list[str]) -> str:
+    found = [_instance(one) for one in objects if one["category"] in wanted]
+    return f"<think>They are {', '.join(wanted) or 'not here'}.</think><answer>{json.dumps(found)}</answer>"
 
 
 def _instance(one: dict) -> dict:

@@ -48,6 +48,12 @@ def test_schemas_are_flat(server, ask):
                 assert not {"anyOf", "oneOf", "allOf", "prefixItems", "$ref", "$defs"} & node.keys()
 
 
+def test_an_argument_that_may_be_left_out_has_a_default(server, ask):
+    for tool in ask(server, lambda client: client.list_tools()).tools:  # DSPy requires whatever has none
+        open_ones = {name for name, schema in tool.input_schema["properties"].items() if "default" not in schema}
+        assert open_ones == set(tool.input_schema.get("required", []))
+
+
 def test_tools_say_that_they_read_only(server, ask):
     for tool in ask(server, lambda client: client.list_tools()).tools:
         assert tool.annotations.read_only_hint

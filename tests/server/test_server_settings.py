@@ -48,7 +48,7 @@ def test_every_flag_reaches_its_setting(monkeypatch, tmp_path):
         "root": str(tmp_path), "prompter": "box-of-words", "segmenter": "box", "device": "cpu", "dtype": "float32",
         "store": str(tmp_path), "max_size": "512", "max_pixels": "99", "read_seconds": "7", "store_max_bytes": "2000000",
         "store_max_age_days": "3", "workers": "3", "max_waiting": "5", "answer_within_s": "9", "answer_unwatched_within_s": "2", "preview_size": "99",
-        "resource_links": "never", "host": "::1", "port": "99", "tokens": "t", "allowed_host": "a.example.org",
+        "resource_links": "always", "host": "::1", "port": "99", "tokens": "t", "allowed_host": "a.example.org",
         "allowed_origin": "https://a.example.org", "max_body_bytes": "5000", "rate_per_minute": "7",
     }  # fmt: skip
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
@@ -165,6 +165,12 @@ def test_resource_links_always_never_or_where_not_all_is_told(place, call, wante
     server = build_server(settings_in(place, resource_links=wanted))
     result = call(server, "reason_segment", image="harbour.tif", query=query)
     assert kinds(result).count("resource_link") == links
+
+
+def test_an_answer_is_text_and_a_picture_unless_links_are_asked_for(place, call):
+    result = call(build_server(settings_in(place)), "reason_segment", image="harbour.tif", query="many", max_regions=1)
+    assert "next" in result.structured_content
+    assert set(kinds(result)) <= {"text", "image"}
 
 
 def test_workers_is_how_many_calls_are_worked_on_at_once(place, ask):

@@ -173,12 +173,13 @@ def regions_answer(
 
 def nearest_to(shop: "Workshop", result: "Result", regions: Sequence["Region"], other: str) -> "dict[int, Nearest]":
     """Of each region the nearest one of another result, by id; a region is never its own neighbour."""
-    from t2s_agent.pipeline.workshop import other_result, stored_regions
+    from t2s_agent.pipeline.workshop import other_result, regions_with_edges
     from t2s_agent.regions.relations import nearest_of
 
     found = other_result(shop, result, other)
     own = [{region.was} if result.parents[:1] == (found.id,) and region.was else set() for region in regions]
-    near = nearest_of(regions, stored_regions(shop, found), located=result.located, own=own)
+    edges = regions_with_edges(shop, result), regions_with_edges(shop, found)
+    near = nearest_of(*edges, located=result.located, own=own)
     return {each.id: each for each in near if each}
 
 

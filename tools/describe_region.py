@@ -84,7 +84,7 @@ def describe_region(
     preview: Annotated[bool, Field(description="send a picture of just that, with a grid of coordinates")] = False,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> DescribeAnswer:
-    """Measure a result, one region, or an image; nothing is changed. A result: count, sum, mean, median, smallest and largest area (with columns=['length'] length too), share of the image, distances between neighbours. Its regions as a table: columns, sort_by, first. combine_with: each region's nearest one there, smallest, median and largest distance, and by how much the total areas differ ('undecided' where the plus/minus covers zero). The plus/minus (pm) of a sum adds those of its parts. Without arguments: the images, with size, CRS, resolution and bounds."""
+    """Measure a result, one region, or an image; nothing is changed. A result: count, sum, mean, median, smallest and largest area (columns length, width, perimeter: of these too), share of the image, distances between neighbours. Its regions as a table: columns, sort_by, first. combine_with: each region's nearest one there, smallest, median and largest distance with ids and places (at) of the pair, and by how much the total areas differ ('undecided' where the plus/minus covers zero). The plus/minus (pm) of a sum adds those of its parts. Without arguments: the images, with size, CRS, resolution and bounds."""
     demand_distance("pairs_within_m", pairs_within_m)
     given: dict[str, Any] = {
         "region_id": region_id,

@@ -21,6 +21,7 @@ from t2s_agent.settings import Settings, load_settings
 MaskSource = Literal["truth", "nano"]
 MAX_SIZE = 8192  # px: scenes are looked at as they are
 PATIENCE_S = 900.0  # a call is never answered "running", so that calls are counted alike on any machine
+_PATIENCE = {"answer_within_s", "answer_unwatched_within_s"}  # those settings of it that the tried checkout has
 
 
 @dataclass(slots=True)
@@ -80,8 +81,8 @@ def staged(
             max_size=max_size,
             store=store,
             preload=False,
-            answer_within_s=PATIENCE_S,
             read_seconds=PATIENCE_S,
+            **dict.fromkeys(_PATIENCE & set(Settings.model_fields), PATIENCE_S),
             **more,
         )
         models = TruthModels(settings, list(scenes.values()), true_masks=masks == "truth")

@@ -19,14 +19,20 @@ FARTHEST_M = 3_000.0  # where a search for a distance begins
 FINE = 0.004  # share of a distance at which a search ends
 
 
-def solves(question: str) -> Callable[[Solution], Solution]:
-    """Registers a solution under the id of its question."""
+def register_in(solutions: dict[str, Solution]) -> Callable[[str], Callable[[Solution], Solution]]:
+    """A decorator that registers a solution under the id of its question."""
 
-    def register(solution: Solution) -> Solution:
-        SOLUTIONS[question] = solution
-        return solution
+    def solves(question: str) -> Callable[[Solution], Solution]:
+        def register(solution: Solution) -> Solution:
+            solutions[question] = solution
+            return solution
 
-    return register
+        return register
+
+    return solves
+
+
+solves = register_in(SOLUTIONS)
 
 
 def listed(t: Tools, found: Facts) -> list[Facts]:

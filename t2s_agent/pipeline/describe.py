@@ -23,7 +23,6 @@ from t2s_agent.pipeline.workshop import (
     stored_regions,
     view_of,
 )
-from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.order import demand_order
 from t2s_agent.regions.region import Measure, Region, finest_rounding
@@ -37,6 +36,7 @@ from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import one_line, plain
 
+_SUMMED = ("length", "width", "perimeter")  # columns that are summed up as areas are
 LONGEST_CLAIM = 2_000  # characters of a model's words
 
 
@@ -75,7 +75,7 @@ def describe(
     first: int = 0,
     progress: Progress = silent,
 ) -> Description:
-    """Describes a stored result, one of its regions, or an image or a box of it, in degrees or in `bbox_crs` (as for `segment`).
+    """Describes a stored result as it was measured, one of its regions, or an image or a box of it, in degrees or in `bbox_crs` (as for `segment`).
 
     `other` is another result, or the same one: of each region the nearest one there (of the same, its nearest neighbour), and the
     difference of the two totals. `pairs_within_m` counts pairs at most so far apart (pixels where there is no ground). `columns`,
@@ -143,9 +143,13 @@ def _of_result(
         if not chosen:
             ids = ", ".join(str(region.id) for region in regions[:30]) or "none at all"
             raise T2SError("region_unknown", f"{result_id} has no region {region_id}", f"Its regions are {ids}")
-    view = view_of(shop, result)
-    labels = region_set(shop, result).labels
-    with_their_edges = with_edges(regions, labels, view.georeference, view.window)
+    shop.demand_trust(result)
+    looked_at, scale = result.scene.view_area, _stored_scale(result)
+    view = None  # read only where pixels are needed: measures are stored
+    if question or bands or looked_at is None or scale is None:
+        view = view_of(shop, result)
+        looked_at, scale = image_area(view), Scale.of(view, result.scene.gsd_m)
+    with_their_edges = regions_with_edges(shop, result)
     own = [region for region in with_their_edges if not region_id or region.id == region_id]
     others = with_their_edges if itself else regions_with_edges(shop, other)
     nearest = nearest_of(own, others, located=result.located, itself=itself)
@@ -156,20 +160,23 @@ def _of_result(
             measured |= _nearest_facts(nearest[0], chosen[0])
     else:
         subject = result_id
-        measured = set_facts(result, regions, image_area(view), with_lengths="length" in asked.columns)
-        name = "nearest" if asked.other else "nearest_neighbour"
-        measured |= distance_facts(Distances.of(nearest), name, finest_rounding(regions, located=result.located))
+        measured = set_facts(result, regions, looked_at, [name for name in _SUMMED if name in asked.columns])
+        rounding = finest_rounding(regions, located=result.located)
+        if asked.other:
+            measured |= distance_facts(Distances.of(nearest), "nearest", rounding, (regions, others))
+        else:
+            measured |= distance_facts(Distances.of(nearest), "nearest_neighbour", rounding)
     if asked.pairs_within_m is not None:
         measured["pairs_within"] = pairs_within(
             own, others, asked.pairs_within_m, located=result.located, itself=itself and not region_id
         ) - int(itself and bool(region_id))
     if asked.other and not itself and not region_id:
         measured |= difference_facts(result, other)
+    labels = region_set(shop, result).labels if bands or (question and region_id) else np.zeros((0, 0), np.uint16)
     inside = labels == region_id if region_id else labels > 0
     if bands and inside.any():
         with shop.scene_of(result) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
-    scale = Scale.of(view, result.scene.gsd_m)
     measured |= scale_facts(scale)
     if remark := scale.remark(result.scene.max_size):
         measured["remarks"] = [remark]
@@ -184,8 +191,15 @@ def _of_result(
             first=asked.first,
             nearest={each.id: each for each in nearest if each} if asked.other else None,
         )
-    crop = _crop(view, inside) if region_id else view
+    crop = _crop(view, inside) if view is not None and region_id else view
     return _with_claim(shop, subject, measured, result.located, crop, question, progress, table)
+
+
+def _stored_scale(result: Result) -> Scale | None:
+    """The scale of a result's view as its record has it; None in older records."""
+    reference = result.scene
+    shown = reference.scene_px_per_view_px
+    return None if shown is None else Scale(shown, reference.gsd_m, reference.view_gsd_m)
 
 
 def _of_image(
@@ -227,13 +241,13 @@ def _with_claim(
     subject: str,
     measured: dict[str, Any],
     located: bool,
-    view: View,
+    view: View | None,
     question: str,
     progress: Progress,
     table: Table | None = None,
 ) -> Description:
     method = METHOD_EARTH if located else METHOD_PIXELS
-    if not question:
+    if not question or view is None:
         return Description(subject=subject, method=method, measured=measured, table=table)
     progress(f"asking {shop.settings.prompter}")
     said = shop.models.prompter().tell(view, question)
@@ -289,10 +303,11 @@ def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
 
 
 def set_facts(
-    result: Result, regions: Sequence[Region], looked_at: float, *, with_lengths: bool = False
+    result: Result, regions: Sequence[Region], looked_at: float, lengths: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Count, total and typical areas (and lengths) with their plus/minus, and the share of the area that was `looked_at`.
+    """Count, total and typical areas with their plus/minus, and the share of the area that was `looked_at`.
 
+    The same as of areas is said of each of `lengths`: `length`, `width`, `perimeter`.
     What the plus/minus of a total, mean and median mean is said by `regions.summary`.
     """
     rounding = finest_rounding(regions, located=result.located)
@@ -300,7 +315,7 @@ def set_facts(
     area = "m2" if result.located else "px2"
     if not regions:
         facts |= {f"total_area_{area}": 0.0, f"total_area_pm_{area}": 0.0}
-    for name in ("area", "length") if with_lengths else ("area",):
+    for name in ("area", *lengths):
         summary = Summary.of(regions, name)
         if summary is None:
             continue
@@ -324,8 +339,16 @@ def set_facts(
     return facts
 
 
-def distance_facts(distances: Distances | None, name: str, rounding: Rounding) -> dict[str, Any]:
-    """The distances of regions to their nearest ones, with the ids of the nearest and of the farthest pair."""
+def distance_facts(
+    distances: Distances | None,
+    name: str,
+    rounding: Rounding,
+    places: tuple[Sequence[Region], Sequence[Region]] | None = None,
+) -> dict[str, Any]:
+    """The distances of regions to their nearest ones, with the ids of the nearest and of the farthest pair.
+
+    `places`: the regions and those that they were compared with, of which the centroids of both pairs are given too.
+    """
     if distances is None:
         return {}
     facts: dict[str, Any] = {}
@@ -335,6 +358,9 @@ def distance_facts(distances: Distances | None, name: str, rounding: Rounding) -
         facts[f"{kind}_pm"] = rounding.length(measure.plus_minus)
         if isinstance(each, Nearest):
             facts[f"{kind}_ids"] = [each.id, each.other_id]
+            if places:
+                pair = zip(places, (each.id, each.other_id), strict=True)
+                facts[f"{kind}_at"] = [list(next(r.centroid for r in regions if r.id == id_)) for regions, id_ in pair]
     return {f"{name}_{distances.median.unit}": facts}
 
 

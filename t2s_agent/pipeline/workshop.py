@@ -25,6 +25,7 @@ from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.picture import draw_picture
 from t2s_agent.regions.raster import place_of_mask, read_mask, write_mask
 from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.regions.summary import image_area
 from t2s_agent.results.record import (
     Change,
     ModelReference,
@@ -338,6 +339,7 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
         pixels_sha256=view.digest(),
         trusted_sidecars=scene.trusted_sidecars,
         valid_share=round(float(view.valid.mean()), 4),
+        view_area=image_area(view),
     )
 
 

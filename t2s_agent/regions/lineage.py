@@ -14,10 +14,10 @@ def unchanged_ids(before: NDArray[Any], after: NDArray[Any]) -> dict[int, int]:
 
     Both arrays are whole numbers (H, W) on one grid: the id of the region at each pixel, 0 for none.
     """
-    old, new = before.ravel().astype(np.int64), after.ravel().astype(np.int64)
-    sizes_old, sizes_new = np.bincount(old), np.bincount(new)
-    both = (old > 0) & (new > 0)
-    pairs, shared = np.unique(new[both] * len(sizes_old) + old[both], return_counts=True)
+    sizes_old, sizes_new = (np.bincount(labels[labels > 0]) for labels in (before, after))
+    both = (before > 0) & (after > 0)
+    old, new = before[both].astype(np.int64), after[both].astype(np.int64)
+    pairs, shared = np.unique(new * len(sizes_old) + old, return_counts=True)
     ids_new, ids_old = np.divmod(pairs, len(sizes_old))
     same = (shared == sizes_new[ids_new]) & (shared == sizes_old[ids_old])
     return {int(n): int(o) for n, o in zip(ids_new[same], ids_old[same], strict=True)}

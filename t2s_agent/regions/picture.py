@@ -15,6 +15,7 @@ from t2s_agent.scene.view import View
 # Okabe and Ito's colours (2008), which the colour-blind can tell apart
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167), (0, 114, 178))
 _SMALLEST = 720  # px: a smaller View is enlarged, so that outlines and numbers can be read
+LARGEST = 2048  # px of its longer side: a larger View is made smaller, the mask and the outlines have all of it
 _KM2 = 1e6  # m2
 _LISTED = 12  # regions in the legend
 PIXELS_ONLY = "± from pixels only, not a model's error"
@@ -22,10 +23,10 @@ _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
 
 
 def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "") -> Image.Image:
-    """Writes a PNG, picture above and legend below, and gives what it wrote."""
-    factor = max(1, math.ceil(_SMALLEST / max(view.width, view.height)))
-    width, height = view.width * factor, view.height * factor
-    image = Image.fromarray(view.rgb).resize((width, height), Image.Resampling.NEAREST)
+    """Writes a PNG, picture above and legend below, and gives what it wrote. The picture is at most `LARGEST` px long."""
+    image = _resized(view)
+    width, height = image.size
+    factor = max(width, height) / max(view.width, view.height)
     tint = image.convert("RGBA")
     overlay = Image.new("RGBA", tint.size)
     pen = ImageDraw.Draw(overlay)
@@ -52,11 +53,21 @@ def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "")
     return whole
 
 
+def _resized(view: View) -> Image.Image:
+    """The View's pixels, enlarged by a whole factor or made smaller by averages of blocks."""
+    image, longer = Image.fromarray(view.rgb), max(view.width, view.height)
+    if longer > LARGEST:
+        size = (max(1, round(view.width * LARGEST / longer)), max(1, round(view.height * LARGEST / longer)))
+        return image.resize(size, Image.Resampling.BOX)
+    factor = max(1, math.ceil(_SMALLEST / longer))
+    return image.resize((view.width * factor, view.height * factor), Image.Resampling.NEAREST)
+
+
 def _number(
     pen: ImageDraw.ImageDraw,
     mask: Mask,
     id_: int,
-    factor: int,
+    factor: float,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
 ) -> None:
     """A region's id: inside of it, or at its upper right where it is too small to be seen beneath."""

@@ -23,7 +23,7 @@ class _Part(BaseModel):
 class SceneReference(_Part):
     """Which pixels were looked at. `pixels_sha256` is of what the models saw: stretched RGB and validity.
 
-    The fields of the view's scale are None in records from before they were kept.
+    The fields of the view's scale, and its area, are None in records from before they were kept.
     """
 
     name: str
@@ -40,6 +40,9 @@ class SceneReference(_Part):
     max_size: int
     pixels_sha256: str
     valid_share: float
+    view_area: float | None = (
+        None  # of the view's pixels with data (`regions.summary.image_area`), in the record's unit
+    )
     trusted_sidecars: bool = False  # files beside the image were read: world file, CRS, overview or mask
 
 

@@ -42,10 +42,12 @@ class Stretch:
 
     def apply(self, values: NDArray[np.number], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Values (3, H, W) to uint8 (H, W, 3); what is not valid becomes 0."""
-        out = np.zeros((*values.shape[1:], 3), np.uint8)
         if self == IDENTITY and values.dtype == np.uint8:
-            out[valid] = np.moveaxis(values, 0, -1)[valid]
+            out = np.ascontiguousarray(np.moveaxis(values, 0, -1))
+            if not valid.all():
+                out *= valid[..., None]
             return out
+        out = np.zeros((*values.shape[1:], 3), np.uint8)
         filled = np.logical_and.reduce([_is_any(v, fills) for v, fills in zip(values, self.fills, strict=True)])
         for band, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
             with np.errstate(all="ignore"):

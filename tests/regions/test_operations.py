@@ -171,6 +171,20 @@ def test_the_picture_shows_view_and_legend(tmp_path):
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
 
 
+@pytest.mark.parametrize(("width", "height", "size"), [(3000, 1500, (2048, 1024)), (64, 4096, (32, 2048))])
+def test_the_picture_of_a_large_view_is_made_smaller(tmp_path, width, height, size):
+    view = view_of(height, width)
+    regions = build_regions(cropped([mask_of(view, width // 2, height // 2, width, height)]), view)
+    draw_picture(view, regions, tmp_path / "p.png")
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.width == size[0]
+        assert picture.height > size[1]
+        pixels = np.asarray(picture.convert("RGB"))[: size[1]].astype(int)
+    inked = (pixels == COLOURS[0]).all(-1)  # the outline
+    ys, xs = np.nonzero(inked)
+    assert (xs.min(), ys.min()) == (pytest.approx(size[0] / 2, abs=8), pytest.approx(size[1] / 2, abs=8))
+
+
 def test_areas_are_said_shortly():
     assert area_in_words(Measure(549.4, 25.1, "m2")) == "549 ± 25 m2"
     assert area_in_words(Measure(7.81, 4.53, "px2")) == "7.8 ± 4.5 px2"

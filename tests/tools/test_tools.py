@@ -163,6 +163,45 @@ def test_two_results_are_compared_with_the_difference_of_their_totals(shop):
     assert any("difference" in name for name in told["measured"])
 
 
+def test_the_nearest_and_the_farthest_pair_are_named_with_their_places(shop):
+    tanks, quay = (reason_segment(shop, "harbour.tif", query).facts() for query in ("tanks", "quay"))
+    near = describe_region(shop, tanks["result_id"], combine_with=quay["result_id"]).measured["nearest_m"]
+    own, other = ({row["id"]: [row["lon"], row["lat"]] for row in rows_of(each)} for each in (tanks, quay))
+    for kind in ("min", "max"):
+        assert near[f"{kind}_at"] == [own[near[f"{kind}_ids"][0]], other[near[f"{kind}_ids"][1]]]
+    assert near["min_ids"] != near["max_ids"]
+
+
+def test_perimeters_are_summed_like_areas(shop):
+    tanks = reason_segment(shop, "harbour.tif", "tanks")
+    told = describe_region(shop, tanks.result_id, columns=["perimeter"]).facts()
+    perimeters = [row["perimeter_m"] for row in rows_of(told)]
+    assert told["measured"]["total_perimeter_m"] == pytest.approx(sum(perimeters), abs=0.1)
+    assert told["measured"]["largest_perimeter_m"] == max(perimeters)
+    assert "total_length_m" not in told["measured"]
+
+
+def test_measuring_a_result_reads_no_pixel_of_its_image(shop, tmp_path):
+    tanks = reason_segment(shop, "harbour.tif", "tanks")
+    told = describe_region(shop, tanks.result_id).measured
+    assert told["image_area_m2"] == pytest.approx(describe_region(shop, image="harbour.tif").measured["image_area_m2"])
+    (shop.settings.roots[0] / "harbour.tif").unlink()
+    assert describe_region(shop, tanks.result_id).measured == told
+    with pytest.raises(T2SError) as caught:  # a model has to look at it
+        describe_region(shop, tanks.result_id, question="What is this?")
+    assert caught.value.code == "image_not_found"
+
+
+def test_a_record_without_its_area_is_measured_by_its_image(shop):
+    tanks = reason_segment(shop, "harbour.tif", "tanks")
+    told = describe_region(shop, tanks.result_id).measured
+    record = shop.store.artifact(tanks.result_id, "record.json")
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    del facts["scene"]["view_area"]
+    record.write_text(json.dumps(facts), encoding="utf-8")
+    assert describe_region(shop, tanks.result_id).measured == told
+
+
 def test_regions_are_listed_in_an_order_with_more_columns_and_from_a_place_on(shop):
     tanks, quay = (reason_segment(shop, "harbour.tif", query) for query in ("tanks", "quay"))
     both = refine_mask(shop, tanks.result_id, combine_with=quay.result_id, operation="union")

@@ -22,6 +22,9 @@ LONGEST_ERROR = 400  # characters
 _FIRST_WORD_S = 1.0  # after which a call that still waits is told so
 _HEARTBEAT_S = 5.0  # a step that lasts is told again, so that clients which wait for progress go on waiting
 _MOST_NEWS = 20  # steps told at once; of more, the last ones
+# Frameworks that hand a picture to the model as base64, 50,000 characters and more (docs/clients.md), by the name that they give.
+# LlamaIndex and Haystack do the same, but call themselves "mcp", as most others do.
+PICTURE_AS_TEXT = frozenset({"google-adk"})
 _FILES = {
     "record.json": "application/json",
     "regions.geojson": "application/geo+json",
@@ -54,7 +57,10 @@ async def answered(
         return failed(error)
     if late and tasks is not None:
         tasks.job, tasks.tool = watch.job, tool
-    return _told(service, _running(tool, watch.job)) if late else ended(service, watch.job, tool)
+    if late:
+        return _told(service, _running(tool, watch.job))
+    result = ended(service, watch.job, tool)
+    return _without_pictures(result) if _name_of_client(ctx) in PICTURE_AS_TEXT else result
 
 
 def ended(service: Service, job: Job, tool: str) -> CallToolResult:
@@ -140,6 +146,16 @@ def _told(service: Service, facts: dict[str, Any], picture: bytes = b"") -> Call
         content.append(ImageContent(type="image", data=data, mime_type="image/jpeg"))
     content += _links(service.settings.resource_links, facts)
     return CallToolResult(content=content, structured_content=facts if service.settings.structured_output else None)
+
+
+def _name_of_client(ctx: Context[Any, Any]) -> str:
+    params = ctx.session.client_params
+    return params.client_info.name if params and params.client_info else ""
+
+
+def _without_pictures(result: CallToolResult) -> CallToolResult:
+    content = [each for each in result.content if not isinstance(each, ImageContent)]
+    return result.model_copy(update={"content": content})
 
 
 def _links(wanted: str, facts: dict[str, Any]) -> Sequence[ResourceLink]:

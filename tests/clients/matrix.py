@@ -42,6 +42,7 @@ COLUMNS = {
     "links": "answer with links",
     "null": "null for what is left out",
     "progress": "asks for progress",
+    "called_by": "its name",
 }
 _LONGEST_S = 180  # of one framework's acts, on a busy machine
 # `python -m tests.clients.frameworks.NAME` does the same, but some environments have another package called tests
@@ -68,9 +69,10 @@ class Wire:
     app: Any
     eras: set[str] = field(default_factory=set)
     progress: bool = False
+    names: set[str] = field(default_factory=set)
 
     def forget(self) -> None:
-        self.eras, self.progress = set(), False
+        self.eras, self.progress, self.names = set(), False, set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -87,10 +89,14 @@ class Wire:
         await self.app(scope, noted if scope["type"] == "http" else receive, send)
 
     def _note(self, headers: dict[bytes, bytes], asked: dict[str, Any]) -> None:
+        params = asked.get("params", {})
+        told = params.get("clientInfo") or params.get("_meta", {}).get("io.modelcontextprotocol/clientInfo")
+        if told:
+            self.names.add(told["name"])
         if asked.get("method") != "tools/call":
             return
         self.eras.add(headers.get(b"mcp-protocol-version", b"none").decode())
-        self.progress |= "progressToken" in asked["params"].get("_meta", {})
+        self.progress |= "progressToken" in params.get("_meta", {})
 
 
 @contextmanager
@@ -155,7 +161,11 @@ def seen_by(script: Path, python: Path, url: str, wire: Wire) -> dict[str, Any]:
     if not lines:
         print(ran.stdout[-2000:], ran.stderr[-4000:], file=sys.stderr)
         return {"called": f"no: {(ran.stderr.strip().splitlines() or ['nothing printed'])[-1][:200]}"}
-    return json.loads(lines[-1]) | {"era": ", ".join(sorted(wire.eras)), "progress": wire.progress}
+    return json.loads(lines[-1]) | {
+        "era": ", ".join(sorted(wire.eras)),
+        "progress": wire.progress,
+        "called_by": ", ".join(sorted(wire.names)),
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:

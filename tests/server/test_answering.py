@@ -5,6 +5,7 @@ import json
 import anyio
 import pytest
 from mcp import Client
+from mcp_types import Implementation
 from served.data import HeldModels, settings_in
 
 from t2s_agent.errors import T2SError
@@ -28,6 +29,17 @@ def held(place):
 def told(result):
     assert not result.is_error, result.content[0].text
     return json.loads(result.content[0].text)
+
+
+@pytest.mark.parametrize(("name", "pictures"), [("google-adk", 0), ("mcp", 1)])
+def test_a_client_that_shows_models_pictures_as_text_gets_none(server, era, name, pictures):
+    async def main():
+        async with Client(server, mode=era, client_info=Implementation(name=name, version="1")) as client:
+            return await client.call_tool("reason_segment", TANKS)
+
+    result = anyio.run(main)
+    assert told(result)["total"] == 2
+    assert [content.type for content in result.content].count("image") == pictures
 
 
 async def entered(models):

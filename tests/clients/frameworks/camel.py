@@ -1,7 +1,7 @@
 # /// script
 # dependencies = ["camel-ai==0.2.90", "mcp<2"]
 # ///
-"""CAMEL's toolkit: python -m tests.clients.frameworks.camel URL."""
+"""CAMEL's tools, called as its ChatAgent does: python -m tests.clients.frameworks.camel URL."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ async def main() -> None:
         tools = {tool.get_function_name(): tool for tool in client.get_tools()}
 
         async def call(tool: str, arguments: dict) -> Seen:
-            return Seen(str(await tools[tool].async_call(**arguments)))
+            return Seen(str(await tools[tool].func.async_call(**arguments)))
 
         schemas = {name: tool.get_openai_tool_schema()["function"]["parameters"] for name, tool in tools.items()}
         await report(schemas, call)

@@ -31,7 +31,7 @@ def told(result):
     return json.loads(result.content[0].text)
 
 
-@pytest.mark.parametrize(("name", "pictures"), [("google-adk", 0), ("mcp", 1)])
+@pytest.mark.parametrize(("name", "pictures"), [("google-adk", 0), ("huggingface_hub.MCPClient", 0), ("mcp", 1)])
 def test_a_client_that_shows_models_pictures_as_text_gets_none(server, era, name, pictures):
     async def main():
         async with Client(server, mode=era, client_info=Implementation(name=name, version="1")) as client:

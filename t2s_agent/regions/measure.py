@@ -10,14 +10,11 @@ Both speak of pixels only: that a mask misses a part of its object, or takes in 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from shapely.geometry import Polygon
 
 from t2s_agent.regions.boundary import Boundary
-from t2s_agent.regions.plane import apart, distance_m, flat_alone, flat_together
 from t2s_agent.regions.region import Geometry, Measure
 from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
@@ -133,89 +130,3 @@ def perimeter_in_pixels(boundary: Boundary, width: float, height: float) -> Meas
     side = (boundary.corners[boundary.following] - boundary.corners) * (width, height)
     directions = np.arctan2(side[:, 1], side[:, 0])
     return Measure(*boundary.length(np.hypot(side[:, 0], side[:, 1]), directions, directions, width * height), "px")
-
-
-@dataclass(frozen=True, slots=True)
-class Rectangle:
-    """The smallest rectangle around a geometry: metres (or pixels), and degrees clockwise from north of its long side."""
-
-    length: float
-    width: float
-    orientation_deg: float
-
-
-def smallest_rectangle(geometry: Geometry, *, located: bool) -> Rectangle | None:
-    """Of a lon/lat geometry in metres, or of one in pixels (y down) in pixels. None for one of more than 2,000 km.
-
-    North is that of the geometry's middle. Lengths are right to 0.1 % up to 1,000 km, to 0.4 % up to 2,000 km.
-    """
-    flat = flat_alone(geometry) if located else shapely.transform(geometry, lambda p: p * (1, -1))
-    if flat is None:
-        return None
-    around = flat.minimum_rotated_rectangle
-    if not isinstance(around, Polygon):
-        return Rectangle(float(around.length), 0.0, 0.0)
-    corners = np.array(around.exterior.coords)
-    edges = np.diff(corners, axis=0)[:2]
-    lengths = np.hypot(edges[:, 0], edges[:, 1])
-    long = edges[int(np.argmax(lengths))]
-    return Rectangle(float(lengths.max()), float(lengths.min()), float(np.degrees(np.arctan2(long[0], long[1])) % 180))
-
-
-def compactness(area: float, perimeter: float) -> float:
-    """4 pi A / P^2 (Polsby and Popper 1991): 1 for a disc, 0.785 for a square, near 0 for a line."""
-    return float(4 * np.pi * area / perimeter**2) if perimeter else 0.0
-
-
-def distances(geometries: Sequence[Geometry], *, located: bool) -> list[float]:
-    """From each geometry to the nearest other one, edge to edge, metres (or pixels); empty for fewer than two."""
-    if len(geometries) < 2:
-        return []
-    flat = flat_together(geometries) if located else list(geometries)
-    if flat is None:
-        return _distances_far(geometries)
-    tree = shapely.STRtree(flat)
-    nearest = []
-    for index, each in enumerate(flat):
-        _, gaps = tree.query_nearest(each, exclusive=True, return_distance=True, all_matches=False)
-        nearest.append(float(gaps[0]) if len(gaps) else min(each.distance(o) for i, o in enumerate(flat) if i != index))
-    return nearest
-
-
-def near(geometries: Sequence[Geometry], others: Sequence[Geometry], metres: float, *, located: bool) -> list[int]:
-    """Positions of those geometries that come within so many metres (or pixels) of any of the others, edge to edge."""
-    if not geometries or not others:
-        return []
-    flat = flat_together([*geometries, *others]) if located else [*geometries, *others]
-    if flat is None:
-        least = apart(geometries, others)
-        return [
-            i
-            for i, each in enumerate(geometries)
-            if any(distance_m(each, others[j]) <= metres for j in np.argsort(least[i]) if least[i, j] <= metres)
-        ]
-    tree = shapely.STRtree(flat[len(geometries) :])
-    return [
-        i
-        for i, each in enumerate(flat[: len(geometries)])
-        if len(tree.query(each, predicate="dwithin", distance=metres))
-    ]
-
-
-def _distances_far(geometries: Sequence[Geometry]) -> list[float]:
-    """The same as `distances` for geometries too far apart for one plane: each pair that matters on a plane of its own."""
-    least = apart(geometries, geometries)
-    np.fill_diagonal(least, np.inf)
-    known: dict[tuple[int, int], float] = {}
-    nearest = []
-    for i, row in enumerate(least):
-        best = np.inf
-        for j in np.argsort(row):
-            if row[j] >= best:
-                break
-            pair = (min(i, int(j)), max(i, int(j)))
-            if pair not in known:
-                known[pair] = distance_m(geometries[pair[0]], geometries[pair[1]])
-            best = min(best, known[pair])
-        nearest.append(float(best))
-    return nearest

@@ -66,7 +66,8 @@ def test_json_is_one_document_on_standard_output(place):
 
 
 def test_results_are_refined_described_replayed_and_listed(place):
-    first = json.loads(segmented(place, "tanks", "--json").stdout)["id"]
+    found = json.loads(segmented(place, "tanks", "--json").stdout)
+    first, store = found["id"], ("--store", "store")
     common = ("--store", "store", "--json")
     second = json.loads(t2s(place, "refine", first, "--drop", 1, "--segmenter", "box", *common).stdout)
     assert (second["parents"], len(second["regions"])) == ([first], 1)
@@ -146,3 +147,19 @@ def test_models_that_cannot_be_had_exit_three(place, options):
     done = segmented(place, "tanks", *options)
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1].startswith("model_unavailable: ")
+
+
+def test_filters_orders_and_tables_are_options_of_the_same_names(place):
+    found = json.loads(segmented(place, "tanks", "--json").stdout)
+    first, store = found["id"], ("--store", "store")
+    made = json.loads(
+        t2s(place, "refine", first, *store, "--sort-by", "area", "--descending", "--first", "1", "--json").stdout
+    )
+    assert [region["area"] for region in made["regions"]] == [max(region["area"] for region in found["regions"])]
+    near = json.loads(t2s(place, "refine", first, *store, "--with", first, "--beyond-m", "0", "--json").stdout)
+    assert near["left_out"].keys() <= {"beyond_m"}
+    said = t2s(place, "describe", first, *store, "--with", first, "--columns", "length,edge", "--first", "3").stdout
+    header = next(line for line in said.splitlines() if line.startswith("id "))
+    names = "id area_m2 pm lon lat length_m length_pm edge nearest_m nearest_pm nearest_id"
+    assert " ".join(header.split()) == names
+    assert t2s(place, "describe", first, *store, "--columns", "colour").returncode == 2

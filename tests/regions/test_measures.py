@@ -12,12 +12,13 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely import affinity
-from shapely.geometry import Polygon, box, shape
+from shapely.geometry import box, shape
 from views.data import cropped, mask_of, view_of
 
 from t2s_agent.regions.build import build_regions
-from t2s_agent.regions.measure import area_m2, compactness, distance_m, distances, smallest_rectangle
+from t2s_agent.regions.measure import area_m2
 from t2s_agent.regions.operations import on_grid
+from t2s_agent.regions.plane import distance_m
 from t2s_agent.regions.polygons import rasterised, trace
 from t2s_agent.scene import View, Window, open_scene
 
@@ -126,24 +127,10 @@ def test_one_degree_along_the_equator_is_111_km_319_m():
     assert distance_m(box(-0.001, -0.001, 0, 0.001), box(1, -0.001, 1.001, 0.001)) == pytest.approx(111_319, rel=1e-4)
 
 
-def test_nearest_neighbours_edge_to_edge():
-    boxes = [box(0, 0, 10, 10), box(13, 0, 20, 10), box(50, 0, 60, 10)]
-    assert distances(boxes, located=False) == [3, 3, 30]
-    assert distances(boxes[:1], located=False) == []
-
-
-def test_the_smallest_rectangle_of_a_leaning_strip_in_metres():
-    # 0.001 degrees are 110.57 m north (at the equator) and 111.32 m east
-    strip = Polygon([(0, 0), (0.001, 0), (0.001, 0.0001), (0, 0.0001)])
-    around = smallest_rectangle(strip, located=True)
-    assert around.length == pytest.approx(111.32, rel=1e-3)
-    assert around.width == pytest.approx(11.06, rel=1e-3)
-    assert around.orientation_deg == pytest.approx(90, abs=0.1)
-
-
-def test_compactness_of_a_disc_and_a_square():
-    assert compactness(np.pi, 2 * np.pi) == pytest.approx(1)
-    assert compactness(1, 4) == pytest.approx(0.785, abs=1e-3)
+def test_compactness_of_a_square():
+    view = view_of()
+    square = build_regions(cropped([mask_of(view, 0, 0, 30, 30)]), view).regions[0]
+    assert square.compactness == pytest.approx(0.785, abs=2e-3)
 
 
 @pytest.mark.slow

@@ -8,25 +8,37 @@ from hypothesis import strategies as st
 from pyproj import Geod
 from rasterio.crs import CRS
 from shapely.geometry import Point, box
+from views.data import cropped, mask_of, region_of, view_of
 
-from t2s_agent.regions.measure import distances, near, smallest_rectangle
+from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.plane import LocalPlane, bbox_of, distance_m
 from t2s_agent.regions.polygons import to_lonlat
+from t2s_agent.regions.relations import nearest_of, pairs_within
 from t2s_agent.scene.georeference import placed
 
 WGS84 = Geod(ellps="WGS84")
 
 
+def regions_of(geometries):
+    return [region_of(number, each) for number, each in enumerate(geometries, 1)]
+
+
+def distances(geometries):
+    regions = regions_of(geometries)
+    return [each.distance.value for each in nearest_of(regions, regions, located=True, itself=True)]
+
+
+def near(geometries, others, metres):
+    return pairs_within(regions_of(geometries), regions_of(others), metres, located=True)
+
+
 @pytest.mark.parametrize("left", [179.9995, 178.0])
 def test_a_field_of_30_by_50_m_is_that_wherever_180_degrees_runs(left):
     east, north = WGS84.fwd(0, 0, 90, 30)[0], WGS84.fwd(0, 0, 0, 50)[1]  # degrees at the equator
-    place = placed(CRS.from_epsg(4326), Affine(east / 60, 0, left, 0, -north / 100, north), (), 400, 100)
-    field = to_lonlat(box(20, 0, 80, 100), place, 9)
-    around = smallest_rectangle(field, located=True)
-    assert (around.length, around.width) == (pytest.approx(50, abs=0.01), pytest.approx(30, abs=0.01))
-    assert around.orientation_deg % 180 == pytest.approx(0, abs=0.1) or around.orientation_deg == pytest.approx(
-        180, abs=0.1
-    )
+    view = view_of(100, 400, transform=Affine(east / 60, 0, left, 0, -north / 100, north), crs=4326)
+    field = build_regions(cropped([mask_of(view, 20, 0, 80, 100)]), view).regions[0]
+    assert (field.length.value, field.width.value) == (pytest.approx(50, abs=0.01), pytest.approx(30, abs=0.01))
+    assert min(field.orientation_deg, 180 - field.orientation_deg) < 0.1
 
 
 @settings(max_examples=25, deadline=None)
@@ -36,10 +48,10 @@ def test_distances_and_neighbours_are_the_same_at_any_longitude(left):
     boxes = [to_lonlat(box(x, 10, x + 40, 50), place) for x in (0, 60, 200, 300)]
     gap = WGS84.inv(0, -16.8003, 20e-5, -16.8003)[2]  # 20 pixels of a hundred-thousandth of a degree: 21.3 m
     assert gap == pytest.approx(21.3, abs=0.1)
-    assert distances(boxes, located=True) == pytest.approx([gap, gap, 3 * gap, 3 * gap], rel=1e-3)
-    assert near(boxes[2:], boxes[:2], gap * 4.9, located=True) == []
-    assert near(boxes[2:], boxes[:2], gap * 5.1, located=True) == [0]
-    assert near(boxes[:1], boxes[1:], gap * 1.01, located=True) == [0]
+    assert distances(boxes) == pytest.approx([gap, gap, 3 * gap, 3 * gap], rel=1e-3)
+    assert near(boxes[2:], boxes[:2], gap * 4.9) == 0
+    assert near(boxes[2:3], boxes[:2], gap * 5.1) == 1
+    assert near(boxes[:1], boxes[1:], gap * 1.01) == 1
 
 
 def test_regions_on_both_sides_of_a_pole_are_as_far_apart_as_over_it():
@@ -47,10 +59,11 @@ def test_regions_on_both_sides_of_a_pole_are_as_far_apart_as_over_it():
     left, right = (to_lonlat(box(x, 40, x + 10, 60), place) for x in (20, 70))
     over = to_lonlat(box(45, 45, 55, 55), place)
     assert distance_m(left, right) == pytest.approx(40_000, rel=1e-3)
-    assert distances([left, over, right], located=True) == pytest.approx([15_000] * 3, rel=1e-3)
-    assert near([over], [to_lonlat(box(50, 50, 51, 51), place)], 0, located=True) == [0]  # inside, at the pole itself
-    around = smallest_rectangle(to_lonlat(box(40, 45, 60, 55), place), located=True)
-    assert (around.length, around.width) == pytest.approx((20_000, 10_000), rel=1e-3)
+    assert distances([left, over, right]) == pytest.approx([15_000] * 3, rel=1e-3)
+    assert near([over], [to_lonlat(box(50, 50, 51, 51), place)], 0) == 1  # inside, at the pole itself
+    view = view_of(100, 100, transform=place.transform, crs=6931)
+    region = build_regions(cropped([mask_of(view, 40, 45, 60, 55)]), view).regions[0]
+    assert (region.length.value, region.width.value) == pytest.approx((20_000, 10_000), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +84,9 @@ def test_far_regions_are_as_far_apart_as_their_nearest_corners(a, b):
     assert metres <= nearest * (1 + 1e-9)
     assert metres == pytest.approx(nearest, rel=1e-3)
     third = box(a[0] + 0.02, a[1] - half, a[0] + 0.03, a[1] + half)
-    assert distances([first, second, third], located=True)[0] == pytest.approx(distance_m(first, third), rel=1e-3)
-    assert near([first], [second], metres * 1.001, located=True) == [0]
-    assert near([first], [second], metres * 0.999, located=True) == []
+    assert distances([first, second, third])[0] == pytest.approx(distance_m(first, third), rel=1e-3)
+    assert near([first], [second], metres * 1.001) == 1
+    assert near([first], [second], metres * 0.999) == 0
 
 
 @given(st.floats(-180, 180), st.floats(-90, 90), st.floats(-50_000, 50_000), st.floats(-50_000, 50_000))
@@ -84,7 +97,9 @@ def test_a_place_on_a_plane_comes_back(lon, lat, x, y):
 
 
 def test_a_continent_has_no_smallest_rectangle():
-    assert smallest_rectangle(box(-20, -30, 50, 35), located=True) is None
+    view = view_of(65, 70, transform=Affine(1, 0, -20, 0, -1, 35), crs=4326)
+    continent = build_regions(cropped([mask_of(view, 0, 0, 70, 65)]), view).regions[0]
+    assert (continent.length, continent.width, continent.orientation_deg, continent.compactness) == (None,) * 4
 
 
 @pytest.mark.parametrize(

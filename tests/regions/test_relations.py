@@ -8,12 +8,12 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box
-from views.data import cropped, mask_of, view_of
+from views.data import cropped, mask_of, region_of, view_of
 
 from t2s_agent.regions import relations
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.edges import with_edges
-from t2s_agent.regions.region import Measure, Region
+from t2s_agent.regions.region import Measure
 from t2s_agent.regions.relations import Difference, Distances, nearest_of, pairs_within
 
 corner, side = st.integers(0, 90), st.integers(1, 9)
@@ -21,12 +21,8 @@ corner, side = st.integers(0, 90), st.integers(1, 9)
 boxes = st.lists(st.tuples(corner, corner, side, side), max_size=12, unique=True)
 
 
-def region(id_, geometry, pixel=1.0):
-    return Region(id_, geometry, Measure(1, 0, "px2"), Measure(1, 0, "px"), (0, 0), geometry.bounds, pixel=pixel)
-
-
 def regions_of(corners, first=1):
-    return [region(i, box(x, y, x + w, y + h)) for i, (x, y, w, h) in enumerate(corners, first)]
+    return [region_of(i, box(x, y, x + w, y + h)) for i, (x, y, w, h) in enumerate(corners, first)]
 
 
 def test_the_nearest_of_three_and_none_of_a_region_itself():
@@ -45,7 +41,7 @@ def test_the_same_outline_in_another_result_is_at_no_distance():
 
 def test_a_region_that_was_corrected_is_not_its_own_neighbour_either():
     before = regions_of([(0, 0, 10, 10), (20, 0, 10, 10)])
-    grown = region(1, box(0, 0, 12, 12))
+    grown = region_of(1, box(0, 0, 12, 12))
     (found,) = nearest_of([grown], before, located=False, own=[{1}])
     assert (found.other_id, found.distance.value) == (2, 8)
 
@@ -109,7 +105,7 @@ def test_distances_on_the_ground_are_right_at_180_degrees_and_at_a_pole(place):
 
 
 def test_regions_on_two_continents_are_measured_too():
-    far = [region(i, box(lon, 10, lon + 0.1, 10.1)) for i, lon in enumerate((179.8, -179.8, 20.0), 1)]
+    far = [region_of(i, box(lon, 10, lon + 0.1, 10.1)) for i, lon in enumerate((179.8, -179.8, 20.0), 1)]
     found = nearest_of(far, far, located=True, itself=True)
     assert [each.other_id for each in found] == [2, 1, 1]
     assert found[0].distance.value == pytest.approx(0.3 * 109_640, rel=2e-3)  # degrees of longitude at 10 north
@@ -118,7 +114,7 @@ def test_regions_on_two_continents_are_measured_too():
 
 
 def test_the_plus_minus_is_a_share_of_a_pixel_of_each():
-    (found,) = nearest_of([region(1, box(0, 0, 1, 1), 3.0)], [region(2, box(9, 0, 10, 1), 4.0)], located=False)
+    (found,) = nearest_of([region_of(1, box(0, 0, 1, 1), 3.0)], [region_of(2, box(9, 0, 10, 1), 4.0)], located=False)
     assert found.distance.plus_minus == pytest.approx(0.5 * 7)
 
 

@@ -5,6 +5,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from t2s_agent.mask import Mask
+from t2s_agent.regions.region import Measure, Region
 from t2s_agent.scene import Georeference, View, Window
 from t2s_agent.scene.georeference import placed
 
@@ -16,6 +17,11 @@ def view_of(height=40, width=60, *, transform=HALF_A_METRE, crs=32633):
     gsd = place.typical_gsd_m(width, height)
     rgb, valid = np.zeros((height, width, 3), np.uint8), np.ones((height, width), bool)
     return View(rgb, valid, place, Window(0, 0, width, height), gsd, (1, 2, 3))
+
+
+def region_of(id_, geometry, pixel=1.0):
+    """A region with an outline and a size of pixels, of which nothing else is known."""
+    return Region(id_, geometry, Measure(1, 0, "px2"), Measure(1, 0, "px"), (0, 0), geometry.bounds, pixel=pixel)
 
 
 def cropped(arrays):

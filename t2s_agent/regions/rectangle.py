@@ -19,12 +19,15 @@ import shapely
 from numpy.typing import NDArray
 
 from t2s_agent.regions.boundary import Boundary
-from t2s_agent.regions.plane import SINGLE_REACH_M
+from t2s_agent.regions.plane import SINGLE_REACH_M, LocalPlane, flat_alone
 from t2s_agent.regions.region import Measure
 from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
 PLUS_MINUS = (0.6, 4.0, 1.2)  # pixels; the second divided by the pixels across; at most the third
 _PAIRS = 1_000_000  # of a hull's side and corner that are looked at together
+_FLAT_M = 10_000.0  # metres from the middle up to which a side that is straight in pixels is straight on the ground
+_STRAIGHT_PX = 0.25  # pixels by which the middle of a side may lie beside the straight line
+_STEPS = 2_000  # along the hull of a region with bent sides
 _PIXEL = np.array([(-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5)])
 Indexes = NDArray[np.intp]
 
@@ -69,7 +72,8 @@ def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georefere
     lon, lat = np.where(seen, lon, 0.0), np.where(seen, lat, 0.0)
     places = in_space(lon[: len(owner)], lat[: len(owner)])
     x, y, z = (np.minimum.reduceat(places, firsts) + np.maximum.reduceat(places, firsts)).T
-    centre_lon, centre_lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    centre_lon = np.degrees(np.arctan2(y, x))
+    centre_lat = np.degrees(np.arctan2(z, (1 - WGS84.es) * np.hypot(x, y)))  # of the ellipsoid's normal
     every = np.concatenate([owner, np.repeat(np.arange(len(boundaries)), 4)])
     azimuth, _, metres = WGS84.inv(centre_lon[every], centre_lat[every], lon, lat)
     flat = np.stack([metres * np.sin(np.radians(azimuth)), metres * np.cos(np.radians(azimuth))], 1)
@@ -77,10 +81,52 @@ def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georefere
     pixels = np.stack([right - left, bottom - top], 2)
     reach = np.maximum.reduceat(np.where(seen, metres, np.inf)[: len(owner)], firsts)
     reach = np.where(seen[len(owner) :].reshape(-1, 4).all(1), reach, np.inf)
-    rows = _smallest(corners, flat[: len(owner)], starts, pixels)
-    return [
-        _rectangle(row, "m") if far <= SINGLE_REACH_M else None for row, far in zip(rows, reach.tolist(), strict=True)
+    found: list[Rectangle | None] = [
+        _rectangle(row, "m") for row in _smallest(corners, flat[: len(owner)], starts, pixels)
     ]
+    for index in np.flatnonzero(reach > _FLAT_M).tolist():
+        own = slice(starts[index], starts[index + 1])
+        if reach[index] > SINGLE_REACH_M:
+            found[index] = None
+        elif _bent(corners[own], flat[own], georeference, centre_lon[index], centre_lat[index], pixels[index]):
+            found[index] = _of_bent(corners[own], georeference)
+    return found
+
+
+def _bent(corners: Floats, flat: Floats, georeference: Georeference, lon: float, lat: float, pixel: Floats) -> bool:
+    """Whether the middles of a hull's sides lie beside the straight lines between its corners on the plane around a place."""
+    middles = (corners + np.roll(corners, -1, 0)) / 2
+    there = np.stack(georeference.to_lonlat(middles[:, 0], middles[:, 1]), 1)
+    if not np.isfinite(there).all():
+        return True
+    beside = shapely.get_coordinates(LocalPlane(lon, lat).flat(shapely.MultiPoint(there)))
+    off = np.hypot(*(beside - (flat + np.roll(flat, -1, 0)) / 2).T)
+    return bool(off.max() > _STRAIGHT_PX * np.sqrt(abs(np.linalg.det(pixel))))
+
+
+def _of_bent(corners: Floats, georeference: Georeference) -> Rectangle | None:
+    """The same for a region of which the sides are not straight on a plane: the hull's (n, 2) are followed in small steps."""
+    outline = shapely.LineString([*corners, corners[0]])
+    along = shapely.get_coordinates(outline.segmentize(max(outline.length / _STEPS, 1e-6)))
+    lon, lat = georeference.to_lonlat(along[:, 0], along[:, 1])
+    if not np.isfinite(lon).all():
+        return None
+    path = shapely.MultiPoint(np.stack([lon, lat], 1))
+    flat = flat_alone(path)
+    if flat is None:
+        return None
+    around = shapely.get_coordinates(flat.minimum_rotated_rectangle)
+    if len(around) != 5:
+        return None
+    edges = np.diff(around, axis=0)[:2]
+    lengths = np.hypot(edges[:, 0], edges[:, 1])
+    dx, dy = edges[lengths.argmax()]
+    middle = (corners.min(0) + corners.max(0)) / 2
+    areas = georeference.pixel_areas_m2([middle[0]], [middle[1]])
+    pixel = float(np.sqrt(areas[0])) if np.isfinite(areas[0]) else 0.0
+    length, width = lengths.max() + pixel / 2, lengths.min() + pixel / 2
+    off = PLUS_MINUS[2] * pixel
+    return _rectangle(np.array([length, width, off, off, np.degrees(np.arctan2(dx, dy)) % 180]), "m")
 
 
 def _hulls(boundaries: Sequence[Boundary]) -> tuple[Floats, Indexes]:

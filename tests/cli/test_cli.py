@@ -66,8 +66,7 @@ def test_json_is_one_document_on_standard_output(place):
 
 
 def test_results_are_refined_described_replayed_and_listed(place):
-    found = json.loads(segmented(place, "tanks", "--json").stdout)
-    first, store = found["id"], ("--store", "store")
+    first = json.loads(segmented(place, "tanks", "--json").stdout)["id"]
     common = ("--store", "store", "--json")
     second = json.loads(t2s(place, "refine", first, "--drop", 1, "--segmenter", "box", *common).stdout)
     assert (second["parents"], len(second["regions"])) == ([first], 1)

@@ -89,6 +89,7 @@ def test_far_regions_are_as_far_apart_as_their_nearest_corners(a, b):
     assert near([first], [second], metres * 0.999) == 0
 
 
+@settings(deadline=None)
 @given(st.floats(-180, 180), st.floats(-90, 90), st.floats(-50_000, 50_000), st.floats(-50_000, 50_000))
 def test_a_place_on_a_plane_comes_back(lon, lat, x, y):
     plane = LocalPlane(lon, lat)

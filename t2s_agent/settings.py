@@ -214,5 +214,5 @@ def load_settings(**flags: Any) -> Settings:
         raise T2SError(
             "argument_invalid",
             f"the setting {name} = {first.get('input')!r} is refused: {first['msg']}",
-            f"Correct --{name.replace('_', '-')}, T2S_{name.upper()} or {name} in the TOML file",
+            f"Correct T2S_{name.upper()}, {name} in the TOML file, or the option of that name",
         ) from error

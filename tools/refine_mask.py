@@ -40,7 +40,10 @@ def refine_mask(
     keep: Annotated[list[int], Field(max_length=MOST_IDS, description="keep only these region ids of result_id")] = [],
     drop: Annotated[list[int], Field(max_length=MOST_IDS, description="remove these region ids")] = [],
     combine_with: Annotated[
-        str, Field(description="another result_id, or the same for its own neighbours; adds nearest_m and nearest_id")
+        str,
+        Field(
+            description="another result_id (the same: its own neighbours) for operation, within_m, beyond_m or sort_by='nearest'; adds nearest_m, nearest_id"
+        ),
     ] = "",
     operation: Annotated[
         Literal["none", "union", "intersection", "difference"],

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--picture", type=Path, help="file for the picture of the answer")
     eye = commands.add_parser("look")
     eye.add_argument("scene", choices=list(RECIPES))
-    eye.add_argument("edges", type=int, nargs=4, metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"))
+    eye.add_argument("edges", type=int, nargs=4, metavar="EDGE", help="left, top, right, bottom, in pixels")
     eye.add_argument("--picture", type=Path, required=True)
     eye.add_argument("--log", type=Path, default=Path("agent_trial.jsonl"))
     eye.add_argument("--question", default="")

@@ -6,7 +6,8 @@ its own (`plane`): 180 degrees and the poles do not matter. Where there is no gr
 twentieth of a pixel apart touches: the distance is 0.
 
 **Plus/minus of a distance.** Each of the two edges is right to half of a pixel, and both may be off in the same direction: half of
-each one's pixel, added. On drawn edges, discs and corners that holds for nine of ten (`tests/regions/test_edges.py`).
+each one's pixel, added. On drawn edges, discs, and corners before edges that holds for nine
+of ten (`tests/regions/test_edges.py`); two corners that face each other come out 0.6 px too far on average, nine of ten within 1.1 px.
 """
 
 from collections.abc import Collection, Sequence

@@ -251,13 +251,13 @@ def _described_image(
 
 def _outlined(shop: "Workshop", result: "Result", region_id: int) -> DescribeAnswer:
     from t2s_agent.pipeline.workshop import stored_regions
+    from t2s_agent.regions.region import ids_in_words
 
     ids = [region.id for region in result.regions]
     chosen = [region for region in stored_regions(shop, result) if region.id == region_id]
     if not chosen:
-        shown = ", ".join(map(str, ids[:30])) or "none at all"
         raise T2SError(
-            "region_unknown", f"{result.id} has no region {region_id}", f"Give region_id; its regions are {shown}"
+            "region_unknown", f"{result.id} has no region {region_id}", f"Give region_id. {ids_in_words(ids)}"
         )
     geometry = chosen[0].geometry
     rings = [

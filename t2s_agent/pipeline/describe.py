@@ -25,7 +25,7 @@ from t2s_agent.pipeline.workshop import (
 )
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.order import demand_order
-from t2s_agent.regions.region import Measure, Region, finest_rounding
+from t2s_agent.regions.region import Measure, Region, finest_rounding, ids_in_words
 from t2s_agent.regions.relations import Difference, Distances, Nearest, nearest_of, pairs_within
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share_of
@@ -141,8 +141,8 @@ def _of_result(
     if region_id:
         chosen = [region for region in regions if region.id == region_id]
         if not chosen:
-            ids = ", ".join(str(region.id) for region in regions[:30]) or "none at all"
-            raise T2SError("region_unknown", f"{result_id} has no region {region_id}", f"Its regions are {ids}")
+            known = ids_in_words([region.id for region in regions])
+            raise T2SError("region_unknown", f"{result_id} has no region {region_id}", known)
     shop.demand_trust(result)
     looked_at, scale = result.scene.view_area, _stored_scale(result)
     view = None  # read only where pixels are needed: measures are stored

@@ -16,7 +16,7 @@ from t2s_agent.mask import EMPTY, Mask, joined, masks_in, union_of
 from t2s_agent.regions.build import SAME_IOU
 from t2s_agent.regions.grid import masks_in_view
 from t2s_agent.regions.polygons import mask_within, trace
-from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.regions.region import Region, RegionSet, ids_in_words
 from t2s_agent.scene.view import View
 
 
@@ -31,7 +31,7 @@ def demand_known(known: Sequence[int], wanted: Sequence[int]) -> None:
     there = set(known)
     for id_ in wanted:
         if id_ not in there:
-            raise T2SError("region_unknown", f"there is no region {id_}", f"The regions are {_listed(known)}")
+            raise T2SError("region_unknown", f"there is no region {id_}", ids_in_words(known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,3 @@ def _pixel_size(view: View, mask: Mask) -> float:
     if here is None and view.georeference.located:
         here = view.gsd_m
     return here or math.sqrt(view.window.width * view.window.height / (view.width * view.height))
-
-
-def _listed(ids: Sequence[int]) -> str:
-    if not ids:
-        return "none at all"
-    shown = ", ".join(map(str, ids[:20]))
-    return shown + (f" ... {ids[-1]}" if len(ids) > 20 else "")

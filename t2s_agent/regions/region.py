@@ -121,3 +121,11 @@ def finest_rounding(regions: Sequence[Region], *, located: bool) -> Rounding:
     if not each:
         return Rounding.of(1.0, located=located)
     return Rounding(max(r.places for r in each), max(r.areas for r in each), max(r.lengths for r in each))
+
+
+def ids_in_words(ids: Sequence[int]) -> str:
+    """Which regions there are, for an error: at most twenty ids and the last one."""
+    if not ids:
+        return "The result has no regions"
+    shown = ", ".join(map(str, ids[:20]))
+    return f"The regions are {shown}" + (f" ... {ids[-1]}" if len(ids) > 20 else "")

@@ -2,16 +2,19 @@
 
 import io
 import json
+from typing import get_args
 
 import pytest
 from PIL import Image
 from served.data import rows_of, said, settings_in, stage
 from t2s_agent.tools import describe_region, reason_segment, refine_mask
-from t2s_agent.tools.answers import TEXT_BYTES, size_of, told_warnings
+from t2s_agent.tools.answers import TEXT_BYTES, Column, SortBy, size_of, told_warnings
 from t2s_agent.tools.images import image_name
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Workshop
+from t2s_agent.regions.order import SORT_BY
+from t2s_agent.regions.table import COLUMNS
 
 
 @pytest.fixture
@@ -269,3 +272,8 @@ def test_remarks_that_are_alike_are_told_once_and_few_in_all():
     assert told_warnings(many) == ["instance 1: its box was clipped to the image (and 7 more of the kind)"]
     told = told_warnings([f"{word} is odd" for word in "abcdefgh"])
     assert (len(told), told[-1]) == (6, "and 3 other remarks")
+
+
+def test_the_tools_offer_the_columns_and_orders_that_the_library_has():
+    assert get_args(Column) == COLUMNS
+    assert set(get_args(SortBy)) == {"none", *SORT_BY}

@@ -7,6 +7,7 @@ but not this checkout: t2s_agent can only come from the wheel.
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import sysconfig
@@ -42,7 +43,12 @@ def main() -> None:
         empty.mkdir()
         code = "import t2s_agent, sys; print(t2s_agent.__file__); from t2s_agent.cli import main; sys.argv = ['t2s-agent', 'demo']; main()"
         done = subprocess.run(
-            [fresh / "bin" / "python", "-I", "-c", code], cwd=empty, check=True, capture_output=True, text=True
+            [fresh / "bin" / "python", "-I", "-c", code],
+            cwd=empty,
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"T2S_STORE": str(empty / "store")},
         )
         if str(site) not in done.stdout:
             sys.exit(f"t2s_agent came from elsewhere: {done.stdout.splitlines()[0]}")
@@ -63,7 +69,8 @@ async def _images_of_server(python: str, folder: Path) -> list[str]:
     started = StdioServerParameters(command=python, args=["-I", "-c", code], cwd=str(folder))
     async with Client(started) as client:
         answer = await client.call_tool("describe_region", {})
-    return [image["image"] for image in (answer.structured_content or {}).get("images", [])]
+    table = answer.structured_content or {}
+    return [dict(zip(table["columns"], row, strict=True))["image"] for row in table.get("rows", [])]
 
 
 def _without_checkout() -> str:

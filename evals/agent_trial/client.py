@@ -85,9 +85,6 @@ def as_objects(facts: dict[str, Any]) -> dict[str, Any]:
 
     An answer without a table, or of that commit, stays as it is.
     """
-    measured = facts.get("measured", {})
-    if "orientation_deg" in measured:
-        measured.setdefault("orientation_deg_from_north", measured["orientation_deg"])
     if "rows" not in facts or "regions" in facts:
         return facts
     regions = [dict(zip(facts["columns"], row, strict=True)) for row in facts["rows"]]

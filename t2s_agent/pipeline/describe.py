@@ -292,7 +292,7 @@ def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
                 f"{name}_pm_{length}": rounding.length(size.plus_minus),
             }
     optional = {
-        "orientation_deg": region.orientation_deg,
+        "orientation_deg_from_north": region.orientation_deg,
         "compactness": None if region.compactness is None else round(region.compactness, 3),
         "touches_edge": region.touches_edge,
         "parts": region.parts,

@@ -1,0 +1,40 @@
+"""One question about one image, with its truth: what every dataset gives and every protocol scores."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from t2s_agent.mask import Mask
+
+Image = NDArray[np.uint8]  # (H, W, 3), RGB
+TruthMask = NDArray[np.bool_]  # (H, W), in the pixels of the image
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is right. `mask` (H, W) bool; all False means that nothing fits the question.
+
+    `instances` are the objects one by one, where the dataset knows them: their union is `mask`. None where it does not.
+    """
+
+    mask: TruthMask
+    instances: tuple[Mask, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A question about an image. Image and truth are read when they are called for, so a list of samples is small.
+
+    `id` is unique in its dataset and the same on every machine. `image_id` names the image: samples that share it are not
+    independent, so intervals are drawn over images (or over `metadata["source"]`, where crops of one scene are given).
+    `metadata` may hold `category`, `gsd_m`, `question_kind` and others: scores are given by slices of them.
+    """
+
+    id: str
+    image_id: str
+    question: str
+    read_image: Callable[[], Image]
+    read_truth: Callable[[], Truth]
+    metadata: Mapping[str, str | float] = field(default_factory=dict)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from evals.questions import CATEGORIES
+from evals.questions.choosing import EXTREMES, extreme
 from t2s_agent.prompting.parsing import parse_answer, well_tagged
 from t2s_agent.prompting.style import STYLES
 from training.nano.codes import GRID, NUMBERS, cell_of, read_out
@@ -11,8 +13,6 @@ from training.nano.dialogue import MOST_INSTANCES, Targets, Writer, ask, boilerp
 from training.nano.language import near_something
 from training.nano.lookup import batch_of, draw_targets, draw_tokens, targets_of
 from training.nano.model import build_model, build_tokenizer
-from training.nano.questions import CATEGORIES
-from training.nano.questions_choosing import EXTREMES, extreme
 
 TANK = CATEGORIES.index("storage tank")
 TWO = np.array([[100, 200, 300, 400, 150, 250, 200, 300], [600, 610, 650, 660, 610, 620, 640, 650]], float)

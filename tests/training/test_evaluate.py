@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from evals.questions import CATEGORIES
 from training.nano.codes import SIDE
 from training.nano.evaluate import FAR_PX, NEAR_PX, SQUARE, grown, relations
 from training.nano.pack import Labelled
-from training.nano.questions import CATEGORIES
 
 SHIP, HARBOR = CATEGORIES.index("ship"), CATEGORIES.index("harbor")
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from evals.questions import CATEGORIES
 from training.nano.codes import (
     CENTRE,
     COORDINATES,
@@ -23,7 +24,6 @@ from training.nano.dialogue import boilerplate
 from training.nano.eye import dense_loss, see
 from training.nano.imagery import Labels, truth_of
 from training.nano.model import build_model, build_tokenizer
-from training.nano.questions import CATEGORIES
 
 TANK, BUILDING = CATEGORIES.index("storage tank"), CATEGORIES.index("building")
 CELL, EMPTY = 7 * GRID + 7, 2 * GRID + 2

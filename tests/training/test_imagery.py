@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from evals.questions import CATEGORIES
 from training.nano.codes import GRID, SIDE
 from training.nano.imagery import (
     BESIDE_WEIGHT,
@@ -21,7 +22,6 @@ from training.nano.imagery import (
     tinted,
     truth_of,
 )
-from training.nano.questions import CATEGORIES
 
 TANK, WATER = CATEGORIES.index("storage tank"), CATEGORIES.index("water")
 KNOWN = [np.ones(24, np.float32)]

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES
 from training.nano.codes import cell_of
 from training.nano.dialogue import Targets, Writer, boilerplate
 from training.nano.judge import said
 from training.nano.model import build_tokenizer
-from training.nano.questions import CATEGORIES
 
 
 @pytest.fixture(scope="module")

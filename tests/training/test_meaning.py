@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from evals.questions import CATEGORIES
 from training.nano.meaning import Meanings, fit, keep, wordnet_texts
-from training.nano.questions import CATEGORIES
 
 SHIP, TANK = CATEGORIES.index("ship"), CATEGORIES.index("storage tank")
 NOUNS = """  1 This is the licence

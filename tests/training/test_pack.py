@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from evals.questions import CATEGORIES
 from training.nano.codes import SIDE
 from training.nano.pack import SMALLEST_PART_PX, Labelled, cover_of, parts_of, with_parts
-from training.nano.questions import CATEGORIES
 
 WATER = CATEGORIES.index("water")
 

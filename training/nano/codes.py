@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.nano.questions import CATEGORIES
+from evals.questions import CATEGORIES
 
 SIDE = 448  # px; what nano looks at, whatever the View
 CELL = 32  # px; patch 16, merge 2

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES, PromptStyle
 from training.nano.codes import GRID, NUMBERS, STEP
 from training.nano.model import KINDS, cell_text, opening, thought
-from training.nano.questions import CATEGORIES
 
 MOST_INSTANCES = 16  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended
 _MARK = "\x00"

@@ -24,6 +24,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
+from evals.questions import CATEGORIES, pick
+from evals.questions.choosing import EXTREMES, choosing, extreme
+from evals.questions.relating import RELATIONS, relating
+from evals.questions.words import NAMES
 from t2s_agent.instance import Instance
 from t2s_agent.mask import union_of
 from t2s_agent.models import Models
@@ -33,10 +37,6 @@ from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import load_settings
 from training.nano.codes import SIDE
 from training.nano.pack import LAND, Labelled, coco, numbers_of, procedural
-from training.nano.questions import CATEGORIES, pick
-from training.nano.questions_choosing import EXTREMES, choosing, extreme
-from training.nano.questions_relating import RELATIONS, relating
-from training.nano.questions_words import NAMES
 
 FIRST_TEST_SEED = 10_000_000
 NEAR_PX = 64  # between edges: what is at most so far is near

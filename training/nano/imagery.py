@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import IterableDataset, get_worker_info
 
+from evals.questions import CATEGORIES
 from training.nano.codes import AROUND, CELL, GRID, cell_of
 from training.nano.pack import LAND
-from training.nano.questions import CATEGORIES
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized

@@ -19,16 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
+from evals.questions import CATEGORIES, hinting, naming
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models, nano_folder
 from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from t2s_agent.settings import load_settings
-from training.nano import questions_hinting, questions_naming
 from training.nano.codes import GRID, SIDE, read_out
 from training.nano.evaluate import Case, Mask, Score, cases, drawn, view_of
 from training.nano.eye import see
 from training.nano.pack import coco, procedural
-from training.nano.questions import CATEGORIES
 
 FIRST_SEED = 9_500_000
 _INSTANCE = re.compile(r'"at": \[(\d+), (\d+)\], "label": "[a-z ]+", "bbox_2d": \[(\d+),(\d+),(\d+),(\d+)\]')
@@ -87,7 +86,7 @@ def named(models: Models, rgb: NDArray[np.uint8]) -> dict[str, float]:
     """How many of all held-out questions, asked of one image, are taken for the right category."""
     prompter = models.prompter()
     shares = {}
-    for kind, bank in (("naming", questions_naming), ("hinting", questions_hinting)):
+    for kind, bank in (("naming", naming), ("hinting", hinting)):
         right = []
         for category, questions in bank.HELD_OUT.items():
             for question in questions:

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Qwen3VLForConditionalGeneration
 
+from evals.questions import CATEGORIES, pick, taught
+from evals.questions.choosing import EXTREMES, choosing, extreme
+from evals.questions.relating import RELATIONS, relating
 from training.nano import lookup, parallel
 from training.nano.beginning import start
 from training.nano.codes import NUMBERS, soft_targets
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
 from training.nano.meaning import Meanings
 from training.nano.model import save, silent_of
-from training.nano.questions import CATEGORIES, pick, taught
-from training.nano.questions_choosing import EXTREMES, choosing, extreme
-from training.nano.questions_relating import RELATIONS, relating
 from training.nano.seen import Seen
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]

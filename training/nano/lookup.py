@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evals.questions import CATEGORIES
 from training.nano.codes import (
     AROUND,
     CENTRE,
@@ -29,7 +30,6 @@ from training.nano.codes import (
     read_out,
 )
 from training.nano.dialogue import Targets
-from training.nano.questions import CATEGORIES
 
 _CELLS = GRID * GRID
 

@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
-from training.nano import questions_words as said
-from training.nano.questions import CATEGORIES, QUESTIONS, taught
+from evals.questions import CATEGORIES, QUESTIONS, taught
+from evals.questions import words as said
 
 _TAUGHT = 100  # questions a category, beside the bank's own and the pieces
 _SHARPNESS = 10.0  # of the classifier: vectors have length 1

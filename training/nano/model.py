@@ -11,6 +11,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from torch import nn
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
+from evals.questions import CATEGORIES, QUESTIONS, TELL
+from evals.questions.choosing import EXTREMES
+from evals.questions.relating import RELATIONS
 from training.nano.codes import (
     ANSWERED,
     CELL,
@@ -37,9 +40,6 @@ from training.nano.codes import (
     place_code,
     table,
 )
-from training.nano.questions import CATEGORIES, QUESTIONS, TELL
-from training.nano.questions_choosing import EXTREMES
-from training.nano.questions_relating import RELATIONS
 
 SPECIAL = (
     "<|endoftext|>",

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Sam2Config, Sam2Model
 
+from evals.questions import CATEGORIES
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models
 from t2s_agent.segmenting.box import BoxSegmenter
@@ -34,7 +35,6 @@ from training.nano.close_ups import BATCH, LOOK, TRUTH, Pictures, batch_of, blin
 from training.nano.codes import SIDE
 from training.nano.evaluate import view_of
 from training.nano.pack import coco
-from training.nano.questions import CATEGORIES
 
 BLIND_MINUTES = 3.0  # without pictures
 

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from evals.questions import CATEGORIES, QUESTIONS, TELL
+from evals.questions import hinting as hinting
+from evals.questions import naming as naming
+from evals.questions import words as said
+from evals.questions.choosing import EXTREMES, choosing
+from evals.questions.relating import LANDMARKS, relating
+from evals.questions.untaught import FRAMES, UNTAUGHT
 from t2s_agent.models import nano_folder
 from t2s_agent.prompting.vocabulary import FILE, Vocabulary, stem, stems
-from training.nano import questions_hinting as hinting
-from training.nano import questions_naming as naming
-from training.nano import questions_words as said
-from training.nano.questions import CATEGORIES, QUESTIONS, TELL
-from training.nano.questions_choosing import EXTREMES, choosing
-from training.nano.questions_relating import LANDMARKS, relating
 
 OFTEN = 2  # phrases that name one category and hold a word, from which on the word names it by itself: tennis, rotor
 COMMON = 8  # categories in the questions of which a word is; from here on it says nothing about any of them
@@ -32,22 +33,6 @@ _ASKING = (  # words of requests, and of relations, that the banks use too rarel
     "north south east west northern southern eastern western top bottom left right "
     "kind type area region thing object part everything all any some there here"
 )
-# fmt: off
-UNTAUGHT: tuple[str, ...] = (  # seen from above, and asked for; none of it is a category of nano's, nor a kind of one
-    "solar panels", "wind turbines", "greenhouses", "crosswalks", "zebra crossings", "parking lots", "railway tracks", "power lines",
-    "pylons", "chimneys", "cooling towers", "smokestacks", "cranes", "shadows", "clouds", "snow", "glaciers", "volcanoes", "graveyards",
-    "cemeteries", "golf courses", "playgrounds", "fences", "antennas", "satellite dishes", "manholes", "billboards", "statues",
-    "people", "cows", "sheep", "elephants", "landslides", "wildfires", "smoke", "oil spills", "algae blooms", "coral reefs", "icebergs",
-    "tents", "shipping containers", "pallets", "runways", "taxiways", "helipads", "railway stations", "trains", "locomotives",
-    "bicycles", "motorcycles", "traffic lights", "street lamps", "tombs", "pyramids", "windmills", "dams", "locks and weirs",
-    "substations", "transformers", "pipelines", "conveyor belts", "haystacks", "beehives", "umbrellas", "sculptures", "fountains",
-    "craters", "trenches", "bunkers", "radar domes", "rockets", "submarines", "tractors", "cable cars", "ski lifts", "rollercoasters",
-    "trampolines", "skate parks", "volleyball courts", "cricket grounds", "rugby posts", "stadium seats", "benches", "litter",
-    "landfills", "scrap metal", "car tyres", "burnt areas", "salt ponds", "ice floes", "penguins", "whales",
-)
-FRAMES: tuple[str, ...] = ("{}", "Find all {}.", "Where are the {}?", "Show me the {}", "Could you mark the {}?", "How many {} are there?",
-                           "the {} near the road", "the largest {}")
-# fmt: on
 
 
 def taught() -> Iterator[tuple[str, str, bool]]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.nano.questions import CATEGORIES
-from training.nano.questions_relating import LANDMARKS, RELATIONS, relating
+from evals.questions import CATEGORIES
+from evals.questions.relating import LANDMARKS, RELATIONS, relating
 
 
 @pytest.mark.parametrize("landmark", LANDMARKS)

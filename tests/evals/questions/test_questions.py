@@ -6,10 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from training.nano import questions_hinting as hinting
-from training.nano import questions_naming as naming
-from training.nano import questions_words as said
-from training.nano.questions import CATEGORIES, QUESTIONS, TELL, careless, composed, pick, taught
+from evals.questions import CATEGORIES, QUESTIONS, TELL, careless, composed, pick, taught
+from evals.questions import hinting as hinting
+from evals.questions import naming as naming
+from evals.questions import words as said
 
 TAUGHT = [text for bank in QUESTIONS.values() for text in bank.train]
 HELD_OUT = [text for bank in QUESTIONS.values() for text in bank.held_out]

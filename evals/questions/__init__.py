@@ -1,7 +1,7 @@
-"""The questions nano is taught and tested with, by the category that answers them.
+"""Questions by the category that answers them: those that nano was trained with, and others that are kept for measuring it.
 
-About three in five name the category (`questions_naming`), the others only hint at it (`questions_hinting`), as EarthReason's do.
-Training also puts sentences together from what people say of a category (`questions_words`), and says all of them less carefully.
+About three in five name the category (`naming`), the others only hint at it (`hinting`), as EarthReason's do.
+Training also puts sentences together from what people say of a category (`words`), and says all of them less carefully.
 """
 
 import re
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.nano import questions_hinting as hinting
-from training.nano import questions_naming as naming
-from training.nano import questions_words as said
+from evals.questions import hinting as hinting
+from evals.questions import naming as naming
+from evals.questions import words as said
 
 CATEGORIES: tuple[str, ...] = (  # the order is part of packed imagery and of trained weights
     "ship",
@@ -113,7 +113,7 @@ _WEIGHTS = (0.25, 0.1, 0.2, 0.12, 0.25, 0.08)
 
 
 def composed(category: str, rng: np.random.Generator) -> str:
-    """A question for `category` put together from pieces of `questions_words`."""
+    """A question for `category` put together from pieces of `words`."""
     pieces, frames = _FRAMES[rng.choice(len(_FRAMES), p=_WEIGHTS)]
     piece = pieces[category][rng.integers(len(pieces[category]))]
     return frames[rng.integers(len(frames))].format(piece)

@@ -5,7 +5,7 @@ What is near is said by the eye (`codes.NEAR`).
 
 import numpy as np
 
-from training.nano.questions_words import NAMES, SINGULAR
+from evals.questions.words import NAMES, SINGULAR
 
 LANDMARKS = (  # what is asked to be near; the order is part of trained weights
     "harbor",

@@ -6,7 +6,7 @@ What an extreme is measured by is in `extreme`; a question whose answer would be
 import numpy as np
 from numpy.typing import NDArray
 
-from training.nano.questions_words import SINGULAR
+from evals.questions.words import SINGULAR
 
 # fmt: off
 EXTREMES: dict[str, tuple[str, ...]] = {  # what fits between "the" and the name of a thing

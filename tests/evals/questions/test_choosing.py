@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.nano.questions import CATEGORIES
-from training.nano.questions_choosing import EXTREMES, choosing, extreme
+from evals.questions import CATEGORIES
+from evals.questions.choosing import EXTREMES, choosing, extreme
 
 # upper left and small, lower right and large, in the middle between them
 THREE = np.array([[0, 0, 100, 100], [600, 600, 1000, 1000], [300, 300, 500, 500]], float)

@@ -30,8 +30,8 @@ serve: $(STAMP)
 
 # What the server costs over what it serves, against named alternatives in the same run; about two minutes.
 bench: $(STAMP)
-	@$(BIN)/python -m evals.bench_server start
-	@$(BIN)/python -m evals.bench_server overhead
+	@$(BIN)/python -m evals.speed.server start
+	@$(BIN)/python -m evals.speed.server overhead
 
 env: $(STAMP)
 

@@ -1,4 +1,4 @@
-"""What the server costs and withstands, measured: `python -m evals.bench_server start|overhead|clients|kill|stop`.
+"""What the server costs and withstands, measured: `python -m evals.speed.server start|overhead|clients|kill|stop`.
 
 Each prints one line of JSON. Models are scripted answers and filled boxes, so that the server is measured and not a model.
 """

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pyproj import Geod
 
-from evals.agent_trial.scenes import Scene
+from evals.chains.scenes import Scene
 
 WGS84 = Geod(ellps="WGS84")
 SHARE_OF_A_PIXEL = 0.01  # by which a pixel of `shift_px` moves a threshold of an area or a length

@@ -1,19 +1,18 @@
 """The agent trial: chained questions about scenes with exact truth, answered by script, by a model, or by anybody from outside.
 
-    python -m evals.agent_trial scenes                           draw the scenes
-    python -m evals.agent_trial check                            does any question hang on less than a pixel?
-    python -m evals.agent_trial run --questions hard             play the scripted solutions
-    python -m evals.agent_trial run --against ../older           the same over an older checkout
-    python -m evals.agent_trial run --solver endpoint http://localhost:11434/v1#qwen3 [--pictures-only]
-    python -m evals.agent_trial compare A.json B.json            two runs side by side
+    python -m evals.chains scenes                           draw the scenes
+    python -m evals.chains check                            does any question hang on less than a pixel?
+    python -m evals.chains run --questions hard             play the scripted solutions
+    python -m evals.chains run --solver endpoint http://localhost:11434/v1#qwen3 [--pictures-only]
+    python -m evals.chains compare A.json B.json            two runs side by side
 
 For an agent from outside:
 
-    python -m evals.agent_trial serve --questions hard --port 8399      serves MCP over HTTP and prints the questions
-    python -m evals.agent_trial call TOOL '{"image": "town.tif"}' --question ID    one call, for whoever has only a shell
-    python -m evals.agent_trial look SCENE LEFT TOP RIGHT BOTTOM --picture FILE    a part of a picture, for the control
-    python -m evals.agent_trial questions --pictures-only        the questions for the control
-    python -m evals.agent_trial score ANSWERS.json --log LOG     {"question id": answer, ...}
+    python -m evals.chains serve --questions hard --port 8399      serves MCP over HTTP and prints the questions
+    python -m evals.chains call TOOL '{"image": "town.tif"}' --question ID    one call, for whoever has only a shell
+    python -m evals.chains look SCENE LEFT TOP RIGHT BOTTOM --picture FILE    a part of a picture, for the control
+    python -m evals.chains questions --pictures-only        the questions for the control
+    python -m evals.chains score ANSWERS.json --log LOG     {"question id": answer, ...}
 """
 
 import argparse
@@ -22,20 +21,19 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from evals.agent_trial import questions as asked
-from evals.agent_trial.against import run_against
-from evals.agent_trial.client import Log, call_once
-from evals.agent_trial.endpoint import BY_EYE, TASK, WITH_TOOLS, Examinee, look, place_of
-from evals.agent_trial.questions import Question
-from evals.agent_trial.report import as_text, read_run, side_by_side, write_run
-from evals.agent_trial.runner import MAX_SIZE, Played, Run, by_script, play, read_log, scored, staged
-from evals.agent_trial.scenes import RECIPES, Scene, load, prepare
-from evals.agent_trial.score import sturdy
-from evals.agent_trial.truth import Exact
+from evals.chains import questions as asked
+from evals.chains.endpoint import BY_EYE, TASK, WITH_TOOLS, Examinee, look, place_of
+from evals.chains.questions import Question
+from evals.chains.report import as_text, read_run, side_by_side, write_run
+from evals.chains.runner import MAX_SIZE, Played, Run, by_script, play, read_log, scored, staged
+from evals.chains.scenes import RECIPES, Scene, load, prepare
+from evals.chains.score import sturdy
+from evals.chains.solutions import SOLUTIONS
+from evals.chains.tools import Log, call_once
+from evals.chains.truth import Exact
 
-CACHE = Path.home() / ".cache" / "t2s-agent" / "agent_trial"
+CACHE = Path.home() / ".cache" / "t2s-agent" / "chains"
 PORT = 8399
 
 
@@ -44,12 +42,12 @@ def main() -> None:
     try:
         sys.exit(COMMANDS[given.command](given))
     except ValueError as error:
-        sys.exit(f"agent_trial: {error}")
+        sys.exit(f"chains: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m evals.agent_trial", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m evals.chains", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cache", type=Path, default=CACHE, help=f"folder of drawn scenes, {CACHE}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -57,13 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         _which(commands.add_parser(name))
     run = commands.add_parser("run")
     _which(run)
-    run.add_argument("--solver", nargs="+", default=["script"], help="script [MODULE], or endpoint URL#MODEL")
+    run.add_argument("--solver", nargs="+", default=["script"], help="script, or endpoint URL#MODEL")
     run.add_argument("--pictures-only", action="store_true", help="the endpoint gets pictures and no tools")
     run.add_argument("--masks", choices=["truth", "nano"], default="truth")
     run.add_argument("--max-size", type=int, default=MAX_SIZE, help="T2S_MAX_SIZE of the server")
     run.add_argument("--out", type=Path, help="folder for run.json, report.txt and log.jsonl")
-    run.add_argument("--against", type=Path, help="another checkout, of which the product is tried")
-    run.add_argument("--memory-gb", type=float, default=12.0, help="address space of a run against another checkout")
     compare = commands.add_parser("compare")
     compare.add_argument("runs", type=Path, nargs=2)
     sheet = commands.add_parser("questions")
@@ -78,14 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("tool", nargs="?", default="", help="left out: the tools with their schemas")
     call.add_argument("arguments", nargs="?", default="{}")
     call.add_argument("--url", default=f"http://127.0.0.1:{PORT}/mcp")
-    call.add_argument("--log", type=Path, default=Path("agent_trial.jsonl"))
+    call.add_argument("--log", type=Path, default=Path("chains.jsonl"))
     call.add_argument("--question", default="", help="the question that the call is made for")
     call.add_argument("--picture", type=Path, help="file for the picture of the answer")
     eye = commands.add_parser("look")
     eye.add_argument("scene", choices=list(RECIPES))
     eye.add_argument("edges", type=int, nargs=4, metavar="EDGE", help="left, top, right, bottom, in pixels")
     eye.add_argument("--picture", type=Path, required=True)
-    eye.add_argument("--log", type=Path, default=Path("agent_trial.jsonl"))
+    eye.add_argument("--log", type=Path, default=Path("chains.jsonl"))
     eye.add_argument("--question", default="")
     score = commands.add_parser("score")
     score.add_argument("answers", type=Path)
@@ -129,13 +125,6 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    if given.against:
-        passed = [each for each in sys.argv[1:] if each]
-        index = next(i for i, each in enumerate(passed) if each.startswith("--against"))
-        del passed[index : index + (1 if "=" in passed[index] else 2)]
-        if "script" in given.solver and len(given.solver) == 1:
-            passed += ["--solver", "script", "solutions_8a55278"]
-        return run_against(given.against, passed, given.memory_gb)
     questions = _chosen(given)
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
@@ -143,7 +132,7 @@ def _run(given: argparse.Namespace) -> int:
     log = Log(given.out / "log.jsonl" if given.out else None)
     kind, *rest = given.solver
     if kind == "script":
-        solve = by_script(_solutions(rest[0] if rest else "solutions"), log)
+        solve = by_script(SOLUTIONS, log)
     elif kind == "endpoint" and rest:
         solve = Examinee(rest[0], log, pictures_only=given.pictures_only)
     else:
@@ -155,18 +144,6 @@ def _run(given: argparse.Namespace) -> int:
             played = play(stage, questions, solve, log, pictures_only=given.pictures_only, told=_told)
     _out(Run(name, given.masks, given.max_size, played), given.out)
     return 0
-
-
-def _solutions(name: str) -> Any:
-    if name == "solutions_8a55278":
-        from evals.agent_trial.solutions_8a55278 import SOLUTIONS as OLDER
-
-        return OLDER
-    if name != "solutions":
-        raise ValueError("the scripts are solutions and solutions_8a55278")
-    from evals.agent_trial.solutions import SOLUTIONS
-
-    return SOLUTIONS
 
 
 def _told(row: Played) -> None:

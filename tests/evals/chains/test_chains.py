@@ -17,20 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 
-from evals.agent_trial.against import run_against
-from evals.agent_trial.client import Log
-from evals.agent_trial.endpoint import Examinee, look
-from evals.agent_trial.perception import Knowing
-from evals.agent_trial.questions import AnswerForm, Question, chosen_questions, read_questions
-from evals.agent_trial.report import as_text, read_run, side_by_side, summary, write_run
-from evals.agent_trial.runner import Run, by_script, play, scored, staged
-from evals.agent_trial.scenes import RECIPES, Scene, Thing, mask_of, prepare
-from evals.agent_trial.score import as_number, failure, named_categories, right, sturdy
-from evals.agent_trial.solutions import SOLUTIONS
-from evals.agent_trial.solutions_8a55278 import SOLUTIONS as OLDER
-from evals.agent_trial.truth import Exact, Selection, Truth, Worked, work_out
+from evals.chains.endpoint import Examinee, look
+from evals.chains.perception import Knowing
+from evals.chains.questions import AnswerForm, Question, chosen_questions, read_questions
+from evals.chains.report import as_text, read_run, side_by_side, summary, write_run
+from evals.chains.runner import Run, by_script, play, scored, staged
+from evals.chains.scenes import RECIPES, Scene, Thing, mask_of, prepare
+from evals.chains.score import as_number, failure, named_categories, right, sturdy
+from evals.chains.solutions import SOLUTIONS
+from evals.chains.tools import Log
+from evals.chains.truth import Exact, Selection, Truth, Worked, work_out
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIDE = 1000  # px of half a metre
 K = 0.9996  # metres of UTM for a metre on the ground, on the central meridian
 
@@ -212,7 +210,7 @@ def test_there_are_enough_questions_and_half_are_hard():
     for each in hard:
         assert each.answer.kind != "number" or each.answer.tolerance <= 0.02
         assert each.answer.px <= 2
-    assert {each.id for each in questions} == set(SOLUTIONS) == set(OLDER)
+    assert {each.id for each in questions} == set(SOLUTIONS)
 
 
 def test_a_question_with_a_field_too_many_or_an_unknown_scene_is_refused(tmp_path):
@@ -390,17 +388,8 @@ def test_a_scene_is_drawn_again_when_its_recipe_changes(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_another_checkout_can_be_tried_beside_this_one(cache, tmp_path):
-    arguments = ["--cache", str(cache), "run", "--questions", "quay-count-tanks", "--out", str(tmp_path / "out")]
-    assert run_against(ROOT, [*arguments, "--solver", "script", "solutions_8a55278"], gigabytes=16) == 0
-    assert read_run(tmp_path / "out" / "run.json").played[0].failure == ""
-    with pytest.raises(ValueError, match="no checkout"):
-        run_against(tmp_path, arguments, gigabytes=16)
-
-
-@pytest.mark.slow
 def test_an_agent_with_a_shell_takes_the_trial_over_http(cache, tmp_path):
-    command = [sys.executable, "-m", "evals.agent_trial", "--cache", str(cache)]
+    command = [sys.executable, "-m", "evals.chains", "--cache", str(cache)]
     port = free_port()
     serving = [*command, "serve", "--questions", "quay-count-tanks", "--port", str(port)]
     with subprocess.Popen(serving, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from evals.agent_trial import scenes as drawn_scenes
-from evals.agent_trial.client import Content, Log, Refused, Tools, ask, connected
-from evals.agent_trial.perception import TruthModels, served
-from evals.agent_trial.questions import Question
-from evals.agent_trial.scenes import Scene
-from evals.agent_trial.score import failure
-from evals.agent_trial.truth import Exact, work_out
+from evals.chains import scenes as drawn_scenes
+from evals.chains.perception import TruthModels, served
+from evals.chains.questions import Question
+from evals.chains.scenes import Scene
+from evals.chains.score import failure
+from evals.chains.tools import Content, Log, Refused, Tools, ask, connected
+from evals.chains.truth import Exact, work_out
 from t2s_agent.server.build import AgentServer, build_server
 from t2s_agent.settings import Settings, load_settings
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evals.agent_trial.runner import Played, Run
+from evals.chains.runner import Played, Run
 
 FAILURES = ("tool", "argument name", "value", "unit", "perception", "no answer")
 

@@ -1,4 +1,4 @@
 """A trial that measures whether an agent with the three tools answers chained questions about overhead images right.
 
-Start with `python -m evals.agent_trial --help`.
+Start with `python -m evals.chains --help`.
 """

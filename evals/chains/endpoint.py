@@ -14,9 +14,9 @@ import httpx
 from mcp import Client
 from PIL import Image
 
-from evals.agent_trial.client import Log, ask
-from evals.agent_trial.questions import Question
-from evals.agent_trial.scenes import Scene
+from evals.chains.questions import Question
+from evals.chains.scenes import Scene
+from evals.chains.tools import Log, ask
 
 MOST_ROUNDS = 60  # of calls for one question
 PICTURE_PX = 1024  # longer side of what `look` shows

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from pyproj import Geod
 
-from evals.agent_trial.questions import Question
-from evals.agent_trial.scenes import Scene
-from evals.agent_trial.truth import Exact, Worked, work_out
+from evals.chains.questions import Question
+from evals.chains.scenes import Scene
+from evals.chains.truth import Exact, Worked, work_out
 
 Failure = Literal["", "no answer", "perception", "unit", "tool", "argument name", "value"]
 FACTORS = (

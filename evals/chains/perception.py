@@ -5,8 +5,6 @@ frames and parsing are the real ones. One thing a served model cannot know is wh
 prompter writes that behind the question (`PlacedPrompter`). With the truth's masks nothing is left but what the tools do with them.
 """
 
-import dataclasses
-import importlib
 import json
 import re
 import threading
@@ -22,9 +20,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from evals.agent_trial.scenes import Scene, Thing
-from evals.agent_trial.score import named_categories
+from evals.chains.scenes import Scene, Thing
+from evals.chains.score import named_categories
 from t2s_agent.instance import Instance
+from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.models import Models
 from t2s_agent.prompting.endpoint import EndpointPrompter
 from t2s_agent.scene.view import View
@@ -190,19 +189,9 @@ class TruthSegmenter:
 
 
 def masks_of(drawn: Sequence[tuple[NDArray[np.bool_], int, int] | None], height: int, width: int) -> Masks:
-    """Masks in the form that the product takes: cropped ones, or whole ones where it is older than those."""
-    scores = np.ones(len(drawn), np.float32)
-    masks: Any = Masks  # its fields differ between the two
-    if "height" in {field.name for field in dataclasses.fields(masks)}:
-        mask = importlib.import_module("t2s_agent.mask")
-        cropped = tuple(mask.Mask.of(*each) if each and each[0].size else mask.EMPTY for each in drawn)
-        return masks(cropped, scores, height, width)  # type: ignore[no-any-return]
-    whole = np.zeros((len(drawn), height, width), bool)
-    for index, each in enumerate(drawn):
-        if each:
-            part, x, y = each
-            whole[index, y : y + part.shape[0], x : x + part.shape[1]] = part
-    return masks(whole, scores)  # type: ignore[no-any-return]
+    """Cropped masks with x and y of their corners; an empty one for None."""
+    cropped = tuple(Mask.of(*each) if each and each[0].size else EMPTY for each in drawn)
+    return Masks(cropped, np.ones(len(drawn), np.float32), height, width)
 
 
 class TruthModels(Models):

@@ -17,8 +17,8 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evals.agent_trial.scenes import RECIPES, Scene
-from evals.agent_trial.truth import Exact, Selection, Truth
+from evals.chains.scenes import RECIPES, Scene
+from evals.chains.truth import Exact, Selection, Truth
 
 FILE = Path(__file__).with_name("questions.yaml")
 Kind = Literal["number", "count", "position", "positions", "choice", "none"]

@@ -3,14 +3,25 @@
 Each solution is a function of the three tools that gives the answer. It may do sums of its own, as an agent with a calculator does.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from evals.agent_trial.client import Tools
-from evals.agent_trial.solutions_8a55278 import Facts, Solution, larger_or_undecided, register_in
+from evals.chains.tools import Tools
 
+Facts = dict[str, Any]
+Solution = Callable[[Tools], Any]
 SOLUTIONS: dict[str, Solution] = {}
-solves = register_in(SOLUTIONS)
 LONGEST_SHIP_M = 200.0  # a box is looked at with so much around it, so that no ship in it is cut
+
+
+def solves(question: str) -> Callable[[Solution], Solution]:
+    """A decorator that registers a solution under the id of its question."""
+
+    def register(solution: Solution) -> Solution:
+        SOLUTIONS[question] = solution
+        return solution
+
+    return register
 
 
 def find(t: Tools, query: str, **more: Any) -> Facts:
@@ -47,6 +58,14 @@ def nearest(t: Tools, found: Facts, other: Facts) -> Facts:
 
 def near(t: Tools, found: Facts, other: Facts, metres: float, **more: Any) -> Facts:
     return refine(t, found, combine_with=other["result_id"], within_m=metres, **more)
+
+
+def larger_or_undecided(first: Facts, second: Facts, names: tuple[str, str]) -> str:
+    """The name of the larger total; "undecided" where the difference is within the two plus/minus values."""
+    difference = first["total_area_m2"] - second["total_area_m2"]
+    if abs(difference) <= first["total_pm"] + second["total_pm"]:
+        return "undecided"
+    return names[0] if difference > 0 else names[1]
 
 
 def far(t: Tools, found: Facts, other: Facts, metres: float, **more: Any) -> Facts:

@@ -17,10 +17,15 @@ class Truth:
     """What is right. `mask` (H, W) bool; all False means that nothing fits the question.
 
     `instances` are the objects one by one, where the dataset knows them: their union is `mask`. None where it does not.
+    `ignore` (H, W) bool: pixels that the dataset leaves open (unlabelled ones); a protocol that counts pixels leaves them out.
+    `known` is False where the dataset does not annotate what is asked for: then `mask` is empty and says nothing about the
+    image, and only whether the question was refused may be scored.
     """
 
     mask: TruthMask
     instances: tuple[Mask, ...] | None = None
+    ignore: TruthMask | None = None
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,8 @@ class Sample:
 
     `id` is unique in its dataset and the same on every machine. `image_id` names the image: samples that share it are not
     independent, so intervals are drawn over images (or over `metadata["source"]`, where crops of one scene are given).
-    `metadata` may hold `category`, `gsd_m`, `question_kind` and others: scores are given by slices of them.
+    `metadata` may hold `split`, `category`, `gsd_m`, `source`, `question_kind` and others (docs/datasets.md lists them):
+    scores are given by slices of them.
     """
 
     id: str

@@ -1,0 +1,118 @@
+"""What all datasets share: the card of facts about one, its samples, and the problems that were found while it was listed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from evals.datasets.sample import Sample
+from t2s_agent.errors import T2SError
+
+Kind = Literal["missing", "broken", "doubled", "count"]
+OnBroken = Literal["stop", "skip"]
+_NAMED = 5  # problems that an error quotes; the check lists all
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a file or an entry: `where` names it, `what` says what is wrong."""
+
+    kind: Kind
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Published numbers of a split; None where none is known."""
+
+    samples: int | None = None
+    images: int | None = None
+    instances: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Facts about a dataset that its files do not hold. What nobody states says "not stated"."""
+
+    title: str
+    citation: str
+    licence: str
+    expected: Mapping[str, Expected] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class BrokenSample(T2SError):
+    """One sample cannot be read. `problem` says which and why; a run stops on it, or counts it and goes on."""
+
+    def __init__(self, kind: Kind, where: str, what: str) -> None:
+        super().__init__(
+            "image_unreadable", f"{where}: {what}", "Mend the file, or go on without it by on_broken='skip'"
+        )
+        self.problem = Problem(kind, where, what)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problem.kind, self.problem.where, self.problem.what)
+
+
+class BrokenDataset(T2SError):
+    """A dataset's listing has problems. `problems` holds them all, the text quotes the first ones."""
+
+    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
+        quoted = "; ".join(str(problem) for problem in problems[:_NAMED])
+        more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        super().__init__(
+            "argument_invalid",
+            f"dataset {name} has {len(problems)} problems: {quoted}{more}",
+            "`python -m evals.datasets check ROOT --dataset NAME` lists them all; on_broken='skip' goes on without them",
+        )
+        self.name = name
+        self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.problems)
+
+
+class Dataset(ABC):
+    """A split of a dataset. A subclass lists its files when it is made and reads pixels only when a sample is asked for them.
+
+    `problems` are those of the listing; the samples that they concern are not among `samples()`.
+    `images` and `instances` are the numbers of images and of annotated objects that were listed, None where this is not known.
+    """
+
+    name: ClassVar[str]
+    card: ClassVar[Card]
+
+    def __init__(self, split: str) -> None:
+        self.split = split
+        self.problems: list[Problem] = []
+        self.images: int | None = None
+        self.instances: int | None = None
+
+    @abstractmethod
+    def samples(self) -> Iterator[Sample]:
+        """All samples, always in the same order."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of samples that `samples` gives."""
+
+    @property
+    def citation(self) -> str:
+        return self.card.citation
+
+    @property
+    def licence(self) -> str:
+        return self.card.licence
+
+    @property
+    def expected(self) -> Expected:
+        """The published numbers of this split."""
+        return self.card.expected.get(self.split, Expected())
+
+    def report(self, kind: Kind, where: object, what: str) -> None:
+        """Notes a problem of the listing."""
+        self.problems.append(Problem(kind, str(where), what))

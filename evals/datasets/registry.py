@@ -1,0 +1,49 @@
+"""Datasets by name."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from evals.datasets.bank import Bank
+from evals.datasets.coco import Coco, Isaid, Isaid448, LandcoverBuildings
+from evals.datasets.dataset import BrokenDataset, Dataset, OnBroken
+from evals.datasets.procedural import Procedural
+from evals.datasets.semantic import Landcover, Semantic
+from t2s_agent.errors import T2SError
+
+DATASETS: Mapping[str, type[Dataset]] = {
+    each.name: each for each in (Coco, Isaid, Isaid448, LandcoverBuildings, Semantic, Landcover, Procedural)
+}
+
+
+def open_dataset(
+    name: str, root: Path | str | None, split: str, *, on_broken: OnBroken = "stop", **options: Any
+) -> Dataset:
+    """A split of a dataset. Its listing is read now, its pixels when a sample is asked for them.
+
+    `options` are those of the dataset's class; those of `Bank` (kinds, phrasing, absent, untaught, seed) are taken by every
+    dataset that asks by a question bank. With `on_broken="stop"` a listing with problems raises `BrokenDataset`, which names
+    them; with "skip" the samples that they concern are left out, and `problems` of the dataset holds them.
+    """
+    kind = DATASETS.get(name)
+    if kind is None:
+        raise T2SError("argument_invalid", f"no dataset is called {name}", f"Names: {', '.join(sorted(DATASETS))}")
+    known = inspect.signature(kind.__init__).parameters
+    if "bank" in known:
+        asked = {field.name: options.pop(field.name) for field in fields(Bank) if field.name in options}
+        if asked:
+            options["bank"] = Bank(**asked)
+    if "root" in known:
+        if root is None or not Path(root).is_dir():
+            raise T2SError("argument_invalid", f"{root} is no folder", f"Give the folder of {name}")
+        options["root"] = Path(root)
+    wrong = sorted(set(options) - set(known))
+    if wrong:
+        offered = ", ".join(option for option in known if option not in ("self", "root", "split"))
+        raise T2SError("argument_invalid", f"{name} has no option {', '.join(wrong)}", f"Options: {offered}")
+    dataset = kind(split=split, **options)
+    if dataset.problems and on_broken == "stop":
+        raise BrokenDataset(name, dataset.problems)
+    return dataset

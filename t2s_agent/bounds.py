@@ -18,7 +18,7 @@ LARGEST_AREA_M2 = 1e15  # square metres: more than the Earth's surface, 5.1e14
 LARGEST_INTEGER = 2**53  # beyond it JSON's numbers are not exact
 
 
-def demand_amount(name: str, value: float, most: float, unit: str) -> None:
+def require_amount(name: str, value: float, most: float, unit: str) -> None:
     """Raises `argument_invalid` where a size or distance is not a number from 0 to `most`."""
     if math.isnan(value):
         why = "is not a number"
@@ -31,7 +31,7 @@ def demand_amount(name: str, value: float, most: float, unit: str) -> None:
     raise T2SError("argument_invalid", f"{name} = {value} {why}", f"Give {unit} from 0 to {most:g}")
 
 
-def demand_at_most(name: str, values: Sequence[object], most: int) -> None:
+def require_at_most(name: str, values: Sequence[object], most: int) -> None:
     """Raises `limit_exceeded` where a list (or a text) is longer than `most`."""
     if len(values) > most:
         kind = "characters" if isinstance(values, str) else "entries"

@@ -12,7 +12,7 @@ from t2s_agent.prompting.prompter import Prompter
 from t2s_agent.prompting.style import style_named
 from t2s_agent.segmenting.segmenter import Segmenter
 from t2s_agent.settings import Settings
-from t2s_agent.weights import demand_weights, model_folder, read_settings
+from t2s_agent.weights import model_folder, read_settings, require_weights
 
 HUB_PROMPTERS = ("RicardoString/Think2Seg-RS-3B", "RicardoString/Think2Seg-RS-7B")
 HUB_SEGMENTERS = tuple(f"facebook/sam2.1-hiera-{size}" for size in ("tiny", "small", "base-plus", "large"))
@@ -61,7 +61,7 @@ def _check_segmenter(name: str) -> None:
         from t2s_agent.segmenting.sam2 import family_of
 
         family_of(folder, name)
-        demand_weights(folder)
+        require_weights(folder)
 
 
 def _served(name: str) -> tuple[str, str]:

@@ -63,7 +63,7 @@ def read_settings(folder: Path, file: str) -> dict[str, Any]:
     return settings
 
 
-def demand_weights(folder: Path) -> None:
+def require_weights(folder: Path) -> None:
     """Raises `model_unavailable` where a folder has no weight files, or one that is damaged. Reads only their headers."""
     from safetensors import SafetensorError, safe_open
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2s_agent.bounds import LARGEST_AREA_M2, demand_amount, demand_at_most, depth_of
+from t2s_agent.bounds import LARGEST_AREA_M2, depth_of, require_amount, require_at_most
 from t2s_agent.errors import T2SError
 
 
@@ -17,19 +17,19 @@ from t2s_agent.errors import T2SError
 )
 def test_a_size_that_makes_no_sense_is_called_what_it_is(value, said):
     with pytest.raises(T2SError) as caught:
-        demand_amount("min_area_m2", value, LARGEST_AREA_M2, "square metres")
+        require_amount("min_area_m2", value, LARGEST_AREA_M2, "square metres")
     assert said in str(caught.value)
 
 
 def test_sizes_from_nothing_to_the_earth_are_taken():
     for value in (0, 1e12, LARGEST_AREA_M2):
-        demand_amount("min_area_m2", value, LARGEST_AREA_M2, "square metres")
+        require_amount("min_area_m2", value, LARGEST_AREA_M2, "square metres")
 
 
 def test_a_list_over_its_bound_is_refused_with_the_bound():
-    demand_at_most("keep", (1, 2), 2)
+    require_at_most("keep", (1, 2), 2)
     with pytest.raises(T2SError, match=r"limit_exceeded: keep has 3 entries\. Give at most 2"):
-        demand_at_most("keep", (1, 2, 3), 2)
+        require_at_most("keep", (1, 2, 3), 2)
 
 
 def test_depth_counts_lists_and_objects_and_stops_beyond_the_bound():

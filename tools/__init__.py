@@ -1,4 +1,4 @@
-"""The three tools that agents call, one a file: typed functions over a Workshop that give compact answers.
+"""The three tools that agents call, one a file: typed functions over a Engine that give compact answers.
 
 Installed, this package is `t2s_agent.tools`. The pipeline is imported inside of the functions, because a server has to answer
 what its tools are long before anybody calls one.

@@ -16,10 +16,10 @@ from .pictures import result_picture
 from .words import for_agents
 
 if TYPE_CHECKING:
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Engine
     from t2s_agent.regions.region import Region
     from t2s_agent.regions.relations import Nearest
-    from t2s_agent.results.record import Result
+    from t2s_agent.results.record import Record
 
 TEXT_BYTES = 11_500  # of an answer; clients cut off at some 25,000 tokens, and agents pay for each
 _WORDS = 300  # characters of a model's thinking; the record has all of it
@@ -105,8 +105,8 @@ class RegionsAnswer(Answer):
 
 
 def regions_answer(
-    shop: "Workshop",
-    result: "Result",
+    engine: "Engine",
+    result: "Record",
     *,
     most: int,
     preview: bool,
@@ -118,7 +118,7 @@ def regions_answer(
 
     `other` is the result that it was compared with: each region says which region there is the nearest to it.
     """
-    from t2s_agent.pipeline.workshop import stored_regions
+    from t2s_agent.pipeline.engine import stored_regions
     from t2s_agent.regions.table import table_of
 
     unit = result.unit_area
@@ -142,20 +142,20 @@ def regions_answer(
             }
             for each in result.changes[:20]
         ]
-    warnings = told_warnings(result.warnings, result.left_out)
+    warnings = warnings_for_agents(result.warnings, result.left_out)
     if result.parameters.get("smooth_m") and result.regions and all(each.was for each in result.regions):
         warnings.append("smooth_m changed no region: it is smaller than a pixel or larger than the regions")
     if warnings:
         facts["warnings"] = warnings
     if thinking and result.prompted.thinking:
         facts["thinking"] = plain(result.prompted.thinking, _WORDS)
-    regions = stored_regions(shop, result)
+    regions = stored_regions(engine, result)
     wanted = [*columns]
     if len({region.label for region in regions}) > 1:
         wanted.append("label")
     if result.parents and any(region.was for region in regions):
         wanted.append("was")
-    nearest = nearest_to(shop, result, regions, other) if other else None
+    nearest = nearest_to(engine, result, regions, other) if other else None
     table = table_of(regions, located=result.located, columns=list(dict.fromkeys(wanted)), nearest=nearest)
     facts |= page_of(table.columns, table.rows[:most], spent=size_of(facts))
     shown = len(facts["rows"])
@@ -167,23 +167,23 @@ def regions_answer(
         )
     answer = RegionsAnswer(**facts)
     if preview:
-        answer._picture = result_picture(shop, result)
+        answer._picture = result_picture(engine, result)
     return answer
 
 
-def nearest_to(shop: "Workshop", result: "Result", regions: Sequence["Region"], other: str) -> "dict[int, Nearest]":
+def nearest_to(engine: "Engine", result: "Record", regions: Sequence["Region"], other: str) -> "dict[int, Nearest]":
     """Of each region the nearest one of another result, by id; a region is never its own neighbour."""
-    from t2s_agent.pipeline.workshop import other_result, regions_with_edges
+    from t2s_agent.pipeline.engine import other_result, regions_with_edges
     from t2s_agent.regions.relations import nearest_of
 
-    found = other_result(shop, result, other)
+    found = other_result(engine, result, other)
     own = [{region.was} if result.parents[:1] == (found.id,) and region.was else set() for region in regions]
-    edges = regions_with_edges(shop, result), regions_with_edges(shop, found)
+    edges = regions_with_edges(engine, result), regions_with_edges(engine, found)
     near = nearest_of(*edges, located=result.located, own=own)
     return {each.id: each for each in near if each}
 
 
-def told_warnings(warnings: Iterable[str], left_out: Iterable[str] = ()) -> list[str]:
+def warnings_for_agents(warnings: Iterable[str], left_out: Iterable[str] = ()) -> list[str]:
     """Warnings as agents are told them: each once, of those that are alike one, few in all.
 
     What a filter of `left_out` took away is counted there.
@@ -202,7 +202,7 @@ def told_warnings(warnings: Iterable[str], left_out: Iterable[str] = ()) -> list
     return lines if len(lines) <= _WARNINGS else [*lines[:_WARNINGS], f"and {len(lines) - _WARNINGS} other remarks"]
 
 
-def operation_words(result: "Result") -> str:
+def operation_words(result: "Record") -> str:
     """What made a result from its parents, so that a reader can follow it: `keep 1, 2; within_m 100.0 of r_...`."""
     given, other = result.parameters, result.parents[-1] if result.parents else ""
     words = []

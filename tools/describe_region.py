@@ -9,16 +9,16 @@ from t2s_agent.bounds import LARGEST_LENGTH_M, LONGEST_QUERY
 from t2s_agent.errors import T2SError
 from t2s_agent.text import model_name, plain
 
-from .answers import Answer, Column, SortBy, Status, operation_words, page_of, size_of, told_warnings
-from .distances import demand_distance
-from .images import helpful, image_facts, image_name
+from .answers import Answer, Column, SortBy, Status, operation_words, page_of, size_of, warnings_for_agents
+from .distances import require_distance
+from .images import add_image_hints, image_facts, image_name
 from .pictures import image_picture, region_picture, result_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from t2s_agent.pipeline import Description, Workshop
-    from t2s_agent.results.record import Result
+    from t2s_agent.pipeline import Description, Engine
+    from t2s_agent.results.record import Record
 
 # ruff: noqa: B006, RUF012 (empty lists as defaults are never written to; pydantic copies the defaults of fields)
 _BANDS, _IMAGES, _ROWS = 12, 40, 50  # shown in one answer; rows where nothing says how many
@@ -60,7 +60,7 @@ class DescribeAnswer(Answer):
 
 
 def describe_region(
-    shop: "Workshop",
+    engine: "Engine",
     result_id: Annotated[str, Field(description="describe this result")] = _NONE,
     region_id: Annotated[int, Field(ge=0, description="or this region of it; 0 = the whole result")] = 0,
     image: Annotated[str, Field(description="or an image, instead of a result")] = _NONE,
@@ -85,7 +85,7 @@ def describe_region(
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> DescribeAnswer:
     """Measure a result, one region, or an image; nothing is changed. A result: count, sum, mean, median, smallest and largest area (columns length, width, perimeter: of these too), share of the image, distances between neighbours. Its regions as a table: columns, sort_by, first. combine_with: each region's nearest one there, smallest, median and largest distance with ids and places (at) of the pair, and by how much the total areas differ ('undecided' where the plus/minus covers zero). The plus/minus (pm) of a sum adds those of its parts. Without arguments: the images, with size, CRS, resolution and bounds."""
-    demand_distance("pairs_within_m", pairs_within_m)
+    require_distance("pairs_within_m", pairs_within_m)
     given: dict[str, Any] = {
         "region_id": region_id,
         "bbox": bbox,
@@ -109,24 +109,24 @@ def describe_region(
                 "argument_invalid", "result_id is empty", "Give a result_id, or no argument to list the images"
             )
         _refuse(given, set(given) - {"first_region"}, "neither result_id nor image is given")
-        return _images(shop, first_region)
+        return _images(engine, first_region)
     if result_id and image:
         raise T2SError("argument_invalid", "result_id and image are both given", "Name one of them")
     if image:
         _refuse(given, {"region_id", "detail", *_COMPARING, *_LISTING}, "it goes with result_id")
-        return _described_image(shop, image_name(image), bbox, bands, question, preview, progress)
+        return _described_image(engine, image_name(image), bbox, bands, question, preview, progress)
     _refuse(given, {"bbox"}, "it goes with image")
-    result = shop.store.load(result_id, shop.owner)
+    result = engine.store.load(result_id, engine.owner)
     if detail == "outline":
         _refuse(given, {"question", "bands", *_COMPARING, *_LISTING}, "it does not go with detail='outline'")
-        return _outlined(shop, result, region_id)
+        return _outlined(engine, result, region_id)
     if region_id:
         _refuse(given, {"detail", *_LISTING}, "it lists regions, and region_id is one")
     from t2s_agent.pipeline import describe
 
     listed = not region_id and any(given[name] for name in ("detail", "combine_with", *_LISTING))
     said = describe(
-        shop,
+        engine,
         result_id=result.id,
         region_id=region_id,
         question=question,
@@ -141,10 +141,10 @@ def describe_region(
     )
     answer = _answer(said, result, region_id)
     if listed:
-        _add_rows(answer, shop, result, said, first_region, first or (0 if detail == "regions" else _ROWS), given)
+        _add_rows(answer, engine, result, said, first_region, first or (0 if detail == "regions" else _ROWS), given)
     if preview:
         region = next((region for region in result.regions if region.id == region_id), None)
-        answer._picture = region_picture(shop, result, region) if region else result_picture(shop, result)
+        answer._picture = region_picture(engine, result, region) if region else result_picture(engine, result)
     return answer
 
 
@@ -155,7 +155,7 @@ def _refuse(given: dict[str, Any], names: "Collection[str]", because: str) -> No
             raise T2SError("argument_invalid", f"{name} cannot be used here: {because}", f"Leave {name} out")
 
 
-def _answer(said: "Description", result: "Result | None" = None, region_id: int = 0) -> DescribeAnswer:
+def _answer(said: "Description", result: "Record | None" = None, region_id: int = 0) -> DescribeAnswer:
     measured = {name: value for name, value in said.measured.items() if value not in (None, "", [])}
     if measured.get("scene_px_per_view_px") == 1:  # the models saw the image as it is
         measured = {n: v for n, v in measured.items() if n not in ("view_gsd_m", "scene_px_per_view_px")}
@@ -179,7 +179,7 @@ def _answer(said: "Description", result: "Result | None" = None, region_id: int 
             measured[name] = plain(str(measured[name]), most)
     bounds = measured.pop("bounds_lonlat", None)
     facts["measured"] = measured | ({"bbox": bounds} if bounds else {})
-    if warnings := told_warnings(remarks):
+    if warnings := warnings_for_agents(remarks):
         facts["warnings"] = warnings
     if said.question:
         facts |= {"claimed": plain(said.claimed, 2_000), "claimed_by": model_name(said.claimed_by)}
@@ -188,8 +188,8 @@ def _answer(said: "Description", result: "Result | None" = None, region_id: int 
 
 def _add_rows(
     answer: DescribeAnswer,
-    shop: "Workshop",
-    result: "Result",
+    engine: "Engine",
+    result: "Record",
     said: "Description",
     start: int,
     most: int,
@@ -199,7 +199,7 @@ def _add_rows(
 
     Later pages have nothing but rows: what was measured was on the first.
     """
-    table = said.table or _plain_table(shop, result)
+    table = said.table or _plain_table(engine, result)
     if start > 1:
         if start > max(1, len(table.rows)):
             raise T2SError(
@@ -223,15 +223,15 @@ def _add_rows(
         answer.next = f"describe_region({', '.join(words)})"
 
 
-def _plain_table(shop: "Workshop", result: "Result") -> Any:
-    from t2s_agent.pipeline.workshop import stored_regions
+def _plain_table(engine: "Engine", result: "Record") -> Any:
+    from t2s_agent.pipeline.engine import stored_regions
     from t2s_agent.regions.table import table_of
 
-    return table_of(stored_regions(shop, result), located=result.located)
+    return table_of(stored_regions(engine, result), located=result.located)
 
 
 def _described_image(
-    shop: "Workshop",
+    engine: "Engine",
     image: str,
     bbox: list[float],
     bands: bool,
@@ -241,20 +241,20 @@ def _described_image(
 ) -> DescribeAnswer:
     from t2s_agent.pipeline import describe
 
-    with helpful(shop, image, [bbox] if bbox else []):
-        said = describe(shop, image=image, bbox=bbox or None, question=question, bands=bands, progress=progress)
+    with add_image_hints(engine, image, [bbox] if bbox else []):
+        said = describe(engine, image=image, bbox=bbox or None, question=question, bands=bands, progress=progress)
     answer = _answer(said)
     if preview:
-        answer._picture = image_picture(shop, image, bbox)
+        answer._picture = image_picture(engine, image, bbox)
     return answer
 
 
-def _outlined(shop: "Workshop", result: "Result", region_id: int) -> DescribeAnswer:
-    from t2s_agent.pipeline.workshop import stored_regions
+def _outlined(engine: "Engine", result: "Record", region_id: int) -> DescribeAnswer:
+    from t2s_agent.pipeline.engine import stored_regions
     from t2s_agent.regions.region import ids_in_words
 
     ids = [region.id for region in result.regions]
-    chosen = [region for region in stored_regions(shop, result) if region.id == region_id]
+    chosen = [region for region in stored_regions(engine, result) if region.id == region_id]
     if not chosen:
         raise T2SError(
             "region_unknown", f"{result.id} has no region {region_id}", f"Give region_id. {ids_in_words(ids)}"
@@ -282,12 +282,12 @@ def _outlined(shop: "Workshop", result: "Result", region_id: int) -> DescribeAns
     return DescribeAnswer(**facts)
 
 
-def _images(shop: "Workshop", first: int) -> DescribeAnswer:
+def _images(engine: "Engine", first: int) -> DescribeAnswer:
     from t2s_agent.scene.listing import images_in
 
-    listing = images_in(shop.settings.roots)
+    listing = images_in(engine.settings.roots)
     names = listing.names
-    table = [image_facts(shop, name) for name in names[first - 1 : first - 1 + _IMAGES]]
+    table = [image_facts(engine, name) for name in names[first - 1 : first - 1 + _IMAGES]]
     columns = [c for c in _IMAGE_COLUMNS if any(c in row for row in table)]
     rows = [[row.get(column) for column in columns] for row in table]
     facts: dict[str, Any] = {"total": len(names), **page_of(columns, rows, spent=200)}

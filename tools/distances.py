@@ -3,7 +3,7 @@
 from t2s_agent.errors import T2SError
 
 
-def demand_distance(name: str, value: float) -> None:
+def require_distance(name: str, value: float) -> None:
     """Raises `argument_invalid` for what is neither -1 nor a distance."""
     if value < 0 and value != -1:
         raise T2SError(

@@ -12,7 +12,7 @@ from t2s_agent.text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Engine
 
 _PREFIX = "t2s://images/"
 _BOXES = ("bbox_invalid", "bbox_outside")
@@ -24,7 +24,7 @@ def image_name(given: str) -> str:
 
 
 @contextmanager
-def helpful(shop: "Workshop", image: "str | Path", places: Sequence[Sequence[float]] = ()) -> Iterator[None]:
+def add_image_hints(engine: "Engine", image: "str | Path", places: Sequence[Sequence[float]] = ()) -> Iterator[None]:
     """Adds to errors what an agent needs to mend its call: near names, or the image's bounds and whether axes are swapped.
 
     `places` are the boxes or points that were given. Only images in the allowed folders are ever named.
@@ -33,19 +33,19 @@ def helpful(shop: "Workshop", image: "str | Path", places: Sequence[Sequence[flo
         yield
     except T2SError as error:
         if error.code == "image_not_found":
-            raise T2SError(error.code, error.what, near_names(shop, str(image))) from error
+            raise T2SError(error.code, error.what, near_names(engine, str(image))) from error
         if error.code in _BOXES and "swapped" not in error.what:
-            raise _with_bounds(shop, image, places, error) from error
+            raise _with_bounds(engine, image, places, error) from error
         if error.code == "no_georeference" and places:
             raise T2SError(error.code, error.what, "Leave bbox out: the whole image is looked at") from error
         raise
 
 
-def near_names(shop: "Workshop", image: str) -> str:
+def near_names(engine: "Engine", image: str) -> str:
     """Which images there are that could have been meant; some of all where none is near."""
     from t2s_agent.scene.listing import images_in
 
-    names = images_in(shop.settings.roots).names
+    names = images_in(engine.settings.roots).names
     if not names:
         return "There are no images: start the server with --root FOLDER"
     wanted = image.replace("\\", "/").rsplit("/", 1)[-1].lower()
@@ -60,13 +60,13 @@ def near_names(shop: "Workshop", image: str) -> str:
     return f"The images are {shown}{more}" if len(names) > 1 else f"The only image is {shown}"
 
 
-def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
+def image_facts(engine: "Engine", name: str) -> dict[str, Any]:
     """What an agent must know to use an image: size, CRS, resolution, bounds, bands. An error in words where it cannot be opened."""
     from t2s_agent.regions.rounding import Rounding
     from t2s_agent.scene.scale import significant
 
     try:
-        with shop.scene(name) as scene:
+        with engine.scene(name) as scene:
             facts: dict[str, Any] = {"image": plain(name, 200), "width_px": scene.width, "height_px": scene.height}
             if scene.crs:
                 facts["crs"] = plain(scene.georeference.crs_name, 80)
@@ -81,10 +81,10 @@ def image_facts(shop: "Workshop", name: str) -> dict[str, Any]:
         return {"image": plain(name, 200), "error": plain(str(error), 200)}
 
 
-def _with_bounds(shop: "Workshop", image: "str | Path", places: Sequence[Sequence[float]], error: T2SError) -> T2SError:
+def _with_bounds(engine: "Engine", image: "str | Path", places: Sequence[Sequence[float]], error: T2SError) -> T2SError:
     from t2s_agent.scene.places import swapped
 
-    with shop.scene(image) as scene:
+    with engine.scene(image) as scene:
         bounds = scene.bounds_lonlat
         if bounds is None:
             return error

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from t2s_agent.pipeline import Workshop
-    from t2s_agent.results.record import RegionRecord, Result
+    from t2s_agent.pipeline import Engine
+    from t2s_agent.results.record import Record, RegionRecord
     from t2s_agent.scene.georeference import Georeference
 
 _MARGIN = 0.5  # of a region's longer side, shown around it
@@ -20,78 +20,78 @@ _LEAST_PX = 32  # scene pixels that a crop shows at least
 _OUTLINE = (255, 230, 0)
 
 
-def result_picture(shop: "Workshop", result: "Result") -> bytes:
+def result_picture(engine: "Engine", result: "Record") -> bytes:
     """A result's picture, small, with a grid. Nothing where pictures are off."""
-    if not shop.settings.previews:
+    if not engine.settings.previews:
         return b""
     from PIL import Image
 
-    with shop.scene_of(result) as scene:
+    with engine.scene_of(result) as scene:
         place = scene.georeference.resized(result.scene.window, *result.scene.view_size)
-    drawn = (shop.pictures or {}).pop(result.id, None)
+    drawn = (engine.pictures or {}).pop(result.id, None)
     if drawn is not None:
-        return _picture_of(shop, result, drawn, place)
-    with Image.open(shop.store.artifact(result.id, "preview.png", shop.owner)) as picture:
-        return _picture_of(shop, result, picture, place)
+        return _picture_of(engine, result, drawn, place)
+    with Image.open(engine.store.artifact(result.id, "preview.png", engine.owner)) as picture:
+        return _picture_of(engine, result, picture, place)
 
 
-def _picture_of(shop: "Workshop", result: "Result", drawn: "Image", place: "Georeference") -> bytes:
+def _picture_of(engine: "Engine", result: "Record", drawn: "Image", place: "Georeference") -> bytes:
     """Without the legend below it: the answer's table says the same."""
     width, height = result.scene.view_size
     picture = drawn.crop((0, 0, drawn.width, round(drawn.width * height / width)))
     window = result.scene.window
-    return _jpeg(_gridded(shop, picture, place, (width, height), window))
+    return _jpeg(_gridded(engine, picture, place, (width, height), window))
 
 
-def image_picture(shop: "Workshop", image: "str | Path", bbox: Sequence[float]) -> bytes:
+def image_picture(engine: "Engine", image: "str | Path", bbox: Sequence[float]) -> bytes:
     """An image, or a box (degrees) of it, as models see it, with a grid."""
-    if not shop.settings.previews:
+    if not engine.settings.previews:
         return b""
     from PIL import Image
 
-    with shop.scene(image) as scene:
-        view = scene.view(bbox=bbox or None, max_size=shop.settings.preview_size)
-    picture = _enlarged(shop, Image.fromarray(view.rgb))
-    return _jpeg(_gridded(shop, picture, view.georeference, (view.width, view.height), view.window))
+    with engine.scene(image) as scene:
+        view = scene.view(bbox=bbox or None, max_size=engine.settings.preview_size)
+    picture = _enlarged(engine, Image.fromarray(view.rgb))
+    return _jpeg(_gridded(engine, picture, view.georeference, (view.width, view.height), view.window))
 
 
-def region_picture(shop: "Workshop", result: "Result", region: "RegionRecord") -> bytes:
+def region_picture(engine: "Engine", result: "Record", region: "RegionRecord") -> bytes:
     """A region with its outline and what is around it, with a grid."""
-    if not shop.settings.previews:
+    if not engine.settings.previews:
         return b""
     from PIL import Image, ImageDraw
 
-    from t2s_agent.pipeline.workshop import region_set
+    from t2s_agent.pipeline.engine import region_set
     from t2s_agent.regions.polygons import simplified, trace
     from t2s_agent.scene import Window
 
-    labels = region_set(shop, result).labels
+    labels = region_set(engine, result).labels
     outline = simplified(trace(labels == region.id))
     left, top, width, height = result.scene.window
     scale = width / labels.shape[1], height / labels.shape[0]
     rings = [[(left + x * scale[0], top + y * scale[1]) for x, y in ring.coords] for ring in _rings(outline)]
-    with shop.scene_of(result) as scene:
+    with engine.scene_of(result) as scene:
         xs, ys = [x for ring in rings for x, _ in ring], [y for ring in rings for _, y in ring]
         margin = max(_MARGIN * max(max(xs) - min(xs), max(ys) - min(ys)), _LEAST_PX / 2)
         left, top = int(min(xs) - margin), int(min(ys) - margin)
         window = Window(left, top, int(max(xs) + margin) - left + 1, int(max(ys) + margin) - top + 1)
-        view = scene.view(window=window, max_size=shop.settings.preview_size, bands=list(result.scene.bands))
-    picture = _enlarged(shop, Image.fromarray(view.rgb))
+        view = scene.view(window=window, max_size=engine.settings.preview_size, bands=list(result.scene.bands))
+    picture = _enlarged(engine, Image.fromarray(view.rgb))
     sx, sy = (picture.width / view.window.width, picture.height / view.window.height)
     pen = ImageDraw.Draw(picture)
     for ring in rings:
         pen.line([((x - view.window.x) * sx, (y - view.window.y) * sy) for x, y in ring], fill=_OUTLINE, width=2)
-    return _jpeg(_gridded(shop, picture, view.georeference, (view.width, view.height), view.window))
+    return _jpeg(_gridded(engine, picture, view.georeference, (view.width, view.height), view.window))
 
 
-def _enlarged(shop: "Workshop", picture: "Image") -> "Image":
+def _enlarged(engine: "Engine", picture: "Image") -> "Image":
     """A small picture as large as it may be, by a whole factor."""
-    factor = max(1, shop.settings.preview_size // max(picture.size))
+    factor = max(1, engine.settings.preview_size // max(picture.size))
     return picture.resize((picture.width * factor, picture.height * factor), 0)  # 0: nearest
 
 
 def _gridded(
-    shop: "Workshop", picture: "Image", place: "Georeference", view: tuple[int, int], window: Sequence[int]
+    engine: "Engine", picture: "Image", place: "Georeference", view: tuple[int, int], window: Sequence[int]
 ) -> "Image":
     """A picture of a View, made small, with a grid of degrees or of pixels of the image."""
 
@@ -102,9 +102,9 @@ def _gridded(
         left, top, width, height = window
         return [left + v * width for v in x], [top + v * height for v in y]
 
-    factor = max(picture.size) // shop.settings.preview_size
+    factor = max(picture.size) // engine.settings.preview_size
     small = picture.reduce(factor) if factor > 1 else picture.copy()
-    small.thumbnail((shop.settings.preview_size,) * 2)
+    small.thumbnail((engine.settings.preview_size,) * 2)
     return with_grid(small.convert("RGB"), at, located=place.located)
 
 

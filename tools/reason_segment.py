@@ -7,18 +7,18 @@ from pydantic import Field
 from t2s_agent.bounds import LARGEST_AREA_M2, LONGEST_QUERY
 
 from .answers import Column, RegionsAnswer, regions_answer
-from .images import helpful, image_name
+from .images import add_image_hints, image_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Engine
 
 # ruff: noqa: B006 (empty lists as defaults are never written to)
 
 
 def reason_segment(
-    shop: "Workshop",
+    engine: "Engine",
     image: Annotated[str, Field(description="image name; describe_region() without arguments lists them")],
     query: Annotated[str, Field(max_length=LONGEST_QUERY, description="what to find, in words: 'ships at the quay'")],
     bbox: Annotated[
@@ -35,6 +35,6 @@ def reason_segment(
     from t2s_agent.pipeline import segment
 
     name = image_name(image)
-    with helpful(shop, name, [bbox] if bbox else []):
-        result = segment(shop, name, query, bbox=bbox or None, min_area_m2=min_area_m2, progress=progress)
-    return regions_answer(shop, result, most=max_regions, preview=preview, columns=columns, thinking=True)
+    with add_image_hints(engine, name, [bbox] if bbox else []):
+        result = segment(engine, name, query, bbox=bbox or None, min_area_m2=min_area_m2, progress=progress)
+    return regions_answer(engine, result, most=max_regions, preview=preview, columns=columns, thinking=True)

@@ -8,20 +8,20 @@ from t2s_agent.bounds import LARGEST_AREA_M2, LARGEST_LENGTH_M, LONGEST_QUERY, M
 from t2s_agent.errors import T2SError
 
 from .answers import Column, RegionsAnswer, SortBy, regions_answer
-from .distances import demand_distance
-from .images import helpful
+from .distances import require_distance
+from .images import add_image_hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Engine
 
 # Empty lists as defaults are never written to.
 # ruff: noqa: B006
 
 
 def refine_mask(
-    shop: "Workshop",
+    engine: "Engine",
     result_id: Annotated[str, Field(description="the result to start from; it stays")],
     instruction: Annotated[
         str, Field(max_length=LONGEST_QUERY, description="a model looks again, in words: 'only those with white roofs'")
@@ -84,7 +84,7 @@ def refine_mask(
     if not result_id.strip():
         raise T2SError("argument_invalid", "result_id is empty", "Give the result_id of an earlier answer")
     for name, value in (("within_m", within_m), ("beyond_m", beyond_m)):
-        demand_distance(name, value)
+        require_distance(name, value)
     asked = {
         "operation": operation != "none",
         "within_m": within_m >= 0,
@@ -97,7 +97,7 @@ def refine_mask(
             f"{name} without combine_with",
             "Give another result's id, or this one's, as combine_with",
         )
-    parent = shop.store.load(result_id, shop.owner)
+    parent = engine.store.load(result_id, engine.owner)
     how = Refinement(
         instruction=instruction,
         positive=_pairs("positive_points", positive_points),
@@ -120,9 +120,9 @@ def refine_mask(
         pixels=not parent.located,  # where there are no degrees, places are pixels, as the description says
     )
     places = [*positive_points, *negative_points, *([box] if box else [])]
-    with helpful(shop, parent.scene.path, places):
-        result = refine(shop, result_id, how, progress=progress)
-    return regions_answer(shop, result, most=max_regions, preview=preview, columns=columns, other=combine_with)
+    with add_image_hints(engine, parent.scene.path, places):
+        result = refine(engine, result_id, how, progress=progress)
+    return regions_answer(engine, result, most=max_regions, preview=preview, columns=columns, other=combine_with)
 
 
 def _pairs(name: str, points: list[list[float]]) -> tuple[tuple[float, float], ...]:

@@ -35,7 +35,7 @@ def score(rows: Sequence[Row], protocol: Protocol, *, resamples: int = RESAMPLES
 
     With `resamples` 0 there are no intervals. Raises `argument_invalid` where an id occurs twice.
     """
-    _demand_unique(rows)
+    _require_unique(rows)
     chosen = _drawn(rows, protocol)
     ratios = _ratios(chosen, protocol)
     metrics = (
@@ -55,7 +55,7 @@ def compare_runs(
     Raises `argument_invalid` where the runs hold different samples, or the same with another truth.
     """
     for rows in (a, b):
-        _demand_unique(rows)
+        _require_unique(rows)
     first, second = ({row.id: row for row in rows} for rows in (a, b))
     if first.keys() != second.keys():
         few = sorted(first.keys() ^ second.keys())
@@ -155,7 +155,7 @@ def _facts(rows: Sequence[Row]) -> Parts:
     }
 
 
-def _demand_unique(rows: Sequence[Row]) -> None:
+def _require_unique(rows: Sequence[Row]) -> None:
     twice = [key for key, count in Counter(row.id for row in rows).items() if count > 1]
     if twice:
         raise T2SError(

@@ -11,13 +11,13 @@ from typing import Any
 from unittest.mock import patch
 
 from t2s_agent.results import store as stores
-from t2s_agent.results.record import ModelReference, Prompted, RegionRecord, Result, SceneReference
+from t2s_agent.results.record import ModelReference, Prompted, Record, RegionRecord, SceneReference
 
 _REGIONS = 30  # in each result: a record of 13 kB
 _INDEX = ".index.jsonl"
 
 
-def a_result(n: int) -> Result:
+def a_result(n: int) -> Record:
     """A result of ordinary size, as both builds write it."""
     scene = SceneReference(
         name="harbour.tif", path="harbour.tif", width=1200, height=1000, window=(0, 0, 1200, 1000), view_size=(1024, 853),
@@ -28,7 +28,7 @@ def a_result(n: int) -> Result:
         RegionRecord(id=i + 1, **region, centroid=(4.3, 51.9), bbox=(4.29, 51.89, 4.31, 51.91)) for i in range(_REGIONS)
     )
     nano = ModelReference(name="nano")
-    return Result(
+    return Record(
         id=f"r_{n:08x}abcd", operation="segment", query=f"storage tanks {n}", status="found", scene=scene, prompter=nano,
         segmenter=nano, prompted=Prompted(raw="x" * 4_000, thinking="y" * 1_000), located=True, unit_area="m2",
         unit_length="m", method="geodesic", total_area=9424.8, total_area_pm=52.0, regions=regions,

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from t2s_agent.pipeline import Workshop, segment
+from t2s_agent.pipeline import Engine, segment
 from t2s_agent.settings import load_settings
 
 QUESTION = "Where are the storage tanks?"
@@ -34,16 +34,16 @@ def main() -> None:
     scene, times = Path(sys.argv[1]), int(sys.argv[2])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shop = Workshop.open(
+        engine = Engine.open(
             load_settings(store=folder / "store", prompter="nano", segmenter="nano", device="cpu", max_size=1024)
         )
         runs = []
         for seed in range(times + 1):  # the first one loads the models
             image = varied(scene, seed, folder)
             began = time.perf_counter()
-            result = segment(shop, image, QUESTION)
+            result = segment(engine, image, QUESTION)
             took = time.perf_counter() - began
-            labels = (shop.store.folder / result.id / "mask.tif").read_bytes()
+            labels = (engine.store.folder / result.id / "mask.tif").read_bytes()
             runs.append(
                 {
                     "seconds": took,

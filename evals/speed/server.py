@@ -23,8 +23,8 @@ import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from t2s_agent.pipeline import Workshop, segment
-from t2s_agent.pipeline.workshop import stored_regions
+from t2s_agent.pipeline import Engine, segment
+from t2s_agent.pipeline.engine import stored_regions
 from t2s_agent.results.store import ResultStore
 from t2s_agent.server.build import build_server
 from t2s_agent.server.service import demo_folder
@@ -99,7 +99,7 @@ def _to_tools(command: list[str]) -> tuple[float, bool]:
 def measure_overhead(folder: Path, times: int) -> dict[str, Any]:
     """Milliseconds of a call over each transport and of the same pipeline called directly, by turns in one run."""
     settings = _settings(folder)
-    shop = Workshop.open(settings)
+    engine = Engine.open(settings)
     arguments = {"image": IMAGE, "query": "q3"}
     spent: dict[str, list[float]] = {}
 
@@ -111,7 +111,7 @@ def measure_overhead(folder: Path, times: int) -> dict[str, Any]:
             http = await stack.enter_async_context(_signed_in(url, 3))
             for n in range((times or 60) + 3):
                 began = time.perf_counter()
-                await asyncio.to_thread(segment, shop, demo_folder() / IMAGE, "q3")
+                await asyncio.to_thread(segment, engine, demo_folder() / IMAGE, "q3")
                 took = {"pipeline": time.perf_counter() - began}
                 for name, client in (("memory", memory), ("stdio", stdio), ("http", http)):
                     began = time.perf_counter()
@@ -227,15 +227,15 @@ def _quietly(work: Awaitable[bool]) -> bool:
 def _whole(settings: Settings) -> None:
     """Every result can be read with all of its files, or the run ends here."""
     for n in range(1, CLIENTS + 1):
-        shop = Workshop.open(settings, f"c{n}")
-        results, damaged = shop.store.listed(shop.owner)
+        engine = Engine.open(settings, f"c{n}")
+        results, damaged = engine.store.listed(engine.owner)
         if damaged:
             raise RuntimeError(f"damaged: {damaged}")
         for result in results:
-            if len(stored_regions(shop, shop.store.load(result.id, shop.owner))) != result.count:
+            if len(stored_regions(engine, engine.store.load(result.id, engine.owner))) != result.count:
                 raise RuntimeError(f"{result.id} is not whole")
             for name in ("mask.tif", "preview.png"):
-                shop.store.artifact(result.id, name, shop.owner)
+                engine.store.artifact(result.id, name, engine.owner)
 
 
 def measure_stop(folder: Path, times: int) -> dict[str, Any]:

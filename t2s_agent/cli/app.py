@@ -16,7 +16,7 @@ import typer
 
 from t2s_agent.cli import listing, words
 from t2s_agent.cli.files import checked_out, copied
-from t2s_agent.cli.naming import helped, image_named, is_result, result_id
+from t2s_agent.cli.naming import add_place_hints, image_named, is_result, result_id
 from t2s_agent.cli.serve import serve
 from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 
 
-def _verbosely(value: bool) -> bool:
+def _set_verbose(value: bool) -> bool:
     """Turns `-v` on for the whole command; it may stand before or after the command's name."""
     if value and not Screen.verbose:
         Screen.verbose = True
@@ -61,7 +61,7 @@ Samples = Annotated[int | None, typer.Option(help="ask so often, and score regio
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")]
 Store = Annotated[Path | None, typer.Option(help="folder of results")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", callback=_verbosely, help="also say versions and how long each step took")
+    bool, typer.Option("--verbose", "-v", callback=_set_verbose, help="also say versions and how long each step took")
 ]
 Bbox = Annotated[str | None, typer.Option(metavar="W,S,E,N", help="only this box: west, south, east, north in degrees")]
 BboxCrs = Annotated[
@@ -151,13 +151,13 @@ def begin(
         screen.note(f"note: {said}", "yellow")
 
 
-def _shop(**flags: Any) -> Any:
-    from t2s_agent.pipeline import Workshop
+def _engine(**flags: Any) -> Any:
+    from t2s_agent.pipeline import Engine
 
-    return Workshop.open(load_settings(**flags))
+    return Engine.open(load_settings(**flags))
 
 
-@app.command(cls=words.Lenient)
+@app.command(cls=words.MultiValueCommand)
 def segment(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="a GeoTIFF, JPEG 2000, PNG, JPEG or WebP file")],
     query: Annotated[str, typer.Argument(metavar="QUERY", help="what to find, in words")],
@@ -189,9 +189,9 @@ def segment(
 
     out = checked_out(out)
     where = words.box(bbox, "--bbox")
-    _demand_box(where, bbox_crs)
+    _require_box(where, bbox_crs)
     screen = Screen(as_json)
-    shop = _shop(
+    engine = _engine(
         prompter=prompter,
         segmenter=segmenter,
         device=device,
@@ -202,11 +202,11 @@ def segment(
         max_size=max_size,
         trust_sidecars=trust_sidecars,
     )
-    image = image_named(image, shop.settings.roots)
+    image = image_named(image, engine.settings.roots)
     places = [where] if where else []
-    with screen.progress() as progress, helped(shop, image, places, option="--bbox-crs", crs=bbox_crs):
+    with screen.progress() as progress, add_place_hints(engine, image, places, option="--bbox-crs", crs=bbox_crs):
         result = work(
-            shop,
+            engine,
             image,
             query,
             bbox=where,
@@ -216,16 +216,16 @@ def segment(
             min_area_m2=min_area_m2,
             progress=progress,
         )
-    screen.result(result, shop.store.folder / result.id)
-    screen.note(copied(shop.store.folder / result.id, out))
+    screen.result(result, engine.store.folder / result.id)
+    screen.note(copied(engine.store.folder / result.id, out))
 
 
-def _demand_box(box: words.Box | None, crs: str | None) -> None:
+def _require_box(box: words.Box | None, crs: str | None) -> None:
     if crs and not box:
         raise T2SError("argument_invalid", f"--bbox-crs {crs} without a box", "Add --bbox XMIN,YMIN,XMAX,YMAX")
 
 
-@app.command(cls=words.Lenient)
+@app.command(cls=words.MultiValueCommand)
 def refine(
     result: ResultId,
     instruction: Annotated[str, typer.Option(help="what to look for now, in words")] = "",
@@ -297,10 +297,10 @@ def refine(
         raise T2SError("argument_invalid", f"--crs {crs} {why}", "Leave one of them out" if pixels else "Leave it out")
     kept, dropped = words.ids(keep, "--keep"), words.ids(drop, "--drop")
     screen = Screen(as_json)
-    shop = _shop(prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store)
-    parent = shop.store.load(result_id(shop.store, result))
+    engine = _engine(prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store)
+    parent = engine.store.load(result_id(engine.store, result))
     if crs:
-        positive, negative, around = _in_pixels(shop, parent.scene.path, crs, positive, negative, around)
+        positive, negative, around = _in_pixels(engine, parent.scene.path, crs, positive, negative, around)
     how = Refinement(
         instruction=instruction,
         positive=positive,
@@ -308,7 +308,7 @@ def refine(
         box=around,
         keep=kept,
         drop=dropped,
-        other=result_id(shop.store, other) if other else "",
+        other=result_id(engine.store, other) if other else "",
         operation=operation,  # type: ignore[arg-type]
         within_m=within_m,
         beyond_m=beyond_m,
@@ -323,14 +323,14 @@ def refine(
         pixels=pixels or bool(crs),
     )
     hints = () if pixels else places
-    with screen.progress() as progress, helped(shop, parent.scene.path, hints, option="--crs", crs=crs):
-        made = work(shop, parent.id, how, progress=progress)
-    screen.result(made, shop.store.folder / made.id)
-    screen.note(copied(shop.store.folder / made.id, out))
+    with screen.progress() as progress, add_place_hints(engine, parent.scene.path, hints, option="--crs", crs=crs):
+        made = work(engine, parent.id, how, progress=progress)
+    screen.result(made, engine.store.folder / made.id)
+    screen.note(copied(engine.store.folder / made.id, out))
 
 
 def _in_pixels(
-    shop: Any,
+    engine: Any,
     image: str,
     crs: str,
     positive: tuple[words.Point, ...],
@@ -340,7 +340,7 @@ def _in_pixels(
     """Points and a box of a reference system in pixels of the image, which a record keeps as well as degrees."""
     from t2s_agent.scene.places import pixel_box, pixel_points
 
-    with shop.scene(image) as scene:
+    with engine.scene(image) as scene:
         return (
             pixel_points(scene, positive, crs),
             pixel_points(scene, negative, crs),
@@ -348,7 +348,7 @@ def _in_pixels(
         )
 
 
-@app.command(cls=words.Lenient)
+@app.command(cls=words.MultiValueCommand)
 def describe(
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="a result's id, or `last`, or an image")],
     region: Annotated[int, typer.Option(help="one region of the result")] = 0,
@@ -379,15 +379,15 @@ def describe(
     from t2s_agent.pipeline import describe as work
 
     where = words.box(bbox, "--bbox")
-    _demand_box(where, bbox_crs)
+    _require_box(where, bbox_crs)
     screen = Screen(as_json)
-    shop = _shop(prompter=prompter, device=device, store=store, trust_sidecars=trust_sidecars)
-    id_ = result_id(shop.store, subject) if is_result(subject) else ""
-    image = "" if id_ else image_named(subject, shop.settings.roots)
+    engine = _engine(prompter=prompter, device=device, store=store, trust_sidecars=trust_sidecars)
+    id_ = result_id(engine.store, subject) if is_result(subject) else ""
+    image = "" if id_ else image_named(subject, engine.settings.roots)
     places = [where] if where else []
-    with screen.progress() as progress, helped(shop, image, places, option="--bbox-crs", crs=bbox_crs):
+    with screen.progress() as progress, add_place_hints(engine, image, places, option="--bbox-crs", crs=bbox_crs):
         said = work(
-            shop,
+            engine,
             result_id=id_,
             image=image,
             region_id=region,
@@ -395,7 +395,7 @@ def describe(
             bbox_crs=bbox_crs,
             question=question,
             bands=bands,
-            other=result_id(shop.store, other) if other else "",
+            other=result_id(engine.store, other) if other else "",
             pairs_within_m=pairs_within_m,
             columns=tuple(name for each in columns.split(",") if (name := each.strip())),
             sort_by=sort_by,
@@ -414,9 +414,9 @@ def replay(
     from t2s_agent.pipeline import replay as work
 
     screen = Screen(as_json)
-    shop = _shop(device=device, store=store)
+    engine = _engine(device=device, store=store)
     with screen.progress() as progress:
-        done = work(shop, result_id(shop.store, result), progress=progress)
+        done = work(engine, result_id(engine.store, result), progress=progress)
     screen.replayed(done)
 
 
@@ -443,10 +443,10 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Say what is installed, which models can be loaded, and what this machine offers."""
-    from t2s_agent.cli.doctor import examine, examine_endpoint
+    from t2s_agent.cli.doctor import check_endpoint, check_installation
 
     settings = load_settings()
-    Screen(as_json).examined(examine(settings) if endpoint is None else examine_endpoint(settings, endpoint))
+    Screen(as_json).examined(check_installation(settings) if endpoint is None else check_endpoint(settings, endpoint))
 
 
 app.command()(serve)

@@ -5,10 +5,10 @@ import time
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from t2s_agent.cli.files import copied, demand_writable
+from t2s_agent.cli.files import copied, require_writable
 from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline import Workshop, segment
+from t2s_agent.pipeline import Engine, segment
 from t2s_agent.settings import load_settings
 
 QUESTION = "Where are the storage tanks?"
@@ -23,7 +23,7 @@ def run_demo(out: Path, store: Path | None = None) -> None:
     screen = Screen(as_json=False)
     began = time.perf_counter()
     out = out.expanduser()
-    demand_writable(out)
+    require_writable(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with as_file(files("t2s_agent.nano") / "demo" / SCENE) as scene:
@@ -33,10 +33,10 @@ def run_demo(out: Path, store: Path | None = None) -> None:
             "output_unwritable", f"{out} cannot be written ({error.strerror})", "Choose another with --out"
         ) from error
     # roots=(): this image may be opened wherever a user's settings would have images lie
-    shop = Workshop.open(load_settings(store=store, prompter="nano", segmenter="nano", roots=()))
+    engine = Engine.open(load_settings(store=store, prompter="nano", segmenter="nano", roots=()))
     with screen.progress() as progress:
-        result = segment(shop, out / SCENE, QUESTION, progress=progress)
-    copied(shop.store.folder / result.id, out)
+        result = segment(engine, out / SCENE, QUESTION, progress=progress)
+    copied(engine.store.folder / result.id, out)
     screen.result(result, out)
     screen.say(f"Next: t2s-agent refine {result.id} --drop 3")
     took = ", ".join(f"{name} {value:.2f}" for name, value in result.seconds.items())

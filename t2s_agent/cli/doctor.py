@@ -14,7 +14,7 @@ from t2s_agent.settings import Settings
 _PACKAGES = ("t2s-agent", "torch", "transformers", "segment-anything", "rasterio", "shapely", "pyproj", "mcp")
 
 
-def examine(settings: Settings) -> dict[str, Any]:
+def check_installation(settings: Settings) -> dict[str, Any]:
     """Sections of names and findings. Loads the models of the settings, so that what it says of them is true."""
     return {
         "installed": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
@@ -24,7 +24,7 @@ def examine(settings: Settings) -> dict[str, Any]:
     }
 
 
-def examine_endpoint(settings: Settings, endpoint: str) -> dict[str, Any]:
+def check_endpoint(settings: Settings, endpoint: str) -> dict[str, Any]:
     """In which frame the model at `endpoint` (URL#MODEL) writes, found out by showing it a drawn picture."""
     from t2s_agent.prompting.endpoint import EndpointPrompter
     from t2s_agent.prompting.finding import find_frame

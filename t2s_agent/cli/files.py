@@ -28,11 +28,11 @@ def checked_out(out: Path | None) -> Path | None:
         raise T2SError("argument_invalid", f"--out {out}", f"Name a folder, or a file that ends in {', '.join(_FILES)}")
     if _single(out) and out.is_dir():
         raise T2SError("argument_invalid", f"--out {out} is a folder", f"Name a file in it: {out / _FILES[out.suffix]}")
-    demand_writable(out.parent if _single(out) else out)
+    require_writable(out.parent if _single(out) else out)
     return out
 
 
-def demand_writable(folder: Path) -> None:
+def require_writable(folder: Path) -> None:
     """Raises `output_unwritable` where a folder can neither be written to nor be made."""
     there = folder.absolute()
     while not os.path.lexists(there):

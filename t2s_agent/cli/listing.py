@@ -137,9 +137,9 @@ def _store(folder: Path | None) -> "ResultStore":
 def _statuses() -> tuple[str, ...]:
     from typing import get_args
 
-    from t2s_agent.results.record import Result
+    from t2s_agent.results.record import Record
 
-    return get_args(Result.model_fields["status"].annotation)
+    return get_args(Record.model_fields["status"].annotation)
 
 
 def _fits(result: "Summary", image: str | None, query: str | None, status: str | None, after: str) -> bool:

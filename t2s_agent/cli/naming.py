@@ -11,7 +11,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.text import one_line
 
 if TYPE_CHECKING:
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Engine
     from t2s_agent.results.store import ResultStore
 
 LAST = "last"  # a name for the newest result; ids begin with r_
@@ -38,9 +38,9 @@ def image_named(given: str, roots: Sequence[Path] = ()) -> str:
 
     With `roots` it is for opening to say what there is, since names count from there.
     """
-    from t2s_agent.pipeline.workshop import demand_local
+    from t2s_agent.pipeline.engine import require_local
 
-    demand_local(given)
+    require_local(given)
     if roots:
         return given
     path = Path(given).expanduser()
@@ -100,8 +100,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 @contextmanager
-def helped(
-    shop: "Workshop", image: str, places: Sequence[Sequence[float]], *, option: str, crs: str | None = None
+def add_place_hints(
+    engine: "Engine", image: str, places: Sequence[Sequence[float]], *, option: str, crs: str | None = None
 ) -> Iterator[None]:
     """Adds to an error of a box or point what helps: the extent of the image, exchanged axes, the option for another system.
 
@@ -114,16 +114,16 @@ def helped(
             raise T2SError(error.code, error.what, f"Give pixels of the image instead: {option} pixels") from error
         if crs or error.code not in ("bbox_invalid", "bbox_outside") or not places:
             raise
-        raise _with_extent(shop, image, places, option, error) from error
+        raise _with_extent(engine, image, places, option, error) from error
 
 
 def _with_extent(
-    shop: "Workshop", image: str, places: Sequence[Sequence[float]], option: str, error: T2SError
+    engine: "Engine", image: str, places: Sequence[Sequence[float]], option: str, error: T2SError
 ) -> T2SError:
     from t2s_agent.scene.georeference import extent_in_words
     from t2s_agent.scene.places import extent_in, meets, swapped
 
-    with shop.scene(image) as scene:
+    with engine.scene(image) as scene:
         bounds = scene.bounds_lonlat
         if bounds is None:
             return error

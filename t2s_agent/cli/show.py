@@ -22,7 +22,7 @@ from t2s_agent.text import one_line, plain
 if TYPE_CHECKING:
     from t2s_agent.pipeline import Description, Replay
     from t2s_agent.regions.table import Table
-    from t2s_agent.results.record import Change, RegionRecord, Result
+    from t2s_agent.results.record import Change, Record, RegionRecord
 
 _ROWS = 30  # regions shown on a terminal; all are in the files
 _LONGEST = 4_000  # characters of one value
@@ -66,7 +66,7 @@ class Screen:
         """A line (or lines) on standard output."""
         self._out.print(Text(plain(text, 100_000), style))
 
-    def result(self, result: "Result", folder: Path) -> None:
+    def result(self, result: "Record", folder: Path) -> None:
         """A result: its answer, its regions, where its files are."""
         if self._json:
             self.json(result.model_dump(mode="json") | {"folder": str(folder)})
@@ -97,11 +97,11 @@ class Screen:
             self.say(f"  {one_line(str(folder / name), _LONGEST)}")
         self._timed(result)
 
-    def _timed(self, result: "Result") -> None:
+    def _timed(self, result: "Record") -> None:
         if self.verbose:
             self.note("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in result.seconds.items()))
 
-    def _regions(self, result: "Result") -> None:
+    def _regions(self, result: "Record") -> None:
         shown = result.regions[:_ROWS] if self.terminal else result.regions
         columns: dict[str, Callable[[RegionRecord], str]] = {"id": lambda r: str(r.id)}
         if result.parents:
@@ -224,20 +224,20 @@ def _change(change: "Change", unit: str) -> str:
     return f"changed: {name}, {sizes} ({one_line(change.why, 200)})"
 
 
-def _scale(result: "Result") -> Any:
+def _scale(result: "Record") -> Any:
     from t2s_agent.scene.scale import Scale
 
     scene = result.scene
     return Scale(scene.scene_px_per_view_px or 1.0, scene.gsd_m, scene.view_gsd_m)
 
 
-def _unseen(result: "Result") -> str:
+def _unseen(result: "Record") -> str:
     """What could not be seen, where nothing was found in a coarse view."""
     scale = _scale(result)
     return f", but objects smaller than {scale.smallest_seen} cannot be seen at this scale" if scale.coarse else ""
 
 
-def _looked_at(result: "Result") -> str:
+def _looked_at(result: "Record") -> str:
     """The scale at which the models looked, beside that of the image."""
     scale = _scale(result)
     if scale.view_gsd_m and scale.gsd_m:

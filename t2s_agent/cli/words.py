@@ -22,15 +22,15 @@ _AGO = re.compile(r"(\d+)\s*(min|m|h|d|w)")
 _UNITS = {"min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Lenient(TyperCommand):
+class MultiValueCommand(TyperCommand):
     """A command of which `--bbox 4.33,51.9,4.34,51.91` and `--bbox 4.33 51.9 4.34 51.91` mean the same."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Joins the words of an option that takes several numbers into one."""
-        return super().parse_args(ctx, gathered(args))
+        return super().parse_args(ctx, joined_values(args))
 
 
-def gathered(words: Sequence[str]) -> list[str]:
+def joined_values(words: Sequence[str]) -> list[str]:
     """The words of a command line, those that follow an option of several numbers joined by blanks."""
     done: list[str] = []
     left = list(words)

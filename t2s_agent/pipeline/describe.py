@@ -8,29 +8,29 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from t2s_agent.bounds import LARGEST_LENGTH_M, demand_amount
+from t2s_agent.bounds import LARGEST_LENGTH_M, require_amount
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
 from t2s_agent.pipeline.band_facts import band_facts
-from t2s_agent.pipeline.workshop import (
+from t2s_agent.pipeline.engine import (
+    Engine,
     Progress,
-    Workshop,
     checked_question,
+    no_progress,
     other_result,
     region_set,
     regions_with_edges,
-    silent,
     stored_regions,
     view_of,
 )
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
-from t2s_agent.regions.order import demand_order
+from t2s_agent.regions.order import require_order
 from t2s_agent.regions.region import Measure, Region, finest_rounding, ids_in_words
 from t2s_agent.regions.relations import Difference, Distances, Nearest, nearest_of, pairs_within
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share_of
-from t2s_agent.regions.table import Table, demand_columns, table_of
-from t2s_agent.results.record import Result
+from t2s_agent.regions.table import Table, require_columns, table_of
+from t2s_agent.results.record import Record
 from t2s_agent.scene import View, Window
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
@@ -58,7 +58,7 @@ class Description(BaseModel):
 
 
 def describe(
-    shop: Workshop,
+    engine: Engine,
     *,
     result_id: str = "",
     region_id: int = 0,
@@ -73,7 +73,7 @@ def describe(
     sort_by: str = "",
     descending: bool = False,
     first: int = 0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Description:
     """Describes a stored result as it was measured, one of its regions, or an image or a box of it, in degrees or in `bbox_crs` (as for `segment`).
 
@@ -96,8 +96,8 @@ def describe(
     if question:
         question = checked_question(question)
     if result_id:
-        return _of_result(shop, result_id, region_id, question, bands, asked, progress)
-    return _of_image(shop, image, bbox, bbox_crs, question, bands, progress)
+        return _of_result(engine, result_id, region_id, question, bands, asked, progress)
+    return _of_image(engine, image, bbox, bbox_crs, question, bands, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,9 @@ class _Asked:
     first: int = 0
 
     def check(self) -> None:
-        demand_columns(self.columns)
-        demand_order(self.sort_by, self.descending, self.first)
-        demand_amount("pairs_within_m", self.pairs_within_m or 0.0, LARGEST_LENGTH_M, "metres")
+        require_columns(self.columns)
+        require_order(self.sort_by, self.descending, self.first)
+        require_amount("pairs_within_m", self.pairs_within_m or 0.0, LARGEST_LENGTH_M, "metres")
 
     @property
     def listed(self) -> bool:
@@ -123,7 +123,7 @@ class _Asked:
 
 
 def _of_result(
-    shop: Workshop,
+    engine: Engine,
     result_id: str,
     region_id: int,
     question: str,
@@ -131,11 +131,11 @@ def _of_result(
     asked: _Asked,
     progress: Progress,
 ) -> Description:
-    result = shop.store.load(result_id, shop.owner)
+    result = engine.store.load(result_id, engine.owner)
     result_id = result.id
     progress(f"measuring {result_id}")
-    regions = stored_regions(shop, result)
-    other = other_result(shop, result, asked.other) if asked.other else result
+    regions = stored_regions(engine, result)
+    other = other_result(engine, result, asked.other) if asked.other else result
     itself = other.id == result.id
     chosen: Sequence[Region] = regions
     if region_id:
@@ -143,15 +143,15 @@ def _of_result(
         if not chosen:
             known = ids_in_words([region.id for region in regions])
             raise T2SError("region_unknown", f"{result_id} has no region {region_id}", known)
-    shop.demand_trust(result)
+    engine.require_trust(result)
     looked_at, scale = result.scene.view_area, _stored_scale(result)
     view = None  # read only where pixels are needed: measures are stored
     if question or bands or looked_at is None or scale is None:
-        view = view_of(shop, result)
+        view = view_of(engine, result)
         looked_at, scale = image_area(view), Scale.of(view, result.scene.gsd_m)
-    with_their_edges = regions_with_edges(shop, result)
+    with_their_edges = regions_with_edges(engine, result)
     own = [region for region in with_their_edges if not region_id or region.id == region_id]
-    others = with_their_edges if itself else regions_with_edges(shop, other)
+    others = with_their_edges if itself else regions_with_edges(engine, other)
     nearest = nearest_of(own, others, located=result.located, itself=itself)
     if region_id:
         subject = f"region {region_id} of {result_id}"
@@ -172,10 +172,10 @@ def _of_result(
         ) - int(itself and bool(region_id))
     if asked.other and not itself and not region_id:
         measured |= difference_facts(result, other)
-    labels = region_set(shop, result).labels if bands or (question and region_id) else np.zeros((0, 0), np.uint16)
+    labels = region_set(engine, result).labels if bands or (question and region_id) else np.zeros((0, 0), np.uint16)
     inside = labels == region_id if region_id else labels > 0
     if bands and inside.any():
-        with shop.scene_of(result) as scene:
+        with engine.scene_of(result) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
     measured |= scale_facts(scale)
     if remark := scale.remark(result.scene.max_size):
@@ -192,10 +192,10 @@ def _of_result(
             nearest={each.id: each for each in nearest if each} if asked.other else None,
         )
     crop = _crop(view, inside) if view is not None and region_id else view
-    return _with_claim(shop, subject, measured, result.located, crop, question, progress, table)
+    return _with_claim(engine, subject, measured, result.located, crop, question, progress, table)
 
 
-def _stored_scale(result: Result) -> Scale | None:
+def _stored_scale(result: Record) -> Scale | None:
     """The scale of a result's view as its record has it; None in older records."""
     reference = result.scene
     shown = reference.scene_px_per_view_px
@@ -203,7 +203,7 @@ def _stored_scale(result: Result) -> Scale | None:
 
 
 def _of_image(
-    shop: Workshop,
+    engine: Engine,
     image: Path | str,
     bbox: Sequence[float] | None,
     bbox_crs: str | None,
@@ -212,9 +212,9 @@ def _of_image(
     progress: Progress,
 ) -> Description:
     progress(f"reading {one_line(Path(image).name, 255)}")
-    with shop.scene(image) as scene:
+    with engine.scene(image) as scene:
         where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
-        view = scene.view(window=where, bbox=None if where else bbox, max_size=shop.settings.max_size)
+        view = scene.view(window=where, bbox=None if where else bbox, max_size=engine.settings.max_size)
         scale = Scale.of(view, scene.gsd_m)
         located = scene.georeference.located
         bounds = view.georeference.bounds_lonlat(view.width, view.height)
@@ -230,14 +230,14 @@ def _of_image(
             measured["image_area_m2"] = _significant_area(image_area(view))
         if bands:
             measured["bands"] = band_facts(scene, view.window, view.valid)
-        if remarks := [*filter(None, [scale.remark(shop.settings.max_size)]), *scene.remarks()]:
+        if remarks := [*filter(None, [scale.remark(engine.settings.max_size)]), *scene.remarks()]:
             measured["remarks"] = remarks
         subject = scene.name + (f" in {list(bbox)}" if bbox else "") + (f" of {bbox_crs}" if where else "")
-    return _with_claim(shop, subject, measured, located, view, question, progress)
+    return _with_claim(engine, subject, measured, located, view, question, progress)
 
 
 def _with_claim(
-    shop: Workshop,
+    engine: Engine,
     subject: str,
     measured: dict[str, Any],
     located: bool,
@@ -249,15 +249,15 @@ def _with_claim(
     method = METHOD_EARTH if located else METHOD_PIXELS
     if not question or view is None:
         return Description(subject=subject, method=method, measured=measured, table=table)
-    progress(f"asking {shop.settings.prompter}")
-    said = shop.models.prompter().tell(view, question)
+    progress(f"asking {engine.settings.prompter}")
+    said = engine.models.prompter().tell(view, question)
     return Description(
         subject=subject,
         method=method,
         measured=measured,
         table=table,
         claimed=plain(said, LONGEST_CLAIM),
-        claimed_by=shop.settings.prompter,
+        claimed_by=engine.settings.prompter,
         question=question,
     )
 
@@ -303,7 +303,7 @@ def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
 
 
 def set_facts(
-    result: Result, regions: Sequence[Region], looked_at: float, lengths: Sequence[str] = ()
+    result: Record, regions: Sequence[Region], looked_at: float, lengths: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Count, total and typical areas with their plus/minus, and the share of the area that was `looked_at`.
 
@@ -364,7 +364,7 @@ def distance_facts(
     return {f"{name}_{distances.median.unit}": facts}
 
 
-def difference_facts(result: Result, other: Result) -> dict[str, Any]:
+def difference_facts(result: Record, other: Record) -> dict[str, Any]:
     """The total area of a result less that of another, with its sign, and whether the plus/minus leaves open which is larger."""
     unit = result.unit_area
     found = Difference.of(

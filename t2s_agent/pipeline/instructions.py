@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class ParsedInstruction:
     """What an instruction means, as fields of a `Refinement` of the same names."""
 
     sort_by: str = ""
@@ -60,7 +60,7 @@ _LENGTH_UNITS = {"m": 1.0, "metres": 1.0, "meters": 1.0, "km": 1e3, "kilometres"
 _MORE, _LESS = ("larger", "bigger", "longer"), ("smaller", "shorter")
 
 
-def understood(instruction: str, *, located: bool = True) -> Understood | None:
+def parse_instruction(instruction: str, *, located: bool = True) -> ParsedInstruction | None:
     """What an instruction means where every word of it is understood; None where a model is to be asked.
 
     Sizes in metres, and compass directions, are understood only where there is a ground (`located`), and left, right, top and
@@ -70,7 +70,7 @@ def understood(instruction: str, *, located: bool = True) -> Understood | None:
     return _most(words, located) or (_size(words) if located else None)
 
 
-def _most(words: str, located: bool) -> Understood | None:
+def _most(words: str, located: bool) -> ParsedInstruction | None:
     orders = _ORDERS | (_PLACES_ON_EARTH if located else _PLACES_IN_PIXELS)
     count = "|".join((*_NUMBERS, "[1-9][0-9]{0,4}"))
     most = "|".join(map(re.escape, orders))
@@ -80,10 +80,10 @@ def _most(words: str, located: bool) -> Understood | None:
     said = found["count"] or "one"
     number = _NUMBERS.index(said) + 1 if said in _NUMBERS else int(said)
     sort_by, descending = orders[found["most"]]
-    return Understood(sort_by=sort_by, descending=descending, first=number)
+    return ParsedInstruction(sort_by=sort_by, descending=descending, first=number)
 
 
-def _size(words: str) -> Understood | None:
+def _size(words: str) -> ParsedInstruction | None:
     compared = "|".join((*_MORE, *_LESS))
     units = "|".join(sorted(map(re.escape, {*_AREA_UNITS, *_LENGTH_UNITS}), key=len, reverse=True))
     found = re.fullmatch(
@@ -100,5 +100,5 @@ def _size(words: str) -> Understood | None:
     limit = float(found["number"]) * (_LENGTH_UNITS if of_length else _AREA_UNITS)[unit]
     above, below = math.nextafter(limit, math.inf), math.nextafter(limit, -math.inf)
     if of_length:
-        return Understood(min_length_m=above) if more else Understood(max_length_m=max(0.0, below))
-    return Understood(min_area_m2=above) if more else Understood(max_area_m2=max(0.0, below))
+        return ParsedInstruction(min_length_m=above) if more else ParsedInstruction(max_length_m=max(0.0, below))
+    return ParsedInstruction(min_area_m2=above) if more else ParsedInstruction(max_area_m2=max(0.0, below))

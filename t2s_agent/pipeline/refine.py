@@ -13,43 +13,43 @@ from t2s_agent.bounds import (
     LONGEST_QUERY,
     MOST_IDS,
     MOST_POINTS,
-    demand_amount,
-    demand_at_most,
+    require_amount,
+    require_at_most,
 )
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.mask import Mask, boxes_of
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.corrections import Corrections, corrected
-from t2s_agent.pipeline.instructions import understood
-from t2s_agent.pipeline.workshop import (
+from t2s_agent.pipeline.engine import (
     Clock,
+    Engine,
     Progress,
-    Workshop,
-    asked_prompter,
     checked_question,
-    demand_parsable,
-    demand_pixels,
     draw_masks,
-    drawing_segmenter,
-    in_pixels_instead,
     load_segmenter,
+    no_progress,
     other_result,
     prompted_of,
+    prompter_reference,
+    read_as_pixels,
     region_set,
     regions_with_edges,
-    silent,
+    require_parsable,
+    require_pixels,
+    segmenter_reference,
     store_result,
     view_of,
 )
+from t2s_agent.pipeline.instructions import parse_instruction
 from t2s_agent.regions import operations
 from t2s_agent.regions.build import build_regions, subset
 from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.lineage import of_parent, with_parents
-from t2s_agent.regions.order import demand_order, ordered
+from t2s_agent.regions.order import ordered, require_order
 from t2s_agent.regions.region import Region, RegionSet, Source
 from t2s_agent.regions.relations import nearest_of
-from t2s_agent.results.record import Result
+from t2s_agent.results.record import Record
 from t2s_agent.scene import View
 from t2s_agent.text import plain
 
@@ -103,51 +103,51 @@ class Refinement:
 _NOTHING = Refinement()
 
 
-def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progress = silent) -> Result:
+def refine(engine: Engine, result_id: str, how: Refinement, *, progress: Progress = no_progress) -> Record:
     """A new result from an earlier one, which stays as it is and becomes its parent.
 
     The View is the parent's; its embedding comes from the cache. Raises `result_unknown`, `region_unknown`, `argument_invalid`,
     and `image_unreadable` where the image is no longer what the parent saw.
     """
     clock = Clock()
-    parent = shop.store.load(result_id, shop.owner)
-    _demand_sense(how)
-    other = other_result(shop, parent, how.other) if how.other else None
+    parent = engine.store.load(result_id, engine.owner)
+    _require_sense(how)
+    other = other_result(engine, parent, how.other) if how.other else None
     if other is not None:
         how = replace(how, other=other.id)
-    operations.demand_known([region.id for region in parent.regions], (*how.keep, *how.drop))
-    shop.store.demand_writable()
+    operations.require_known([region.id for region in parent.regions], (*how.keep, *how.drop))
+    engine.store.require_writable()
     progress(f"reading {parent.scene.name}")
     with clock("read"):
-        view = view_of(shop, parent)
-        before = region_set(shop, parent)
+        view = view_of(engine, parent)
+        before = region_set(engine, parent)
     regions = of_parent(before, parent.id)
     prompter, prompted, segmenter = parent.prompter, parent.prompted, parent.segmenter
     query = parent.query
     answered: Status = "not_understood" if parent.status == "not_understood" else "found"
     warnings: list[str] = []
-    computed = understood(how.instruction, located=parent.located)
+    computed = parse_instruction(how.instruction, located=parent.located)
     if how.instruction:
         query = f"{parent.query}; {plain(how.instruction, LONGEST_QUERY)}"
     if computed is not None:
         warnings.append(f"{plain(how.instruction, 100)!r} was computed from the regions: no model was asked")
-        regions = _operated(shop, view, parent, None, regions, Refinement(**asdict(computed)))
+        regions = _operated(engine, view, parent, None, regions, Refinement(**asdict(computed)))
     elif how.instruction:
-        _demand_no_ids(how)
-        check_models(shop.settings)
-        load_segmenter(shop, clock, progress)
-        progress(f"asking {shop.settings.prompter} again")
+        _require_no_ids(how)
+        check_models(engine.settings)
+        load_segmenter(engine, clock, progress)
+        progress(f"asking {engine.settings.prompter} again")
         with clock("prompt"):
             question = _followed_up(parent, before, how.instruction, view)
-            answer = shop.models.prompter().answer([view], [question])[0]
-        demand_parsable(answer, shop.settings.prompter)
+            answer = engine.models.prompter().answer([view], [question])[0]
+        require_parsable(answer, engine.settings.prompter)
         answered = answer.status
-        prompter, prompted = asked_prompter(shop), prompted_of(shop, question, answer)
+        prompter, prompted = prompter_reference(engine), prompted_of(engine, question, answer)
         warnings += answer.warnings
-        masks = draw_masks(shop, view, answer.instances, clock, progress)
+        masks = draw_masks(engine, view, answer.instances, clock, progress)
         regions = build_regions(masks.masks, view, scores=masks.scores, instances=answer.instances)
-        demand_pixels(answer, regions, shop.settings.segmenter)
-        segmenter = drawing_segmenter(shop)
+        require_pixels(answer, regions, engine.settings.segmenter)
+        segmenter = segmenter_reference(engine)
         warnings += regions.warnings
     corrections = Corrections.none()
     if how.box or how.positive or how.negative:
@@ -158,18 +158,18 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
             positive,
             negative,
             _box_in_view(view, how),
-            lambda asked: draw_masks(shop, view, asked, clock, progress),
+            lambda asked: draw_masks(engine, view, asked, clock, progress),
         )
-        segmenter = drawing_segmenter(shop) if corrections.drawn else segmenter
+        segmenter = segmenter_reference(engine) if corrections.drawn else segmenter
         warnings += [*corrections.warnings, *regions.warnings]
     progress("measuring")
     with clock("operations"):
-        regions = _operated(shop, view, parent, other, regions, how)
+        regions = _operated(engine, view, parent, other, regions, how)
     changes = corrections.changes(regions)
     regions = with_parents(regions, before, parent.id)
     warnings += regions.warnings
     if not regions.located:
-        warnings += in_pixels_instead(
+        warnings += read_as_pixels(
             within_m=how.within_m,
             beyond_m=how.beyond_m,
             min_area_m2=how.min_area_m2,
@@ -179,7 +179,7 @@ def refine(shop: Workshop, result_id: str, how: Refinement, *, progress: Progres
             smooth_m=how.smooth_m,
         )
     return store_result(
-        shop,
+        engine,
         view,
         parent.scene,
         regions,
@@ -220,15 +220,15 @@ def _box_in_view(view: View, how: Refinement) -> Box | None:
 
 
 def _operated(
-    shop: Workshop, view: View, parent: Result, other: Result | None, regions: RegionSet, how: Refinement
+    engine: Engine, view: View, parent: Record, other: Record | None, regions: RegionSet, how: Refinement
 ) -> RegionSet:
     """Regions after everything that needs no model, in the order that `Refinement` says."""
     left_out: dict[str, int] = dict(regions.left_out)
     chosen = _by_ids(regions, parent.id, how, left_out)
-    theirs = region_set(shop, other) if other is not None else None
+    theirs = region_set(engine, other) if other is not None else None
     if theirs is not None and other is not None and (how.within_m is not None or how.beyond_m is not None):
         own = with_edges(chosen, regions.labels, view.georeference, view.window)
-        kept = _by_distance(own, regions_with_edges(shop, other), other.id, regions.located, how, left_out)
+        kept = _by_distance(own, regions_with_edges(engine, other), other.id, regions.located, how, left_out)
         chosen = [region for region in chosen if region.id in kept]
     each = dict(zip((region.id for region in regions.regions), operations.masks_of(regions), strict=True))
     pieces = [_Piece(each[region.id], region, region.sources) for region in chosen]
@@ -250,7 +250,7 @@ def _operated(
     if how.sort_by == "nearest" and theirs is not None and other is not None:
         edges = with_edges(built.regions, built.labels, view.georeference, view.window)
         found = nearest_of(
-            edges, regions_with_edges(shop, other), located=built.located, own=_own(built.regions, other.id)
+            edges, regions_with_edges(engine, other), located=built.located, own=_own(built.regions, other.id)
         )
         distances = {nearest.id: nearest.distance.value for nearest in found if nearest}
     filtered = _filtered(replace(built, left_out=left_out), how, distances)
@@ -334,7 +334,7 @@ def _combined(
     return found
 
 
-def _same_grid(parent: Result, other: Result) -> bool:
+def _same_grid(parent: Record, other: Record) -> bool:
     """Whether two results were drawn on the same pixels of the same image."""
     a, b = parent.scene, other.scene
     return (a.path, a.window, a.view_size, a.pixels_sha256) == (b.path, b.window, b.view_size, b.pixels_sha256)
@@ -379,7 +379,7 @@ def _filtered(regions: RegionSet, how: Refinement, distances: Mapping[int, float
     return replace(subset(regions, positions) if changed else regions, left_out=left_out)
 
 
-def _demand_sense(how: Refinement) -> None:
+def _require_sense(how: Refinement) -> None:
     compares = how.within_m is not None or how.beyond_m is not None or how.sort_by == "nearest"
     if (how.operation or compares) and not how.other:
         raise T2SError(
@@ -393,14 +393,14 @@ def _demand_sense(how: Refinement) -> None:
             f"nothing is to be done with {how.other}",
             "Give an operation, within_m, beyond_m, or sort_by nearest",
         )
-    demand_order(how.sort_by, how.descending, how.first)
+    require_order(how.sort_by, how.descending, how.first)
     for name, most in (("positive", MOST_POINTS), ("negative", MOST_POINTS), ("keep", MOST_IDS), ("drop", MOST_IDS)):
-        demand_at_most(name, getattr(how, name), most)
-    demand_at_most("instruction", how.instruction, LONGEST_QUERY)
+        require_at_most(name, getattr(how, name), most)
+    require_at_most("instruction", how.instruction, LONGEST_QUERY)
     for name in ("within_m", "beyond_m", "min_length_m", "max_length_m", "smooth_m"):
-        demand_amount(name, getattr(how, name) or 0.0, LARGEST_LENGTH_M, "metres")
+        require_amount(name, getattr(how, name) or 0.0, LARGEST_LENGTH_M, "metres")
     for name in ("min_area_m2", "max_area_m2"):
-        demand_amount(name, getattr(how, name) or 0.0, LARGEST_AREA_M2, "square metres")
+        require_amount(name, getattr(how, name) or 0.0, LARGEST_AREA_M2, "square metres")
     for least, largest, name in (
         (how.min_area_m2, how.max_area_m2, "area_m2"),
         (how.min_length_m, how.max_length_m, "length_m"),
@@ -427,7 +427,7 @@ def _demand_sense(how: Refinement) -> None:
         )
 
 
-def _demand_no_ids(how: Refinement) -> None:
+def _require_no_ids(how: Refinement) -> None:
     """Where a model looks again its regions are new: ids of the parent name none of them."""
     if how.keep or how.drop:
         raise T2SError(
@@ -459,7 +459,7 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(each) for each in value) if isinstance(value, list | tuple) else value
 
 
-def _followed_up(parent: Result, regions: RegionSet, instruction: str, view: View) -> str:
+def _followed_up(parent: Record, regions: RegionSet, instruction: str, view: View) -> str:
     """The question of a refinement by words: what was asked, what was found, what is wanted now."""
     boxes = []
     places = boxes_of(regions.labels)

@@ -5,10 +5,10 @@ from dataclasses import replace as changed
 from typing import Any
 
 from t2s_agent.errors import T2SError
+from t2s_agent.pipeline.engine import Engine, Progress, no_progress
 from t2s_agent.pipeline.refine import Refinement, refine, refinement_of
 from t2s_agent.pipeline.segment import segment
-from t2s_agent.pipeline.workshop import Progress, Workshop, silent
-from t2s_agent.results.record import RegionRecord, Result
+from t2s_agent.results.record import Record, RegionRecord
 from t2s_agent.settings import load_settings
 
 _OF_MODELS = ("prompter", "segmenter", "style", "samples", "temperature", "seed")  # a model is loaded with these
@@ -41,16 +41,16 @@ class Replay:
         return next((step for step in self.steps if not step.same), None)
 
 
-def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Replay:
+def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) -> Replay:
     """Does a result again with the models, style and seed that its record names, as a new result."""
-    then = shop.store.load(result_id, shop.owner)
-    shop.demand_trust(then)
+    then = engine.store.load(result_id, engine.owner)
+    engine.require_trust(then)
     settings = load_settings(
-        **shop.settings.model_dump()
+        **engine.settings.model_dump()
         | {
             "prompter": then.prompter.name,
             "segmenter": then.segmenter.name,
-            "style": then.prompted.style or shop.settings.style,
+            "style": then.prompted.style or engine.settings.style,
             "samples": then.prompted.samples,
             "temperature": then.prompted.temperature,
             "seed": then.prompted.seed,
@@ -58,10 +58,10 @@ def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Re
             "trust_sidecars": then.scene.trusted_sidecars,
         }
     )
-    if all(getattr(settings, name) == getattr(shop.settings, name) for name in _OF_MODELS):
-        again = changed(shop, settings=settings)
+    if all(getattr(settings, name) == getattr(engine.settings, name) for name in _OF_MODELS):
+        again = changed(engine, settings=settings)
     else:
-        again = Workshop.open(settings, shop.owner)
+        again = Engine.open(settings, engine.owner)
     if then.operation == "segment":
         given = {name: value for name, value in then.parameters.items() if value is not None}
         now = segment(again, then.scene.path, then.query, progress=progress, **given)
@@ -74,7 +74,7 @@ def replay(shop: Workshop, result_id: str, *, progress: Progress = silent) -> Re
     return Replay(tuple(_steps(then, now)), now.id)
 
 
-def _refinement(then: Result) -> Refinement:
+def _refinement(then: Record) -> Refinement:
     """What was asked for. Before fields were recorded by their defaults, a distance of 0 was the one that was lost."""
     how = refinement_of(then.parameters)
     if how.other and not any(name in then.parameters for name in ("operation", "within_m", "beyond_m", "sort_by")):
@@ -82,7 +82,7 @@ def _refinement(then: Result) -> Refinement:
     return how
 
 
-def _steps(then: Result, now: Result) -> list[Step]:
+def _steps(then: Record, now: Record) -> list[Step]:
     def step(name: str, a: object, b: object) -> Step:
         return Step(name, str(a), str(b))
 
@@ -102,7 +102,7 @@ def _steps(then: Result, now: Result) -> list[Step]:
     ]
 
 
-def _measures(result: Result) -> dict[str, Any]:
+def _measures(result: Record) -> dict[str, Any]:
     """What was measured. `was` is no measure, and records from before it was kept lack it."""
     return result.model_dump(
         include={"regions": {"__all__": set(RegionRecord.model_fields) - {"was"}}, "total_area": True}

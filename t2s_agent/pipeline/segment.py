@@ -4,27 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from t2s_agent.bounds import LARGEST_AREA_M2, demand_amount
+from t2s_agent.bounds import LARGEST_AREA_M2, require_amount
 from t2s_agent.models import check_models
-from t2s_agent.pipeline.workshop import (
+from t2s_agent.pipeline.engine import (
     Clock,
+    Engine,
     Progress,
-    Workshop,
-    asked_prompter,
     checked_question,
-    demand_parsable,
-    demand_pixels,
     draw_masks,
-    drawing_segmenter,
-    in_pixels_instead,
     load_segmenter,
+    no_progress,
     prompted_of,
+    prompter_reference,
+    read_as_pixels,
     reference_to,
-    silent,
+    require_parsable,
+    require_pixels,
+    segmenter_reference,
     store_result,
 )
 from t2s_agent.regions.build import build_regions
-from t2s_agent.results.record import Result
+from t2s_agent.results.record import Record
 from t2s_agent.scene.places import box_window
 from t2s_agent.text import one_line
 
@@ -32,7 +32,7 @@ _MOSTLY = 0.5  # of a View that should hold data, else it is worth a warning
 
 
 def segment(
-    shop: Workshop,
+    engine: Engine,
     image: Path | str,
     query: str,
     *,
@@ -41,8 +41,8 @@ def segment(
     bands: str | None = None,
     merge: Literal["instances", "union"] = "instances",
     min_area_m2: float = 0.0,
-    progress: Progress = silent,
-) -> Result:
+    progress: Progress = no_progress,
+) -> Record:
     """Answers a question about an image: regions on the ground, stored as a new result.
 
     `bbox` is west, south, east, north in degrees, or xmin, ymin, xmax, ymax in the reference system `bbox_crs` (a code such
@@ -53,27 +53,27 @@ def segment(
     """
     clock = Clock()
     question = checked_question(query)
-    check_models(shop.settings)
-    demand_amount("min_area_m2", min_area_m2, LARGEST_AREA_M2, "square metres")
-    shop.store.demand_writable()
+    check_models(engine.settings)
+    require_amount("min_area_m2", min_area_m2, LARGEST_AREA_M2, "square metres")
+    engine.store.require_writable()
     progress(f"reading {one_line(Path(image).name, 255)}")
-    with clock("read"), shop.scene(image) as scene:
+    with clock("read"), engine.scene(image) as scene:
         where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
-        view = scene.view(window=where, bbox=None if where else bbox, bands=bands, max_size=shop.settings.max_size)
-        reference = reference_to(scene, view, shop.settings.max_size)
+        view = scene.view(window=where, bbox=None if where else bbox, bands=bands, max_size=engine.settings.max_size)
+        reference = reference_to(scene, view, engine.settings.max_size)
         remarks = scene.remarks(bands)
     share = float(view.valid.mean())
     if share < _MOSTLY:
         remarks = (*remarks, f"{1 - share:.0%} of the view is nodata, where nothing is found")
-    load_segmenter(shop, clock, progress)
-    progress(f"loading {shop.settings.prompter}")
+    load_segmenter(engine, clock, progress)
+    progress(f"loading {engine.settings.prompter}")
     with clock("load prompter"):
-        prompter = shop.models.prompter()
-    progress(f"asking {shop.settings.prompter}")
+        prompter = engine.models.prompter()
+    progress(f"asking {engine.settings.prompter}")
     with clock("prompt"):
         answer = prompter.answer([view], [question])[0]
-    demand_parsable(answer, prompter.name)
-    masks = draw_masks(shop, view, answer.instances, clock, progress)
+    require_parsable(answer, prompter.name)
+    masks = draw_masks(engine, view, answer.instances, clock, progress)
     progress("measuring")
     with clock("regions"):
         regions = build_regions(
@@ -84,9 +84,9 @@ def segment(
             merge=merge,
             min_area_m2=min_area_m2,
         )
-    demand_pixels(answer, regions, shop.settings.segmenter)
+    require_pixels(answer, regions, engine.settings.segmenter)
     return store_result(
-        shop,
+        engine,
         view,
         reference,
         regions,
@@ -99,13 +99,13 @@ def segment(
             "merge": merge,
             "min_area_m2": min_area_m2,
         },
-        prompter=asked_prompter(shop),
-        segmenter=drawing_segmenter(shop),
-        prompted=prompted_of(shop, question, answer),
+        prompter=prompter_reference(engine),
+        segmenter=segmenter_reference(engine),
+        prompted=prompted_of(engine, question, answer),
         warnings=(
             *remarks,
             *answer.warnings,
-            *([] if regions.located else in_pixels_instead(min_area_m2=min_area_m2)),
+            *([] if regions.located else read_as_pixels(min_area_m2=min_area_m2)),
         ),
         clock=clock,
         progress=progress,

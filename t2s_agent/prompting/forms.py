@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from t2s_agent.instance import Box, Point
-from t2s_agent.prompting.mending import Unreadable, read_json
+from t2s_agent.prompting.repair import Unreadable, read_json
 
 MOST_POINTS = 50  # of one instance and kind
 MOST_TRIES = 200  # beginnings of a list that turn out to be none

@@ -46,7 +46,7 @@ def build_regions(
     """
     warnings: list[str] = []
     usable = view.valid
-    beside = _beside_earth(view)
+    beside = _off_earth(view)
     if beside is not None:
         lost = int((union_of(masks, view.height, view.width) & beside).sum())
         usable = usable & ~beside
@@ -149,9 +149,9 @@ def _overlaps(masks: Sequence[Mask], kept: Sequence[int], ids: NDArray[np.uint16
     return {id_: tuple(sorted(others)) for id_, others in found.items()}
 
 
-def _beside_earth(view: View) -> NDArray[np.bool_] | None:
+def _off_earth(view: View) -> NDArray[np.bool_] | None:
     """Pixels (H, W) that touch one beside the Earth; None where there are none."""
-    beside = view.georeference.beside_earth(view.width, view.height)
+    beside = view.georeference.off_earth(view.width, view.height)
     if beside is None:
         return None
     wide = np.pad(beside, 1)

@@ -26,7 +26,7 @@ def masks_of(regions: RegionSet) -> list[Mask]:
     return [found.get(region.id, EMPTY) for region in regions.regions]
 
 
-def demand_known(known: Sequence[int], wanted: Sequence[int]) -> None:
+def require_known(known: Sequence[int], wanted: Sequence[int]) -> None:
     """Raises `region_unknown`, naming the ids that there are, where one of those wanted is not among them."""
     there = set(known)
     for id_ in wanted:

@@ -25,7 +25,7 @@ SORT_BY = (
 )
 
 
-def demand_order(sort_by: str, descending: bool, first: int) -> None:
+def require_order(sort_by: str, descending: bool, first: int) -> None:
     """Raises `argument_invalid` for an order that there is not."""
     if sort_by and sort_by not in SORT_BY:
         raise T2SError(
@@ -52,7 +52,7 @@ def ordered(
     are for `nearest`. Longitudes count from the middle of the regions, so that 180 degrees does not matter. Raises
     `argument_invalid` for an order that there is not, and `no_georeference` for degrees where there is no ground.
     """
-    demand_order(sort_by, descending, first)
+    require_order(sort_by, descending, first)
     positions = list(range(len(regions)))
     if sort_by:
         values = _values(regions, sort_by, distances or {}, located)

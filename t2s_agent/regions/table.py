@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from t2s_agent.errors import T2SError
-from t2s_agent.regions.order import demand_order, ordered
+from t2s_agent.regions.order import ordered, require_order
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.relations import Nearest
 from t2s_agent.regions.rounding import Rounding
@@ -40,7 +40,7 @@ class Table:
     total: int
 
 
-def demand_columns(columns: Sequence[str]) -> None:
+def require_columns(columns: Sequence[str]) -> None:
     """Raises `argument_invalid` for a column that there is not."""
     for name in columns:
         if name not in COLUMNS:
@@ -64,8 +64,8 @@ def table_of(
     `nearest`, by id, adds its columns without being asked for. Sorted and cut as `order.ordered` does. Raises `argument_invalid`
     for a column or an order that there is not, and for `nearest` where no other result is named.
     """
-    demand_columns(columns)
-    demand_order(sort_by, descending, first)
+    require_columns(columns)
+    require_order(sort_by, descending, first)
     if nearest is None and ("nearest" in columns or sort_by == "nearest"):
         raise T2SError(
             "argument_invalid", "nearest of what is not said", "Name the other result, or the same one again"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from t2s_agent.errors import T2SError
 from t2s_agent.results.parts import lock
-from t2s_agent.results.record import Result
+from t2s_agent.results.record import Record
 
 ID = re.compile(r"r_[0-9a-f]{8,32}")
 RECORD = "record.json"
@@ -91,7 +91,7 @@ class Catalogue:
                 self._write_again()
             return [self._held[id_] for id_ in sorted(there)]
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Record) -> None:
         """Takes in a result that was saved just now."""
         status = Path(self._folder, result.id, RECORD).stat()
         with self._lock:
@@ -126,7 +126,7 @@ class Catalogue:
         except T2SError:
             return self._hold(id_, mtime_ns, size, None)
 
-    def _hold(self, id_: str, mtime_ns: int, size: int, result: Result | None) -> Known:
+    def _hold(self, id_: str, mtime_ns: int, size: int, result: Record | None) -> Known:
         before = self._held.get(id_)
         known = self._held[id_] = Known(
             id=id_,
@@ -183,10 +183,10 @@ def _text(lines: Iterable[Known]) -> bytes:
     return "".join(line.model_dump_json() + "\n" for line in lines).encode()
 
 
-def read_record(folder: Path, id_: str) -> Result:
+def read_record(folder: Path, id_: str) -> Record:
     """The record of a result; `result_damaged` where it cannot be read or is another's."""
     try:
-        result = Result.model_validate_json((folder / id_ / RECORD).read_bytes())
+        result = Record.model_validate_json((folder / id_ / RECORD).read_bytes())
     except (ValidationError, OSError) as error:
         raise T2SError("result_damaged", f"the record of {id_} cannot be read", "Make the result again") from error
     if result.id != id_:
@@ -194,7 +194,7 @@ def read_record(folder: Path, id_: str) -> Result:
     return result
 
 
-def summary_of(result: Result) -> Summary:
+def summary_of(result: Record) -> Summary:
     """The few facts of a result by which it is recognised."""
     return Summary(
         id=result.id,

@@ -118,7 +118,7 @@ class RegionRecord(_Part):
     sources: tuple[SourceRecord, ...] = ()
 
 
-class Result(_Part):
+class Record(_Part):
     """One result. Never changed once written: what follows from it names it as a parent.
 
     `left_out` counts the regions that each filter took away, by the filter's name; `changes` says what corrections did.
@@ -199,7 +199,7 @@ def _region(region: Region) -> RegionRecord:
 
 
 def measures_of(regions: RegionSet) -> dict[str, Any]:
-    """The fields of a Result that say how it was measured and what the sum is."""
+    """The fields of a Record that say how it was measured and what the sum is."""
     total, rounding = regions.total_area(), regions.rounding()
     return {
         "located": regions.located,

@@ -14,7 +14,7 @@ from pathlib import Path
 from t2s_agent.errors import T2SError
 from t2s_agent.results.catalogue import ID, RECORD, Catalogue, Summary, read_record
 from t2s_agent.results.parts import GONE, part_of, sweep
-from t2s_agent.results.record import Result
+from t2s_agent.results.record import Record
 
 LEAST_PREFIX = 4  # digits of an id that may stand for all of it
 _PREFIX = re.compile(rf"r_[0-9a-f]{{{LEAST_PREFIX},}}")
@@ -44,7 +44,7 @@ class ResultStore:
         sweep(folder)
         self._drop_old()
 
-    def save(self, result: Result, artifacts: Mapping[str, Writer]) -> Path:
+    def save(self, result: Record, artifacts: Mapping[str, Writer]) -> Path:
         """Writes a result with its files and gives its folder. Nothing is left where anything fails.
 
         Raises IdTaken where there is a result of this id, and `output_unwritable` where the store cannot be written.
@@ -67,7 +67,7 @@ class ResultStore:
         self._drop_old(keep=result.id)
         return place
 
-    def demand_writable(self) -> None:
+    def require_writable(self) -> None:
         """Raises `output_unwritable` where nothing can be saved, for callers who are about to do work that ends with `save`."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +76,8 @@ class ResultStore:
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise self._unwritable(f"the store {self.folder} may only be read", PermissionError(errno.EACCES, ""))
 
-    def load(self, id_: str, owner: str = "local") -> Result:
-        """The record of a result, by its id or a beginning of it that fits one result only; `Result.id` is the whole id.
+    def load(self, id_: str, owner: str = "local") -> Record:
+        """The record of a result, by its id or a beginning of it that fits one result only; `Record.id` is the whole id.
 
         `result_unknown` also for somebody else's; `result_damaged` where it cannot be read.
         """

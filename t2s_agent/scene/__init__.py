@@ -2,8 +2,8 @@
 
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.limits import Limits
-from t2s_agent.scene.opening import PINNED, placeless
+from t2s_agent.scene.opening import PINNED, ignore_not_georeferenced
 from t2s_agent.scene.scene import Scene, open_scene
 from t2s_agent.scene.view import View, Window
 
-__all__ = ["PINNED", "Georeference", "Limits", "Scene", "View", "Window", "open_scene", "placeless"]
+__all__ = ["PINNED", "Georeference", "Limits", "Scene", "View", "Window", "ignore_not_georeferenced", "open_scene"]

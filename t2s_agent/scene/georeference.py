@@ -143,7 +143,7 @@ class Georeference:
         seen = nearest[np.isfinite(self.to_lonlat(x[nearest], y[nearest])[0])]
         return next((size for i in seen[:200] if (size := self.gsd_m(x[i], y[i])) is not None), None)
 
-    def beside_earth(self, width: int, height: int) -> NDArray[np.bool_] | None:
+    def off_earth(self, width: int, height: int) -> NDArray[np.bool_] | None:
         """Pixels (height, width) of which a corner lies beside the Earth or where the CRS means nothing; None where none does."""
         if not self.located:
             return None

@@ -104,7 +104,7 @@ class Validity:
         if self._masked:
             valid &= self._reader.mask(piece) > 0
         if self._outer is not None:
-            self._reader.look_at_the_clock()
+            self._reader.check_deadline()
             valid &= self._outer.values(piece, [1], Resampling.nearest)[0] > 0
         return valid
 

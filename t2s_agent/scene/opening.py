@@ -120,7 +120,7 @@ _NEIGHBOURS = (
 
 
 @contextmanager
-def placeless() -> Iterator[None]:
+def ignore_not_georeferenced() -> Iterator[None]:
     """A file without a georeference is nothing to warn of on standard error: a scene says it in its own `warnings`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -198,7 +198,7 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
         if (on_disk.st_dev, on_disk.st_ino) != (held.st_dev, held.st_ino):
             raise unreadable(real, "was exchanged while it was opened")
     try:
-        with placeless():
+        with ignore_not_georeferenced():
             dataset = rasterio.open(name, driver=driver)
     except DAMAGE as error:
         if codec := missing_codec(error):

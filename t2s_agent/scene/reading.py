@@ -148,7 +148,7 @@ class Reader:
         unique = sorted(set(indexes))
         if self._complex:
             how = Resampling.nearest  # GDAL averages the parts of complex numbers, which means nothing
-        self.look_at_the_clock()
+        self.check_deadline()
         dataset, window = self._source(piece)
         with _overviews_for(how):
             out: Any = dataset.read(  # rasterio has no types
@@ -159,7 +159,7 @@ class Reader:
 
     def mask(self, piece: Piece) -> NDArray[np.uint8]:
         """The dataset's own mask of a piece (height, width): 0 where there is no data."""
-        self.look_at_the_clock()
+        self.check_deadline()
         with _overviews_for(Resampling.nearest):
             mask = self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape)
         return np.asarray(mask, np.uint8)
@@ -178,7 +178,7 @@ class Reader:
                 return self._coarse, RasterioWindow(x * sx, y * sy, width * sx, height * sy)
         return self._dataset, RasterioWindow(x, y, width, height)
 
-    def affords(self, where: Window, height: int, width: int, bands: int, share: float = 1.0) -> bool:
+    def within_budget(self, where: Window, height: int, width: int, bands: int, share: float = 1.0) -> bool:
         """Whether a read takes at most a `share` of the budget: then `pieces` does not refuse it."""
         return self._planned(where, height, width, bands) <= self._limits.read_bytes * share
 
@@ -195,7 +195,7 @@ class Reader:
             levels += [first, *(first * f for f in self._coarse.overviews(1))]
         return float(max(f for f in levels if f <= max(1.0, factor * 1.01)))
 
-    def look_at_the_clock(self) -> None:
+    def check_deadline(self) -> None:
         """Raises `limit_exceeded` where the session has used up its seconds."""
         if time.monotonic() > self._until:
             raise T2SError(

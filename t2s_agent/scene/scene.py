@@ -186,7 +186,7 @@ class Scene:
         lon, lat = np.meshgrid(west + span * along, south + (north - south) * along[::20])
         lon = np.where(lon > 180, lon - 360, lon)
         x, y = self.georeference.from_lonlat(lon.ravel(), lat.ravel())
-        self._demand_whole(x.reshape(lon.shape), y.reshape(lon.shape), (west, south, east, north), span)
+        self._require_whole(x.reshape(lon.shape), y.reshape(lon.shape), (west, south, east, north), span)
         own_x, own_y = self.georeference.places_in((west, south, east, north), self.width, self.height)
         x, y = np.concatenate([x, own_x]), np.concatenate([y, own_y])
         seen = np.isfinite(x) & np.isfinite(y)
@@ -207,7 +207,7 @@ class Scene:
             f"The image covers west, south, east, north = {shown}",
         )
 
-    def _demand_whole(self, x: Floats, y: Floats, bbox: tuple[float, float, float, float], span: float) -> None:
+    def _require_whole(self, x: Floats, y: Floats, bbox: tuple[float, float, float, float], span: float) -> None:
         """`bbox_outside` where a box lies at both ends of a picture that is cut at some longitude: one window cannot show that.
 
         x, y are the pixels (rows, columns) of places of the box whose longitudes run from `west` over `span` degrees.
@@ -439,7 +439,7 @@ class Scene:
         height, width = max(1, round(self.height * scale)), max(1, round(self.width * scale))
         whole = Window(0, 0, self.width, self.height)
         bands = len(set(indexes)) + self._validity.extra_bands(indexes)
-        if self._reader.affords(whole, height, width, bands, share=1 / 16 if cheap else 1):
+        if self._reader.within_budget(whole, height, width, bands, share=1 / 16 if cheap else 1):
             pieces = self._reader.pieces(whole, height, width, bands)
         else:
             blocks = self._reader.blocks(bands, side)

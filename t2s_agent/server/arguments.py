@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from t2s_agent.bounds import LARGEST_INTEGER, LONGEST_NAME, MOST_IDS, MOST_NESTING, demand_at_most, depth_of
+from t2s_agent.bounds import LARGEST_INTEGER, LONGEST_NAME, MOST_IDS, MOST_NESTING, depth_of, require_at_most
 from t2s_agent.errors import T2SError
 
 Schema = Mapping[str, Any]
@@ -47,7 +47,7 @@ def checked(tool: str, schema: Schema, arguments: Mapping[str, Any], *, closed: 
                 f"Call it again with {name}",
             )
     mended = {
-        name: _mended(value, properties.get(name, {}))
+        name: _repaired(value, properties.get(name, {}))
         for name, value in arguments.items()
         if name in schema.get("required", ()) or not _left_out(value, properties.get(name, {}))
     }
@@ -76,12 +76,12 @@ def _left_out(value: Any, schema: Schema) -> bool:
     return kind in _KINDS and (value is None or (kind != "string" and isinstance(value, str) and not value.strip()))
 
 
-def _mended(value: Any, schema: Schema) -> Any:
+def _repaired(value: Any, schema: Schema) -> Any:
     """A value that was written as text, read by the schema; whatever does not fit stays as it came."""
     kind = schema.get("type")
     items = schema.get("items")
     if isinstance(value, list) and isinstance(items, Mapping):
-        return [_mended(each, items) for each in value[: MOST_IDS + 1]]
+        return [_repaired(each, items) for each in value[: MOST_IDS + 1]]
     if not isinstance(value, str) or kind in (None, "string") or len(value) > _LONGEST_TEXT:
         return value
     text = value.strip()
@@ -96,7 +96,7 @@ def _mended(value: Any, schema: Schema) -> Any:
         read = _read(f"[{text}]") if items.get("type") in ("integer", "number") else None
         if items.get("type") == "string" and not text.startswith("["):
             read = [each.strip() for each in text.split(",")]
-    return _mended(read, schema) if isinstance(read, list) else value
+    return _repaired(read, schema) if isinstance(read, list) else value
 
 
 def _read(text: str) -> Any:
@@ -115,12 +115,12 @@ def _check(name: str, value: Any, schema: Schema) -> None:
         if kind == "array" and isinstance(schema.get("items"), Mapping):
             wanted += f" such as {_example(schema['items'])}"
         raise T2SError("argument_invalid", f"{name} = {_shown(value)} is not {wanted}", f"Give {wanted}")
-    _demand_exact(name, value)
+    _require_exact(name, value)
     if kind == "string":
-        demand_at_most(name, value, schema.get("maxLength", LONGEST_NAME))
+        require_at_most(name, value, schema.get("maxLength", LONGEST_NAME))
     if kind == "array":
-        demand_at_most(name, value, schema.get("maxItems", MOST_IDS))
-    _demand_choice(name, value, schema)
+        require_at_most(name, value, schema.get("maxItems", MOST_IDS))
+    _require_choice(name, value, schema)
     if kind in ("integer", "number"):
         low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
         if not low <= value <= high:
@@ -145,11 +145,11 @@ def _check_item(name: str, whole: Any, item: Any, schema: Schema) -> None:
             f"{name} = {_shown(whole)} holds {_shown(item)}, which is not {_KINDS[str(kind)]}",
             f"Give a list such as {_example(schema)}",
         )
-    _demand_exact(name, item)
-    _demand_choice(name, item, schema)
+    _require_exact(name, item)
+    _require_choice(name, item, schema)
 
 
-def _demand_choice(name: str, value: Any, schema: Schema) -> None:
+def _require_choice(name: str, value: Any, schema: Schema) -> None:
     choices = schema.get("enum")
     if choices and value not in choices:
         near = get_close_matches(str(value).lower()[:60], map(str, choices), n=1)
@@ -158,7 +158,7 @@ def _demand_choice(name: str, value: Any, schema: Schema) -> None:
         raise T2SError("argument_invalid", f"{name} = {_shown(value)} is no choice", f"{hint}Choose from {listed}")
 
 
-def _demand_exact(name: str, value: Any) -> None:
+def _require_exact(name: str, value: Any) -> None:
     """Refuses whole numbers that JSON's other readers would round, and Python's floats cannot hold."""
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         raise T2SError(

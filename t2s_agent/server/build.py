@@ -14,8 +14,8 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp_types import INVALID_PARAMS
 
 from t2s_agent.errors import T2SError
-from t2s_agent.server.answering import ended, failed
 from t2s_agent.server.arguments import checked
+from t2s_agent.server.calls import error_result, job_result
 from t2s_agent.server.page.app import app_extension
 from t2s_agent.server.prompts import add_prompts, checked_prompt
 from t2s_agent.server.resources import add_resources, listed
@@ -25,7 +25,7 @@ from t2s_agent.server.toolset import OURS, tools_of
 
 if TYPE_CHECKING:
     from t2s_agent.models import Models
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Engine
     from t2s_agent.settings import Settings
 
 INSTRUCTIONS = """\
@@ -46,28 +46,28 @@ class AgentServer(MCPServer[Any]):
 
 
 def build_server(
-    settings: "Settings", *, models: "Models | None" = None, shop: "Workshop | None" = None
+    settings: "Settings", *, models: "Models | None" = None, engine: "Engine | None" = None
 ) -> AgentServer:
-    """The server for these settings, on any transport. `models` or a whole `shop` take the place of those the settings name."""
+    """The server for these settings, on any transport. `models` or a whole `engine` take the place of those the settings name."""
     logging.getLogger("rasterio").setLevel(logging.ERROR)  # GDAL's remarks about drivers that this build lacks
-    service = Service(settings, models, shop)
+    service = Service(settings, models, engine)
     server = AgentServer(
         "t2s-agent",
         title="t2s-agent: ask overhead images",
         instructions=INSTRUCTIONS,
         version=version("t2s-agent"),
         tools=tools_of(service),
-        extensions=[app_extension(), Tasks(service.jobs, OWNER.get, partial(ended, service))],
+        extensions=[app_extension(), Tasks(service.jobs, OWNER.get, partial(job_result, service))],
         log_level="WARNING",
     )
     server.service = service
-    server.middleware.append(_Passage(server))
+    server.middleware.append(RequestMiddleware(server))
     add_resources(server, service)
     add_prompts(server, service)
     return server
 
 
-class _Passage:
+class RequestMiddleware:
     """What every message passes through: whose it is, whether its arguments make sense, which images there are now."""
 
     def __init__(self, server: AgentServer) -> None:
@@ -106,13 +106,13 @@ class _Passage:
             near = get_close_matches(str(name)[:60], tools, n=1, cutoff=0.4)
             hint = f"Did you mean {near[0]}? " if near else ""
             listed = ", ".join(list(tools)[:12])
-            return failed(
+            return error_result(
                 T2SError("argument_invalid", f"there is no tool {str(name)[:60]!r}", f"{hint}The tools are {listed}")
             )
         if isinstance(arguments, Mapping):
             try:
                 arguments = checked(str(name), tools[str(name)].input_schema, arguments, closed=name in OURS)
             except T2SError as error:
-                return failed(error)
+                return error_result(error)
             ctx = replace(ctx, params={**params, "arguments": arguments})
         return await call_next(ctx)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import uvicorn
     from mcp.server import MCPServer
 
-    from t2s_agent.pipeline import Workshop
-    from t2s_agent.results.record import Result
+    from t2s_agent.pipeline import Engine
+    from t2s_agent.results.record import Record
     from t2s_agent.settings import Settings
 
 STOP_S = 0.5  # connections get so long to end, then work gets as long
@@ -155,17 +155,17 @@ def _api(service: Service) -> list[BaseRoute]:
     from t2s_agent.scene.listing import images_in
     from t2s_agent.server.page.routes import api_routes
 
-    def shop_of(request: Request) -> "Workshop":
-        """The Workshop of whoever sent a request; 401 where that is nobody."""
+    def engine_of(request: Request) -> "Engine":
+        """The Engine of whoever sent a request; 401 where that is nobody."""
         owner = request.scope.get(OWNER_KEY)
         if not isinstance(owner, str):
             raise HTTPException(401, "Send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": "Bearer"})
-        return service.shop(owner)
+        return service.engine(owner)
 
-    async def work(shop: "Workshop", task: "Callable[[], Result]") -> "Result":
-        async with service.jobs.turn(shop.owner):
+    async def work(engine: "Engine", task: "Callable[[], Record]") -> "Record":
+        async with service.jobs.turn(engine.owner):
             return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
     return api_routes(
-        shop_of, images_of=lambda shop: images_in(shop.settings.roots).names, work=work, discreet=service.discreet
+        engine_of, images_of=lambda engine: images_in(engine.settings.roots).names, work=work, redact=service.redact
     )

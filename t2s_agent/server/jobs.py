@@ -197,7 +197,7 @@ class Jobs:
     def _start_threads(self) -> None:
         if self._places < self._workers:
             self._places += 1
-            thread = threading.Thread(target=self._labour, name="t2s-work", daemon=True)
+            thread = threading.Thread(target=self._work, name="t2s-work", daemon=True)
             self._threads = [*(each for each in self._threads if each.is_alive()), thread]
             thread.start()
 
@@ -209,7 +209,7 @@ class Jobs:
             self._places -= 1
             self._start_threads()
 
-    def _labour(self) -> None:
+    def _work(self) -> None:
         while (job := self._next()) is not None:
             try:
                 job.tell("starting")

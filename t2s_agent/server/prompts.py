@@ -5,7 +5,7 @@ from typing import Any
 
 from mcp.server import MCPServer
 
-from t2s_agent.bounds import LONGEST_QUERY, demand_at_most
+from t2s_agent.bounds import LONGEST_QUERY, require_at_most
 from t2s_agent.errors import T2SError
 from t2s_agent.server.service import Service
 from t2s_agent.text import one_line
@@ -68,5 +68,5 @@ async def checked_prompt(server: MCPServer[Any], params: Mapping[str, Any]) -> d
     for argument, value in given.items():
         if not isinstance(value, str):
             raise T2SError("argument_invalid", f"{argument} is not text", "Give each argument as text")
-        demand_at_most(argument, value, LONGEST_QUERY)
+        require_at_most(argument, value, LONGEST_QUERY)
     return {**params, "arguments": {argument: one_line(value, LONGEST_QUERY) for argument, value in given.items()}}

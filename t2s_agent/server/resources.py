@@ -67,9 +67,9 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
     @server.resource(VIEW_URI, name="view", title="View", mime_type="application/json")
     def view(result_id: str) -> str:
         """All that the page shows of a result, for its MCP App."""
-        from t2s_agent.server.page.shown import view_json
+        from t2s_agent.server.page.result_view import view_json
 
-        return _read(lambda: service.discreet(view_json(service.shop(OWNER.get()), result_id)))
+        return _read(lambda: service.redact(view_json(service.engine(OWNER.get()), result_id)))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK gives it no types
     async def complete(
@@ -112,11 +112,11 @@ def _first(cursor: str) -> int:
 def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]], bool]:
     from t2s_agent.tools.images import image_facts
 
-    shop = service.shop(owner)
+    engine = service.engine(owner)
     names = _names(service, owner)
     page = []
     for name in names[first : first + PAGE]:
-        facts = image_facts(shop, name)
+        facts = image_facts(engine, name)
         page.append(
             {
                 "uri": f"t2s://images/{quote(name)}",
@@ -127,7 +127,7 @@ def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]
         )
     more = first + PAGE < len(names)
     if not more:
-        for result in shop.store.listed(owner)[0][:_RESULTS]:
+        for result in engine.store.listed(owner)[0][:_RESULTS]:
             about = f"{result.count} regions in {plain(result.image, 80)}: {plain(result.query, 80)}"
             page.append(
                 {
@@ -157,25 +157,25 @@ def _names(service: Service, _: str) -> list[str]:
 
 
 def _ids(service: Service, owner: str) -> list[str]:
-    return [summary.id for summary in service.shop(owner).store.listed(owner)[0]]
+    return [summary.id for summary in service.engine(owner).store.listed(owner)[0]]
 
 
 def _image_words(service: Service, name: str) -> str:
     from t2s_agent.tools.images import image_facts
 
-    shop = service.shop(OWNER.get())
-    with shop.scene(name):  # raises where it may not be opened
-        return json.dumps(image_facts(shop, name))
+    engine = service.engine(OWNER.get())
+    with engine.scene(name):  # raises where it may not be opened
+        return json.dumps(image_facts(engine, name))
 
 
 def _record(service: Service, result_id: str) -> str:
     """The record without what is the server's own: where files lie, who owns what."""
-    result = service.shop(OWNER.get()).store.load(result_id, OWNER.get())
-    return service.discreet(result.model_dump_json(exclude={"scene": {"path"}, "owner": True}))
+    result = service.engine(OWNER.get()).store.load(result_id, OWNER.get())
+    return service.redact(result.model_dump_json(exclude={"scene": {"path"}, "owner": True}))
 
 
 def _file(service: Service, result_id: str, name: str) -> bytes:
-    return service.shop(OWNER.get()).store.artifact(result_id, name, OWNER.get()).read_bytes()
+    return service.engine(OWNER.get()).store.artifact(result_id, name, OWNER.get()).read_bytes()
 
 
 def _read(work: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""What a running server keeps: its settings, one Workshop behind all credentials, and the jobs."""
+"""What a running server keeps: its settings, one Engine behind all credentials, and the jobs."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ from t2s_agent.text import model_name
 
 if TYPE_CHECKING:
     from t2s_agent.models import Models
-    from t2s_agent.pipeline import Workshop
+    from t2s_agent.pipeline import Engine
     from t2s_agent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def demo_folder() -> Path:
     return Path(str(files("t2s_agent.nano") / "demo"))
 
 
-def served(settings: "Settings") -> "Settings":
+def server_settings(settings: "Settings") -> "Settings":
     """Settings as a server uses them: agents may open what lies in the roots, and without roots only the demo scene.
 
     Raises `argument_invalid` where files beside images are trusted: who calls a server may not be who put them there.
@@ -54,27 +54,27 @@ def owner_of(request: Any) -> str:
 
 
 class Service:
-    """Opens the Workshop when it is first needed, so that a server starts without numpy, GDAL and torch."""
+    """Opens the Engine when it is first needed, so that a server starts without numpy, GDAL and torch."""
 
-    def __init__(self, settings: "Settings", models: "Models | None" = None, shop: "Workshop | None" = None) -> None:
-        self.settings = served(settings)
+    def __init__(self, settings: "Settings", models: "Models | None" = None, engine: "Engine | None" = None) -> None:
+        self.settings = server_settings(settings)
         self.jobs = Jobs(settings.workers, settings.max_waiting)
-        self._models, self._shop = models, shop
+        self._models, self._engine = models, engine
         self._lock = threading.Lock()
         self._warm: threading.Thread | None = None
 
-    def shop(self, owner: str) -> "Workshop":
-        """The Workshop of one credential: the same models and store, other results."""
+    def engine(self, owner: str) -> "Engine":
+        """The Engine of one credential: the same models and store, other results."""
         with self._lock:
-            if self._shop is None:
-                from t2s_agent.pipeline import Workshop
+            if self._engine is None:
+                from t2s_agent.pipeline import Engine
 
-                self._shop = Workshop.open(self.settings)
+                self._engine = Engine.open(self.settings)
                 if self._models is not None:
-                    self._shop.models = self._models
-            return replace(self._shop, settings=self.settings, owner=owner, pictures={})
+                    self._engine.models = self._models
+            return replace(self._engine, settings=self.settings, owner=owner, pictures={})
 
-    def discreet(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """A text for agents, in which models go by their names and folders of this machine by none."""
         for name in (self.settings.prompter, self.settings.segmenter):
             text = text.replace(name, model_name(name))
@@ -95,9 +95,9 @@ class Service:
     def _load(self, delay_s: float) -> None:
         threading.Event().wait(delay_s)
         try:
-            shop = self.shop(LOCAL)
-            shop.models.segmenter()
-            shop.models.prompter()
+            engine = self.engine(LOCAL)
+            engine.models.segmenter()
+            engine.models.prompter()
         except T2SError as error:
             log.error("models are not loaded: %s", error)  # noqa: TRY400 (a message for people; the call says it too)
 

@@ -156,7 +156,7 @@ class Tasks(Extension):
         call_next: CallNext,
     ) -> HandlerResult:
         """A call of a client that takes tasks: its answer where that is there soon, else a task."""
-        if not takes_tasks(ctx):
+        if not supports_tasks(ctx):
             return await call_next(ctx)
         late = Late()
         token = LATE.set(late)
@@ -189,7 +189,7 @@ class Tasks(Extension):
         return {"resultType": "complete"}
 
 
-def takes_tasks(ctx: ServerRequestContext[Any, Any]) -> bool:
+def supports_tasks(ctx: ServerRequestContext[Any, Any]) -> bool:
     """Whether a request declares the extension, in a revision that has it."""
     if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return False

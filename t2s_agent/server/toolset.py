@@ -8,12 +8,12 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 
-from t2s_agent.server.answering import answered
+from t2s_agent.server.calls import run_tool
 from t2s_agent.server.page.app import TOOL_META
 from t2s_agent.server.service import Service
 from t2s_agent.tools import describe_region, reason_segment, refine_mask
 
-_FILLED_IN = ("shop", "progress")  # parameters that the server fills in
+_FILLED_IN = ("engine", "progress")  # parameters that the server fills in
 TITLES = {
     reason_segment: "Find and measure things in an overhead image",
     refine_mask: "Filter, combine or correct a result",
@@ -29,7 +29,7 @@ def tools_of(service: Service) -> list[Tool]:
 
 def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
     async def call(ctx: Context[Any, Any], **arguments: Any) -> CallToolResult:
-        return await answered(service, work.__name__, work, arguments, ctx)
+        return await run_tool(service, work.__name__, work, arguments, ctx)
 
     given = inspect.signature(work)
     ctx = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)

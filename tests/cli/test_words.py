@@ -23,35 +23,43 @@ BOX = (4.33, 51.9, 4.34, 51.91)
     ],
 )
 def test_a_box_is_written_with_blanks_or_commas(written):
-    option, value, image, query = words.gathered([*written.split(), "a.tif", "ships"])
+    option, value, image, query = words.joined_values([*written.split(), "a.tif", "ships"])
     assert (option, image, query) == ("--bbox", "a.tif", "ships")
     assert words.box(value, "--bbox") == BOX
 
 
 def test_a_box_in_quotes_and_one_behind_an_equals_sign_stay_one_word():
-    assert words.gathered(["--bbox", "4.33, 51.9, 4.34, 51.91", "a.tif"])[1:] == ["4.33, 51.9, 4.34, 51.91", "a.tif"]
-    assert words.gathered(["--bbox=4.33,51.9,4.34,51.91", "a.tif"]) == ["--bbox=4.33,51.9,4.34,51.91", "a.tif"]
+    assert words.joined_values(["--bbox", "4.33, 51.9, 4.34, 51.91", "a.tif"])[1:] == [
+        "4.33, 51.9, 4.34, 51.91",
+        "a.tif",
+    ]
+    assert words.joined_values(["--bbox=4.33,51.9,4.34,51.91", "a.tif"]) == ["--bbox=4.33,51.9,4.34,51.91", "a.tif"]
 
 
 @given(st.tuples(*[st.floats(-180, 180)] * 4))
 def test_any_four_numbers_come_back_whichever_way_they_are_written(numbers):
     for separator in (" ", ",", ", ", ";"):
-        _, value, image = words.gathered(["--bbox", *separator.join(map(repr, numbers)).split(" "), "a.tif"])
+        _, value, image = words.joined_values(["--bbox", *separator.join(map(repr, numbers)).split(" "), "a.tif"])
         assert words.box(value, "--bbox") == numbers
         assert image == "a.tif"
 
 
 def test_western_longitudes_are_numbers_and_no_options():
-    assert words.gathered(["--point", "-122.5", "37.7", "--drop", "3"]) == ["--point", "-122.5 37.7", "--drop", "3"]
+    assert words.joined_values(["--point", "-122.5", "37.7", "--drop", "3"]) == [
+        "--point",
+        "-122.5 37.7",
+        "--drop",
+        "3",
+    ]
 
 
 def test_nothing_is_gathered_behind_two_dashes():
-    assert words.gathered(["--", "--bbox", "1", "2", "3", "4"]) == ["--", "--bbox", "1", "2", "3", "4"]
+    assert words.joined_values(["--", "--bbox", "1", "2", "3", "4"]) == ["--", "--bbox", "1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("text", ["4,33 51,9 4,34 51,91", "4,33;51,9;4,34;51,91"])
 def test_decimal_commas_are_recognised(text):
-    _, value = words.gathered(["--bbox", *text.split()])
+    _, value = words.joined_values(["--bbox", *text.split()])
     with pytest.raises(T2SError, match="decimal commas") as caught:
         words.box(value, "--bbox")
     assert caught.value.code == "bbox_invalid"
@@ -80,8 +88,8 @@ def test_ids_come_alone_in_lists_and_in_ranges(texts, expected):
 
 
 def test_ids_that_follow_each_other_are_one_list():
-    assert words.gathered(["--drop", "1", "2-4", "--json", "last"]) == ["--drop", "1 2-4", "--json", "last"]
-    assert words.gathered(["--drop", "1", "last"]) == ["--drop", "1", "last"]
+    assert words.joined_values(["--drop", "1", "2-4", "--json", "last"]) == ["--drop", "1 2-4", "--json", "last"]
+    assert words.joined_values(["--drop", "1", "last"]) == ["--drop", "1", "last"]
 
 
 @pytest.mark.parametrize("text", ["one", "3-1", "-1", "1-", "1.5", "1-999999999", "99999999999999999999"])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evals.scenes import demo, write
-from t2s_agent.pipeline import Workshop
+from t2s_agent.pipeline import Engine
 from t2s_agent.settings import load_settings
 
 TANKS = "Where are the storage tanks?"
@@ -39,7 +39,7 @@ def scene(truth, tmp_path_factory):
 
 
 @pytest.fixture
-def shop(tmp_path, truth):
+def engine(tmp_path, truth):
     """Scripted answers with the true boxes, and filled boxes for masks."""
     script = [
         {"question": TANKS, "raw": said(boxes_of(truth, "storage tank"))},
@@ -53,4 +53,4 @@ def shop(tmp_path, truth):
     ]
     (tmp_path / "script.json").write_text(json.dumps(script), encoding="utf-8")
     settings = load_settings(store=tmp_path / "store", prompter=f"scripted:{tmp_path / 'script.json'}", segmenter="box")
-    return Workshop.open(settings)
+    return Engine.open(settings)

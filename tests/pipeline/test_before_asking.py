@@ -55,22 +55,22 @@ WRONG = ["name", "file", "folder of another kind", "damaged weights", "no weight
 
 
 @pytest.mark.parametrize("wrong", WRONG, indirect=True)
-def test_a_segmenter_that_cannot_work_is_refused_before_the_prompter_is_asked(shop, scene, wrong):
-    settings = shop.settings.model_copy(update=wrong)
+def test_a_segmenter_that_cannot_work_is_refused_before_the_prompter_is_asked(engine, scene, wrong):
+    settings = engine.settings.model_copy(update=wrong)
     models = Counted(settings)
     with pytest.raises(T2SError) as caught:
-        segment(replace(shop, settings=settings, models=models), scene, TANKS)
+        segment(replace(engine, settings=settings, models=models), scene, TANKS)
     assert caught.value.code == "model_unavailable"
     assert models.asked == 0
 
 
 @pytest.mark.parametrize("wrong", ["name", "damaged weights"], indirect=True)
-def test_so_it_is_before_words_are_reasoned_over_again(shop, scene, wrong):
-    first = segment(shop, scene, TANKS)
-    settings = shop.settings.model_copy(update=wrong)
+def test_so_it_is_before_words_are_reasoned_over_again(engine, scene, wrong):
+    first = segment(engine, scene, TANKS)
+    settings = engine.settings.model_copy(update=wrong)
     models = Counted(settings)
     with pytest.raises(T2SError) as caught:
-        refine(replace(shop, settings=settings, models=models), first.id, Refinement(instruction="the large ones"))
+        refine(replace(engine, settings=settings, models=models), first.id, Refinement(instruction="the large ones"))
     assert caught.value.code == "model_unavailable"
     assert models.asked == 0
 
@@ -104,19 +104,19 @@ def test_a_prompters_name_is_checked_too(prompter):
 # what needs no model
 
 
-def test_a_refinement_that_draws_nothing_names_its_parents_segmenter_and_loads_none(shop, scene):
-    first = segment(shop, scene, TANKS)
-    other = shop.settings.model_copy(update={"segmenter": "no such segmenter", "prompter": "neither"})
-    made = refine(replace(shop, settings=other, models=Models(other)), first.id, Refinement(drop=(1,)))
+def test_a_refinement_that_draws_nothing_names_its_parents_segmenter_and_loads_none(engine, scene):
+    first = segment(engine, scene, TANKS)
+    other = engine.settings.model_copy(update={"segmenter": "no such segmenter", "prompter": "neither"})
+    made = refine(replace(engine, settings=other, models=Models(other)), first.id, Refinement(drop=(1,)))
     assert made.segmenter == first.segmenter
     assert made.segmenter.name == "box"
     assert made.prompter == first.prompter
 
 
-def test_a_refinement_that_draws_names_the_segmenter_that_drew(shop, scene):
-    first = segment(shop, scene, TANKS)
-    again = shop.settings.model_copy(update={"segmenter": "nano", "device": "cpu"})
-    by_nano = replace(shop, settings=again, models=Models(again))
+def test_a_refinement_that_draws_names_the_segmenter_that_drew(engine, scene):
+    first = segment(engine, scene, TANKS)
+    again = engine.settings.model_copy(update={"segmenter": "nano", "device": "cpu"})
+    by_nano = replace(engine, settings=again, models=Models(again))
     made = refine(by_nano, first.id, Refinement(box=(60, 410, 120, 470), pixels=True))
     assert made.segmenter.name == "nano"
     assert made.segmenter.digest == by_nano.models.segmenter().digest
@@ -136,9 +136,9 @@ assert not heavy, heavy
 """
 
 
-def test_commands_that_need_no_model_import_neither_torch_nor_transformers(shop, scene):
-    first, second = segment(shop, scene, TANKS), segment(shop, scene, "ships")
-    store = ["--store", str(shop.store.folder)]
+def test_commands_that_need_no_model_import_neither_torch_nor_transformers(engine, scene):
+    first, second = segment(engine, scene, TANKS), segment(engine, scene, "ships")
+    store = ["--store", str(engine.store.folder)]
     commands = [
         ["refine", first.id, "--drop", "1", *store],
         ["refine", first.id, "--keep", "2", "--min-area-m2", "10", "--smooth-m", "1", *store],

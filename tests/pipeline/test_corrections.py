@@ -82,11 +82,11 @@ def test_a_box_that_adds_an_object_is_a_change_from_nothing(two):
     assert change.area_after == pytest.approx(25, rel=1e-3)
 
 
-def test_the_record_keeps_changes_and_sources(shop, scene):
-    tanks = segment(shop, scene, TANKS)
-    made = refine(shop, tanks.id, Refinement(box=(10, 10, 40, 40), pixels=True, drop=(1,)))
+def test_the_record_keeps_changes_and_sources(engine, scene):
+    tanks = segment(engine, scene, TANKS)
+    made = refine(engine, tanks.id, Refinement(box=(10, 10, 40, 40), pixels=True, drop=(1,)))
     (change,) = made.changes
     assert (change.region, change.was, change.why) == (len(tanks.regions), 0, "box")
     assert [[each.id for each in region.sources] for region in made.regions] == [[2], [3], [4], [5], [6], [7], []]
-    stored = shop.store.load(made.id)
+    stored = engine.store.load(made.id)
     assert (stored.changes, stored.regions) == (made.changes, made.regions)

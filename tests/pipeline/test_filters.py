@@ -4,24 +4,24 @@ import pytest
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, describe, refine, segment
-from t2s_agent.pipeline.workshop import regions_with_edges
+from t2s_agent.pipeline.engine import regions_with_edges
 from t2s_agent.regions.relations import nearest_of
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"
 
 
 @pytest.fixture
-def tanks(shop, scene):
-    return segment(shop, scene, TANKS)
+def tanks(engine, scene):
+    return segment(engine, scene, TANKS)
 
 
 @pytest.fixture
-def ships(shop, scene):
-    return segment(shop, scene, SHIPS)
+def ships(engine, scene):
+    return segment(engine, scene, SHIPS)
 
 
-def stored(shop, result):
-    return regions_with_edges(shop, result)
+def stored(engine, result):
+    return regions_with_edges(engine, result)
 
 
 def test_a_region_knows_its_length_its_parts_and_the_edge(tanks, ships):
@@ -31,11 +31,11 @@ def test_a_region_knows_its_length_its_parts_and_the_edge(tanks, ships):
         assert (region.parts, region.touches_edge, region.sources) == (1, False, ())
 
 
-def test_within_and_beyond_divide_a_result(shop, tanks, ships):
-    nearest = nearest_of(stored(shop, tanks), stored(shop, ships), located=True)
+def test_within_and_beyond_divide_a_result(engine, tanks, ships):
+    nearest = nearest_of(stored(engine, tanks), stored(engine, ships), located=True)
     limit = sorted(each.distance.value for each in nearest)[2]
-    near = refine(shop, tanks.id, Refinement(other=ships.id, within_m=limit))
-    far = refine(shop, tanks.id, Refinement(other=ships.id, beyond_m=limit))
+    near = refine(engine, tanks.id, Refinement(other=ships.id, within_m=limit))
+    far = refine(engine, tanks.id, Refinement(other=ships.id, beyond_m=limit))
     ids = [{source.id for region in each.regions for source in region.sources} for each in (near, far)]
     assert len(ids[0]) == 3
     assert ids[0] | ids[1] == {region.id for region in tanks.regions}
@@ -43,16 +43,16 @@ def test_within_and_beyond_divide_a_result(shop, tanks, ships):
     assert near.left_out == {"within_m": len(tanks.regions) - 3}
 
 
-def test_against_itself_a_region_is_not_its_own_neighbour(shop, tanks):
-    nearest = nearest_of(stored(shop, tanks), stored(shop, tanks), located=True, itself=True)
+def test_against_itself_a_region_is_not_its_own_neighbour(engine, tanks):
+    nearest = nearest_of(stored(engine, tanks), stored(engine, tanks), located=True, itself=True)
     least = min(each.distance.value for each in nearest)
-    assert refine(shop, tanks.id, Refinement(other=tanks.id, within_m=least / 2)).regions == ()
-    pair = refine(shop, tanks.id, Refinement(other=tanks.id, within_m=least)).regions
+    assert refine(engine, tanks.id, Refinement(other=tanks.id, within_m=least / 2)).regions == ()
+    pair = refine(engine, tanks.id, Refinement(other=tanks.id, within_m=least)).regions
     assert [region.was for region in pair] == sorted(each.id for each in nearest if each.distance.value == least)
 
 
-def test_the_three_longest_are_numbered_in_that_order(shop, ships):
-    made = refine(shop, ships.id, Refinement(sort_by="length", descending=True, first=3))
+def test_the_three_longest_are_numbered_in_that_order(engine, ships):
+    made = refine(engine, ships.id, Refinement(sort_by="length", descending=True, first=3))
     lengths = sorted((region.length for region in ships.regions), reverse=True)
     assert [(region.id, region.length) for region in made.regions] == list(enumerate(lengths[:3], 1))
     by_id = {region.id: region for region in ships.regions}
@@ -61,33 +61,33 @@ def test_the_three_longest_are_numbered_in_that_order(shop, ships):
         assert [(each.result, each.id) for each in region.sources] == [(ships.id, region.was)]
 
 
-def test_sizes_from_and_to_hold_both_ends(shop, tanks):
+def test_sizes_from_and_to_hold_both_ends(engine, tanks):
     areas = sorted({region.area for region in tanks.regions})
-    made = refine(shop, tanks.id, Refinement(min_area_m2=areas[1] - 0.01, max_area_m2=areas[1] + 0.01))
+    made = refine(engine, tanks.id, Refinement(min_area_m2=areas[1] - 0.01, max_area_m2=areas[1] + 0.01))
     assert {region.area for region in made.regions} == {areas[1]}
     below, above = (sum(sign * (r.area - areas[1]) > 0 for r in tanks.regions) for sign in (-1, 1))
     assert made.left_out == {name: count for name, count in (("min_area_m2", below), ("max_area_m2", above)) if count}
     assert made.warnings == ()
     lengths = sorted(region.length for region in tanks.regions)
-    made = refine(shop, tanks.id, Refinement(min_length_m=lengths[-1] - 0.01))
+    made = refine(engine, tanks.id, Refinement(min_length_m=lengths[-1] - 0.01))
     assert {region.length for region in made.regions} == {lengths[-1]}
 
 
-def test_a_union_of_two_results_has_the_regions_of_both_each_with_its_source(shop, tanks, ships):
-    made = refine(shop, tanks.id, Refinement(other=ships.id, operation="union"))
+def test_a_union_of_two_results_has_the_regions_of_both_each_with_its_source(engine, tanks, ships):
+    made = refine(engine, tanks.id, Refinement(other=ships.id, operation="union"))
     assert len(made.regions) == len(tanks.regions) + len(ships.regions)
     assert made.total_area == pytest.approx(tanks.total_area + ships.total_area, rel=1e-6)
     named = [(each.result, each.id) for region in made.regions for each in region.sources]
     assert named == [*((tanks.id, r.id) for r in tanks.regions), *((ships.id, r.id) for r in ships.regions)]
-    again = refine(shop, made.id, Refinement(other=tanks.id, operation="union"))
+    again = refine(engine, made.id, Refinement(other=tanks.id, operation="union"))
     assert [region.area for region in again.regions] == [region.area for region in made.regions]
     assert [(each.result, each.id) for each in again.regions[0].sources] == [(made.id, 1), (tanks.id, 1)]
 
 
-def test_areas_of_intersection_and_difference_add_up_to_the_whole(shop, tanks, ships):
-    both = refine(shop, tanks.id, Refinement(other=ships.id, operation="union"))
-    common = refine(shop, both.id, Refinement(other=tanks.id, operation="intersection"))
-    rest = refine(shop, both.id, Refinement(other=tanks.id, operation="difference"))
+def test_areas_of_intersection_and_difference_add_up_to_the_whole(engine, tanks, ships):
+    both = refine(engine, tanks.id, Refinement(other=ships.id, operation="union"))
+    common = refine(engine, both.id, Refinement(other=tanks.id, operation="intersection"))
+    rest = refine(engine, both.id, Refinement(other=tanks.id, operation="difference"))
     assert common.total_area == pytest.approx(tanks.total_area, rel=1e-6)
     assert rest.total_area == pytest.approx(ships.total_area, rel=1e-6)
 
@@ -108,15 +108,15 @@ def test_areas_of_intersection_and_difference_add_up_to_the_whole(shop, tanks, s
         {"instruction": "only red ones", "keep": (1,)},
     ],
 )
-def test_what_makes_no_sense_is_refused(shop, tanks, how):
+def test_what_makes_no_sense_is_refused(engine, tanks, how):
     with pytest.raises(T2SError) as caught:
-        refine(shop, tanks.id, Refinement(**how))
+        refine(engine, tanks.id, Refinement(**how))
     assert caught.value.code == "argument_invalid"
-    assert shop.store.ids() == [tanks.id]
+    assert engine.store.ids() == [tanks.id]
 
 
-def test_what_is_described_of_two_results(shop, tanks, ships):
-    said = describe(shop, result_id=tanks.id, other=ships.id, pairs_within_m=1e5, columns=("length", "edge", "from"))
+def test_what_is_described_of_two_results(engine, tanks, ships):
+    said = describe(engine, result_id=tanks.id, other=ships.id, pairs_within_m=1e5, columns=("length", "edge", "from"))
     measured, table = said.measured, said.table
     assert (measured["count"], measured["pairs_within"]) == (7, 7 * len(ships.regions))
     assert measured["difference_m2"] == pytest.approx(tanks.total_area - ships.total_area)
@@ -133,8 +133,8 @@ def test_what_is_described_of_two_results(shop, tanks, ships):
     assert nearest["min_ids"] in [[r["id"], r["nearest_id"]] for r in rows if r["nearest_m"] == nearest["min"]]
 
 
-def test_the_two_largest_of_a_table_and_neighbours_in_the_same_result(shop, tanks):
-    said = describe(shop, result_id=tanks.id, other=tanks.id, sort_by="area", descending=True, first=2)
+def test_the_two_largest_of_a_table_and_neighbours_in_the_same_result(engine, tanks):
+    said = describe(engine, result_id=tanks.id, other=tanks.id, sort_by="area", descending=True, first=2)
     areas = sorted((region.area for region in tanks.regions), reverse=True)
     assert [row[1] for row in said.table.rows] == areas[:2]
     assert said.table.total == len(areas)

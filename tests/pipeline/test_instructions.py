@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t2s_agent.pipeline import Refinement, refine, replay, segment
-from t2s_agent.pipeline.instructions import Understood, understood
+from t2s_agent.pipeline.instructions import ParsedInstruction, parse_instruction
 
 TANKS = "Where are the storage tanks?"
 
@@ -13,20 +13,20 @@ TANKS = "Where are the storage tanks?"
 @pytest.mark.parametrize(
     ("words", "meaning"),
     [
-        ("only the largest", Understood("area", True, 1)),
-        ("Only the largest one.", Understood("area", True, 1)),
-        ("the three largest", Understood("area", True, 3)),
-        ("keep the two longest", Understood("length", True, 2)),
-        ("the smallest", Understood("area", False, 1)),
-        ("keep only the 12 smallest regions", Understood("area", False, 12)),
-        ("the northernmost", Understood("lat", True, 1)),
-        ("two southernmost", Understood("lat", False, 2)),
-        ("the easternmost", Understood("lon", True, 1)),
-        ("just the westernmost object", Understood("lon", False, 1)),
+        ("only the largest", ParsedInstruction("area", True, 1)),
+        ("Only the largest one.", ParsedInstruction("area", True, 1)),
+        ("the three largest", ParsedInstruction("area", True, 3)),
+        ("keep the two longest", ParsedInstruction("length", True, 2)),
+        ("the smallest", ParsedInstruction("area", False, 1)),
+        ("keep only the 12 smallest regions", ParsedInstruction("area", False, 12)),
+        ("the northernmost", ParsedInstruction("lat", True, 1)),
+        ("two southernmost", ParsedInstruction("lat", False, 2)),
+        ("the easternmost", ParsedInstruction("lon", True, 1)),
+        ("just the westernmost object", ParsedInstruction("lon", False, 1)),
     ],
 )
 def test_the_first_of_an_order(words, meaning):
-    assert understood(words) == meaning
+    assert parse_instruction(words) == meaning
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_the_first_of_an_order(words, meaning):
     ],
 )
 def test_sizes(words, field, limit):
-    assert getattr(understood(words), field) == pytest.approx(limit, rel=1e-12)
-    assert getattr(understood(words), field) != limit  # larger than 200 is not 200
+    assert getattr(parse_instruction(words), field) == pytest.approx(limit, rel=1e-12)
+    assert getattr(parse_instruction(words), field) != limit  # larger than 200 is not 200
 
 
 @pytest.mark.parametrize(
@@ -61,29 +61,29 @@ def test_sizes(words, field, limit):
     ],
 )
 def test_what_is_not_understood_as_a_whole_is_for_a_model(words):
-    assert understood(words) is None
+    assert parse_instruction(words) is None
 
 
 def test_without_a_ground_there_are_no_compass_and_no_metres_but_left_and_right():
-    assert understood("the northernmost", located=False) is None
-    assert understood("larger than 200 m2", located=False) is None
-    assert understood("only the two leftmost", located=False) == Understood("x", False, 2)
-    assert understood("the topmost", located=False) == Understood("y", False, 1)
+    assert parse_instruction("the northernmost", located=False) is None
+    assert parse_instruction("larger than 200 m2", located=False) is None
+    assert parse_instruction("only the two leftmost", located=False) == ParsedInstruction("x", False, 2)
+    assert parse_instruction("the topmost", located=False) == ParsedInstruction("y", False, 1)
 
 
 @given(st.text())
 def test_any_text_is_read_without_an_error(words):
-    understood(words)
+    parse_instruction(words)
 
 
-def test_no_model_is_asked_for_the_largest_and_the_result_says_so(shop, scene, monkeypatch):
-    tanks = segment(shop, scene, TANKS)
-    monkeypatch.setattr(type(shop.models), "prompter", lambda self: pytest.fail("a model was asked"))
-    made = refine(shop, tanks.id, Refinement(instruction="only the two largest"))
+def test_no_model_is_asked_for_the_largest_and_the_result_says_so(engine, scene, monkeypatch):
+    tanks = segment(engine, scene, TANKS)
+    monkeypatch.setattr(type(engine.models), "prompter", lambda self: pytest.fail("a model was asked"))
+    made = refine(engine, tanks.id, Refinement(instruction="only the two largest"))
     assert [r.area for r in made.regions] == sorted((r.area for r in tanks.regions), reverse=True)[:2]
     assert made.operation == "refine computed instruction"
     assert any("no model was asked" in warning for warning in made.warnings)
     assert made.left_out == {"first": len(tanks.regions) - 2}
     assert made.prompter == tanks.prompter
-    again = replay(shop, made.id)
+    again = replay(engine, made.id)
     assert again.first_difference is None

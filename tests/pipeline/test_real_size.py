@@ -6,7 +6,7 @@ from tiny_models.data import make_qwen2_5_vl, make_qwen3_vl
 from transformers import Sam2Config, Sam2Model
 
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline import Refinement, Workshop, refine, replay, segment
+from t2s_agent.pipeline import Engine, Refinement, refine, replay, segment
 from t2s_agent.settings import load_settings
 from training.nano.segmenter import build
 
@@ -28,16 +28,16 @@ def hiera_small(tmp_path_factory):
 
 
 def workshop(tmp_path, prompter, segmenter):
-    return Workshop.open(
+    return Engine.open(
         load_settings(
             store=tmp_path / "store", prompter=str(prompter), segmenter=str(segmenter), max_size=140, max_new_tokens=24
         )
     )
 
 
-def says(shop, monkeypatch, words):
+def says(engine, monkeypatch, words):
     """Lets the loaded model write `words`, as tokens of its own tokenizer."""
-    prompter = shop.models.prompter()
+    prompter = engine.models.prompter()
     written = prompter._tokenizer(words + "<|im_end|>", return_tensors="pt")["input_ids"]
     monkeypatch.setattr(prompter._model, "generate", lambda input_ids, **_: torch.cat([input_ids, written], dim=1))
 
@@ -45,27 +45,27 @@ def says(shop, monkeypatch, words):
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [make_qwen2_5_vl, make_qwen3_vl])
 def test_a_qwen_and_a_sam_of_hiera_smalls_size_go_the_whole_way(tmp_path, scene, make, hiera_small, monkeypatch):
-    shop = workshop(tmp_path, make(tmp_path / "prompter"), hiera_small)
-    says(shop, monkeypatch, WORDS)
-    result = segment(shop, scene, QUESTION)
+    engine = workshop(tmp_path, make(tmp_path / "prompter"), hiera_small)
+    says(engine, monkeypatch, WORDS)
+    result = segment(engine, scene, QUESTION)
     assert (result.prompted.raw, result.prompted.thinking) == (WORDS, "two")
     [instance] = result.prompted.instances
     scale = 140 / 1000 if make is make_qwen3_vl else 1  # relative coordinates, or pixels of 140 x 140
     assert instance["box"] == pytest.approx([v * scale for v in (30, 40, 70, 90)])
     assert len(result.prompter.digest) == len(result.segmenter.digest) == 64
     assert result.segmenter.name == str(hiera_small)
-    made = refine(shop, result.id, Refinement(box=(100, 100, 400, 400), pixels=True))
+    made = refine(engine, result.id, Refinement(box=(100, 100, 400, 400), pixels=True))
     assert made.parents == (result.id,)
-    assert shop.models.segmenter().embedded == 1
-    assert replay(shop, result.id).first_difference is None
+    assert engine.models.segmenter().embedded == 1
+    assert replay(engine, result.id).first_difference is None
 
 
 @pytest.mark.parametrize("make", [make_qwen2_5_vl, make_qwen3_vl])
 def test_a_random_checkpoint_in_transformers_layout_is_asked_and_its_babble_is_told(tmp_path, scene, make):
     build().save_pretrained(tmp_path / "segmenter")
-    shop = workshop(tmp_path, make(tmp_path / "prompter"), tmp_path / "segmenter")
+    engine = workshop(tmp_path, make(tmp_path / "prompter"), tmp_path / "segmenter")
     try:
-        result = segment(shop, scene, QUESTION)
+        result = segment(engine, scene, QUESTION)
     except T2SError as error:  # random words are hardly ever JSON
         assert error.code == "answer_unparsable"  # noqa: PT017
     else:

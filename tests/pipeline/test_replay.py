@@ -64,35 +64,35 @@ def test_the_law_above_draws_every_field_there_is():
         {"operation": "difference"},
     ],
 )
-def test_what_was_done_with_another_result_is_done_again(shop, scene, how):
-    tanks, ships = segment(shop, scene, TANKS), segment(shop, scene, SHIPS)
-    made = refine(shop, tanks.id, Refinement(other=ships.id, **how))
+def test_what_was_done_with_another_result_is_done_again(engine, scene, how):
+    tanks, ships = segment(engine, scene, TANKS), segment(engine, scene, SHIPS)
+    made = refine(engine, tanks.id, Refinement(other=ships.id, **how))
     assert made.parameters == {"other": ships.id, **how}
-    assert replay(shop, made.id).first_difference is None
+    assert replay(engine, made.id).first_difference is None
 
 
-def test_a_record_of_an_earlier_build_that_lost_a_distance_of_0_is_done_again(shop, scene):
-    tanks, ships = segment(shop, scene, TANKS), segment(shop, scene, SHIPS)
-    made = refine(shop, tanks.id, Refinement(other=ships.id, within_m=0.0))
-    record = shop.store.folder / made.id / "record.json"
+def test_a_record_of_an_earlier_build_that_lost_a_distance_of_0_is_done_again(engine, scene):
+    tanks, ships = segment(engine, scene, TANKS), segment(engine, scene, SHIPS)
+    made = refine(engine, tanks.id, Refinement(other=ships.id, within_m=0.0))
+    record = engine.store.folder / made.id / "record.json"
     old = json.loads(record.read_text())
     del old["parameters"]["within_m"]
     record.write_text(json.dumps(old))
-    assert replay(shop, made.id).first_difference is None
+    assert replay(engine, made.id).first_difference is None
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"bands": "3,2,1"}, {"merge": "union"}, {"min_area_m2": 0.0}, {"min_area_m2": 900.5}]
 )
-def test_every_setting_of_a_question_is_asked_again(shop, scene, options):
-    made = segment(shop, scene, TANKS, **options)
-    assert replay(shop, made.id).first_difference is None
+def test_every_setting_of_a_question_is_asked_again(engine, scene, options):
+    made = segment(engine, scene, TANKS, **options)
+    assert replay(engine, made.id).first_difference is None
     for name, value in options.items():
         assert made.parameters[name] == value
 
 
 @pytest.fixture(params=["no CRS", "EPSG:4978", "degrees with metres", "local"])
-def placeless(request, tmp_path):
+def ignore_not_georeferenced(request, tmp_path):
     """A raster of which the pixels have no place on Earth."""
     crs = {
         "no CRS": None,
@@ -101,32 +101,32 @@ def placeless(request, tmp_path):
         "local": CRS.from_user_input('LOCAL_CS["site",UNIT["metre",1]]'),
     }[request.param]
     place = {} if crs is None else {"crs": crs, "transform": Affine(0.5, 0, 600_000, 0, -0.5, 5_750_000)}
-    path = tmp_path / "placeless.tif"
+    path = tmp_path / "ignore_not_georeferenced.tif"
     with rasterio.open(path, "w", driver="GTiff", width=640, height=640, count=3, dtype="uint8", **place) as file:
         file.write(np.full((3, 640, 640), 90, np.uint8))
     return path
 
 
-def test_without_a_place_on_earth_nothing_stands_under_metres_or_degrees(shop, placeless):
-    made = segment(shop, placeless, TANKS, min_area_m2=10)
+def test_without_a_place_on_earth_nothing_stands_under_metres_or_degrees(engine, ignore_not_georeferenced):
+    made = segment(engine, ignore_not_georeferenced, TANKS, min_area_m2=10)
     assert (made.located, made.unit_area, made.unit_length, made.scene.gsd_m) == (False, "px2", "px", None)
     assert any("measures are in pixels" in warning for warning in made.warnings)
     assert any("min_area_m2 = 10 was read as square pixels" in warning for warning in made.warnings)
-    said = describe(shop, result_id=made.id, region_id=1).measured
+    said = describe(engine, result_id=made.id, region_id=1).measured
     assert said["area_px2"] > 0
     assert not any(name.endswith(("_m", "_m2", "_lonlat")) for name in said if name not in ("gsd_m", "view_gsd_m"))
-    near = refine(shop, made.id, Refinement(other=made.id, within_m=3.0))
+    near = refine(engine, made.id, Refinement(other=made.id, within_m=3.0))
     assert any("within_m = 3 was read as pixels" in warning for warning in near.warnings)
 
 
-def test_degrees_on_an_image_without_a_place_are_refused_and_pixels_are_not(shop, placeless):
+def test_degrees_on_an_image_without_a_place_are_refused_and_pixels_are_not(engine, ignore_not_georeferenced):
     with pytest.raises(T2SError) as caught:
-        segment(shop, placeless, TANKS, bbox=(4.0, 51.0, 4.1, 51.1))
+        segment(engine, ignore_not_georeferenced, TANKS, bbox=(4.0, 51.0, 4.1, 51.1))
     assert caught.value.code == "no_georeference"
-    made = segment(shop, placeless, TANKS)
+    made = segment(engine, ignore_not_georeferenced, TANKS)
     for how in ({"positive": ((4.35, 51.87),)}, {"negative": ((4.35, 51.87),)}, {"box": (4.0, 51.0, 4.1, 51.1)}):
         with pytest.raises(T2SError) as caught:
-            refine(shop, made.id, Refinement(**how))
+            refine(engine, made.id, Refinement(**how))
         assert caught.value.code == "no_georeference"
-    more = refine(shop, made.id, Refinement(box=(500, 500, 520, 520), pixels=True))
+    more = refine(engine, made.id, Refinement(box=(500, 500, 520, 520), pixels=True))
     assert len(more.regions) == len(made.regions) + 1

@@ -14,7 +14,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from shapely.geometry import shape
 
-from t2s_agent.pipeline import Workshop, segment
+from t2s_agent.pipeline import Engine, segment
 from t2s_agent.regions.raster import write_mask
 from t2s_agent.scene import Window
 from t2s_agent.scene.georeference import Georeference
@@ -40,9 +40,9 @@ def answer(tmp_path):
         settings = load_settings(
             store=tmp_path / "store", prompter=f"scripted:{tmp_path / 'script.json'}", segmenter="box"
         )
-        shop = Workshop.open(settings)
-        result = segment(shop, image, "tanks", **options)
-        return result, shop.store.artifact(result.id, "regions.geojson").parent
+        engine = Engine.open(settings)
+        result = segment(engine, image, "tanks", **options)
+        return result, engine.store.artifact(result.id, "regions.geojson").parent
 
     return segmented
 

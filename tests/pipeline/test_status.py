@@ -5,7 +5,7 @@ import json
 import pytest
 
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline import Workshop, segment
+from t2s_agent.pipeline import Engine, segment
 from t2s_agent.settings import load_settings
 
 
@@ -13,8 +13,8 @@ def asked(tmp_path, scene, boxes, **how):
     script = tmp_path / "script.json"
     raw = "<answer>```json" + json.dumps([{"bbox_2d": box} for box in boxes]) + "```</answer>"
     script.write_text(json.dumps([{"question": "*", "raw": raw}]), encoding="utf-8")
-    shop = Workshop.open(load_settings(prompter=f"scripted:{script}", segmenter="box", store=tmp_path / "store"))
-    return segment(shop, scene, "tanks", **how)
+    engine = Engine.open(load_settings(prompter=f"scripted:{script}", segmenter="box", store=tmp_path / "store"))
+    return segment(engine, scene, "tanks", **how)
 
 
 def test_an_empty_list_is_empty(tmp_path, scene):

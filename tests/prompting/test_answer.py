@@ -6,7 +6,7 @@ import pytest
 
 from t2s_agent.prompting.answer import OUTCOMES, Outcome, outcome
 from t2s_agent.prompting.parsing import parse_answer
-from t2s_agent.results.record import Result
+from t2s_agent.results.record import Record
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_what_became_of_a_question(answered, count, coarse, expected):
 
 
 def test_records_and_explanations_have_the_same_words():
-    assert Result.model_fields["status"].annotation == Outcome
+    assert Record.model_fields["status"].annotation == Outcome
     assert tuple(OUTCOMES) == get_args(Outcome)
 
 

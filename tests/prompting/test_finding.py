@@ -3,7 +3,7 @@
 import pytest
 from chat_server.data import chat_server, picture_size, resized, said, writes
 
-from t2s_agent.cli.doctor import examine_endpoint
+from t2s_agent.cli.doctor import check_endpoint
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.endpoint import EndpointPrompter
 from t2s_agent.prompting.finding import HEIGHT, SHAPES, WIDTH, find_frame
@@ -75,7 +75,7 @@ def test_the_doctor_prints_the_frame_and_what_to_write_down(tmp_path):
         writes(SHARES, labels=list(SHAPES), y_first=True), used={"completion_tokens": 90, "prompt_tokens": 1500}
     )
     with chat_server(lambda body: (200, reply)) as (url, _):
-        report = examine_endpoint(load_settings(store=tmp_path), f"{url}#gemini-x")
+        report = check_endpoint(load_settings(store=tmp_path), f"{url}#gemini-x")
     assert report["for t2s.toml"] == {"endpoint_frame": "relative_yx"}
     assert "1500 read" in report["frame"]["tokens"]
     assert 'frame = "relative_yx"' in report["for a file of your own (frames_file)"]["entry"]
@@ -83,4 +83,4 @@ def test_the_doctor_prints_the_frame_and_what_to_write_down(tmp_path):
 
 def test_the_doctor_wants_a_url():
     with pytest.raises(T2SError, match="argument_invalid"):
-        examine_endpoint(load_settings(), "nano")
+        check_endpoint(load_settings(), "nano")

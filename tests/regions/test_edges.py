@@ -10,7 +10,7 @@ from shapely.geometry import Point, box
 from views.data import cropped, mask_of, view_of
 
 from t2s_agent.mask import Mask
-from t2s_agent.pipeline.workshop import Window
+from t2s_agent.pipeline.engine import Window
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.edges import edges_of, with_edges
 from t2s_agent.regions.polygons import rasterised, trace, traced_all

@@ -16,7 +16,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.mask import union_of
 from t2s_agent.regions.build import build_regions, subset
 from t2s_agent.regions.geojson import feature_collection, regions_from
-from t2s_agent.regions.operations import combined, demand_known, masks_of, smoothed
+from t2s_agent.regions.operations import combined, masks_of, require_known, smoothed
 from t2s_agent.regions.picture import COLOURS, area_in_words, draw_picture, round_length
 from t2s_agent.regions.raster import read_mask, write_mask
 from t2s_agent.regions.region import Measure
@@ -32,7 +32,7 @@ def three():
 
 def test_an_unknown_id_is_told_the_valid_ones():
     with pytest.raises(T2SError, match="1, 2, 3") as caught:
-        demand_known([1, 2, 3], [1, 7])
+        require_known([1, 2, 3], [1, 7])
     assert caught.value.code == "region_unknown"
 
 

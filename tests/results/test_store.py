@@ -13,7 +13,7 @@ import pytest
 from stored.data import a_result, words
 
 from t2s_agent.errors import T2SError
-from t2s_agent.results.record import Result, bounded_warnings, new_id
+from t2s_agent.results.record import Record, bounded_warnings, new_id
 from t2s_agent.results.store import IdTaken, ResultStore
 
 DATA = Path(__file__).parents[1] / "data"
@@ -210,7 +210,7 @@ store = ResultStore(Path(sys.argv[1]), max_bytes=1, max_age_days=1)
 (one,), _ = store.listed()
 assert store.load(one.id[:12]).id == one.id
 assert store.artifact(one.id, "note.txt").read_text() == "hello"
-for work in (store.demand_writable, lambda: store.save(a_result(), {}), lambda: store.delete(one.id)):
+for work in (store.require_writable, lambda: store.save(a_result(), {}), lambda: store.delete(one.id)):
     try:
         work()
     except T2SError as error:
@@ -252,7 +252,7 @@ def test_a_store_that_is_a_file_is_said(tmp_path):
     with pytest.raises(T2SError, match=r"cannot be read \(Not a directory\)"):
         ResultStore(tmp_path / "file").listed()
     with pytest.raises(T2SError, match="output_unwritable"):
-        ResultStore(tmp_path / "file").demand_writable()
+        ResultStore(tmp_path / "file").require_writable()
 
 
 def test_looking_at_a_store_drops_nothing_from_it(tmp_path):
@@ -299,12 +299,12 @@ def test_warnings_are_bounded():
 
 def test_a_record_refuses_fields_that_nobody_knows():
     with pytest.raises(ValueError, match="extra"):
-        Result.model_validate(a_result().model_dump() | {"forged": 1})
+        Record.model_validate(a_result().model_dump() | {"forged": 1})
 
 
 def test_a_record_comes_back_from_its_json():
     result = a_result(parameters={"keep": [1, 2]}, warnings=("one",))
-    assert Result.model_validate_json(result.model_dump_json()) == result
+    assert Record.model_validate_json(result.model_dump_json()) == result
 
 
 def test_a_deleted_result_is_gone_with_its_files_and_only_its_owner_may_delete_it(tmp_path):

@@ -135,13 +135,13 @@ def test_compound_systems_and_grads_have_a_place(crs):
 
 def test_pixels_over_the_limb_lie_beside_the_earth_and_the_rest_is_known():
     place = placed(CRS.from_user_input("+proj=geos +h=35785831"), Affine(1e5, 0, -6e6, 0, -1e5, 6e6), (), 120, 120)
-    beside = place.beside_earth(120, 120)
+    beside = place.off_earth(120, 120)
     assert beside[0, 0]
     assert not beside[60, 60]
     disc = np.pi * (5_433_000 / 1e5) ** 2  # the Earth's rim as seen from there
     assert (~beside).sum() == pytest.approx(disc, rel=0.05)
     assert place.typical_gsd_m(30, 30) is not None  # its middle is beside the Earth, a corner is not
-    assert placed(UTM33, Affine(10, 0, 500_000, 0, -10, 0), (), 50, 40).beside_earth(50, 40) is None
+    assert placed(UTM33, Affine(10, 0, 500_000, 0, -10, 0), (), 50, 40).off_earth(50, 40) is None
 
 
 @pytest.mark.parametrize(("left", "lon", "expected"), [(0, -10, 350), (0, 0.5, 0.5), (-180, 179, 359), (170, -175, 15)])

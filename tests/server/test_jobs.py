@@ -16,14 +16,14 @@ class Gate:
         self.open, self.entered, self.order = threading.Event(), threading.Semaphore(0), []
 
     def work(self, name):
-        def labour(progress):
+        def run(progress):
             self.order.append(name)
             self.entered.release()
             self.open.wait(10)
             progress("after the gate")
             return name
 
-        return labour
+        return run
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_turn_is_a_place_in_the_same_queue(jobs, gate):
 def test_closing_stops_what_is_under_way(gate):
     jobs, seen = Jobs(), []
 
-    def labour(progress):
+    def run(progress):
         gate.entered.release()
         gate.open.wait(10)
         try:
@@ -238,7 +238,7 @@ def test_closing_stops_what_is_under_way(gate):
             raise
 
     async def main():
-        watch = jobs.join("ann", "tool", {}, labour)
+        watch = jobs.join("ann", "tool", {}, run)
         await at_work(gate)
         assert not jobs.close(0)
         gate.open.set()

@@ -78,12 +78,12 @@ def test_the_documentation_names_every_setting_of_the_server():
 
 
 def test_doctor_explains_every_setting(monkeypatch, tmp_path):
-    from t2s_agent.cli.doctor import examine
+    from t2s_agent.cli.doctor import check_installation
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("T2S_WORKERS", "2")
     (tmp_path / "t2s.toml").write_text('segmenter = "box"\nprompter = "scripted:none.json"\n', encoding="utf-8")
-    told = examine(load_settings())["settings"]
+    told = check_installation(load_settings())["settings"]
     assert told.keys() == Settings.model_fields.keys()
     assert all(each["means"] for each in told.values())
     assert (told["workers"]["value"], told["workers"]["from"]) == (2, "T2S_WORKERS")
@@ -260,7 +260,7 @@ def test_the_store_drops_the_oldest_beyond_its_bytes(place, call):
     first = json.loads(call(server, "reason_segment", **TANKS).content[0].text)["result_id"]
     (place / "store" / first / "preview.png").write_bytes(bytes(2**20))
     second = json.loads(call(server, "reason_segment", **TANKS).content[0].text)["result_id"]
-    assert server.service.shop("local").store.ids() == [second]
+    assert server.service.engine("local").store.ids() == [second]
 
 
 def test_host_and_port_are_what_is_bound_and_a_taken_one_is_said(place):

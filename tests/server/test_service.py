@@ -21,7 +21,7 @@ from t2s_agent.server.service import Service
 )
 def test_folders_and_models_go_by_names(tmp_path, text, told):
     settings = settings_in(tmp_path, roots=(Path("/data"), Path("/")), prompter="/srv/models/mine")
-    assert Service(settings).discreet(text) == told
+    assert Service(settings).redact(text) == told
 
 
 def test_a_server_does_not_start_where_files_beside_images_are_trusted(tmp_path):

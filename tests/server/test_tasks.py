@@ -65,7 +65,7 @@ async def send(session, method, task_id, **more: Any):
 @pytest.fixture
 def held(place, monkeypatch):
     monkeypatch.setattr(tasks_module, "SOON_S", 0.05)
-    monkeypatch.setattr("t2s_agent.server.answering.SOON_S", 0.05)
+    monkeypatch.setattr("t2s_agent.server.calls.SOON_S", 0.05)
     settings = settings_in(place)
     models = HeldModels(settings)
     server = build_server(settings, models=models)
@@ -153,7 +153,7 @@ def test_a_cancelled_task_stops_the_work(held):
 
     assert run(main)["status"] == "cancelled"
     assert server.service.close(5)
-    assert server.service.shop("local").store.ids() == []
+    assert server.service.engine("local").store.ids() == []
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])

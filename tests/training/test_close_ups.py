@@ -18,7 +18,7 @@ from training.nano.close_ups import (
     points_beside,
     points_in,
 )
-from training.nano.codes import SIDE
+from training.nano.image_tokens import SIDE
 
 
 def picture():

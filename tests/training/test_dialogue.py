@@ -8,11 +8,11 @@ from evals.questions import CATEGORIES
 from evals.questions.choosing import EXTREMES, extreme
 from t2s_agent.prompting.parsing import parse_answer, well_tagged
 from t2s_agent.prompting.style import STYLES
-from training.nano.codes import GRID, NUMBERS, cell_of, read_out
 from training.nano.dialogue import MOST_INSTANCES, Targets, Writer, ask, boilerplate, lay_out
+from training.nano.image_tokens import GRID, NUMBERS, cell_of, read_out
 from training.nano.language import near_something
-from training.nano.lookup import batch_of, draw_targets, draw_tokens, targets_of
 from training.nano.model import build_model, build_tokenizer
+from training.nano.synthetic_tokens import batch_of, draw_targets, draw_tokens, targets_of
 
 TANK = CATEGORIES.index("storage tank")
 TWO = np.array([[100, 200, 300, 400, 150, 250, 200, 300], [600, 610, 650, 660, 610, 620, 640, 650]], float)

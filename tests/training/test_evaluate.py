@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evals.questions import CATEGORIES
-from training.nano.codes import SIDE
 from training.nano.evaluate import FAR_PX, NEAR_PX, SQUARE, grown, relations
+from training.nano.image_tokens import SIDE
 from training.nano.pack import Labelled
 
 SHIP, HARBOR = CATEGORIES.index("ship"), CATEGORIES.index("harbor")

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from evals.questions import CATEGORIES
-from training.nano.codes import (
+from training.nano.dialogue import boilerplate
+from training.nano.eye import dense_loss, see
+from training.nano.image_tokens import (
     CENTRE,
     COORDINATES,
     GRID,
@@ -20,8 +22,6 @@ from training.nano.codes import (
     number_code,
     place_code,
 )
-from training.nano.dialogue import boilerplate
-from training.nano.eye import dense_loss, see
 from training.nano.imagery import Labels, truth_of
 from training.nano.model import build_model, build_tokenizer
 

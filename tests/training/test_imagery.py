@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from evals.questions import CATEGORIES
-from training.nano.codes import GRID, SIDE
+from training.nano.image_tokens import GRID, SIDE
 from training.nano.imagery import (
     BESIDE_WEIGHT,
     SPLICED,

@@ -6,12 +6,12 @@ import torch
 
 from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES
-from training.nano.codes import cell_of
 from training.nano.dialogue import Targets, Writer, boilerplate, lay_out
+from training.nano.image_tokens import cell_of
 from training.nano.language import dialogues, loss_of, understanding
-from training.nano.lookup import batch_of
-from training.nano.meaning import Meanings, keep
 from training.nano.model import build_model, build_tokenizer, silent_of
+from training.nano.semantics import Meanings, keep
+from training.nano.synthetic_tokens import batch_of
 
 SHIP = CATEGORIES.index("ship")
 # one far in the north-west and small, one far in the south-east and large

@@ -3,7 +3,7 @@
 import numpy as np
 
 from evals.questions import CATEGORIES
-from training.nano.codes import SIDE
+from training.nano.image_tokens import SIDE
 from training.nano.pack import SMALLEST_PART_PX, Labelled, cover_of, parts_of, with_parts
 
 WATER = CATEGORIES.index("water")

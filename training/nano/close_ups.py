@@ -13,7 +13,7 @@ from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.scene.view import Window
 from t2s_agent.segmenting.close_up import CONTEXT, window_around
 from t2s_agent.segmenting.sam2 import IMAGENET_MEAN, IMAGENET_STD
-from training.nano.codes import SIDE
+from training.nano.image_tokens import SIDE
 from training.nano.pack import coco, procedural, semantic
 
 Mask = NDArray[np.bool_]

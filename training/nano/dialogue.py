@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES, PromptStyle
-from training.nano.codes import GRID, NUMBERS, STEP
+from training.nano.image_tokens import GRID, NUMBERS, STEP
 from training.nano.model import KINDS, cell_text, opening, thought
 
 MOST_INSTANCES = 16  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended

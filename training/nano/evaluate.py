@@ -35,7 +35,7 @@ from t2s_agent.prompting.answer import Answer
 from t2s_agent.scene import Georeference, View, Window
 from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import load_settings
-from training.nano.codes import SIDE
+from training.nano.image_tokens import SIDE
 from training.nano.pack import LAND, Labelled, coco, numbers_of, procedural
 
 FIRST_TEST_SEED = 10_000_000

@@ -1,4 +1,4 @@
-"""Stage two of nano's prompter: the eye learns to write the code of codes.py, cell by cell, from labelled imagery.
+"""Stage two of nano's prompter: the eye learns to write the code of image_tokens.py, cell by cell, from labelled imagery.
 
     python -m training.nano.eye --data runs/data/procedural runs/data/isaid --run runs/eye --minutes 60
 
@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from training.nano import parallel
-from training.nano.beginning import start
-from training.nano.codes import (
+from training.nano.image_tokens import (
     CENTRE,
     COORDINATES,
     LOUD,
@@ -38,6 +37,7 @@ from training.nano.codes import (
     soft_targets,
 )
 from training.nano.imagery import Batch, Batches, Packed, Part, Pixels, Truth, cut, labels_of, tinted, truth_of
+from training.nano.warm_start import start
 
 _OWN_OF_A_CELL = F.one_hot(torch.tensor(SHOWN - OWN.start), OWN.stop - OWN.start)
 SHARP = 8.0  # logits of what is near, v, are SHARP * (v - 0.5)
@@ -196,7 +196,7 @@ def train(
     visual.to(device).train()
     optimizers = optimizers_of(visual, peak)
     for optimizer, each in zip(optimizers, held.get("optimizers", []), strict=False):
-        optimizer.load_state_dict(each)  # none if it was exported once (beginning.py)
+        optimizer.load_state_dict(each)  # none if it was exported once (warm_start.py)
     pixels = Pixels(folders, torch.device(device))
     generator = torch.Generator(device).manual_seed(step * 1000 + rank)
     look = torch.compile(see) if device != "cpu" else see

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.utils.data import IterableDataset, get_worker_info
 
 from evals.questions import CATEGORIES
-from training.nano.codes import AROUND, CELL, GRID, cell_of
+from training.nano.image_tokens import AROUND, CELL, GRID, cell_of
 from training.nano.pack import LAND
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Trains nano's language side on image tokens: drawn ones first (`lookup`), the eye's own later (`read`).
+"""Trains nano's language side on image tokens: drawn ones first (`synthetic_tokens`), the eye's own later (`read`).
 
     python -m training.nano.language lookup --run runs/language --minutes 40
     python -m training.nano.language read --run runs/language --seen runs/seen --minutes 20
@@ -22,13 +22,13 @@ from transformers import Qwen3VLForConditionalGeneration
 from evals.questions import CATEGORIES, pick, taught
 from evals.questions.choosing import EXTREMES, choosing, extreme
 from evals.questions.relating import RELATIONS, relating
-from training.nano import lookup, parallel
-from training.nano.beginning import start
-from training.nano.codes import NUMBERS, soft_targets
+from training.nano import parallel, synthetic_tokens
 from training.nano.dialogue import Dialogue, Sheet, Targets, Writer, ask, lay_out
-from training.nano.meaning import Meanings
+from training.nano.image_tokens import NUMBERS, soft_targets
 from training.nano.model import save, silent_of
-from training.nano.seen import Seen
+from training.nano.precompute import Seen
+from training.nano.semantics import Meanings
+from training.nano.warm_start import start
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
 
@@ -252,7 +252,7 @@ def train(
     if state.exists():
         held = torch.load(state, weights_only=False)
         language.load_state_dict(held["language"])
-        if "optimizer" in held:  # else it was exported once (beginning.py)
+        if "optimizer" in held:  # else it was exported once (warm_start.py)
             optimizer.load_state_dict(held["optimizer"])
             step = held["step"]
     rng = np.random.default_rng([seed, step, rank])
@@ -335,14 +335,14 @@ def work(options: argparse.Namespace) -> None:
     seen = Seen(options.seen) if options.stage == "read" else None
 
     def batch(rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
-        return seen.batch_of(rng, size) if seen and rng.random() >= drawn else lookup.batch_of(rng, size)
+        return seen.batch_of(rng, size) if seen and rng.random() >= drawn else synthetic_tokens.batch_of(rng, size)
 
     train(
         model,
         writer,
         batch,
         options.run,
-        test=Seen(options.test).batch_of if options.test else lookup.batch_of,
+        test=Seen(options.test).batch_of if options.test else synthetic_tokens.batch_of,
         minutes=options.minutes,
         size=options.size,
         peak=options.peak,
@@ -361,7 +361,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=8, help="images a step and process")
     parser.add_argument("--processes", type=int, default=1, help="cores to train on")
     parser.add_argument("--peak", type=float, default=1e-3)
-    parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.seen wrote")
+    parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.precompute wrote")
     parser.add_argument(
         "--drawn", type=float, default=0.25, help="read: share of steps with drawn tokens, so that nothing is lost"
     )
@@ -372,7 +372,7 @@ def main() -> None:
     parser.add_argument("--choosing", type=float, default=0.35, help="how often one object of several is asked for")
     parser.add_argument("--relating", type=float, default=0.1, help="how often those that are near something else are")
     parser.add_argument("--understand-every", type=int, default=3, help="steps; one that only asks what is meant")
-    parser.add_argument("--meanings", type=Path, help="a folder that training.nano.meaning wrote")
+    parser.add_argument("--meanings", type=Path, help="a folder that training.nano.semantics wrote")
     parser.add_argument("--out", type=Path, default=Path("t2s_agent/nano/prompter"))
     options = parser.parse_args()
     if options.stage == "export":

@@ -14,7 +14,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfi
 from evals.questions import CATEGORIES, QUESTIONS, TELL
 from evals.questions.choosing import EXTREMES
 from evals.questions.relating import RELATIONS
-from training.nano.codes import (
+from training.nano.image_tokens import (
     ANSWERED,
     CELL,
     CENTRE,

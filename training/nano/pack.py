@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evals.questions import CATEGORIES
-from training.nano.codes import CELL, GRID, SIDE
+from training.nano.image_tokens import CELL, GRID, SIDE
 
 SMALLEST_PX = 12  # of an object's mask in the 448-px image: less is not asked for
 LAND = ("water", "vegetation", "road", "bare land")

@@ -32,8 +32,8 @@ from t2s_agent.segmenting.sam2 import IMAGENET_MEAN, IMAGENET_STD, Sam2Segmenter
 from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from t2s_agent.settings import load_settings
 from training.nano.close_ups import BATCH, LOOK, TRUTH, Pictures, batch_of, blind_batch, box_of, jittered
-from training.nano.codes import SIDE
 from training.nano.evaluate import view_of
+from training.nano.image_tokens import SIDE
 from training.nano.pack import coco
 
 BLIND_MINUTES = 3.0  # without pictures

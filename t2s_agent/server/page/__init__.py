@@ -1,5 +1,5 @@
 """A page for people: their results on the picture, corrected by clicks; in the browser, and as an MCP App.
 
-`routes.page_routes` is the page; `app` is the MCP App; `shown` is what both show. Nothing is imported here: the app has to be
+`routes.page_routes` is the page; `app` is the MCP App; `result_view` is what both show. Nothing is imported here: the app has to be
 announced when a server starts, and the pipeline would make that slow.
 """

@@ -1,7 +1,7 @@
 """The same view as an MCP App: one self-contained HTML that a host shows beside a tool's answer.
 
 It asks for nothing from any network: the host hands it the tool's result, and it reads the outlines and the picture as the
-resource `VIEW_URI` (whose text `shown.view_json` makes) and calls `refine_mask`, both through the host.
+resource `VIEW_URI` (whose text `result_view.view_json` makes) and calls `refine_mask`, both through the host.
 
 This module imports neither the pipeline nor anything else that would slow the start of a server.
 """

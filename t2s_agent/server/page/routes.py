@@ -1,4 +1,4 @@
-"""The page's addresses. Files of the page are public and carry nothing of anybody's; everything else goes through `shop_of`."""
+"""The page's addresses. Files of the page are public and carry nothing of anybody's; everything else goes through `engine_of`."""
 
 import json
 import re
@@ -15,9 +15,9 @@ from starlette.routing import BaseRoute, Route
 
 from t2s_agent.bounds import LONGEST_NAME, LONGEST_QUERY, MOST_IDS, MOST_POINTS
 from t2s_agent.errors import Code, T2SError
-from t2s_agent.pipeline import Refinement, Workshop, refine, segment
+from t2s_agent.pipeline import Engine, Refinement, refine, segment
 from t2s_agent.server.page.assets import static_text
-from t2s_agent.server.page.shown import FILES, PRIVATE, grounded, picture, shown, thumbnail
+from t2s_agent.server.page.result_view import FILES, PRIVATE, picture, result_view, thumbnail, to_refinement_points
 from t2s_agent.server.page.work import Discreet, Work, WorkResponse, error_of, in_thread
 
 STATIC = {
@@ -58,7 +58,7 @@ _STATUS: dict[Code, int] = {
 }
 Pair = tuple[float, float]
 Body = TypeVar("Body", bound=BaseModel)
-Handler = Callable[[Request, Workshop], Awaitable[Response]]
+Handler = Callable[[Request, Engine], Awaitable[Response]]
 
 
 # pydantic's kinds of errors, in words for people; in braces what it says of them
@@ -104,14 +104,14 @@ class Question(BaseModel):
     query: str = Field(max_length=LONGEST_QUERY)
 
 
-def no_images(_: Workshop) -> Sequence[str]:
+def no_images(_: Engine) -> Sequence[str]:
     """No image may be asked about from the page."""
     return ()
 
 
-def page_routes(shop_of: Callable[[Request], Workshop], **how: Any) -> list[BaseRoute]:
+def page_routes(engine_of: Callable[[Request], Engine], **how: Any) -> list[BaseRoute]:
     """The page and what it reads, for an application that has nothing else: `static_routes` and `api_routes`."""
-    return [*static_routes(), *api_routes(shop_of, **how)]
+    return [*static_routes(), *api_routes(engine_of, **how)]
 
 
 def static_routes() -> list[BaseRoute]:
@@ -123,98 +123,98 @@ def static_routes() -> list[BaseRoute]:
 
 
 def api_routes(
-    shop_of: Callable[[Request], Workshop],
+    engine_of: Callable[[Request], Engine],
     *,
-    images_of: Callable[[Workshop], Sequence[str]] = no_images,
+    images_of: Callable[[Engine], Sequence[str]] = no_images,
     work: Work = in_thread,
-    discreet: Discreet = str,
+    redact: Discreet = str,
 ) -> list[BaseRoute]:
     """What the page reads and asks for.
 
-    `shop_of` gives the workshop of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
-    about, as `Workshop.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
-    its own. `discreet` takes out of a text what callers need not know of this machine. Host names are the application's to check: what answers to any Host can be read by any site (DNS rebinding).
+    `engine_of` gives the workshop of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
+    about, as `Engine.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
+    its own. `redact` takes out of a text what callers need not know of this machine. Host names are the application's to check: what answers to any Host can be read by any site (DNS rebinding).
     """
 
     def answered(body: dict[str, Any], status: int = 200) -> Response:
         return Response(
-            discreet(json.dumps(body, ensure_ascii=False, allow_nan=False)), status, media_type="application/json"
+            redact(json.dumps(body, ensure_ascii=False, allow_nan=False)), status, media_type="application/json"
         )
 
-    async def results(request: Request, shop: Workshop) -> Response:
+    async def results(request: Request, engine: Engine) -> Response:
         most, before = _count(request), request.query_params.get("before", "")
-        listed, _ = await run_sync(shop.store.listed, shop.owner)
+        listed, _ = await run_sync(engine.store.listed, engine.owner)
         start = next((i + 1 for i, s in enumerate(listed) if s.id == before), len(listed)) if before else 0
         part = [summary.model_dump(mode="json") for summary in listed[start : start + most]]
         return answered({"results": part, "total": len(listed), "more": start + most < len(listed)})
 
-    async def result(request: Request, shop: Workshop) -> Response:
+    async def result(request: Request, engine: Engine) -> Response:
         def read() -> dict[str, Any]:
-            result = shop.store.load(request.path_params["id"], shop.owner)
-            return shown(shop, result, shop.store.listed(shop.owner)[0])
+            result = engine.store.load(request.path_params["id"], engine.owner)
+            return result_view(engine, result, engine.store.listed(engine.owner)[0])
 
         return answered(await run_sync(read))
 
-    async def image(request: Request, shop: Workshop) -> Response:
+    async def image(request: Request, engine: Engine) -> Response:
         def read() -> bytes:
-            return picture(shop, shop.store.load(request.path_params["id"], shop.owner))
+            return picture(engine, engine.store.load(request.path_params["id"], engine.owner))
 
         return Response(await run_sync(read), media_type="image/jpeg")
 
-    async def thumb(request: Request, shop: Workshop) -> Response:
+    async def thumb(request: Request, engine: Engine) -> Response:
         def read() -> bytes:
-            return thumbnail(shop, shop.store.load(request.path_params["id"], shop.owner))
+            return thumbnail(engine, engine.store.load(request.path_params["id"], engine.owner))
 
         return Response(await run_sync(read), media_type="image/jpeg")
 
-    async def file(request: Request, shop: Workshop) -> Response:
+    async def file(request: Request, engine: Engine) -> Response:
         id_, name = request.path_params["id"], request.path_params["name"]
         if name not in FILES:
             raise T2SError("result_unknown", f"a result has no file {name[:60]!r}", f"It has {', '.join(FILES)}")
         if name == "record.json":  # without what is the server's own
-            record = await run_sync(shop.store.load, id_, shop.owner)
+            record = await run_sync(engine.store.load, id_, engine.owner)
             text = record.model_dump_json(indent=1, exclude=PRIVATE)
             attached = {"Content-Disposition": f'attachment; filename="{record.id}-{name}"'}
-            return Response(discreet(text), media_type="application/json", headers=attached)
-        path = await run_sync(shop.store.artifact, id_, name, shop.owner)
+            return Response(redact(text), media_type="application/json", headers=attached)
+        path = await run_sync(engine.store.artifact, id_, name, engine.owner)
         return FileResponse(path, filename=f"{path.parent.name}-{name}", media_type="application/octet-stream")
 
-    async def images(_: Request, shop: Workshop) -> Response:
-        return answered({"images": list(await run_sync(images_of, shop)) if shop.settings.roots else []})
+    async def images(_: Request, engine: Engine) -> Response:
+        return answered({"images": list(await run_sync(images_of, engine)) if engine.settings.roots else []})
 
-    async def ask(request: Request, shop: Workshop) -> Response:
+    async def ask(request: Request, engine: Engine) -> Response:
         asked = await _body(request, Question)
         if (
-            not shop.settings.roots
+            not engine.settings.roots
         ):  # without roots any file that the server's user can read would be "named by a person"
             raise T2SError("image_not_found", "no folder of images is allowed here", "Start the server with --root")
         return WorkResponse(
-            shop, lambda progress: segment(shop, asked.image, asked.query, progress=progress), work, discreet
+            engine, lambda progress: segment(engine, asked.image, asked.query, progress=progress), work, redact
         )
 
-    async def correct(request: Request, shop: Workshop) -> Response:
+    async def correct(request: Request, engine: Engine) -> Response:
         id_, asked = request.path_params["id"], await _body(request, Correction)
 
         def task(progress: Callable[[str], None]) -> Any:
-            parent = shop.store.load(id_, shop.owner)
+            parent = engine.store.load(id_, engine.owner)
             how = Refinement(
                 instruction=asked.instruction.strip(),
-                positive=grounded(shop, parent, asked.positive),
-                negative=grounded(shop, parent, asked.negative),
+                positive=to_refinement_points(engine, parent, asked.positive),
+                negative=to_refinement_points(engine, parent, asked.negative),
                 pixels=not parent.located,
                 keep=tuple(asked.keep),
                 drop=tuple(asked.drop),
             )
-            return refine(shop, id_, how, progress=progress)
+            return refine(engine, id_, how, progress=progress)
 
-        return WorkResponse(shop, task, work, discreet)
+        return WorkResponse(engine, task, work, redact)
 
     def guarded(handler: Handler, *, changes: bool = False) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             if changes:
                 _same_site(request)
             try:
-                response = await handler(request, shop_of(request))
+                response = await handler(request, engine_of(request))
             except T2SError as error:
                 response = answered({"error": error_of(error)}, _STATUS.get(error.code, 400))
             response.headers.update(_PRIVATE)

@@ -11,17 +11,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline import Workshop
-from t2s_agent.pipeline.workshop import Progress
-from t2s_agent.results.record import Result
+from t2s_agent.pipeline import Engine
+from t2s_agent.pipeline.engine import Progress
+from t2s_agent.results.record import Record
 from t2s_agent.text import one_line
 
-Task = Callable[[Progress], Result]
-Work = Callable[[Workshop, Callable[[], Result]], Awaitable[Result]]
+Task = Callable[[Progress], Record]
+Work = Callable[[Engine, Callable[[], Record]], Awaitable[Record]]
 Discreet = Callable[[str], str]
 
 
-async def in_thread(_: Workshop, task: Callable[[], Result]) -> Result:
+async def in_thread(_: Engine, task: Callable[[], Record]) -> Record:
     """The plainest way to do work: at once, in one of anyio's threads."""
     return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
@@ -35,17 +35,17 @@ class WorkResponse(Response):
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, shop: Workshop, task: Task, work: Work, discreet: Discreet = str) -> None:
+    def __init__(self, engine: Engine, task: Task, work: Work, redact: Discreet = str) -> None:
         self.status_code = 200
         self.background = None
-        self._shop, self._task, self._work, self._discreet = shop, task, work, discreet
+        self._engine, self._task, self._work, self._redact = engine, task, work, redact
         self.init_headers()  # no body yet, so no length
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
         async def tell(line: dict[str, Any]) -> None:
-            text = self._discreet(json.dumps(line, ensure_ascii=False, allow_nan=False))
+            text = self._redact(json.dumps(line, ensure_ascii=False, allow_nan=False))
             await send({"type": "http.response.body", "body": text.encode() + b"\n", "more_body": True})
 
         async with anyio.create_task_group() as group:
@@ -67,7 +67,7 @@ class WorkResponse(Response):
 
         await tell({"progress": "waiting for its turn"})
         try:
-            result = await self._work(self._shop, lambda: self._task(progress))
+            result = await self._work(self._engine, lambda: self._task(progress))
         except T2SError as error:
             return {"error": error_of(error)}
         return {"result": result.id}

@@ -1,6 +1,6 @@
 """A result as small as one can be, and a file of it."""
 
-from t2s_agent.results.record import ModelReference, Prompted, Result, SceneReference, new_id
+from t2s_agent.results.record import ModelReference, Prompted, Record, SceneReference, new_id
 
 
 def a_result(**changes):
@@ -14,7 +14,7 @@ def a_result(**changes):
         "segmenter": nano, "prompted": Prompted(), "located": True, "unit_area": "m2", "unit_length": "m", "method": "m",
         "total_area": 0.0, "total_area_pm": 0.0,
     }  # fmt: skip
-    return Result(**(given | changes))
+    return Record(**(given | changes))
 
 
 def words(text):

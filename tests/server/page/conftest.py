@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from evals.scenes import SceneTruth, demo, write
-from t2s_agent.pipeline import Workshop
+from t2s_agent.pipeline import Engine
 from t2s_agent.server.page.routes import page_routes
 from t2s_agent.settings import load_settings
 
@@ -253,7 +253,7 @@ def harbour(truth: SceneTruth, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def shop(tmp_path: Path, truth: SceneTruth, harbour: Path) -> Workshop:
+def engine(tmp_path: Path, truth: SceneTruth, harbour: Path) -> Engine:
     """Scripted answers with the true boxes, filled boxes for masks, one folder of images."""
     script = [
         {"question": TANKS, "raw": said(boxes_of(truth, "storage tank"), "tank", "Round roofs by the quay.")},
@@ -267,7 +267,7 @@ def shop(tmp_path: Path, truth: SceneTruth, harbour: Path) -> Workshop:
         segmenter="box",
         roots=(harbour.parent,),
     )
-    return Workshop.open(settings)
+    return Engine.open(settings)
 
 
 @pytest.fixture
@@ -299,15 +299,15 @@ def listening() -> Iterator[Callable[[Starlette], str]]:
 
 
 @pytest.fixture
-def serve(shop: Workshop, listening: Callable[[Starlette], str]) -> Callable[..., str]:
+def serve(engine: Engine, listening: Callable[[Starlette], str]) -> Callable[..., str]:
     """Serves the page alone and gives its address; with a token, if one is named."""
 
     def start(token: str = "", **how: Any) -> str:
-        def shop_of(request: Any) -> Workshop:
+        def engine_of(request: Any) -> Engine:
             if token and request.headers.get("authorization") != f"Bearer {token}":
                 raise HTTPException(401, "Sign in")
-            return shop
+            return engine
 
-        return listening(Starlette(routes=page_routes(shop_of, images_of=lambda _: ["harbour.tif"], **how)))
+        return listening(Starlette(routes=page_routes(engine_of, images_of=lambda _: ["harbour.tif"], **how)))
 
     return start

@@ -9,7 +9,7 @@ from t2s_agent.pipeline import Refinement, refine, segment
 from t2s_agent.server.build import build_server
 from t2s_agent.server.http import build_app
 from t2s_agent.server.page.app import APP_URI, VIEW_URI, app_html
-from t2s_agent.server.page.shown import view_json
+from t2s_agent.server.page.result_view import view_json
 
 TANKS = "Where are the storage tanks?"
 HOSTILE = "<b>boats</b>"
@@ -25,9 +25,9 @@ def opened(tab, address, result="", **how):
     return tab
 
 
-def test_the_newest_result_is_shown_with_its_picture_table_thinking_and_list(tab, serve, shop):
-    segment(shop, "harbour.tif", "helicopters")
-    made = segment(shop, "harbour.tif", TANKS)
+def test_the_newest_result_is_shown_with_its_picture_table_thinking_and_list(tab, serve, engine):
+    segment(engine, "harbour.tif", "helicopters")
+    made = segment(engine, "harbour.tif", TANKS)
     address = serve()
     opened(tab, address)
     assert tab.js(SHOWN) == made.id
@@ -43,8 +43,8 @@ def test_the_newest_result_is_shown_with_its_picture_table_thinking_and_list(tab
     assert all(url.startswith((address, f"blob:{address}")) for url in tab.asked())
 
 
-def test_pointing_at_a_row_lights_up_its_region_and_the_other_way_round(tab, serve, shop):
-    segment(shop, "harbour.tif", TANKS)
+def test_pointing_at_a_row_lights_up_its_region_and_the_other_way_round(tab, serve, engine):
+    segment(engine, "harbour.tif", TANKS)
     opened(tab, serve())
     tab.hover('tr[data-id="3"]')
     tab.until("document.querySelector('path.region.hot')?.dataset.id === '3'")
@@ -57,8 +57,8 @@ def test_pointing_at_a_row_lights_up_its_region_and_the_other_way_round(tab, ser
     tab.until("!document.querySelector('.chosen')")
 
 
-def test_clicks_on_the_picture_make_a_new_result_below_the_old_one(tab, serve, shop):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_clicks_on_the_picture_make_a_new_result_below_the_old_one(tab, serve, engine):
+    made = segment(engine, "harbour.tif", TANKS)
     opened(tab, serve())
     tab.click('[data-mode="belongs"]')
     corner = tab.js(
@@ -74,11 +74,11 @@ def test_clicks_on_the_picture_make_a_new_result_below_the_old_one(tab, serve, s
     assert "1 point that belongs, 1 that does not" in tab.js("document.querySelector('.correct .status').textContent")
     tab.click(".correct .primary")
     tab.until(f"{SHOWN} !== {json.dumps(made.id)} && {PICTURE}")
-    child = shop.store.load(tab.js(SHOWN))
+    child = engine.store.load(tab.js(SHOWN))
     assert tab.js("location.hash") == f"#{child.id}"
     assert child.parents == (made.id,)
     assert len(child.regions) == len(made.regions) + 1
-    with shop.scene("harbour.tif") as scene:
+    with engine.scene("harbour.tif") as scene:
         x, y = scene.georeference.from_lonlat(*child.parameters["positive"][0])
     assert abs(x[0] - place["x"]) < 1.2  # a pixel of the screen is 1.1 of the picture
     assert abs(y[0] - place["y"]) < 1.2
@@ -92,8 +92,8 @@ def test_clicks_on_the_picture_make_a_new_result_below_the_old_one(tab, serve, s
     assert tab.complaints() == []
 
 
-def test_a_keyboard_is_enough_to_correct_a_result(tab, serve, shop):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_a_keyboard_is_enough_to_correct_a_result(tab, serve, engine):
+    made = segment(engine, "harbour.tif", TANKS)
     opened(tab, serve())
     tab.js("document.querySelector('.stage svg').focus()")
     for key in ("ArrowRight", "ArrowUp", "p", "ArrowLeft", "n", "Backspace"):
@@ -102,13 +102,13 @@ def test_a_keyboard_is_enough_to_correct_a_result(tab, serve, shop):
     tab.js("document.querySelector('.correct .primary').focus()")
     tab.press("Enter", 13)
     tab.until(f"{SHOWN} !== {json.dumps(made.id)}")
-    assert shop.store.load(tab.js(SHOWN)).parents == (made.id,)
+    assert engine.store.load(tab.js(SHOWN)).parents == (made.id,)
     focus = tab.js("document.activeElement.id")
     assert focus == "result"
 
 
-def test_what_a_model_or_a_person_wrote_is_text_and_nothing_else(tab, serve, shop):
-    made = segment(shop, "harbour.tif", HOSTILE)
+def test_what_a_model_or_a_person_wrote_is_text_and_nothing_else(tab, serve, engine):
+    made = segment(engine, "harbour.tif", HOSTILE)
     opened(tab, serve())
     assert tab.js("document.querySelector('tbody td.text').textContent") == LABEL == made.regions[0].label
     assert tab.js("document.querySelector('.title h2').textContent") == HOSTILE
@@ -119,8 +119,8 @@ def test_what_a_model_or_a_person_wrote_is_text_and_nothing_else(tab, serve, sho
     assert tab.js(blocked) == "TypeError"  # the policy forbids text to become HTML, whoever tries
 
 
-def test_a_token_is_asked_for_kept_in_the_tab_and_sent_with_everything(tab, serve, shop):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_a_token_is_asked_for_kept_in_the_tab_and_sent_with_everything(tab, serve, engine):
+    made = segment(engine, "harbour.tif", TANKS)
     address = serve(token="open sesame")
     tab.open(address)
     tab.until("document.getElementById('sign-in').open")
@@ -139,8 +139,8 @@ def test_a_token_is_asked_for_kept_in_the_tab_and_sent_with_everything(tab, serv
     assert not any("sesame" in url for url in tab.asked())
 
 
-def test_a_narrow_screen_scrolls_down_only_and_the_list_is_a_drawer(tab, serve, shop):
-    segment(shop, "harbour.tif", TANKS)
+def test_a_narrow_screen_scrolls_down_only_and_the_list_is_a_drawer(tab, serve, engine):
+    segment(engine, "harbour.tif", TANKS)
     opened(tab, serve(), width=400, height=800)
     assert tab.js("document.documentElement.scrollWidth") == 400
     assert tab.js("getComputedStyle(document.getElementById('shelf')).display") == "none"
@@ -150,8 +150,8 @@ def test_a_narrow_screen_scrolls_down_only_and_the_list_is_a_drawer(tab, serve, 
     tab.until("document.getElementById('drawer').getAttribute('aria-expanded') === 'false'")
 
 
-def test_colours_follow_the_system_and_can_be_switched(tab, serve, shop):
-    segment(shop, "harbour.tif", TANKS)
+def test_colours_follow_the_system_and_can_be_switched(tab, serve, engine):
+    segment(engine, "harbour.tif", TANKS)
     opened(tab, serve(), dark=True)
     ground = "getComputedStyle(document.body).backgroundColor"
     dark = tab.js(ground)
@@ -161,7 +161,7 @@ def test_colours_follow_the_system_and_can_be_switched(tab, serve, shop):
     assert tab.js(ground) == dark
 
 
-def test_a_question_is_asked_and_its_answer_opened(tab, serve, shop):
+def test_a_question_is_asked_and_its_answer_opened(tab, serve, engine):
     tab.open(serve())
     tab.until("!document.getElementById('ask').hidden")
     assert "No results yet." in tab.js("document.getElementById('result').textContent")
@@ -169,16 +169,16 @@ def test_a_question_is_asked_and_its_answer_opened(tab, serve, shop):
     tab.type("helicopters")
     tab.click("#ask .primary")
     tab.until(SHOWN)
-    assert shop.store.load(tab.js(SHOWN)).status == "empty"
+    assert engine.store.load(tab.js(SHOWN)).status == "empty"
     assert "Nothing was found" in tab.js("document.getElementById('result').innerText")
     tab.js("document.querySelector('#ask textarea').value = 'cathedrals'")
     tab.click("#ask .primary")  # the script knows no such question
     assert "argument_invalid" in tab.until("document.querySelector('#ask .error')?.textContent")
-    assert len(shop.store.ids()) == 1
+    assert len(engine.store.ids()) == 1
 
 
-def test_stopping_leaves_nothing_behind(tab, serve, shop):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_stopping_leaves_nothing_behind(tab, serve, engine):
+    made = segment(engine, "harbour.tif", TANKS)
     going, stopped = threading.Event(), threading.Event()
 
     async def work(_, task):
@@ -196,31 +196,31 @@ def test_stopping_leaves_nothing_behind(tab, serve, shop):
     tab.js("[...document.querySelectorAll('.correct button')].find(b => b.textContent === 'Stop').click()")
     assert stopped.wait(60)
     tab.until("document.querySelector('.correct .status').textContent.startsWith('Stopped')")
-    assert shop.store.ids() == [made.id]
+    assert engine.store.ids() == [made.id]
 
 
-def test_a_picture_that_has_gone_is_said_and_the_outlines_remain(tab, serve, shop, harbour):
+def test_a_picture_that_has_gone_is_said_and_the_outlines_remain(tab, serve, engine, harbour):
     import shutil
 
     shutil.copyfile(harbour, harbour.parent / "gone.tif")
-    segment(shop, "gone.tif", TANKS)
+    segment(engine, "gone.tif", TANKS)
     (harbour.parent / "gone.tif").unlink()
     tab.open(serve())
     assert "image_not_found" in tab.until("document.querySelector('.left [role=alert]')?.textContent")
     assert tab.js("document.querySelectorAll('path.region').length") == 7
 
 
-def test_files_are_downloaded_under_the_results_name(tab, serve, shop, tmp_path):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_files_are_downloaded_under_the_results_name(tab, serve, engine, tmp_path):
+    made = segment(engine, "harbour.tif", TANKS)
     opened(tab, serve(token=""))
     file = tab.downloaded(tmp_path, ".downloads button:nth-child(2)")
     assert file.name == f"{made.id}-regions.geojson"
-    assert file.read_bytes() == shop.store.artifact(made.id, "regions.geojson").read_bytes()
+    assert file.read_bytes() == engine.store.artifact(made.id, "regions.geojson").read_bytes()
 
 
-def test_what_an_agent_makes_is_on_the_page_of_the_same_server(tab, listening, shop, ask):
-    server = build_server(shop.settings, shop=shop)
-    address = listening(build_app(server, shop.settings))
+def test_what_an_agent_makes_is_on_the_page_of_the_same_server(tab, listening, engine, ask):
+    server = build_server(engine.settings, engine=engine)
+    address = listening(build_app(server, engine.settings))
     tab.open(address)
     tab.until("document.getElementById('shelf-status').textContent.startsWith('None yet')")
     call = {"image": "harbour.tif", "query": TANKS}
@@ -233,7 +233,7 @@ def test_what_an_agent_makes_is_on_the_page_of_the_same_server(tab, listening, s
     tab.click('path.region[data-id="3"]')
     tab.click(".chosen-bar button")  # keep only this
     tab.until(f"{SHOWN} !== {json.dumps(made)}")
-    assert len(shop.store.load(tab.js(SHOWN)).regions) == 1
+    assert len(engine.store.load(tab.js(SHOWN)).regions) == 1
     assert tab.complaints() == []
 
 
@@ -264,10 +264,10 @@ frame.srcdoc = laid.html;
 IMPOSED = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 
-def test_the_app_shows_the_tools_answer_and_corrects_through_the_host(tab, shop, tmp_path):
-    made = segment(shop, "harbour.tif", TANKS)
-    child = refine(shop, made.id, Refinement(drop=(1,)))
-    views = {f"t2s://results/{r.id}/view": view_json(shop, r.id) for r in (made, child)}
+def test_the_app_shows_the_tools_answer_and_corrects_through_the_host(tab, engine, tmp_path):
+    made = segment(engine, "harbour.tif", TANKS)
+    child = refine(engine, made.id, Refinement(drop=(1,)))
+    views = {f"t2s://results/{r.id}/view": view_json(engine, r.id) for r in (made, child)}
     html = app_html().replace("<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{IMPOSED}">')
     laid = json.dumps({"views": views, "html": html, "first": made.id, "next": child.id}).replace("<", "\\u003c")
     (tmp_path / "host.html").write_text(HOST.replace("LAID", laid), encoding="utf-8")
@@ -290,7 +290,7 @@ def test_the_app_shows_the_tools_answer_and_corrects_through_the_host(tab, shop,
     app.js("document.querySelector('.correct .primary').click()")
     assert app.until(f"{SHOWN} === {json.dumps(child.id)}")
     call = tab.js("calls.find(c => c.method === 'tools/call').params")
-    with shop.scene("harbour.tif") as scene:
+    with engine.scene("harbour.tif") as scene:
         lon, lat = scene.georeference.to_lonlat(x, y)
     assert call["name"] == "refine_mask"
     assert call["arguments"].keys() == {"result_id", "positive_points"}
@@ -303,7 +303,7 @@ def test_the_app_shows_the_tools_answer_and_corrects_through_the_host(tab, shop,
     assert [url for url in (*tab.asked(), *app.asked()) if not url.startswith(("file:", "data:", "about:"))] == []
 
 
-def test_the_app_is_one_file_that_names_no_address(shop):
+def test_the_app_is_one_file_that_names_no_address(engine):
     html = app_html()
     assert "/*page.css*/" not in html
     assert "/*app.js*/" not in html
@@ -312,9 +312,9 @@ def test_the_app_is_one_file_that_names_no_address(shop):
     assert named <= {"://www.w3.org/2000/svg"}
 
 
-def test_the_server_announces_the_app_and_serves_what_it_reads(shop, ask):
-    server = build_server(shop.settings, shop=shop)
-    made = segment(shop, "harbour.tif", TANKS)
+def test_the_server_announces_the_app_and_serves_what_it_reads(engine, ask):
+    server = build_server(engine.settings, engine=engine)
+    made = segment(engine, "harbour.tif", TANKS)
 
     async def look(client):
         tools = (await client.list_tools()).tools

@@ -15,27 +15,27 @@ from starlette.testclient import TestClient
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, refine, segment
-from t2s_agent.pipeline.workshop import region_set
+from t2s_agent.pipeline.engine import region_set
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.assets import static_text
+from t2s_agent.server.page.result_view import lonlat_grid, outlines, relatives, result_view, to_refinement_points
 from t2s_agent.server.page.routes import STATIC, page_routes
-from t2s_agent.server.page.shown import grounded, lonlat_grid, outlines, relatives, shown
 from t2s_agent.server.page.work import WorkResponse, in_thread
 
 TANKS = "Where are the storage tanks?"
 
 
 @pytest.fixture
-def client(shop):
+def client(engine):
     """A client of two owners: the token is the owner's name."""
 
-    def shop_of(request):
+    def engine_of(request):
         owner = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not owner:
             raise HTTPException(401, "Sign in")
-        return replace(shop, owner=owner)
+        return replace(engine, owner=owner)
 
-    with TestClient(Starlette(routes=page_routes(shop_of, images_of=lambda _: ["harbour.tif"]))) as client:
+    with TestClient(Starlette(routes=page_routes(engine_of, images_of=lambda _: ["harbour.tif"]))) as client:
         client.headers["Authorization"] = "Bearer local"
         yield client
 
@@ -66,8 +66,8 @@ def test_everything_about_results_asks_who_is_there(client, path):
     assert client.get(f"/api/{path}").status_code == 401
 
 
-def test_results_are_listed_newest_first_in_pages(client, shop):
-    made = [segment(shop, "harbour.tif", question).id for question in (TANKS, "helicopters", TANKS)]
+def test_results_are_listed_newest_first_in_pages(client, engine):
+    made = [segment(engine, "harbour.tif", question).id for question in (TANKS, "helicopters", TANKS)]
     first = client.get("/api/results", params={"limit": 2}).json()
     assert [r["id"] for r in first["results"]] == [made[2], made[1]]
     assert (first["total"], first["more"]) == (3, True)
@@ -76,8 +76,8 @@ def test_results_are_listed_newest_first_in_pages(client, shop):
     assert not rest["more"]
 
 
-def test_a_result_of_another_owner_is_as_if_it_were_not_there(client, shop):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_a_result_of_another_owner_is_as_if_it_were_not_there(client, engine):
+    made = segment(engine, "harbour.tif", TANKS)
     client.headers["Authorization"] = "Bearer somebody"
     assert client.get("/api/results").json()["results"] == []
     for path in ("", "/image", "/thumbnail", "/files/record.json", "/files/mask.tif"):
@@ -87,9 +87,9 @@ def test_a_result_of_another_owner_is_as_if_it_were_not_there(client, shop):
     assert refused[-1]["error"]["code"] == "result_unknown"
 
 
-def test_outlines_enclose_as_many_pixels_as_the_mask_has(shop):
-    made = segment(shop, "harbour.tif", TANKS)
-    labels = region_set(shop, made).labels
+def test_outlines_enclose_as_many_pixels_as_the_mask_has(engine):
+    made = segment(engine, "harbour.tif", TANKS)
+    labels = region_set(engine, made).labels
     drawn = outlines(labels)
     assert [o["id"] for o in drawn] == [r.id for r in made.regions]
     for outline in drawn:
@@ -111,29 +111,29 @@ def test_a_hole_is_a_ring_of_its_own_and_the_number_lies_beside_it():
     assert labels[int(y), int(x)] == 7
 
 
-def test_a_click_means_the_ground_under_that_pixel(shop):
-    made = segment(shop, "harbour.tif", TANKS)
-    with shop.scene("harbour.tif") as scene:
+def test_a_click_means_the_ground_under_that_pixel(engine):
+    made = segment(engine, "harbour.tif", TANKS)
+    with engine.scene("harbour.tif") as scene:
         lon, lat = scene.georeference.to_lonlat(120.25, 400.75)  # the View is the whole scene, pixel for pixel
-    assert grounded(shop, made, [(120.25, 400.75)]) == ((pytest.approx(lon[0]), pytest.approx(lat[0])),)
+    assert to_refinement_points(engine, made, [(120.25, 400.75)]) == ((pytest.approx(lon[0]), pytest.approx(lat[0])),)
     with pytest.raises(T2SError, match="bbox_outside"):
-        grounded(shop, made, [(640.5, 3)])
+        to_refinement_points(engine, made, [(640.5, 3)])
 
 
-def test_without_a_ground_a_click_means_a_pixel_of_the_scene(shop, harbour):
+def test_without_a_ground_a_click_means_a_pixel_of_the_scene(engine, harbour):
     from PIL import Image
 
     Image.new("RGB", (2000, 500), "grey").save(harbour.parent / "plain.png")
-    made = segment(shop, "plain.png", "helicopters")
+    made = segment(engine, "plain.png", "helicopters")
     assert made.scene.view_size == (1024, 256)
-    assert grounded(shop, made, [(512, 64)]) == ((1000, 125),)
-    assert shown(shop, made, ())["grid"] is None
+    assert to_refinement_points(engine, made, [(512, 64)]) == ((1000, 125),)
+    assert result_view(engine, made, ())["grid"] is None
 
 
-def test_the_grid_of_the_page_has_the_scenes_corners(shop):
-    made = segment(shop, "harbour.tif", TANKS)
-    grid = shown(shop, made, ())["grid"]
-    with shop.scene("harbour.tif") as scene:
+def test_the_grid_of_the_page_has_the_scenes_corners(engine):
+    made = segment(engine, "harbour.tif", TANKS)
+    grid = result_view(engine, made, ())["grid"]
+    with engine.scene("harbour.tif") as scene:
         lon, lat = scene.georeference.to_lonlat([0, 640], [0, 640])
     assert grid[0][0] == pytest.approx([lon[0], lat[0]])
     assert grid[-1][-1] == pytest.approx([lon[1], lat[1]])
@@ -145,8 +145,8 @@ def test_a_grid_across_180_degrees_runs_on():
     assert [row[0][0], row[8][0], row[16][0]] == pytest.approx([179.5, 180.0, 180.5])
 
 
-def test_points_make_a_new_result_whose_lineage_names_the_old_one(client, shop):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_points_make_a_new_result_whose_lineage_names_the_old_one(client, engine):
+    made = segment(engine, "harbour.tif", TANKS)
     told = lines(client.post(f"/api/results/{made.id}/refine", json={"positive": [[320, 100]]}))
     steps = [line["progress"] for line in told[:-1]]
     assert steps[0] == "waiting for its turn"
@@ -157,22 +157,22 @@ def test_points_make_a_new_result_whose_lineage_names_the_old_one(client, shop):
     assert [node["id"] for node in child["lineage"]] == [made.id, told[-1]["result"]]
 
 
-def test_regions_are_dropped_and_kept_by_number(client, shop):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_regions_are_dropped_and_kept_by_number(client, engine):
+    made = segment(engine, "harbour.tif", TANKS)
     for asked, left in (({"drop": [1, 2]}, len(made.regions) - 2), ({"keep": [3]}, 1)):
         told = lines(client.post(f"/api/results/{made.id}/refine", json=asked))
-        assert len(shop.store.load(told[-1]["result"]).regions) == left
+        assert len(engine.store.load(told[-1]["result"]).regions) == left
 
 
-def test_a_question_is_asked_about_an_allowed_image_only(client, shop):
+def test_a_question_is_asked_about_an_allowed_image_only(client, engine):
     made = lines(client.post("/api/results", json={"image": "harbour.tif", "query": TANKS}))[-1]["result"]
-    assert shop.store.load(made).query == TANKS
+    assert engine.store.load(made).query == TANKS
     refused = lines(client.post("/api/results", json={"image": "../../etc/passwd", "query": TANKS}))[-1]
     assert refused["error"]["code"] == "image_not_found"
 
 
-def test_where_no_folder_is_allowed_nothing_can_be_asked(shop, harbour):
-    open_to_all = replace(shop, settings=shop.settings.model_copy(update={"roots": ()}))
+def test_where_no_folder_is_allowed_nothing_can_be_asked(engine, harbour):
+    open_to_all = replace(engine, settings=engine.settings.model_copy(update={"roots": ()}))
     routes = page_routes(lambda _: open_to_all, images_of=lambda _: ["harbour.tif"])
     with TestClient(Starlette(routes=routes)) as client:
         assert client.get("/api/images").json() == {"images": []}
@@ -193,13 +193,13 @@ def test_where_no_folder_is_allowed_nothing_can_be_asked(shop, harbour):
         ({}, 200),
     ],
 )
-def test_another_site_cannot_make_a_browser_change_anything(client, shop, headers, status):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_another_site_cannot_make_a_browser_change_anything(client, engine, headers, status):
+    made = segment(engine, "harbour.tif", TANKS)
     body = json.dumps({"drop": [1]})
     for path, asked in ((f"/api/results/{made.id}/refine", body), ("/api/results", '{"image": "x", "query": "x"}')):
         answer = client.post(path, content=asked, headers={"Content-Type": "application/json", **headers})
         assert answer.status_code == status
-    assert len(shop.store.ids()) == (2 if status == 200 else 1)
+    assert len(engine.store.ids()) == (2 if status == 200 else 1)
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,8 @@ def test_another_site_cannot_make_a_browser_change_anything(client, shop, header
         ("[" * 60_000, "argument_invalid", "not JSON"),
     ],
 )
-def test_a_request_that_makes_no_sense_is_told_what_is_wrong(client, shop, body, code, named):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_a_request_that_makes_no_sense_is_told_what_is_wrong(client, engine, body, code, named):
+    made = segment(engine, "harbour.tif", TANKS)
     json_type = {"Content-Type": "application/json"}
     error = client.post(f"/api/results/{made.id}/refine", content=body, headers=json_type).json()["error"]
     assert error["code"] == code
@@ -234,11 +234,11 @@ def test_a_limit_is_a_number_of_results(client):
         assert client.get("/api/results", params={"limit": limit}).json()["error"]["code"] == "argument_invalid"
 
 
-def test_files_are_handed_over_and_say_nothing_of_this_machine(client, shop, harbour):
-    made = segment(shop, "harbour.tif", TANKS)
+def test_files_are_handed_over_and_say_nothing_of_this_machine(client, engine, harbour):
+    made = segment(engine, "harbour.tif", TANKS)
     for name in ("mask.tif", "regions.geojson", "preview.png"):
         answer = client.get(f"/api/results/{made.id}/files/{name}")
-        assert answer.content == shop.store.artifact(made.id, name).read_bytes()
+        assert answer.content == engine.store.artifact(made.id, name).read_bytes()
         assert answer.headers["content-disposition"] == f'attachment; filename="{made.id}-{name}"'
         assert answer.headers["cache-control"] == "no-store"
     for path in (f"/api/results/{made.id}", f"/api/results/{made.id}/files/record.json"):
@@ -249,11 +249,11 @@ def test_files_are_handed_over_and_say_nothing_of_this_machine(client, shop, har
         assert client.get(f"/api/results/{made.id}/files/{name}").status_code == 404
 
 
-def test_what_is_said_of_this_machine_is_the_servers_to_decide(shop, tmp_path):
-    def discreet(text):
+def test_what_is_said_of_this_machine_is_the_servers_to_decide(engine, tmp_path):
+    def redact(text):
         return text.replace(str(tmp_path), "somewhere")
 
-    with TestClient(Starlette(routes=page_routes(lambda _: shop, discreet=discreet))) as client:
+    with TestClient(Starlette(routes=page_routes(lambda _: engine, redact=redact))) as client:
         told = client.post("/api/results", json={"image": "harbour.tif", "query": TANKS})
         made = lines(told)[-1]["result"]
         unknown = client.post("/api/results", json={"image": "harbour.tif", "query": "cathedrals"})
@@ -263,7 +263,7 @@ def test_what_is_said_of_this_machine_is_the_servers_to_decide(shop, tmp_path):
         assert "somewhere" in record.text
 
 
-def test_the_picture_is_what_the_models_saw_and_never_another(client, shop, harbour):
+def test_the_picture_is_what_the_models_saw_and_never_another(client, engine, harbour):
     import io
     import shutil
 
@@ -271,7 +271,7 @@ def test_the_picture_is_what_the_models_saw_and_never_another(client, shop, harb
 
     copy = harbour.parent / "moving.tif"
     shutil.copyfile(harbour, copy)
-    made = segment(shop, "moving.tif", TANKS)
+    made = segment(engine, "moving.tif", TANKS)
     with Image.open(io.BytesIO(client.get(f"/api/results/{made.id}/image").content)) as picture:
         assert picture.size == made.scene.view_size
     with Image.open(io.BytesIO(client.get(f"/api/results/{made.id}/thumbnail").content)) as small:
@@ -288,17 +288,17 @@ def test_the_picture_is_what_the_models_saw_and_never_another(client, shop, harb
     assert left["remark"].startswith("image_not_found")
 
 
-def test_a_tree_holds_ancestors_and_descendants_and_nobody_else(shop):
-    first, other = segment(shop, "harbour.tif", TANKS), segment(shop, "harbour.tif", TANKS)
-    child = refine(shop, first.id, Refinement(keep=(1, 2)))
-    both = refine(shop, child.id, Refinement(other=other.id, operation="intersection"))
-    alone = segment(shop, "harbour.tif", "helicopters")
-    summaries = shop.store.listed()[0]
+def test_a_tree_holds_ancestors_and_descendants_and_nobody_else(engine):
+    first, other = segment(engine, "harbour.tif", TANKS), segment(engine, "harbour.tif", TANKS)
+    child = refine(engine, first.id, Refinement(keep=(1, 2)))
+    both = refine(engine, child.id, Refinement(other=other.id, operation="intersection"))
+    alone = segment(engine, "harbour.tif", "helicopters")
+    summaries = engine.store.listed()[0]
     assert {s.id for s in relatives(child.id, summaries)} == {first.id, other.id, child.id, both.id}
     assert [s.id for s in relatives(alone.id, summaries)] == [alone.id]
 
 
-def test_work_stops_at_its_next_step_where_the_browser_has_gone(shop):
+def test_work_stops_at_its_next_step_where_the_browser_has_gone(engine):
     started, ended, over = threading.Event(), threading.Event(), threading.Event()
 
     def task(progress):
@@ -318,7 +318,7 @@ def test_work_stops_at_its_next_step_where_the_browser_has_gone(shop):
 
     async def visit():
         with anyio.move_on_after(10):
-            await WorkResponse(shop, task, in_thread)({"type": "http"}, receive, send)
+            await WorkResponse(engine, task, in_thread)({"type": "http"}, receive, send)
         stopped = await anyio.to_thread.run_sync(ended.wait, 10)
         over.set()  # so that a failure does not go on and on
         await anyio.to_thread.run_sync(ended.wait)
@@ -327,7 +327,7 @@ def test_work_stops_at_its_next_step_where_the_browser_has_gone(shop):
     assert anyio.run(visit)
 
 
-def test_a_bug_leaves_the_lines_without_an_outcome_and_is_not_swallowed(shop):
+def test_a_bug_leaves_the_lines_without_an_outcome_and_is_not_swallowed(engine):
     sent = []
 
     def task(_):
@@ -340,7 +340,7 @@ def test_a_bug_leaves_the_lines_without_an_outcome_and_is_not_swallowed(shop):
         sent.append(message)
 
     async def visit():
-        await WorkResponse(shop, task, in_thread)({"type": "http"}, receive, send)
+        await WorkResponse(engine, task, in_thread)({"type": "http"}, receive, send)
 
     with pytest.raises(ExceptionGroup) as caught:
         anyio.run(visit)

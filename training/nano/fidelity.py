@@ -1,6 +1,6 @@
 """How faithfully nano's language side says what its eye says, in greedy answers as the product gets them.
 
-    python -m training.nano.judge --prompter runs/export/prompter --count 40
+    python -m training.nano.fidelity --prompter runs/export/prompter --count 40
 
 Teacher-forced figures do not show an answer that repeats itself or does not end: decide between runs on these. Scenes of seeds
 from 9,500,000 on, which neither training nor test uses; `--coco` for other imagery. Questions are held-out phrasings.
@@ -24,9 +24,9 @@ from t2s_agent.instance import Instance
 from t2s_agent.models import Models, nano_folder
 from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from t2s_agent.settings import load_settings
-from training.nano.codes import GRID, SIDE, read_out
 from training.nano.evaluate import Case, Mask, Score, cases, drawn, view_of
 from training.nano.eye import see
+from training.nano.image_tokens import GRID, SIDE, read_out
 from training.nano.pack import coco, procedural
 
 FIRST_SEED = 9_500_000

@@ -2,7 +2,7 @@
 
 Why: what nano could not do was to put a box where the eye had seen it. Reading a question, finding the cells that hold its
 category, choosing one that was not named yet and copying its numbers is an algorithm of its own, which needs no picture. Here
-it is learned from image tokens that are drawn, not seen (codes.py), a hundred times cheaper than through an eye.
+it is learned from image tokens that are drawn, not seen (image_tokens.py), a hundred times cheaper than through an eye.
 """
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evals.questions import CATEGORIES
-from training.nano.codes import (
+from training.nano.dialogue import Targets
+from training.nano.image_tokens import (
     AROUND,
     CENTRE,
     COORDINATES,
@@ -29,7 +30,6 @@ from training.nano.codes import (
     place_code,
     read_out,
 )
-from training.nano.dialogue import Targets
 
 _CELLS = GRID * GRID
 

@@ -14,13 +14,13 @@ from shapely.geometry import MultiPolygon, Polygon, shape
 
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Point
-from t2s_agent.pipeline import Workshop
-from t2s_agent.pipeline.workshop import MASK, PREVIEW, view_of
+from t2s_agent.pipeline import Engine
+from t2s_agent.pipeline.engine import MASK, PREVIEW, view_of
 from t2s_agent.regions.polygons import simplified
 from t2s_agent.regions.raster import read_mask
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.catalogue import Summary
-from t2s_agent.results.record import Result
+from t2s_agent.results.record import Record
 from t2s_agent.scene.georeference import Georeference
 
 FILES = ("mask.tif", "regions.geojson", "preview.png", "record.json")
@@ -31,15 +31,15 @@ _THUMBNAIL = 176  # px
 _QUALITY = 92  # of JPEG: outlines are compared with edges in the picture
 
 
-def shown(shop: Workshop, result: Result, others: Sequence[Summary]) -> dict[str, Any]:
+def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> dict[str, Any]:
     """All that the page shows of a result apart from its picture. `others` are the owner's results, this one among them.
 
     `outlines` are rings [x, y, x, y ...] in View pixels; `grid` is lon/lat at 17 x 17 places of the View, or None where the
     image cannot be opened any more or has no ground. `decimals` are those that a position deserves.
     """
     width, height = result.scene.view_size
-    folder = shop.store.artifact(result.id, MASK, shop.owner).parent
-    place, remark = _place_of(shop, result)
+    folder = engine.store.artifact(result.id, MASK, engine.owner).parent
+    place, remark = _place_of(engine, result)
     gsd = None if place is None else place.typical_gsd_m(width, height)
     return {
         "record": result.model_dump(mode="json", exclude=PRIVATE),
@@ -50,23 +50,23 @@ def shown(shop: Workshop, result: Result, others: Sequence[Summary]) -> dict[str
         "remark": remark,
         "lineage": [summary.model_dump(mode="json") for summary in relatives(result.id, others)],
         "files": [{"name": name, "bytes": (folder / name).stat().st_size} for name in FILES],
-        "would_use": {"prompter": shop.settings.prompter, "segmenter": shop.settings.segmenter},
+        "would_use": {"prompter": engine.settings.prompter, "segmenter": engine.settings.segmenter},
     }
 
 
-def _place_of(shop: Workshop, result: Result) -> tuple[Georeference | None, str]:
+def _place_of(engine: Engine, result: Record) -> tuple[Georeference | None, str]:
     """Where the View lies, and why that cannot be known: the image may have gone since."""
     if not result.located:
         return None, ""
     try:
-        return place_of(shop, result), ""
+        return place_of(engine, result), ""
     except T2SError as error:
         return None, str(error)
 
 
-def place_of(shop: Workshop, result: Result) -> Georeference:
+def place_of(engine: Engine, result: Record) -> Georeference:
     """From a result's View pixels to the ground. Opens the image, reads none of its pixels."""
-    with shop.scene_of(result) as scene:
+    with engine.scene_of(result) as scene:
         return scene.georeference.resized(result.scene.window, *result.scene.view_size)
 
 
@@ -123,26 +123,26 @@ def relatives(id_: str, summaries: Sequence[Summary]) -> list[Summary]:
     return sorted(kept, key=lambda s: (s.created_utc, s.id))
 
 
-def picture(shop: Workshop, result: Result) -> bytes:
+def picture(engine: Engine, result: Record) -> bytes:
     """What the models saw, as JPEG. `image_unreadable` where the image has changed since, `image_not_found` where it has gone."""
-    return _jpeg(Image.fromarray(view_of(shop, result).rgb))
+    return _jpeg(Image.fromarray(view_of(engine, result).rgb))
 
 
-def thumbnail(shop: Workshop, result: Result) -> bytes:
+def thumbnail(engine: Engine, result: Record) -> bytes:
     """The picture with its outlines, small, without the legend below it. JPEG."""
-    with Image.open(shop.store.artifact(result.id, PREVIEW, shop.owner)) as preview:
+    with Image.open(engine.store.artifact(result.id, PREVIEW, engine.owner)) as preview:
         width, height = result.scene.view_size
         small = preview.convert("RGB").crop((0, 0, preview.width, round(preview.width * height / width)))
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     return _jpeg(small)
 
 
-def view_json(shop: Workshop, result_id: str) -> str:
+def view_json(engine: Engine, result_id: str) -> str:
     """All of a result in one text, for the MCP App: its picture is a data URL, empty where the image has gone."""
-    result = shop.store.load(result_id, shop.owner)
-    view = shown(shop, result, shop.store.listed(shop.owner)[0])
+    result = engine.store.load(result_id, engine.owner)
+    view = result_view(engine, result, engine.store.listed(engine.owner)[0])
     try:
-        view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(shop, result)).decode()
+        view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(engine, result)).decode()
     except T2SError as error:
         view["picture"], view["remark"] = "", str(error)
     return json.dumps(view, separators=(",", ":"), allow_nan=False)
@@ -154,7 +154,7 @@ def _jpeg(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def grounded(shop: Workshop, result: Result, points: Sequence[Point]) -> tuple[Point, ...]:
+def to_refinement_points(engine: Engine, result: Record, points: Sequence[Point]) -> tuple[Point, ...]:
     """View pixels as a refinement wants them: lon/lat, or scene pixels where there is no ground."""
     if not points:
         return ()
@@ -168,7 +168,7 @@ def grounded(shop: Workshop, result: Result, points: Sequence[Point]) -> tuple[P
             )
     xs, ys = np.array(points, dtype=np.float64).T
     if result.located:
-        lon, lat = place_of(shop, result).to_lonlat(xs, ys)
+        lon, lat = place_of(engine, result).to_lonlat(xs, ys)
         if not np.isfinite(lon).all():
             raise T2SError("bbox_outside", "a point lies beside the Earth", "Click on the ground")
         return tuple(zip(lon.tolist(), lat.tolist(), strict=True))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from evals.questions import CATEGORIES
-from training.nano.meaning import Meanings, fit, keep, wordnet_texts
+from training.nano.semantics import Meanings, fit, keep, wordnet_texts
 
 SHIP, TANK = CATEGORIES.index("ship"), CATEGORIES.index("storage tank")
 NOUNS = """  1 This is the licence

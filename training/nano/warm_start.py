@@ -1,6 +1,6 @@
 """Where every run of nano's prompter begins: the same fresh weights, and a tokenizer that is made once and kept.
 
-    python -m training.nano.beginning --prompter t2s_agent/nano/prompter --run runs/again
+    python -m training.nano.warm_start --prompter t2s_agent/nano/prompter --run runs/again
 
 makes the folder of a run that goes on from exported weights: eye and language side, without an optimizer's memory.
 """

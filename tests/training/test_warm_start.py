@@ -1,8 +1,8 @@
 """A run that goes on from exported weights has these weights: exported again, they are the same file."""
 
 from t2s_agent.models import nano_folder
-from training.nano.beginning import unpack
 from training.nano.language import export
+from training.nano.warm_start import unpack
 
 
 def test_what_is_unpacked_and_exported_again_is_the_same(tmp_path):

@@ -1,9 +1,9 @@
 """What the trained eye sees of packed imagery, kept: stage three trains the language side on it without an eye's cost.
 
-No truth is kept: the language side learns to say what the eye says (`codes.read_out`), which it can, and not what the eye
+No truth is kept: the language side learns to say what the eye says (`image_tokens.read_out`), which it can, and not what the eye
 should have said, which it cannot know.
 
-python -m training.nano.seen --data runs/data/procedural --eye runs/eye --out runs/seen
+python -m training.nano.precompute --data runs/data/procedural --eye runs/eye --out runs/seen
 """
 
 import argparse
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.nano.beginning import start
-from training.nano.codes import GRID, WIDTH
 from training.nano.dialogue import Targets
 from training.nano.eye import see
+from training.nano.image_tokens import GRID, WIDTH
 from training.nano.imagery import Packed, Part, cut, tinted
-from training.nano.lookup import targets_of
+from training.nano.synthetic_tokens import targets_of
+from training.nano.warm_start import start
 
 
 class Seen:
@@ -31,7 +31,7 @@ class Seen:
         self._shares = sizes / sizes.sum()
 
     def batch_of(self, rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
-        """As `lookup.batch_of`: what the tokens say, 64 to 196 of the tokens (size, K, 256) and the cells of these (size, K)."""
+        """As `synthetic_tokens.batch_of`: what the tokens say, 64 to 196 of the tokens (size, K, 256) and the cells of these (size, K)."""
         shown = int(rng.choice([64, 112, GRID * GRID], p=[0.35, 0.3, 0.35]))  # fewer are cheaper and teach the same
         targets, tokens, cells = [], [], []
         for chosen in rng.choice(len(self._tokens), size, p=self._shares):

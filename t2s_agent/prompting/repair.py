@@ -42,7 +42,7 @@ class _CutOff(Exception):
 
 
 @dataclass(slots=True)
-class Mended:
+class Repaired:
     """A value that was read, in words what had to be forgiven (nothing, for proper JSON), and where it ends."""
 
     value: Any
@@ -50,13 +50,13 @@ class Mended:
     end: int = 0
 
 
-def read_json(text: str, at: int = 0) -> Mended:
+def read_json(text: str, at: int = 0) -> Repaired:
     """The first JSON value in `text` from `at` on; what follows it is not read. Raises nothing but `Unreadable`."""
     begin = _SPACE.match(text, at).end()  # type: ignore[union-attr]
     repeats = _Repeats()
     try:
         value, end = json.JSONDecoder(object_pairs_hook=repeats.objects).raw_decode(text, begin)
-        return Mended(value, repeats.notes, end)
+        return Repaired(value, repeats.notes, end)
     except (ValueError, RecursionError):
         reader = _Reader(text, begin, repeats := _Repeats())
         try:
@@ -66,11 +66,11 @@ def read_json(text: str, at: int = 0) -> Mended:
                 unreadable = Unreadable("the list is cut off before its first item")
                 unreadable.at = reader.at
                 raise unreadable from cut
-            return Mended(cut.part, ["the list was cut off; its whole items are used", *repeats.notes], len(text))
+            return Repaired(cut.part, ["the list was cut off; its whole items are used", *repeats.notes], len(text))
         except Unreadable as error:
             error.at = reader.at
             raise
-        return Mended(value, ["the JSON was mended", *repeats.notes], reader.at)
+        return Repaired(value, ["the JSON was mended", *repeats.notes], reader.at)
 
 
 class _Repeats:

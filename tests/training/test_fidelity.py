@@ -5,9 +5,9 @@ import pytest
 
 from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES
-from training.nano.codes import cell_of
 from training.nano.dialogue import Targets, Writer, boilerplate
-from training.nano.judge import said
+from training.nano.fidelity import said
+from training.nano.image_tokens import cell_of
 from training.nano.model import build_tokenizer
 
 

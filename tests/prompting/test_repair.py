@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2s_agent.prompting.mending import Unreadable, read_json
+from t2s_agent.prompting.repair import Unreadable, read_json
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=8),

@@ -23,6 +23,7 @@ from t2s_agent.errors import T2SError
 Phrasing = Literal["held_out", "trained"]
 KINDS = ("name", "hint", "count", "extreme", "relation", "empty", "untaught")
 DEFAULT_KINDS = ("name", "hint", "count", "extreme", "empty", "untaught")
+_SAME_ITEM = ("name", "hint", "count")  # these ask for all of a category, in other words
 NEAR_PX, FAR_PX = 64, 128  # between edges: nearer is near; where something lies in between, nothing is asked
 
 # fmt: off
@@ -153,6 +154,18 @@ class Bank:
             category, landmark, which = possible[rng.integers(len(possible))]
             text = relating(category, landmark, rng, held_out=self.phrasing == "held_out")
             yield Question(text, "relation", category, self.phrasing, tuple(np.flatnonzero(which).tolist()))
+
+
+def identity(image: str, number: int, question: Question) -> str:
+    """The id of a sample: its image, and the place and kind of its question."""
+    return f"{image}/{number:02d}-{question.kind}-{question.category.replace(' ', '_')}"
+
+
+def item_of(image: str, number: int, question: Question) -> dict[str, str | float]:
+    """What is asked about, and the place of this wording among those that ask for the same."""
+    if question.kind in _SAME_ITEM:
+        return {"item": f"{image}/{question.category}", "question_index": _SAME_ITEM.index(question.kind)}
+    return {"item": identity(image, number, question), "question_index": 0}
 
 
 def category_of(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.datasets.bank import Bank, Question, category_of
+from evals.datasets.bank import Bank, Question, category_of, identity, item_of
 from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
 from evals.datasets.files import Files, Folder, Tar, picture, size_of
 from evals.datasets.near import near
@@ -50,7 +50,7 @@ class Coco(Dataset):
         super().__init__(split)
         self.bank = bank or Bank()
         self.path, self.files = _found(root, split, annotations, images)
-        listing = _loaded(self.path)
+        listing = loaded(self.path)
         self.categories = self._categories(listing)
         self._images = self._listed(listing["images"])
         self._rows = self._by_image(listing["annotations"], {row.get("id") for row in listing["images"]})
@@ -66,13 +66,14 @@ class Coco(Dataset):
             for number, question in enumerate(questions):
                 rows = self._of(image, question.category)
                 wanted = [rows[index] for index in question.wanted]
+                facts = self._metadata(self._images[image], question, wanted)
                 yield Sample(
-                    id=f"{name}/{number:02d}-{question.kind}-{question.category.replace(' ', '_')}",
+                    id=identity(name, number, question),
                     image_id=name,
                     question=question.text,
                     read_image=partial(_read_image, self.files, name, size),
                     read_truth=partial(_read_truth, wanted, size, f"{self.path.name} ({name})", question.known),
-                    metadata=self._metadata(self._images[image], question, wanted),
+                    metadata=facts | item_of(name, number, question),
                 )
 
     def _metadata(self, image: Row, question: Question, wanted: Sequence[Row]) -> dict[str, str | float]:
@@ -231,7 +232,8 @@ def _found(root: Path, split: str, annotations: str, images: str) -> tuple[Path,
     raise T2SError("argument_invalid", f"{root} holds no COCO set of split {split}", f"Looked for {tried}")
 
 
-def _loaded(path: Path) -> dict[str, Any]:
+def loaded(path: Path) -> dict[str, Any]:
+    """A listing in COCO's format; BrokenSample where it is none."""
     try:
         listing = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

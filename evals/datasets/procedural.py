@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.datasets.bank import Bank, Question
+from evals.datasets.bank import Bank, Question, identity, item_of
 from evals.datasets.dataset import Card, Dataset
 from evals.datasets.sample import Image, Sample, Truth
 from evals.questions import CATEGORIES
@@ -74,12 +74,12 @@ class Procedural(Dataset):
             if areas:
                 facts["median_area_px"] = float(np.median(areas))
             yield Sample(
-                id=f"scene_{seed}/{number:02d}-{question.kind}-{question.category.replace(' ', '_')}",
+                id=identity(f"scene_{seed}", number, question),
                 image_id=f"scene_{seed}",
                 question=question.text,
                 read_image=partial(_read_image, seed, self.size),
                 read_truth=partial(_read_truth, seed, self.size, question.category),
-                metadata=facts,
+                metadata=facts | item_of(f"scene_{seed}", number, question),
             )
 
     def _chosen(self, seed: int, boxes: Mapping[str, NDArray[np.float64]]) -> list[Question]:

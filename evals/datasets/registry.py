@@ -9,12 +9,30 @@ from typing import Any
 from evals.datasets.bank import Bank
 from evals.datasets.coco import Coco, Isaid, Isaid448, LandcoverBuildings
 from evals.datasets.dataset import BrokenDataset, Dataset, OnBroken
+from evals.datasets.earthreason import EarthReason
+from evals.datasets.gres import Gres
+from evals.datasets.phrases import RefSegRS, RISBench
 from evals.datasets.procedural import Procedural
+from evals.datasets.rrsis_d import RrsisD
 from evals.datasets.semantic import Landcover, Semantic
 from t2s_agent.errors import T2SError
 
 DATASETS: Mapping[str, type[Dataset]] = {
-    each.name: each for each in (Coco, Isaid, Isaid448, LandcoverBuildings, Semantic, Landcover, Procedural)
+    each.name: each
+    for each in (
+        EarthReason,
+        RrsisD,
+        RefSegRS,
+        RISBench,
+        Gres,
+        Isaid,
+        Isaid448,
+        LandcoverBuildings,
+        Landcover,
+        Coco,
+        Semantic,
+        Procedural,
+    )
 }
 
 

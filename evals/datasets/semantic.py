@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from evals.datasets.bank import Bank, Question, category_of
+from evals.datasets.bank import Bank, Question, category_of, identity, item_of
 from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
 from evals.datasets.files import PICTURES, Files, Folder, Tar, picture, size_of, values
 from evals.datasets.sample import Sample, Truth, TruthMask
@@ -61,14 +61,14 @@ class Semantic(Dataset):
         for pair, questions in self._asked.items():
             for number, question in enumerate(questions):
                 wanted = self._values_of(question.category) if question.wanted else ()
-                facts = {
+                facts: dict[str, str | float] = {
                     "split": self.split,
                     "category": question.category,
                     "question_kind": question.kind,
                     "phrasing": question.phrasing,
                 }
                 yield Sample(
-                    id=f"{pair.name}/{number:02d}-{question.kind}-{question.category.replace(' ', '_')}",
+                    id=identity(pair.name, number, question),
                     image_id=pair.name,
                     question=question.text,
                     read_image=partial(picture, self.files, pair.image),
@@ -81,7 +81,7 @@ class Semantic(Dataset):
                         tuple(self.classes),
                         question.known,
                     ),
-                    metadata=facts | dict(pair.facts),
+                    metadata=facts | item_of(pair.name, number, question) | dict(pair.facts),
                 )
 
     def _kept(self, pairs: Sequence[_Pair]) -> list[_Pair]:

@@ -4,7 +4,7 @@ import threading
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from t2s_agent.accelerator import device_of
 from t2s_agent.errors import T2SError
@@ -13,6 +13,9 @@ from t2s_agent.prompting.style import style_named
 from t2s_agent.segmenting.segmenter import Segmenter
 from t2s_agent.settings import Settings
 from t2s_agent.weights import model_folder, read_settings, require_weights
+
+if TYPE_CHECKING:
+    from t2s_agent.segmenting.cache import EmbeddingCache
 
 HUB_PROMPTERS = ("RicardoString/Think2Seg-RS-3B", "RicardoString/Think2Seg-RS-7B")
 HUB_SEGMENTERS = tuple(f"facebook/sam2.1-hiera-{size}" for size in ("tiny", "small", "base-plus", "large"))
@@ -77,10 +80,14 @@ def _served(name: str) -> tuple[str, str]:
 
 
 class Models:
-    """The models that settings name. Thread-safe: a model is loaded by whoever asks first, once."""
+    """The models that settings name. Thread-safe: a model is loaded by whoever asks first, once.
 
-    def __init__(self, settings: Settings) -> None:
+    `embeddings` is where segmenters keep what they have seen, in place of the memory and the folder of the settings.
+    """
+
+    def __init__(self, settings: Settings, *, embeddings: "EmbeddingCache | None" = None) -> None:
         self._settings = settings
+        self._embeddings = embeddings
         self._held: dict[tuple[str, str], Prompter | Segmenter] = {}
         self._lock = threading.Lock()
 
@@ -146,7 +153,8 @@ class Models:
             from t2s_agent.segmenting.box import BoxSegmenter
 
             return BoxSegmenter()
-        cache = EmbeddingCache(self._settings.embedding_bytes, folder=self._settings.store / "embeddings")
+        own = self._embeddings
+        cache = own or EmbeddingCache(self._settings.embedding_bytes, folder=self._settings.store / "embeddings")
         device, dtype = self._settings.device, self._settings.dtype
         if name.endswith(".pth"):
             from t2s_agent.segmenting.sam import SamSegmenter
@@ -159,7 +167,7 @@ class Models:
             return Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=cache)
         from t2s_agent.segmenting.close_up import CloseUpSegmenter
 
-        near = EmbeddingCache(self._settings.embedding_bytes)  # small and many: not worth a file each
+        near = own or EmbeddingCache(self._settings.embedding_bytes)  # small and many: not worth a file each
         return CloseUpSegmenter(Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=near))
 
 

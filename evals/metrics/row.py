@@ -39,6 +39,7 @@ class Row:
     their wording, and `question_index` is the place of the wording among them. `cluster` names what is independent of
     other clusters: intervals are drawn over it. `instances` counts the prompts of the answer, `without_prompt` those of
     them that have no prompt of the kind that was asked for. `true_instances` is None where the dataset has no instances.
+    `known` is False where the dataset does not say what is true: such rows count for refusals only.
     `grids` holds the areas by name of grid; the grid `original` is always there. `seconds` is the prompter's time.
     """
 
@@ -52,6 +53,7 @@ class Row:
     instances: int
     without_prompt: int
     true_instances: int | None
+    known: bool
     tokens: int
     seconds: float
     segment_seconds: float

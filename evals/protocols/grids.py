@@ -1,6 +1,7 @@
 """The pixels at which protocols compare masks: the image's own, a square, or a longer side of so many pixels."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -42,6 +43,19 @@ class Grid:
         """A mask (h, w) of an image of `height` and `width`, in whatever resolution, on this grid."""
         return resized(mask, *self.size(height, width), corner=self.corner)
 
+    def area(self, mask: BoolMask) -> int:
+        """How many pixels a mask (H, W) in the image's own pixels has on this grid, without resizing it.
+
+        Each row and column comes as often as the nearest pixel chooses it, so the area is a sum with these weights.
+        """
+        if self.kind == "original":
+            return int(np.count_nonzero(mask))
+        rows, columns = (
+            np.bincount(_places(old, new, self.corner), minlength=old)
+            for old, new in zip(mask.shape, self.size(*mask.shape), strict=True)
+        )
+        return int((rows.astype(np.float32) @ mask.astype(np.float32)).astype(np.float64) @ columns)
+
 
 ORIGINAL = Grid("original")
 
@@ -50,11 +64,14 @@ def resized(mask: BoolMask, height: int, width: int, *, corner: bool = False) ->
     """A mask (h, w) as (height, width), each pixel from the nearest one; the same array where the size is the same."""
     if mask.shape == (height, width):
         return mask
-    if not corner:
-        picture = Image.fromarray(mask.view(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
-        return np.asarray(picture).view(bool)
-    return mask[_corners(mask.shape[0], height)[:, None], _corners(mask.shape[1], width)]
+    return mask[_places(mask.shape[0], height, corner)[:, None], _places(mask.shape[1], width, corner)]
 
 
-def _corners(old: int, new: int) -> NDArray[np.int64]:
-    return np.minimum((np.arange(new) * (old / new)).astype(np.int64), old - 1)
+@lru_cache(maxsize=256)
+def _places(old: int, new: int, corner: bool) -> NDArray[np.int64]:
+    """Which of `old` pixels each of `new` ones takes: OpenCV's rule (`corner`), or Pillow's, with its rounding."""
+    if corner:
+        return np.minimum((np.arange(new) * (old / new)).astype(np.int64), old - 1)
+    numbers = Image.fromarray(np.arange(old, dtype=np.int32)[None])
+    taken: NDArray[np.int32] = np.asarray(numbers.resize((new, 1), Image.Resampling.NEAREST))[0]
+    return taken.astype(np.int64)

@@ -48,9 +48,13 @@ class Protocol:
         return ("gIoU", "cIoU", *(f"P@{k:g}" for k in self.thresholds), *accuracies)
 
     def parts(self, rows: Sequence[Row]) -> Parts:
-        """What each row adds to the numerator and the denominator of each metric."""
+        """What each row adds to the numerator and the denominator of each metric; nothing where the truth is not known."""
         found: Parts = {name: ([], []) for name in self.metrics}
         for row in rows:
+            if not row.known:
+                for sums in found.values():
+                    _add(sums, 0, 0)
+                continue
             overlap = row.grids[self.grid.name].answer
             value = self.iou(row)
             _add(found["gIoU"], value, 1)

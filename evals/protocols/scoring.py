@@ -14,18 +14,30 @@ SMALL_PX, MEDIUM_PX = 32**2, 96**2  # COCO's borders between small, medium and l
 GSD_BORDERS_M = (0.3, 1.0, 5.0)
 SLICES = ("target", "category", "size", "gsd", "question kind")
 FACTS = (
-    "format rate", "not understood", "instances", "count error", "area error", "area bias", "tokens", "seconds",
+    "format rate",  # answers that can be read
+    "false refusals",  # answers "not understood" to what the dataset knows
+    "refusals of unknown",  # the same to what it does not annotate, where that is right
+    "instances",
+    "count error",  # mean absolute error
+    "area error",  # sum of absolute errors over the sum of true areas
+    "area bias",  # the same with sign
+    "tokens",
+    "seconds",
     "segment seconds",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A protocol's numbers over `samples` rows (of one draw), `empty` of them without a target, in `clusters` clusters."""
+    """A protocol's numbers over `samples` rows of one draw, `empty` of them without a target.
+
+    `unknown` further rows have no known truth. All lie in `clusters` clusters.
+    """
 
     protocol: str
     samples: int
     empty: int
+    unknown: int
     clusters: int
     metrics: dict[str, Interval]
 
@@ -43,8 +55,9 @@ def score(rows: Sequence[Row], protocol: Protocol, *, resamples: int = RESAMPLES
         if resamples
         else {name: Interval(value) for name, value in ratios.values().items()}
     )
-    empty = sum(row.truth_is_empty for row in chosen[0])
-    return Scores(protocol.name, len(chosen[0]), empty, len(ratios.clusters), metrics)
+    known = [row for row in chosen[0] if row.known]
+    empty = sum(row.truth_is_empty for row in known)
+    return Scores(protocol.name, len(known), empty, len(chosen[0]) - len(known), len(ratios.clusters), metrics)
 
 
 def compare_runs(
@@ -77,7 +90,7 @@ def compare_runs(
 def slices_of(row: Row) -> dict[str, str]:
     """The slices that a row is in: by target, category, size of the truth, ground sample distance, kind of question."""
     area = row.grids["original"].answer.truth
-    found = {"target": "with target" if area else "without target"}
+    found = {"target": ("with target" if area else "without target") if row.known else "truth not known"}
     if area:
         found["size"] = "small" if area < SMALL_PX else "medium" if area < MEDIUM_PX else "large"
     for name, key in (("category", "category"), ("question kind", "question_kind")):
@@ -133,26 +146,29 @@ def _ratios(draws: Sequence[Sequence[Row]], protocol: Protocol) -> Ratios:
 
 def _facts(rows: Sequence[Row]) -> Parts:
     """The metrics that belong to no protocol: `count error` over rows with known instances, `area error` over targets."""
-    areas = [row.grids["original"].answer for row in rows]
-    ones = [1.0] * len(rows)
-    known = [row.true_instances is not None for row in rows]
-    return {
-        "format rate": ([float(row.status != "unparsable") for row in rows], ones),
-        "not understood": ([float(row.status == "not_understood") for row in rows], ones),
-        "instances": ([float(row.instances) for row in rows], ones),
-        "count error": (
-            [float(abs(row.instances - (row.true_instances or 0)) * k) for row, k in zip(rows, known, strict=True)],
-            [float(k) for k in known],
-        ),
-        "area error": (
-            [float(abs(a.predicted - a.truth) * (a.truth > 0)) for a in areas],
-            [float(a.truth) for a in areas],
-        ),
-        "area bias": ([float((a.predicted - a.truth) * (a.truth > 0)) for a in areas], [float(a.truth) for a in areas]),
-        "tokens": ([float(row.tokens) for row in rows], ones),
-        "seconds": ([row.seconds for row in rows], ones),
-        "segment seconds": ([row.segment_seconds for row in rows], ones),
-    }
+    found: Parts = {name: ([], []) for name in FACTS}
+    for row in rows:
+        area = row.grids["original"].answer
+        true = area.truth if row.known else 0
+        off = area.predicted - area.truth if true else 0
+        refused = row.status == "not_understood"
+        countable = row.known and row.true_instances is not None
+        miscount = abs(row.instances - (row.true_instances or 0)) if countable else 0
+        for name, above, below in (
+            ("format rate", row.status != "unparsable", 1),
+            ("false refusals", row.known and refused, row.known),
+            ("refusals of unknown", not row.known and refused, not row.known),
+            ("instances", row.instances, 1),
+            ("count error", miscount, countable),
+            ("area error", abs(off), true),
+            ("area bias", off, true),
+            ("tokens", row.tokens, 1),
+            ("seconds", row.seconds, 1),
+            ("segment seconds", row.segment_seconds, 1),
+        ):
+            found[name][0].append(float(above))
+            found[name][1].append(float(below))
+    return found
 
 
 def _require_unique(rows: Sequence[Row]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from t2s_agent.errors import T2SError
 from t2s_agent.segmenting.segmenter import Embedding
 
+_COUNT_AFTER = 100  # writes, after which the folder is counted again
 _STALE_S = 3600.0  # no embedding takes that long to write
 
 
@@ -19,13 +20,23 @@ class EmbeddingCache:
     """Least recently used embeddings go first. One computation a key, also when several threads ask at once.
 
     `max_bytes` bounds the memory; with a `folder`, embeddings are also written there (safetensors, renamed into place),
-    within `max_disk_bytes`. A damaged file is dropped and computed again.
+    within `max_disk_bytes`: the oldest files go first, or, with `keep_first`, nothing more is written once it is full, which
+    suits a reader that goes through more images than fit, always in the same order. A damaged file is dropped and computed again.
     """
 
     def __init__(
-        self, max_bytes: int = 512 * 2**20, folder: Path | None = None, max_disk_bytes: int = 2 * 2**30
+        self,
+        max_bytes: int = 512 * 2**20,
+        folder: Path | None = None,
+        max_disk_bytes: int = 2 * 2**30,
+        *,
+        keep_first: bool = False,
     ) -> None:
         self._max_bytes, self._folder, self._max_disk_bytes = max_bytes, folder, max_disk_bytes
+        self._keep_first = keep_first
+        self._on_disk: int | None = None  # bytes, as far as this process knows
+        self._written = 0
+        self.made = self.from_memory = self.from_disk = 0  # how often an embedding came from where
         self._held: OrderedDict[str, Embedding] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
@@ -44,12 +55,15 @@ class EmbeddingCache:
             with self._lock:
                 if key in self._held:
                     self._held.move_to_end(key)
+                    self.from_memory += 1
                     return self._held[key]
             embedding = self._read(key)
+            found = embedding is not None
             if embedding is None:
                 embedding = make()
                 self._write(embedding)
             with self._lock:
+                self.made, self.from_disk = self.made + (not found), self.from_disk + found
                 self._making.pop(key, None)
                 self._held[key] = embedding
                 while self._held and sum(e.nbytes for e in self._held.values()) > self._max_bytes:
@@ -79,6 +93,8 @@ class EmbeddingCache:
         file = self._file(embedding.key)
         if file is None or not embedding.features:
             return
+        if self._keep_first and self._bytes_on_disk(file.parent) + embedding.nbytes > self._max_disk_bytes:
+            return
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
@@ -94,7 +110,19 @@ class EmbeddingCache:
             raise T2SError(
                 "output_unwritable", f"an embedding could not be written to {file.parent}", "Make room there"
             ) from error
-        self._bound(file)
+        first = self._on_disk is None
+        self._on_disk = self._bytes_on_disk(file.parent) + (0 if first else _stat(file).st_size)
+        if not self._keep_first and (first or self._on_disk > self._max_disk_bytes):
+            self._bound(file)
+            self._on_disk = None
+
+    def _bytes_on_disk(self, folder: Path) -> int:
+        """What the files take: counted now and then, since other processes write too, and added up between."""
+        self._written += 1
+        if self._on_disk is None or self._written % _COUNT_AFTER == 0:
+            files = list(folder.iterdir()) if folder.is_dir() else []
+            self._on_disk = sum(_stat(file).st_size for file in files if file.suffix == ".safetensors")
+        return self._on_disk
 
     def _bound(self, newest: Path) -> None:
         """Drops the oldest files beyond the budget, and what a killed process left half-written an hour ago."""

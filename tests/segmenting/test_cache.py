@@ -76,3 +76,23 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     with pytest.raises(T2SError) as caught:
         EmbeddingCache(folder=tmp_path / "file").get("k", lambda: on_disk("k"))
     assert caught.value.code == "output_unwritable"
+
+
+def test_what_came_first_is_kept_where_that_was_asked_for(tmp_path):
+    for _ in range(2):  # the second reader goes through the same images in the same order
+        cache = EmbeddingCache(max_bytes=0, folder=tmp_path, max_disk_bytes=800, keep_first=True)
+        for key in "abcdefgh":
+            cache.get(key, lambda key=key: on_disk(key))
+    assert cache.from_disk > 0
+    assert cache.from_disk + cache.made == 8
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 800 + 400
+
+
+def test_it_says_where_embeddings_came_from(tmp_path):
+    cache = EmbeddingCache(folder=tmp_path)
+    for key in "aba":
+        cache.get(key, lambda key=key: on_disk(key))
+    assert (cache.made, cache.from_memory, cache.from_disk) == (2, 1, 0)
+    again = EmbeddingCache(folder=tmp_path)
+    again.get("a", lambda: on_disk("a"))
+    assert (again.made, again.from_memory, again.from_disk) == (0, 0, 1)

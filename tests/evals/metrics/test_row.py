@@ -23,6 +23,7 @@ rows = st.builds(
     instances=small,
     without_prompt=small,
     true_instances=st.none() | small,
+    known=st.booleans(),
     tokens=small,
     seconds=st.floats(0, 1e6),
     segment_seconds=st.floats(0, 1e6),

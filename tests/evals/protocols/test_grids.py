@@ -41,3 +41,12 @@ def test_a_mask_drawn_at_another_size_comes_to_the_images_own_pixels():
     on_image = ORIGINAL.of(mask, 100, 400)
     assert on_image.shape == (100, 400)
     assert on_image.sum() == pytest.approx(50 * 100)
+
+
+@given(
+    h=st.integers(1, 40), w=st.integers(1, 40), side=st.integers(1, 60), seed=st.integers(0, 99), corner=st.booleans()
+)
+def test_an_area_on_a_grid_is_that_of_the_resized_mask(h, w, side, seed, corner):
+    mask = np.random.default_rng(seed).random((h, w)) < 0.5
+    for grid in (Grid("square", side, corner), Grid("longest", side, corner), ORIGINAL):
+        assert grid.area(mask) == grid.of(mask, h, w).sum()

@@ -27,6 +27,7 @@ def row_of(name, intersection, predicted, truth, status="found", *, item=None, i
         instances=count if status == "found" else 0,
         without_prompt=0,
         true_instances=1 if truth else 0,
+        known=True,
         tokens=10,
         seconds=1.0,
         segment_seconds=0.1,

@@ -34,7 +34,9 @@ class Sample:
 
     `id` is unique in its dataset and the same on every machine. `image_id` names the image: samples that share it are not
     independent, so intervals are drawn over images (or over `metadata["source"]`, where crops of one scene are given).
-    `metadata` may hold `split`, `category`, `gsd_m`, `source`, `question_kind` and others (docs/datasets.md lists them):
+    `metadata` may hold `item`, what is asked about (samples of one item differ only in the wording, and protocols that ask one
+    question of each item choose among them; where it is missing each sample is its own), `question_index`, the wording's place
+    among them from 0, and `split`, `category`, `gsd_m`, `source`, `question_kind` and others (docs/datasets.md lists them):
     scores are given by slices of them.
     """
 

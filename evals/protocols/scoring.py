@@ -15,8 +15,8 @@ GSD_BORDERS_M = (0.3, 1.0, 5.0)
 SLICES = ("target", "category", "size", "gsd", "question kind")
 FACTS = (
     "format rate",  # answers that can be read
-    "false refusals",  # answers "not understood" to what the dataset knows
-    "refusals of unknown",  # the same to what it does not annotate, where that is right
+    "false refusals",  # answers "not understood" to questions for what models are taught
+    "right refusals",  # the same to questions for what they are not (question_kind "untaught")
     "instances",
     "count error",  # mean absolute error
     "area error",  # sum of absolute errors over the sum of true areas
@@ -151,13 +151,14 @@ def _facts(rows: Sequence[Row]) -> Parts:
         area = row.grids["original"].answer
         true = area.truth if row.known else 0
         off = area.predicted - area.truth if true else 0
+        taught = row.metadata.get("question_kind") != "untaught"
         refused = row.status == "not_understood"
         countable = row.known and row.true_instances is not None
         miscount = abs(row.instances - (row.true_instances or 0)) if countable else 0
         for name, above, below in (
             ("format rate", row.status != "unparsable", 1),
-            ("false refusals", row.known and refused, row.known),
-            ("refusals of unknown", not row.known and refused, not row.known),
+            ("false refusals", refused and taught, taught),
+            ("right refusals", refused and not taught, not taught),
             ("instances", row.instances, 1),
             ("count error", miscount, countable),
             ("area error", abs(off), true),

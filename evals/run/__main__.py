@@ -1,10 +1,9 @@
-"""Answers, scores and the report of a dataset.
+"""Answers and scores of a dataset.
 
     python -m evals.run answers --dataset isaid448 --root DATA --split test --prompter nano --out runs/nano
     python -m evals.run scores --answers runs/nano --segmenter nano --prompts box+points
     python -m evals.run scores --answers runs/nano --segmenter facebook/sam2.1-hiera-small --protocol t2s
     python -m evals.run compare --scores runs/nano/nano-box+points runs/nano/nano-box --protocol t2s
-    python -m evals.run report --scores runs/nano/* --out report.html
 
 Each command goes on where it was stopped. Several processes: `accelerate launch --no-python python -m evals.run answers ...`
 (or any launcher that sets RANK and WORLD_SIZE), then `python -m evals.run merge --out runs/nano`.
@@ -69,6 +68,7 @@ def answers(options: argparse.Namespace) -> Path:
         "view": options.view,
         "max_size": settings.max_size,
         "limit": options.limit,
+        "total": len(dataset),
         "problems": [str(problem) for problem in dataset.problems],
     }
     return write_answers(
@@ -109,7 +109,14 @@ def scores(options: argparse.Namespace) -> Path:
         looking=Looking.named(notes["view"], notes["max_size"]),
         prompts=options.prompts,
         shard=shard,
-        notes={"answers": str(file), "answer_settings": header["settings"], "dataset": facts, "root": str(root or "")},
+        notes={
+            "answers": str(file),
+            "dataset": facts,
+            "root": str(root or ""),
+            "view": notes["view"],
+            "max_size": notes["max_size"],
+            "total": notes["total"],
+        },
     )
     _say_store(store)
     if shard.world == 1:
@@ -167,14 +174,6 @@ def compare(options: argparse.Namespace) -> None:
                 )
 
 
-def report(options: argparse.Namespace) -> None:
-    """Writes the report."""
-    from evals.report import write_report
-
-    files = [_file(path, "scores") for path in options.scores]
-    print(write_report(files, options.out, calibration=options.calibration, gallery=options.gallery))
-
-
 def _file(path: Path, stem: str) -> Path:
     file = path / f"{stem}.jsonl" if path.is_dir() else path
     if not file.is_file():
@@ -227,12 +226,6 @@ def _parser() -> argparse.ArgumentParser:
     pair.set_defaults(run=compare)
     pair.add_argument("--scores", type=Path, nargs=2, required=True)
     pair.add_argument("--protocol", action="append", choices=PROTOCOLS)
-    page = commands.add_parser("report", help="write one HTML file")
-    page.set_defaults(run=report)
-    page.add_argument("--scores", type=Path, nargs="+", required=True)
-    page.add_argument("--out", type=Path, default=Path("report.html"))
-    page.add_argument("--calibration", type=Path, help="JSON of evals.calibrate")
-    page.add_argument("--gallery", type=int, default=8, help="samples in each gallery")
     return parser
 
 

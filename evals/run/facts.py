@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco
 
+from evals.datasets.rle import decoded
 from evals.datasets.sample import Sample, Truth
 from evals.metrics.overlap import BoolMask, Overlap, filled_boxes, overlap_of
 from evals.metrics.row import GridFacts
@@ -82,7 +83,8 @@ def packed(mask: BoolMask) -> dict[str, Any]:
 
 def unpacked(plain: dict[str, Any]) -> BoolMask:
     """The mask of `packed`."""
-    return np.asarray(coco.decode({"size": plain["size"], "counts": plain["counts"].encode("ascii")})).view(bool)
+    height, width = plain["size"]
+    return decoded(dict(plain), height, width, "a stored mask")
 
 
 def place_of(sample: Sample) -> tuple[str, int, str]:

@@ -46,7 +46,8 @@ def write_summary(scores: Path, protocol: Protocol, *, resamples: int = RESAMPLE
     """Writes the summary of a file of scores beside it, named after the protocol: from the rows alone."""
     rows, broken = read_scores(scores, protocol.grid)
     header = header_of(scores)
-    facts = {"settings": header["settings"], "answers": header["notes"], "hash": header["hash"]}
+    total = header["notes"].get("total")
+    facts = {"total": total, "settings": header["settings"], "answers": header["notes"], "hash": header["hash"]}
     path = scores.with_name(f"summary-{protocol.name}.json")
     fresh = path.with_suffix(".new")
     summary = {**facts, **summary_of(rows, protocol, broken=broken, resamples=resamples)}

@@ -9,15 +9,16 @@ def number(each: Mapping[str, Any] | None) -> str:
     if not each or each["value"] is None:
         return ""
     bounds = "" if each["low"] is None else f" [{each['low']:.4f}, {each['high']:.4f}]"
-    spread = "" if each["spread"] is None else f", sd {each['spread']:.4f} over {each['draws']} draws"
+    spread = "" if not each["spread"] else f", sd {each['spread']:.4f} over {each['draws']} draws"
     return f"{each['value']:.4f}{bounds}{spread}"
 
 
 def table(summary: Mapping[str, Any]) -> str:
     """The protocol's numbers, with and without targets, and the baselines."""
     whole = summary["all"]
+    total = f" of the dataset's {summary['total']}" if summary.get("total") else ""
     first = (
-        f"{summary['protocol']}: {whole['samples']} samples ({whole['empty']} without a target) in {whole['clusters']} "
+        f"{summary['protocol']}: {whole['samples']} samples{total} ({whole['empty']} without a target) in {whole['clusters']} "
         f"clusters, {whole['unknown']} more whose truth is not known, {summary['broken']} broken"
     )
     lines = [first]

@@ -1,4 +1,4 @@
-"""A trial that measures whether an agent with the three tools answers chained questions about overhead images right.
+"""Chained questions about overhead images with exact answers: does an agent with the three tools answer them right?
 
 Start with `python -m evals.chains --help`.
 """

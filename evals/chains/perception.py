@@ -1,4 +1,4 @@
-"""Perception that knows the truth: a served model that prompts for exactly what is there, and a segmenter that draws it exactly.
+"""Perception from the truth: a served model that prompts for exactly what is there, and a segmenter that draws it exactly.
 
 The model speaks the OpenAI protocol on loopback and is asked through the product's own endpoint prompter, so that questions,
 frames and parsing are the real ones. One thing a served model cannot know is which part of which scene a picture shows: the
@@ -30,8 +30,9 @@ from t2s_agent.scene.view import View
 from t2s_agent.segmenting.segmenter import Embedding, Masks
 from t2s_agent.settings import Settings
 
-MODEL = "qwen3-that-knows"  # a name by which the endpoint prompter takes answers from 0 to 1000
+MODEL = "qwen3-truth"  # a name by which the endpoint prompter takes answers from 0 to 1000
 _PLACE = re.compile(r"\[picture (\{.*?\})\]")
+_FOLLOW_UP = ". Now: "  # before an instruction that follows a question up: what it names counts
 _LEAST_SHARE = 0.5  # of a thing's pixels that a picture must show for the model to see it
 
 
@@ -46,12 +47,12 @@ class PlacedPrompter(EndpointPrompter):
 def _place(view: View) -> str:
     transform, crs = view.georeference.transform, view.georeference.crs
     if transform is None or crs is None:
-        raise ValueError("the scenes of the trial lie on the ground")
+        raise ValueError("the scenes of the chains are georeferenced")
     row = {"epsg": crs.to_epsg(), "transform": list(transform)[:6], "width": view.width, "height": view.height}
     return f"[picture {json.dumps(row)}]"
 
 
-class Knowing:
+class TruthAnswers:
     """What is in a picture: the things of the scene that it shows, in its pixels."""
 
     def __init__(self, scenes: Sequence[Scene]) -> None:
@@ -64,7 +65,12 @@ class Knowing:
             x, y = ~scene.transform @ (east, north)
             if crs == scene.crs and 0 <= x <= scene.width and 0 <= y <= scene.height:
                 return scene
-        raise LookupError("the picture shows no scene of the trial")
+        raise LookupError("the picture shows no scene of the chains")
+
+    @staticmethod
+    def meant(question: str, categories: Sequence[str]) -> list[str]:
+        """The categories that a question is about: where it follows an earlier one up, those that it names now."""
+        return named_categories(question.rpartition(_FOLLOW_UP)[2], categories)
 
     def answer(self, question: str) -> list[dict[str, Any]]:
         """Box and point of everything of the named categories, in thousandths of the picture; labels where they are several."""
@@ -74,7 +80,7 @@ class Knowing:
         row = json.loads(found[1])
         transform = Affine(*row["transform"])
         scene = self.scene_at(CRS.from_epsg(row["epsg"]), transform, row["width"], row["height"])
-        wanted = named_categories(_PLACE.sub("", question), scene.categories)
+        wanted = self.meant(_PLACE.sub("", question), scene.categories)
         to_picture = ~transform @ scene.transform
         sx, sy = 1000 / row["width"], 1000 / row["height"]
         frame = shapely.box(0, 0, 1000, 1000)
@@ -99,15 +105,15 @@ class Knowing:
 
 @contextmanager
 def served(scenes: Sequence[Scene]) -> Iterator[str]:
-    """Serves the model that knows; gives `URL#MODEL` as the product's settings name it."""
-    knowing = Knowing(scenes)
+    """Serves the model that answers from the truth; gives `URL#MODEL` as the product's settings name it."""
+    truth = TruthAnswers(scenes)
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             question = asked["messages"][-1]["content"][-1]["text"]
             if "bbox_2d" in question:
-                listed = json.dumps(knowing.answer(question.split("identify the target")[0]), separators=(",", ":"))
+                listed = json.dumps(truth.answer(question.split("identify the target")[0]), separators=(",", ":"))
                 text = f"<think>Looked at all of it.</think><answer>```json{listed}```</answer>"
             else:
                 text = "An overhead picture."
@@ -120,7 +126,7 @@ def served(scenes: Sequence[Scene]) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: the trial has its own log."""
+            """Nothing: calls have their own log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -138,7 +144,7 @@ class TruthSegmenter:
     digest = "truth-1"
 
     def __init__(self, scenes: Sequence[Scene]) -> None:
-        self._knowing = Knowing(scenes)
+        self._truth = TruthAnswers(scenes)
         self._boxes: dict[str, NDArray[np.float64]] = {}
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
@@ -148,8 +154,8 @@ class TruthSegmenter:
         view: View = embedding.features["view"]
         place = view.georeference
         if place.transform is None:
-            raise ValueError("the scenes of the trial lie on the ground")
-        scene = self._knowing.scene_at(place.crs, place.transform, view.width, view.height)
+            raise ValueError("the scenes of the chains are georeferenced")
+        scene = self._truth.scene_at(place.crs, place.transform, view.width, view.height)
         if scene.name not in self._boxes:
             self._boxes[scene.name] = shapely.bounds([thing.outline for thing in scene.things])
         to_scene = ~scene.transform @ place.transform

@@ -1,13 +1,15 @@
-"""Questions in one YAML format: what is asked of which scene, what kind of answer counts, and how the right one is computed.
+"""Questions in one YAML format: which scene, what is asked, what kind of answer counts, and how the exact one is computed.
 
     - id: roadstead-median-length
       scene: roadstead
-      class: measured list
+      class: length
       text: "What is the median length of the ships, in metres?"
-      answer: {kind: number, unit: m, tolerance: 0.02}
+      answer: {kind: number, unit: m, tolerance: 0.01, pixels: 1}
       truth: {measure: median_length, of: {things: ship}}
+      tools: [reason_segment, describe_region]
 
-`{bbox}` in a text becomes the corners of the first bbox of its truth. The right answer is never written down: `work_out` computes it.
+`{bbox}` in a text becomes the corners of the first bbox of its truth, `{point}` the centroid of the one thing that `point` selects.
+The exact answer is never written down: `truth.work_out` computes it. `tools` are those that the scripted solution calls.
 """
 
 from collections.abc import Sequence
@@ -18,35 +20,50 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evals.chains.scenes import RECIPES, Scene
-from evals.chains.truth import Exact, Selection, Truth
+from evals.chains.selection import Selection, Truth
+from evals.chains.truth import Exact
 
-FILE = Path(__file__).with_name("questions.yaml")
+FOLDER = Path(__file__).parent
 Kind = Literal["number", "count", "position", "positions", "choice", "none"]
+Topic = Literal[
+    "counting", "area", "length", "orientation", "nearest", "within", "beyond", "containment", "comparison", "ordering",
+    "no target", "refinement", "several results", "painted words",
+]  # fmt: skip
+ToolName = Literal["reason_segment", "refine_mask", "describe_region"]
 
 
 class AnswerForm(BaseModel):
     """What counts as right.
 
-    `number`: within `tolerance` of the truth as a share, or within `absolute`. `count`: the same whole number. `position`:
-    [lon, lat] within `px` pixels; `positions`: a list of them, in any order. `choice`: one of `options`. `none`: the word none.
+    `number`: within the largest of `tolerance` (a share of the truth), `absolute` (in the unit) and `pixels` (lengths alone: so many
+    pixels on the ground). `count`: the same whole number. `position`: [lon, lat] within `pixels` pixels; `positions`: a list of
+    them, in any order. `choice`: one of `options`. `none`: the word none.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind
     unit: str = ""
-    tolerance: float = Field(0.0, ge=0, le=0.2)
+    tolerance: float = Field(0.0, ge=0, le=0.02)
     absolute: float = Field(0.0, ge=0)
-    px: float = Field(2.0, gt=0)
+    pixels: float = Field(0.0, ge=0, le=4)
     options: list[str] = []
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.kind == "number" and not (self.unit and (self.tolerance or self.absolute)):
             raise ValueError("a number has a unit, and a tolerance or an absolute one")
+        if self.kind == "number" and self.pixels and self.unit != "m":
+            raise ValueError("pixels are a tolerance of lengths in metres")
+        if self.kind in ("position", "positions") and not self.pixels:
+            raise ValueError("a position is right within so many pixels: give pixels")
         if self.kind == "choice" and len(self.options) < 2:
             raise ValueError("a choice has at least two options")
         return self
+
+    def most_off(self, truth: float, gsd_m: float) -> float:
+        """By how much a number may differ from the truth."""
+        return max(self.absolute, self.tolerance * abs(truth), self.pixels * gsd_m)
 
     def wanted(self) -> str:
         """The form in words, for whoever answers."""
@@ -61,35 +78,44 @@ class AnswerForm(BaseModel):
 
 
 class Question(BaseModel):
-    """One question of the trial."""
+    """One chained question about one scene."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     scene: str
-    topic: str = Field(alias="class")
+    topic: Topic = Field(alias="class")
     text: str
     answer: AnswerForm
     truth: Truth
-    needs: Literal["", "tiles", "many objects"] = ""
+    tools: list[ToolName] = []
+    point: Selection | None = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.scene not in RECIPES:
             raise ValueError(f"there is no scene {self.scene!r}")
+        if ("{point}" in self.text) != (self.point is not None):
+            raise ValueError("{point} in the text and the field point go together")
         return self
 
     @property
-    def hard(self) -> bool:
-        return RECIPES[self.scene].hard
+    def scene_kind(self) -> Literal["small", "large", "real"]:
+        return RECIPES[self.scene].kind
 
     def asked(self, scene: Scene) -> str:
         """The text as it is put to whoever answers."""
-        if "{bbox}" not in self.text:
-            return self.text
-        shares = next(each for each in _bboxes(self.truth.of) if each)
-        west, south, east, north = Exact(scene).bbox(shares)
-        return self.text.replace("{bbox}", f"[{west}, {south}, {east}, {north}] (west, south, east, north in degrees)")
+        text = self.text
+        if "{bbox}" in text:
+            shares = next(each for each in _bboxes(self.truth.of) if each)
+            west, south, east, north = Exact(scene).bbox(shares)
+            text = text.replace("{bbox}", f"[{west}, {south}, {east}, {north}] (west, south, east, north in degrees)")
+        if self.point:
+            exact = Exact(scene)
+            [chosen] = exact.chosen(self.point)
+            lon, lat = exact.centroid[chosen]
+            text = text.replace("{point}", f"[{lon:.7f}, {lat:.7f}] (longitude, latitude)")
+        return text
 
 
 def _bboxes(selection: Selection) -> list[tuple[float, float, float, float]]:
@@ -98,9 +124,10 @@ def _bboxes(selection: Selection) -> list[tuple[float, float, float, float]]:
     return own + [each for part in inner for each in _bboxes(part)]
 
 
-def read_questions(path: Path = FILE) -> list[Question]:
-    """The questions of a file. Raises ValueError where one is not as it has to be, or two have one id."""
-    rows: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+def read_questions(folder: Path = FOLDER) -> list[Question]:
+    """The questions of a folder's YAML files, by file name. Raises ValueError where one is malformed, or two have one id."""
+    files = sorted(folder.glob("*.yaml"))
+    rows: list[dict[str, Any]] = [row for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8"))]
     questions = [Question.model_validate(row) for row in rows]
     ids = [question.id for question in questions]
     if len(set(ids)) < len(ids):
@@ -108,15 +135,14 @@ def read_questions(path: Path = FILE) -> list[Question]:
     return questions
 
 
-def chosen_questions(
-    questions: Sequence[Question], which: str, offered: Sequence[str] = ("many objects",)
-) -> list[Question]:
-    """`all`, `easy`, `hard`, or ids with commas. What needs something that is not offered is left out, unless it is named by id."""
-    if which in ("all", "easy", "hard"):
-        fits = [each for each in questions if which == "all" or each.hard == (which == "hard")]
-        return [each for each in fits if not each.needs or each.needs in offered]
-    wanted = which.split(",")
-    unknown = set(wanted) - {each.id for each in questions}
-    if unknown:
+def chosen_questions(questions: Sequence[Question], which: str) -> list[Question]:
+    """`all`, a kind of scene (`small`, `large`, `real`), or ids and names of scenes with commas. ValueError for others."""
+    if which == "all":
+        return list(questions)
+    if which in ("small", "large", "real"):
+        return [each for each in questions if each.scene_kind == which]
+    wanted = set(which.split(","))
+    known = {each.id for each in questions} | {each.scene for each in questions}
+    if unknown := wanted - known:
         raise ValueError(f"there are no questions {sorted(unknown)}")
-    return [each for each in questions if each.id in wanted]
+    return [each for each in questions if {each.id, each.scene} & wanted]

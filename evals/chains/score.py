@@ -1,8 +1,17 @@
-"""Whether an answer is right, and where it went wrong if it is not.
+"""Whether an answer is right, and which class of failure it is where it is not.
 
-Classes of failure, the first that fits: `no answer`; `perception` (what was found is not what is there); `unit` (right but for a
-factor between units); `tool` (no tool was called, or one that does not exist); `argument name` (a call was refused for an argument
-that no tool has); `value` (everything else: a wrong argument's value, a wrong choice, a wrong sum).
+The first class that fits:
+
+- `unit`: right but for a factor between units (hectares for square metres, pixels for metres, ...);
+- `tool`: no tool was called, or one that does not exist, or only `reason_segment` where the scripted solution needs another one;
+- `argument name`: the last call of some tool was refused for an argument that the tool does not have;
+- `argument value`: the last call of some tool was refused for an argument's value;
+- `perception`: the calls were right and the masks were wrong: a call found a number of things, or an area, that is not there;
+- `no answer`: none of these, and nothing was answered;
+- `argument value`: everything else (a call that worked with a wrong number, a wrong choice, a wrong sum).
+
+Without tools a wrong answer is `unit`, `no answer` or `perception`. The calls of a scripted solution are right, since it answers
+right where perception does: what fails otherwise is `perception`.
 """
 
 import math
@@ -14,25 +23,19 @@ import numpy as np
 from pyproj import Geod
 
 from evals.chains.questions import Question
-from evals.chains.scenes import Scene
 from evals.chains.truth import Exact, Worked, work_out
 
-Failure = Literal["", "no answer", "perception", "unit", "tool", "argument name", "value"]
-FACTORS = (
-    1e4,
-    1e6,
-    100.0,
-    1e3,
-    10.0,
-    0.3048,
-    0.3048**2,
-    1.609344,
-    4046.8564,
-)  # ha, km2, %, km, and those of feet and miles
-_WGS84 = Geod(ellps="WGS84")
-_NONE = {"none", "no", "0", "0.0", "empty", "nothing"}
+Failure = Literal["", "tool", "argument name", "argument value", "unit", "perception", "no answer"]
+Calls = Sequence[Mapping[str, Any]]  # rows of the log that belong to one question
+FAILURES: tuple[Failure, ...] = ("tool", "argument name", "argument value", "unit", "perception", "no answer")
+# hectares, square kilometres, per cent, kilometres, decimetres, feet, square feet, miles, acres
+FACTORS = (1e4, 1e6, 100.0, 1e3, 10.0, 0.3048, 0.3048**2, 1609.344, 4046.8564)
+SAME_AREA = 0.02  # share by which the area of what was found may differ from the true one
 STURDY_PX = 0.7  # thresholds may move by so much without changing what counts as right
 _FIRST_PX, _FIRST_SHARE = 1.2, 0.004  # by which the first must be ahead of the second
+_WGS84 = Geod(ellps="WGS84")
+_NONE = {"none", "no", "0", "0.0", "empty", "nothing"}
+_OF_THE_MODELS = ("model_failed", "endpoint_failed", "answer_unparsable")  # errors that no argument causes
 
 
 def right(question: Question, worked: Worked, answer: Any, gsd_m: float) -> bool:
@@ -42,7 +45,7 @@ def right(question: Question, worked: Worked, answer: Any, gsd_m: float) -> bool
         return False
     if form.kind in ("number", "count"):
         number = as_number(answer)
-        return number is not None and abs(number - truth) <= max(form.absolute, form.tolerance * abs(truth))
+        return number is not None and abs(number - truth) <= form.most_off(truth, gsd_m)
     if form.kind == "choice":
         return isinstance(answer, str) and answer.strip().strip('."').casefold() == str(truth).casefold()
     if form.kind == "none":
@@ -54,7 +57,7 @@ def right(question: Question, worked: Worked, answer: Any, gsd_m: float) -> bool
     left = list(given)
     for lon, lat in wanted:
         apart = [_WGS84.inv(lon, lat, *each)[2] / gsd_m for each in left]
-        if not apart or min(apart) > form.px:
+        if not apart or min(apart) > form.pixels:
             return False
         left.pop(int(np.argmin(apart)))
     return True
@@ -64,43 +67,82 @@ def failure(
     question: Question,
     worked: Worked,
     answer: Any,
-    scene: Scene,
-    calls: Sequence[Mapping[str, Any]],
+    exact: Exact,
+    calls: Calls,
     *,
     pictures_only: bool = False,
+    scripted: bool = False,
 ) -> Failure:
-    """Where an answer went wrong; "" for a right one. `calls` are the rows of the log that belong to the question."""
-    if right(question, worked, answer, scene.gsd_m):
+    """The class of failure, "" for a right answer."""
+    if right(question, worked, answer, exact.scene.gsd_m):
         return ""
-    if answer is None or str(answer).strip() == "":
-        return "no answer"
-    if question.answer.kind in ("number", "count") and _other_unit(question, worked, answer, scene.gsd_m):
+    answered = answer is not None and str(answer).strip() != ""
+    if answered and _other_unit(question, worked, answer, exact.scene.gsd_m):
         return "unit"
+    if scripted:
+        return "perception"
     if pictures_only:
-        return "perception"
-    if not calls or any("there is no tool" in str(call.get("error", "")) for call in calls):
+        return "perception" if answered else "no answer"
+    if _wrong_tool(question, calls):
         return "tool"
-    if any(re.search(r"has no argument|no argument|unknown argument", str(call.get("error", ""))) for call in calls):
-        return "argument name"
-    if any(_misseen(call, scene) for call in calls):
+    if refused := _refused(calls):
+        return refused
+    if any(_misperceived(call, exact) for call in calls):
         return "perception"
-    return "value"
+    return "argument value" if answered else "no answer"
 
 
-def sturdy(question: Question, scene: Scene, exact: Exact | None = None) -> list[str]:
-    """What speaks against a question: reasons why its answer hangs on less than a mask of pixels can know. None for a good one."""
-    exact = exact or Exact(scene)
-    worked = work_out(scene, question.truth, exact)
+def _wrong_tool(question: Question, calls: Calls) -> bool:
+    called = {call.get("tool") for call in calls}
+    if not called or any("there is no tool" in str(call.get("error", "")) for call in calls):
+        return True
+    needed = set(question.tools) - {"reason_segment"}
+    return bool(needed) and not needed & called
+
+
+def _refused(calls: Calls) -> Failure:
+    """Of which class the refusal is where the last call of a tool was refused; "" where none was."""
+    last = {call.get("tool"): str(call.get("error", "")) for call in calls}
+    errors = [error for error in last.values() if error and not error.startswith(_OF_THE_MODELS)]
+    if any("has no argument" in error for error in errors):
+        return "argument name"
+    return "argument value" if errors else ""
+
+
+def _misperceived(call: Mapping[str, Any], exact: Exact) -> bool:
+    """Whether a call found another number or another area of things than there is.
+
+    Only calls for one category in the whole image are judged: what part of a thing a box shows is a question of its own.
+    """
+    arguments = call.get("arguments") or {}
+    if call.get("tool") != "reason_segment" or arguments.get("bbox") or arguments.get("min_area_m2"):
+        return False
+    meant = named_categories(str(arguments.get("query", "")), exact.scene.categories)
+    if len(meant) != 1:
+        return False
+    if str(call.get("error", "")).startswith(_OF_THE_MODELS):
+        return True
+    if "total" not in call:
+        return False
+    there = [i for i, thing in enumerate(exact.scene.things) if thing.category == meant[0]]
+    area = float(exact.area[there].sum())
+    found = call.get("total_area_m2")
+    return int(call["total"]) != len(there) or (found is not None and abs(found - area) > SAME_AREA * area)
+
+
+def sturdy(question: Question, exact: Exact) -> list[str]:
+    """Reasons why a question's answer hangs on less than a mask of pixels can know; none for a good question."""
+    worked = work_out(exact.scene, question.truth, exact)
     answer, margin_px, margin_share = worked.answer, worked.margin_px, worked.margin_share
     found = []
     for shift in (-STURDY_PX, STURDY_PX):
         exact.shift_px = shift
-        moved = work_out(scene, question.truth, exact).answer
-        if not right(question, Worked(answer), moved, scene.gsd_m):
+        moved = work_out(exact.scene, question.truth, exact).answer
+        if not right(question, Worked(answer), moved, exact.scene.gsd_m):
             found.append(f"with thresholds moved by {shift} px it is {moved}, not {answer}")
     exact.shift_px = 0.0
     if margin_px < _FIRST_PX:
-        found.append(f"the first is nearer than the second by {margin_px:.2f} px only")
+        found.append(f"the first is ahead of the second by {margin_px:.2f} px only")
     if margin_share < _FIRST_SHARE and question.answer.kind in ("position", "positions", "choice"):
         found.append(f"the first is ahead of the second by a share of {margin_share:.4f} only")
     return found
@@ -129,9 +171,9 @@ def _positions(answer: Any) -> list[tuple[float, float]] | None:
 
 
 def _other_unit(question: Question, worked: Worked, answer: Any, gsd_m: float) -> bool:
-    """Whether the answer is right in another unit: hectares, kilometres, pixels, or the other way round."""
+    """Whether a measured number is right in another unit: hectares, kilometres, pixels, or the other way round."""
     number = as_number(answer)
-    if number is None or not number or not worked.answer:
+    if question.answer.kind != "number" or not number or not worked.answer:
         return False
     factors = (*FACTORS, gsd_m, gsd_m**2)
     return any(
@@ -139,24 +181,18 @@ def _other_unit(question: Question, worked: Worked, answer: Any, gsd_m: float) -
     )
 
 
-def _misseen(call: Mapping[str, Any], scene: Scene) -> bool:
-    """Whether a call of the prompter found more or fewer things than there are. Only whole images and one category are judged."""
-    arguments = call.get("arguments") or {}
-    if (
-        call.get("tool") != "reason_segment"
-        or arguments.get("bbox")
-        or arguments.get("min_area_m2")
-        or "total" not in call
-    ):
-        return False
-    meant = named_categories(str(arguments.get("query", "")), scene.categories)
-    if len(meant) != 1:
-        return False
-    return int(call["total"]) != sum(thing.category == meant[0] for thing in scene.things)
-
-
 def named_categories(question: str, categories: Sequence[str]) -> list[str]:
-    """The categories that a question names, in the singular or the plural, or by the last word of their name."""
-    words = set(re.findall(r"[a-z]+", question.casefold()))
-    stems = words | {word[:-1] for word in words if word.endswith("s")}
-    return [each for each in categories if each.split()[-1] in stems]
+    """The categories that a question names, in the singular or the plural.
+
+    "tennis courts" names that category alone; "courts" every category of which it is the last word.
+    """
+    words = [word.removesuffix("s") for word in re.findall(r"[a-z]+", question.casefold())]
+    text = f" {' '.join(words)} "
+    whole = [each for each in categories if f" {_singular(each)} " in text]
+    covered = {_singular(each).split()[-1] for each in whole}
+    last = {_singular(each).split()[-1] for each in categories} & set(words) - covered
+    return [each for each in categories if each in whole or _singular(each).split()[-1] in last]
+
+
+def _singular(category: str) -> str:
+    return " ".join(word.removesuffix("s") for word in category.casefold().split())

@@ -315,3 +315,172 @@ def _(t: Tools) -> Any:
 @solves("fields-median-pond")
 def _(t: Tools) -> Any:
     return measured(t, find(t, "ponds"))["median_area_m2"]
+
+
+def at_point(t: Tools, found: Facts) -> Facts:
+    """The one region with its centre nearest to the point that the question names first."""
+    lon, lat = t.numbers[:2]
+    rows = listed(t, found, detail="regions")
+    near_first = min(rows, key=lambda row: (row["lon"] - lon) ** 2 + (row["lat"] - lat) ** 2)
+    return refine(t, found, keep=[near_first["id"]])
+
+
+def first_by_area(t: Tools, found: Facts, count: int = 1) -> Facts:
+    return refine(t, found, sort_by="area", descending=True, first=count)
+
+
+@solves("quay-two-northernmost")
+def _(t: Tools) -> Any:
+    return refine(t, find(t, "ships"), instruction="keep the two northernmost")["total_area_m2"]
+
+
+@solves("marina-at-piers")
+def _(t: Tools) -> Any:
+    return near(t, find(t, "ships"), find(t, "harbors"), 4)["total"]
+
+
+@solves("marina-ship-at-point")
+def _(t: Tools) -> Any:
+    return measured(t, at_point(t, find(t, "ships")), columns=["length"], first=1)["largest_length_m"]
+
+
+@solves("marina-neighbour")
+def _(t: Tools) -> Any:
+    return nearest(t, at_point(t, find(t, "ships")), find(t, "buildings"))["min"]
+
+
+@solves("marina-larger")
+def _(t: Tools) -> Any:
+    ship, building = (largest(t, find(t, query), 1)[0] for query in ("ships", "buildings"))
+    return "ship" if ship["area_m2"] > building["area_m2"] else "building"
+
+
+@solves("marina-planes")
+@solves("kampala-planes")
+def _(t: Tools) -> Any:
+    return find(t, "planes")["total"] or "none"
+
+
+@solves("pitches-tennis")
+def _(t: Tools) -> Any:
+    return refine(t, find(t, "courts"), instruction="only the tennis courts")["total"]
+
+
+@solves("pitches-basketball-area")
+def _(t: Tools) -> Any:
+    return refine(t, find(t, "courts"), instruction="only the basketball courts")["total_area_m2"]
+
+
+@solves("pitches-pool-court")
+def _(t: Tools) -> Any:
+    return nearest(t, find(t, "tennis courts"), find(t, "swimming pools"))["min"]
+
+
+@solves("parking-large")
+def _(t: Tools) -> Any:
+    return refine(t, find(t, "vehicles"), instruction="only the large vehicles")["total"]
+
+
+@solves("parking-longest-vehicle")
+def _(t: Tools) -> Any:
+    return measured(t, find(t, "vehicles"), columns=["length"], first=1)["largest_length_m"]
+
+
+@solves("parking-both")
+def _(t: Tools) -> Any:
+    small = first_by_area(t, find(t, "small vehicles"), 3)
+    return refine(t, find(t, "large vehicles"), combine_with=small["result_id"], operation="union")["total_area_m2"]
+
+
+@solves("notice-count")
+def _(t: Tools) -> Any:
+    return find(t, "storage tanks")["total"]
+
+
+@solves("notice-area")
+def _(t: Tools) -> Any:
+    return near(t, find(t, "buildings"), find(t, "storage tanks"), 60)["total_area_m2"]
+
+
+@solves("notice-nearest")
+def _(t: Tools) -> Any:
+    return nearest(t, first_by_area(t, find(t, "buildings")), find(t, "storage tanks"))["min"]
+
+
+@solves("depot-without-largest")
+def _(t: Tools) -> Any:
+    inside = near(t, find(t, "storage tanks"), find(t, "yards"), 0)
+    return refine(t, inside, drop=[row["id"] for row in largest(t, inside, 5)])["total_area_m2"]
+
+
+@solves("kampala-count")
+@solves("alexandria-count")
+def _(t: Tools) -> Any:
+    return find(t, "buildings")["total"]
+
+
+@solves("kampala-total")
+@solves("alexandria-total")
+def _(t: Tools) -> Any:
+    return find(t, "buildings")["total_area_m2"]
+
+
+@solves("kampala-median")
+def _(t: Tools) -> Any:
+    return measured(t, find(t, "buildings"))["median_area_m2"]
+
+
+@solves("kampala-largest")
+def _(t: Tools) -> Any:
+    return largest(t, find(t, "buildings"), 1)[0]["lonlat"]
+
+
+@solves("kampala-near-largest")
+def _(t: Tools) -> Any:
+    buildings = find(t, "buildings")
+    return near(t, buildings, first_by_area(t, buildings), 9)["total"] - 1  # itself
+
+
+@solves("kampala-large-alone")
+def _(t: Tools) -> Any:
+    buildings = find(t, "buildings", min_area_m2=100)
+    return far(t, buildings, first_by_area(t, buildings), 30)["total"]
+
+
+@solves("kampala-at-point")
+def _(t: Tools) -> Any:
+    return at_point(t, find(t, "buildings"))["total_area_m2"]
+
+
+@solves("alexandria-share")
+def _(t: Tools) -> Any:
+    return 100 * measured(t, find(t, "buildings"))["share_of_image"]
+
+
+@solves("alexandria-largest")
+def _(t: Tools) -> Any:
+    return largest(t, find(t, "buildings"), 1)[0]["area_m2"]
+
+
+@solves("alexandria-longest")
+def _(t: Tools) -> Any:
+    return measured(t, find(t, "buildings"), columns=["length"], first=1)["largest_length_m"]
+
+
+@solves("alexandria-beyond")
+def _(t: Tools) -> Any:
+    buildings = find(t, "buildings")
+    return far(t, buildings, first_by_area(t, buildings), 150)["total"]
+
+
+@solves("alexandria-difference")
+def _(t: Tools) -> Any:
+    first, second = largest(t, find(t, "buildings"), 2)
+    return first["area_m2"] - second["area_m2"]
+
+
+@solves("alexandria-rest")
+def _(t: Tools) -> Any:
+    buildings = find(t, "buildings")
+    one = first_by_area(t, buildings)
+    return near(t, buildings, one, 40)["total_area_m2"] - one["total_area_m2"]

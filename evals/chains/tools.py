@@ -21,12 +21,26 @@ class Refused(Exception):
 
 
 class Log:
-    """JSON Lines of calls, in memory and in a file where one is named."""
+    """Calls of the tools as JSON Lines, in memory and in a file where one is named; tokens of the question that is answered now."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.rows: list[dict[str, Any]] = []
         self.question = ""
+        self.input_tokens = self.output_tokens = 0
         self._path = path
+
+    @classmethod
+    def read(cls, path: Path) -> "Log":
+        """The log that a file holds; what is added is not written to it."""
+        log = cls()
+        log.rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return log
+
+    def start(self, question: str) -> None:
+        """Calls and tokens are those of this question from now on; earlier ones of it are forgotten."""
+        self.question = question
+        self.input_tokens = self.output_tokens = 0
+        self.rows = [row for row in self.rows if row["question"] != question]
 
     def add(self, row: dict[str, Any]) -> None:
         row = {"question": self.question, **row}
@@ -37,7 +51,7 @@ class Log:
 
     def of(self, question: str) -> list[dict[str, Any]]:
         """The calls that were made for a question."""
-        return [row for row in self.rows if row["question"] == question]
+        return [row for row in self.rows if row.get("question") == question]
 
 
 Content = tuple[str, list[str], bool]  # text, pictures as base64 JPEG, whether it is an error
@@ -47,7 +61,8 @@ async def ask(client: Client, tool: str, arguments: dict[str, Any], log: Log) ->
     """One call, again where it is answered "running". Everything that a model would read is counted."""
     for _ in range(MOST_WAITS):
         began = time.perf_counter()
-        answer = await client.call_tool(tool, arguments, progress_callback=_unheard)  # who asks for progress may wait
+        # a client that asks for progress is not answered early
+        answer = await client.call_tool(tool, arguments, progress_callback=_ignore)
         texts = [part.text for part in answer.content if part.type == "text"]
         pictures = [part.data for part in answer.content if part.type == "image"]
         text = "\n".join(texts)
@@ -61,15 +76,15 @@ async def ask(client: Client, tool: str, arguments: dict[str, Any], log: Log) ->
         facts = {} if answer.is_error else _facts(text)
         if answer.is_error:
             row["error"] = text[:KEPT_TEXT]
-        row |= {name: facts[name] for name in ("status", "total") if name in facts}
+        row |= {name: facts[name] for name in ("status", "total", "total_area_m2") if name in facts}
         log.add(row)
         if facts.get("status") != "running":
             return text, pictures, bool(answer.is_error)
     raise Refused(f"{tool} did not end")
 
 
-async def _unheard(progress: float, total: float | None, message: str | None) -> None:
-    """Progress that nobody watches."""
+async def _ignore(progress: float, total: float | None, message: str | None) -> None:
+    """Does nothing with progress."""
 
 
 def _facts(text: str) -> dict[str, Any]:
@@ -80,12 +95,9 @@ def _facts(text: str) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def as_objects(facts: dict[str, Any]) -> dict[str, Any]:
-    """An answer with its table of regions as `regions`, under the names that answers had at commit 8a55278.
-
-    An answer without a table, or of that commit, stays as it is.
-    """
-    if "rows" not in facts or "regions" in facts:
+def with_regions(facts: dict[str, Any]) -> dict[str, Any]:
+    """An answer with its table of rows also as `regions`: one dictionary a row, with `lonlat` and `bbox` as lists."""
+    if "rows" not in facts:
         return facts
     regions = [dict(zip(facts["columns"], row, strict=True)) for row in facts["rows"]]
     for region in regions:
@@ -99,14 +111,11 @@ def as_objects(facts: dict[str, Any]) -> dict[str, Any]:
 class Tools:
     """The three tools over one image, for solutions: each call gives the facts of its answer, or raises `Refused`.
 
-    `numbers` are the numbers in the question's text, in their order. `tables`: the server answers with tables, and is asked for the
-    boxes that older answers always had wherever a solution does not ask for columns of its own.
+    `numbers` are the numbers in the question's text, in their order.
     """
 
-    def __init__(
-        self, call: Callable[[str, dict[str, Any]], Content], image: str, question: str = "", *, tables: bool = False
-    ) -> None:
-        self._call, self.image, self._tables = call, image, tables
+    def __init__(self, call: Callable[[str, dict[str, Any]], Content], image: str, question: str = "") -> None:
+        self._call, self.image = call, image
         self.numbers = [float(each) for each in re.findall(r"-?\d+(?:\.\d+)?", question)]
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -114,23 +123,18 @@ class Tools:
         if failed:
             raise Refused(text)
         facts: dict[str, Any] = json.loads(text)
-        return as_objects(facts)
+        return with_regions(facts)
 
     def find(self, query: str, **more: Any) -> dict[str, Any]:
         """`reason_segment` on the image."""
-        return self.call("reason_segment", image=self.image, query=query, preview=False, **self._boxed(more))
+        return self.call("reason_segment", image=self.image, query=query, preview=False, **more)
 
     def refine(self, result: dict[str, Any], **more: Any) -> dict[str, Any]:
         """`refine_mask` of an earlier answer."""
-        return self.call("refine_mask", result_id=result["result_id"], preview=False, **self._boxed(more))
-
-    def _boxed(self, more: dict[str, Any]) -> dict[str, Any]:
-        return {"columns": ["bbox"], **more} if self._tables else more
+        return self.call("refine_mask", result_id=result["result_id"], preview=False, **more)
 
     def describe(self, result: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """`describe_region` of an earlier answer, or of what is named."""
-        if more.get("detail") == "regions":
-            more = self._boxed(more)
         return self.call("describe_region", **({"result_id": result["result_id"]} if result else {}), **more)
 
 

@@ -10,89 +10,19 @@ question keeps its answer. Where the first of several is asked for, `Worked` say
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pyproj import Geod
 
 from evals.chains.scenes import Scene
+from evals.chains.selection import Selection, Truth
 
 WGS84 = Geod(ellps="WGS84")
 SHARE_OF_A_PIXEL = 0.01  # by which a pixel of `shift_px` moves a threshold of an area or a length
 Floats = NDArray[np.float64]
-Measure = Literal[
-    "count", "total_area", "mean_area", "median_area", "largest_area", "share_of_image", "per_hectare", "total_perimeter",
-    "median_length", "longest", "orientation", "position", "positions", "nearest_distance", "nearest_pair", "distance_of_nth",
-    "pairs_within", "area_difference", "larger_total", "larger_value",
-]  # fmt: skip
-
-
-class Near(BaseModel):
-    """Within, or beyond, so many metres of any of some things, edge to edge."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    of: "Selection"
-    metres: float = Field(gt=0)
-
-
-class First(BaseModel):
-    """The `count` things that have most (or least) of a measure."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    count: int = Field(ge=1)
-    by: Literal["area", "length"]
-    smallest: bool = False
-
-
-class Selection(BaseModel):
-    """Things of one category and what else must be true of them; or a union, intersection or difference of selections.
-
-    `bbox` is left, top, right, bottom as shares of the image. Its corners become degrees, rounded to 5 decimals, and a thing is
-    inside where its centroid is.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    things: str = ""
-    any_of: list["Selection"] = []
-    all_of: list["Selection"] = []
-    minus: "Selection | None" = None
-    bbox: tuple[float, float, float, float] | None = None
-    area_from: float | None = None
-    area_to: float | None = None
-    length_from: float | None = None
-    length_to: float | None = None
-    within: Near | None = None
-    beyond: Near | None = None
-    inside: "Selection | None" = None
-    outside: "Selection | None" = None
-    first: First | None = None
-    nearest_to: "Selection | None" = None  # the one thing that is nearest to any of these
-
-    @model_validator(mode="after")
-    def _one_base(self) -> Self:
-        if sum(bool(base) for base in (self.things, self.any_of, self.all_of)) != 1:
-            raise ValueError("a selection has one of things, any_of and all_of")
-        return self
-
-
-class Truth(BaseModel):
-    """What is computed: a measure of some things, and of others for what compares two."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    measure: Measure
-    of: Selection
-    to: Selection | None = None
-    n: int = 0
-    metres: float = 0.0
-    value: Literal["total_area", "largest_area", "longest", "count", ""] = ""
-    names: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -194,6 +124,9 @@ class Exact:
         for row, index in enumerate(of):
             if index in among:
                 rest = [other for other in to if other != index]
+                if not rest:
+                    found[row] = np.inf
+                    continue
                 apart = shapely.distance(self.ground[index], self.ground[rest])
                 nearest = self.ground[rest[int(np.argmin(apart))]]
             else:
@@ -239,8 +172,13 @@ class Exact:
         if selection.nearest_to:
             found = self._nearest(found, self.chosen(selection.nearest_to))
         if selection.first:
-            values = self.area if selection.first.by == "area" else self.length
-            found = self._first(found, values, selection.first.count, smallest=selection.first.smallest)
+            found = self._first(
+                found,
+                self._order(selection.first.by),
+                selection.first.count,
+                smallest=selection.first.smallest,
+                pixels=selection.first.by == "north",
+            )
         return found
 
     def bbox(self, shares: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -272,10 +210,22 @@ class Exact:
             self._near((gaps[order[1:2]] - gaps[order[0]]) / self.scene.gsd_m)
         return [found[order[0]]]
 
-    def _first(self, found: list[int], values: Floats, count: int, *, smallest: bool = False) -> list[int]:
+    def _order(self, by: str) -> Floats:
+        """What things are sorted by: square metres, metres, or pixels north of the southernmost centroid."""
+        if by == "north":
+            return np.asarray((self.centroid[:, 1] - self.centroid[:, 1].min()) * 111_320 / self.scene.gsd_m)
+        return self.area if by == "area" else self.length
+
+    def _first(
+        self, found: list[int], values: Floats, count: int, *, smallest: bool = False, pixels: bool = False
+    ) -> list[int]:
         order = sorted(found, key=lambda i: float(values[i]), reverse=not smallest)
         if len(order) > count:
-            self._near(np.array([values[order[count]] / values[order[count - 1]] - 1]), share=True)
+            last, next_ = values[order[count - 1]], values[order[count]]
+            if pixels:
+                self._near(np.array([next_ - last]))
+            else:
+                self._near(np.array([next_ / last - 1]), share=True)
         return sorted(order[:count])
 
     def _near(self, apart: Floats, *, share: bool = False) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,8 @@ from t2s_agent.instance import Instance
 from t2s_agent.models import Models
 from t2s_agent.prompting.answer import Answer, Status, outcome
 from t2s_agent.regions.edges import with_edges
-from t2s_agent.regions.geojson import feature_collection, regions_from
+from t2s_agent.regions.frame import Frame
+from t2s_agent.regions.geojson import feature_collection, regions_from, text_of
 from t2s_agent.regions.picture import draw_picture
 from t2s_agent.regions.raster import place_of_mask, read_mask, write_mask
 from t2s_agent.regions.region import Region, RegionSet
@@ -32,6 +33,7 @@ from t2s_agent.results.record import (
     Prompted,
     Record,
     SceneReference,
+    about,
     bounded_warnings,
     code_version,
     measures_of,
@@ -287,7 +289,7 @@ def store_result(
 
 
 def _save(engine: Engine, view: View, regions: RegionSet, result: Record) -> None:
-    collection = feature_collection(regions, result=result.id, query=result.query)
+    collection = feature_collection(regions, about(result), Frame.of_view(view))
 
     def draw(path: Path) -> None:
         picture = draw_picture(view, regions, path, title=result.query)
@@ -298,14 +300,15 @@ def _save(engine: Engine, view: View, regions: RegionSet, result: Record) -> Non
         result,
         {
             MASK: lambda path: write_mask(regions.labels, view, path),
-            GEOJSON: lambda path: _write_text(path, json.dumps(collection, separators=(",", ":"), allow_nan=False)),
+            GEOJSON: lambda path: _write_text(path, text_of(collection)),
             PREVIEW: draw,
         },
     )
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
+def _write_text(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def _mask_digest(labels: NDArray[np.uint16]) -> str:

@@ -1,4 +1,4 @@
-"""The mask of a result as a cloud-optimised GeoTIFF: uint16, region ids, 0 for none."""
+"""The mask of a result as a cloud-optimised GeoTIFF: region ids, 0 for none, in the picture's colours up to 255 regions."""
 
 from pathlib import Path
 
@@ -7,25 +7,40 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 
+from t2s_agent.regions.frame import place_of
+from t2s_agent.regions.picture import COLOURS
 from t2s_agent.scene import PINNED, ignore_not_georeferenced
 from t2s_agent.scene.georeference import Georeference, placed
 from t2s_agent.scene.view import View
 
+MOST_COLOURS = 255  # ids that a colour table of 8 bits has room for
+_LARGE = 2048  # px of the longer side, from which on overviews are worth their bytes
 
-def write_mask(labels: NDArray[np.uint16], view: View, path: Path) -> None:
-    """Writes labels (H, W) with the View's georeference (transform or control points)."""
-    place = view.georeference
-    profile = {"height": view.height, "width": view.width, "count": 1, "dtype": "uint16", "nodata": 0}
-    if place.transform is not None:
-        profile |= {"crs": place.crs, "transform": place.transform}
+
+def write_mask(labels: NDArray[np.unsignedinteger], view: View, path: Path) -> None:
+    """Writes labels (H, W) where the outlines of the result lie (`frame`), in the fewest bits that hold all ids.
+
+    Overviews take the nearest pixel, and a small mask has none: a vote in which nodata does not count would enlarge each object.
+    """
+    crs, transform = place_of(view)
+    most = int(labels.max(initial=0))
+    dtype = _dtype(most)
+    profile = {"height": view.height, "width": view.width, "count": 1, "dtype": dtype, "nodata": 0}
+    if transform is not None:
+        profile |= {"crs": crs, "transform": transform}
+    overviews = "AUTO" if max(labels.shape) > _LARGE else "NONE"
     with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.MemoryFile() as memory:
         with memory.open(driver="GTiff", **profile) as plain:
-            plain.write(labels, 1)
+            plain.write(labels.astype(dtype), 1)
             plain.set_band_description(1, "region id, 0 = none")
-            if place.gcps:
-                plain.gcps = (list(place.gcps), place.crs)
+            if most <= MOST_COLOURS:
+                plain.write_colormap(1, _colours())
+            if transform is None and view.georeference.gcps:
+                plain.gcps = (list(view.georeference.gcps), crs)
         with memory.open() as plain:
-            rasterio.shutil.copy(plain, path, driver="COG", compress="deflate", overview_resampling="nearest")
+            rasterio.shutil.copy(
+                plain, path, driver="COG", compress="deflate", overviews=overviews, overview_resampling="nearest"
+            )
 
 
 def place_of_mask(path: Path) -> Georeference:
@@ -40,3 +55,12 @@ def read_mask(path: Path) -> NDArray[np.uint16]:
     """The labels (H, W) of a file that `write_mask` wrote."""
     with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(path) as file:
         return np.asarray(file.read(1), dtype=np.uint16)
+
+
+def _dtype(most: int) -> str:
+    return next(name for name in ("uint8", "uint16", "uint32") if most <= np.iinfo(name).max)
+
+
+def _colours() -> dict[int, tuple[int, int, int, int]]:
+    """The picture's colours by region id; 0 is transparent."""
+    return {0: (0, 0, 0, 0)} | {id_: (*COLOURS[(id_ - 1) % len(COLOURS)], 255) for id_ in range(1, MOST_COLOURS + 1)}

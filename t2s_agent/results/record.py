@@ -8,9 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from t2s_agent.prompting.answer import Outcome
-from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
+from t2s_agent.regions.fields import About
+from t2s_agent.regions.measure import LEVEL_PIXELS, METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.region import Region, RegionSet
-from t2s_agent.text import plain
+from t2s_agent.text import model_name, plain
 
 SCHEMA = 1
 _THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # bounds on what strangers' words may take
@@ -211,6 +212,19 @@ def measures_of(regions: RegionSet) -> dict[str, Any]:
         "regions": region_records(regions),
         "left_out": dict(regions.left_out),
     }
+
+
+def about(result: Record) -> About:
+    """What is said of a result on each of its regions in files: models without the folder or address that they have here."""
+    return About(
+        result=result.id,
+        question=result.query,
+        image=result.scene.name,
+        prompter=model_name(result.prompter.name),
+        segmenter=model_name(result.segmenter.name),
+        pm_level=LEVEL_PIXELS,
+        pm_method=result.method,
+    )
 
 
 def bounded_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:

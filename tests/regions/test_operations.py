@@ -15,6 +15,7 @@ from views.data import cropped, mask_of, view_of
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import union_of
 from t2s_agent.regions.build import build_regions, subset
+from t2s_agent.regions.fields import About
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.operations import combined, masks_of, require_known, smoothed
 from t2s_agent.regions.picture import COLOURS, area_in_words, draw_picture, round_length
@@ -126,7 +127,7 @@ def test_smoothing_removes_a_spur_and_keeps_what_would_vanish():
 
 def test_geojson_comes_back_as_it_was(tmp_path):
     _, regions = three()
-    text = json.dumps(feature_collection(regions, query="q"))
+    text = json.dumps(feature_collection(regions, About(question="q")))
     back = regions_from(json.loads(text))
     assert [r.id for r in back] == [1, 2, 3]
     for was, now in zip(regions.regions, back, strict=True):
@@ -141,7 +142,7 @@ def test_the_mask_is_a_cog_in_place(tmp_path):
     assert (read_mask(tmp_path / "mask.tif") == regions.labels).all()
     with rasterio.open(tmp_path / "mask.tif") as file:
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-        assert (file.crs.to_epsg(), file.nodata, file.dtypes) == (32633, 0, ("uint16",))
+        assert (file.crs.to_epsg(), file.nodata, file.dtypes) == (32633, 0, ("uint8",))
         assert file.transform == view.georeference.transform
 
 

@@ -54,10 +54,13 @@ def test_all_that_a_region_knows_comes_back_from_its_file():
 
 def test_files_and_records_from_before_are_read():
     _, regions = three()
-    kept = {"id", "label", "area_m2", "area_pm_m2", "perimeter_m", "perimeter_pm_m", "centroid", "score", "agreement"}
+    kept = {"label", "area_m2", "area_pm_m2", "perimeter_m", "perimeter_pm_m", "centroid", "score", "agreement"}
     collection = json.loads(json.dumps(feature_collection(regions)))
     for feature in collection["features"]:
-        feature["properties"] = {name: value for name, value in feature["properties"].items() if name in kept}
+        p = feature["properties"]
+        p |= {"centroid": [p["lon"], p["lat"]], "label": p.get("label", ""), "score": None, "agreement": None}
+        feature["id"] = p["id"]
+        feature["properties"] = {name: value for name, value in p.items() if name in kept}
     for was, now in zip(regions.regions, regions_from(collection), strict=True):
         assert (now.length, now.parts, now.touches_edge, now.overlaps, now.sources) == (None, None, None, (), ())
         assert abs(now.pixel / was.pixel - 1) < 0.01

@@ -1,6 +1,22 @@
 """A result as small as one can be, and a file of it."""
 
-from t2s_agent.results.record import ModelReference, Prompted, Record, SceneReference, new_id
+from views.data import mask_of, view_of
+
+from t2s_agent.mask import Mask
+from t2s_agent.regions.build import build_regions
+from t2s_agent.regions.frame import Frame
+from t2s_agent.regions.geojson import feature_collection, text_of
+from t2s_agent.regions.picture import draw_picture
+from t2s_agent.regions.raster import write_mask
+from t2s_agent.results.record import (
+    ModelReference,
+    Prompted,
+    Record,
+    SceneReference,
+    about,
+    measures_of,
+    new_id,
+)
 
 
 def a_result(**changes):
@@ -19,3 +35,17 @@ def a_result(**changes):
 
 def words(text):
     return lambda path: path.write_text(text, encoding="utf-8")
+
+
+def stored_result(folder, boxes, *, view=None, query="Where are the tanks?", **changes):
+    """A record, and the folder of its files, as the pipeline stores them: a region a box (x1, y1, x2, y2) of the View's pixels."""
+    view = view if view is not None else view_of()
+    regions = build_regions([Mask.of(mask_of(view, *each)) for each in boxes], view)
+    record = a_result(query=query, status="found" if boxes else "empty", **measures_of(regions), **changes)
+    folder.mkdir(parents=True)
+    write_mask(regions.labels, view, folder / "mask.tif")
+    lines = text_of(feature_collection(regions, about(record), Frame.of_view(view)))
+    (folder / "regions.geojson").write_text("".join(lines), encoding="utf-8")
+    draw_picture(view, regions, folder / "preview.png")
+    (folder / "record.json").write_text(record.model_dump_json(), encoding="utf-8")
+    return record, folder

@@ -1,0 +1,151 @@
+"""The attributes of a region in files: names, types, units and meaning, in one table for all formats.
+
+Names carry the unit: metres on Earth, pixels of the image where there is no place on Earth. `docs/files.md` shows the table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from t2s_agent.regions.region import Measure, Region
+from t2s_agent.scene.scale import significant
+from t2s_agent.text import plain
+
+Kind = Literal["text", "integer", "real", "boolean"]
+_LABEL = 80  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An attribute. `short` is its name in a shapefile: at most ten characters. `unit` is empty for what has none."""
+
+    name: str
+    short: str
+    kind: Kind
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is the same for all regions of a result, and is written on each, so that files can be merged.
+
+    `pm_level` says what the plus/minus covers, `pm_method` how values and plus/minus were computed.
+    """
+
+    result: str = ""
+    question: str = ""
+    image: str = ""
+    prompter: str = ""
+    segmenter: str = ""
+    pm_level: str = ""
+    pm_method: str = ""
+
+
+def fields_of(*, located: bool) -> tuple[Field, ...]:
+    """All attributes, in the order in which files have them. With a place on Earth m2, m and degrees, else px2 and px."""
+    area, length = ("m2", "m") if located else ("px2", "px")
+    x, y = ("lon", "lat") if located else ("x_px", "y_px")
+    place = "degree" if located else "px"
+    where = "{} of the centroid" if located else "{} of the centroid in pixels of the image, from its upper left corner"
+    return (
+        Field("uid", "uid", "text", "", "id that stays unique when files are merged: result id, hyphen, id"),
+        Field("id", "id", "integer", "", "id of the region in its result, from 1; the value of its pixels in mask.tif"),
+        Field("label", "label", "text", "", "the prompter's word for the object"),
+        Field(f"area_{area}", f"area_{area}", "real", area, "area, holes subtracted"),
+        Field(f"area_pm_{area}", f"areapm_{area}", "real", area, "plus/minus of the area"),
+        Field(f"perimeter_{length}", f"perim_{length}", "real", length, "estimated length of the true edge"),
+        Field(f"perimeter_pm_{length}", f"perpm_{length}", "real", length, "plus/minus of the perimeter"),
+        Field(f"length_{length}", f"len_{length}", "real", length, "long side of the smallest rectangle around it"),
+        Field(f"length_pm_{length}", f"lenpm_{length}", "real", length, "plus/minus of the length"),
+        Field(f"width_{length}", f"width_{length}", "real", length, "short side of that rectangle"),
+        Field(f"width_pm_{length}", f"widpm_{length}", "real", length, "plus/minus of the width"),
+        Field(
+            "orientation_deg",
+            "orient_deg",
+            "real",
+            "degree",
+            "direction of the long side, clockwise from north (from the top of an image without a place), 0 to 180",
+        ),
+        Field("compactness", "compact", "real", "", "4 pi area / perimeter^2: 1 for a disc, 0.785 for a square"),
+        Field(x, x, "real", place, where.format("longitude" if located else "x")),
+        Field(y, y, "real", place, where.format("latitude" if located else "y, downwards,")),
+        Field(f"pixel_{length}", f"pixel_{length}", "real", length, "side of a view pixel there: the resolution"),
+        Field("score", "score", "real", "", "the segmenter's own estimate of the mask, 0 to 1"),
+        Field("agreement", "agreement", "real", "", "how far several sampled answers agree on the object, 0 to 1"),
+        Field("touches_edge", "at_edge", "boolean", "", "whether it touches the edge of the view"),
+        Field("parts", "parts", "integer", "", "number of pieces that share no pixel side"),
+        Field("overlaps", "overlaps", "text", "", "ids of regions whose masks overlapped with it, separated by commas"),
+        Field("made_from", "made_from", "text", "", "uids of the earlier regions it was made of, separated by commas"),
+        Field("was", "was", "integer", "", "id in the first parent result, where the pixels are the same"),
+        Field("result", "result", "text", "", "id of the result"),
+        Field("question", "question", "text", "", "what was asked"),
+        Field("image", "image", "text", "", "file name of the image"),
+        Field("prompter", "prompter", "text", "", "model that answered the question"),
+        Field("segmenter", "segmenter", "text", "", "model that drew the masks"),
+        Field("pm_level", "pm_level", "text", "", "what the plus/minus covers"),
+        Field("pm_method", "pm_method", "text", "", "how values and plus/minus were computed"),
+    )
+
+
+def values_of(region: Region, about: About) -> dict[str, Any]:
+    """The attributes of a region by name, rounded as its pixels allow; None where a value is not known."""
+    located = region.area.unit == "m2"
+    area, length, rounding = region.area.unit, region.perimeter.unit, region.rounding
+    x, y = ("lon", "lat") if located else ("x_px", "y_px")
+
+    def size(name: str, measure: Measure | None) -> dict[str, float | None]:
+        return {
+            f"{name}_{length}": None if measure is None else rounding.length(measure.value),
+            f"{name}_pm_{length}": None if measure is None else rounding.length(measure.plus_minus),
+        }
+
+    return {
+        "uid": uid_of(about.result, region.id),
+        "id": region.id,
+        "label": plain(region.label, _LABEL) or None,
+        f"area_{area}": rounding.area(region.area.value),
+        f"area_pm_{area}": rounding.area(region.area.plus_minus),
+        **size("perimeter", region.perimeter),
+        **size("length", region.length),
+        **size("width", region.width),
+        "orientation_deg": region.orientation_deg,
+        "compactness": None if region.compactness is None else round(region.compactness, 3),
+        x: region.centroid[0],
+        y: region.centroid[1],
+        f"pixel_{length}": significant(region.pixel, 6),
+        "score": None if region.score is None else round(region.score, 4),
+        "agreement": None if region.agreement is None else round(region.agreement, 4),
+        "touches_edge": region.touches_edge,
+        "parts": region.parts,
+        "overlaps": ",".join(map(str, region.overlaps)) or None,
+        "made_from": ",".join(uid_of(each.result, each.id) for each in region.sources) or None,
+        "was": region.was,
+        "result": about.result or None,
+        "question": about.question or None,
+        "image": about.image or None,
+        "prompter": about.prompter or None,
+        "segmenter": about.segmenter or None,
+        "pm_level": about.pm_level or None,
+        "pm_method": about.pm_method or None,
+    }
+
+
+def uid_of(result: str, id_: int) -> str:
+    """A region's id that is unique among all results: `r_6b04b877a692-7`."""
+    return f"{result}-{id_}" if result else str(id_)
+
+
+def without_unknown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without the attributes that are None in all of them: formats without types give those a wrong one."""
+    known = {name for row in rows for name, value in row.items() if value is not None}
+    return [{name: value for name, value in row.items() if name in known} for row in rows]
+
+
+def typed(values: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
+    """The values in the order and with the types of the fields: a whole number in a real field is written as 3.0."""
+    return {
+        field.name: float(value) if field.kind == "real" and value is not None else value
+        for field in fields
+        for value in (values[field.name],)
+    }

@@ -1,0 +1,11 @@
+"""A stored result as files that other programs open: the file type is chosen by the ending of the name.
+
+`check_ending` before any work, `write` after it. Vector formats but GeoJSON need the extra `geo`: pip install "t2s-agent[geo]".
+"""
+
+from t2s_agent.results.export.endings import ENDINGS, check_ending, ending_of
+from t2s_agent.results.export.stac import to_stac_item
+from t2s_agent.results.export.table import crs_of, to_geodataframe
+from t2s_agent.results.export.write import write
+
+__all__ = ["ENDINGS", "check_ending", "crs_of", "ending_of", "to_geodataframe", "to_stac_item", "write"]

@@ -1,0 +1,93 @@
+"""Which endings a file may have, and whether it can be written: asked before any work is done."""
+
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from t2s_agent.errors import T2SError
+
+STAC = ".stac.json"
+# ending: what is written
+ENDINGS = {
+    ".gpkg": "GeoPackage with its style inside",
+    ".parquet": "GeoParquet 1.1",
+    ".fgb": "FlatGeobuf",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".shp": "ESRI shapefile",
+    ".kml": "KML",
+    ".csv": "table with outlines as WKT",
+    ".tif": "mask as GeoTIFF",
+    ".tiff": "mask as GeoTIFF",
+    ".png": "picture",
+    STAC: "STAC item",
+}
+_OGR = ("geopandas", "pyogrio", "pyarrow")
+_LIBRARIES = {".gpkg": _OGR, ".fgb": _OGR, ".shp": _OGR, ".kml": _OGR, ".parquet": ("geopandas", "pyarrow")}
+EXTRA = 'pip install "t2s-agent[geo]"'
+# files of other names that belong to a file of that ending; none of them may be another dataset's
+PARTS = {".shp": (".shx", ".dbf", ".prj", ".cpg")}
+# files that an earlier, larger dataset of this name may have left, or that programs keep beside it
+LEFTOVERS = {".shp": (".qix", ".sbn", ".sbx"), ".gpkg": (".gpkg-wal", ".gpkg-shm", ".gpkg-journal")}
+
+
+def ending_of(path: Path) -> str:
+    """The ending by which a file type is chosen, in lower case; `argument_invalid` for one that is not known."""
+    name = path.name.lower()
+    if name.endswith(STAC):
+        return STAC
+    ending = Path(name).suffix
+    if ending not in ENDINGS:
+        raise T2SError(
+            "argument_invalid",
+            f"{path.name!r} has no ending that is known" if not ending else f"the ending {ending} of {path.name!r}",
+            f"Choose from {', '.join(ENDINGS)}",
+        )
+    return ending
+
+
+def check_ending(path: Path | str) -> Path:
+    """The path with `~` resolved, where `write` can write such a file there. The folder need not exist yet.
+
+    Raises `argument_invalid` for an unknown ending and for the name of a folder, `output_unwritable` where the folder can neither be
+    written nor made, where a library is missing (the error names the extra to install), and where another file would be lost.
+    """
+    path = Path(path).expanduser()
+    ending = ending_of(path)
+    missing = [library for library in _LIBRARIES.get(ending, ()) if find_spec(library) is None]
+    if missing:
+        raise T2SError("output_unwritable", f"{ending} needs {' and '.join(missing)}, not installed", f"Run {EXTRA}")
+    if path.is_dir():
+        raise T2SError("argument_invalid", f"{path} is a folder", "Name a file in it")
+    demand_writable(path.parent)
+    _demand_own_parts(path, ending)
+    return path
+
+
+def demand_writable(folder: Path) -> None:
+    """Raises `output_unwritable` where a folder can neither be written to nor be made."""
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        raise T2SError("output_unwritable", f"{there} is not a folder", "Choose another place")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        why = error.strerror or "no reason is given"
+        raise T2SError("output_unwritable", f"{there} cannot be written to ({why})", "Choose another place") from error
+
+
+def _demand_own_parts(path: Path, ending: str) -> None:
+    """Raises `output_unwritable` where a file that belongs to no dataset of this name would be overwritten."""
+    if path.exists():
+        return  # the user named it, with all of its parts
+    for part in PARTS.get(ending, ()):
+        if os.path.lexists(path.with_suffix(part)):
+            raise T2SError(
+                "output_unwritable",
+                f"{path.with_suffix(part).name} is there already and would be overwritten with {path.name}",
+                "Choose another name",
+            )

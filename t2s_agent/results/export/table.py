@@ -1,0 +1,80 @@
+"""The regions of a stored result as a table of typed columns: the same columns and types for one region, many or none."""
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from t2s_agent.errors import T2SError
+from t2s_agent.regions.fields import Field, fields_of, values_of
+from t2s_agent.regions.frame import EARTH, PIXELS_WKT, Frame
+from t2s_agent.regions.geojson import multipolygon, region_from
+from t2s_agent.regions.region import Region
+from t2s_agent.results.export.endings import EXTRA
+from t2s_agent.results.record import Record, about
+
+if TYPE_CHECKING:
+    import geopandas
+
+GEOJSON = "regions.geojson"
+LONLAT = "EPSG:4326"  # outlines are longitude, latitude, as all of these formats store it, whatever the axis order of the code
+_TYPES = {"text": "string", "integer": "Int32", "real": "float64", "boolean": "boolean"}
+
+
+def stored(folder: Path) -> tuple[list[Region], Frame | None]:
+    """The regions of a result's folder, and the frame that their file names; None for files of earlier versions."""
+    collection = json.loads((folder / GEOJSON).read_text(encoding="utf-8"))
+    frame = Frame.read(collection.get("frame"))
+    return [region_from(feature, frame) for feature in collection["features"]], frame
+
+
+def frame_of(record: Record, frame: Frame | None) -> Frame:
+    """The frame in which a result is written: that of its file, or for files of earlier versions pixels with y up."""
+    if record.located:
+        return EARTH
+    return frame if frame is not None else Frame.pixels()
+
+
+def crs_of(record: Record, frame: Frame | None) -> str:
+    """The CRS of outlines in files, as a code or WKT."""
+    return LONLAT if record.located else frame_of(record, frame).crs or PIXELS_WKT
+
+
+def rows_of(record: Record, regions: list[Region]) -> tuple[tuple[Field, ...], list[dict[str, Any]]]:
+    """Fields, and the values of each region."""
+    said = about(record)
+    return fields_of(located=record.located), [values_of(region, said) for region in regions]
+
+
+def to_geodataframe(record: Record, folder: Path) -> "geopandas.GeoDataFrame":
+    """The regions of a stored result, one a row, with its CRS; `output_unwritable` where geopandas is not installed.
+
+    Columns and types are the same for an empty result. Where the image has no place on Earth the CRS is an engineering one, or
+    the image's own, and `y` points up (`regions.frame`).
+    """
+    try:
+        import geopandas
+        import pandas
+    except ImportError as error:
+        raise T2SError("output_unwritable", "geopandas is not installed", f"Run {EXTRA}") from error
+    regions, stored_frame = stored(folder)
+    frame = frame_of(record, stored_frame)
+    fields, rows = rows_of(record, regions)
+    columns = {
+        field.name: pandas.Series([row[field.name] for row in rows], dtype=_TYPES[field.kind]) for field in fields
+    }
+    outlines = [multipolygon(each) for each in frame.placed([region.geometry for region in regions])]
+    return geopandas.GeoDataFrame(columns, geometry=outlines, crs=crs_of(record, stored_frame))
+
+
+def write_csv(record: Record, folder: Path, path: Path) -> None:
+    """A table in UTF-8 with a first column `WKT`, by which GDAL and QGIS know the outlines. CSV cannot say what CRS it is in."""
+    regions, stored_frame = stored(folder)
+    fields, rows = rows_of(record, regions)
+    outlines = frame_of(record, stored_frame).placed([region.geometry for region in regions])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["WKT", *(field.name for field in fields)])
+        for outline, row in zip(outlines, rows, strict=True):
+            values = (row[field.name] for field in fields)
+            writer.writerow([multipolygon(outline).wkt, *("" if value is None else value for value in values)])

@@ -1,0 +1,77 @@
+"""Regions as GeoPackage, GeoParquet, FlatGeobuf, shapefile and KML, by geopandas and GDAL."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from t2s_agent.errors import T2SError
+from t2s_agent.regions.fields import fields_of
+from t2s_agent.regions.geojson import layer_name
+from t2s_agent.results.export.style import add_style
+from t2s_agent.results.export.table import to_geodataframe
+from t2s_agent.results.record import Record
+
+if TYPE_CHECKING:
+    import geopandas
+
+_GPKG = {"VERSION": "1.2"}  # 1.4, which GDAL 3.9 writes unasked, makes GDAL before 3.7 (QGIS 3.22) warn
+_LONGEST_DBF = 254  # bytes of a text in a shapefile
+
+
+def write_geopackage(record: Record, folder: Path, path: Path) -> None:
+    """A GeoPackage of one layer named after the question, drawn by QGIS as the picture is: its style lies inside."""
+    layer = layer_name(record.query)
+    about = {"IDENTIFIER": record.query, "DESCRIPTION": f"{record.query} ({record.id})"}
+    _write(to_geodataframe(record, folder), path, "GPKG", layer, dataset_options=_GPKG, layer_options=about)
+    add_style(path, layer, located=record.located)
+
+
+def write_parquet(record: Record, folder: Path, path: Path) -> None:
+    """GeoParquet 1.1: WKB outlines, the box of each in a column `bbox`, by which readers skip what lies elsewhere."""
+    table = to_geodataframe(record, folder)
+    table.to_parquet(
+        path, index=False, compression="zstd", geometry_encoding="WKB", schema_version="1.1.0", write_covering_bbox=True
+    )
+
+
+def write_flatgeobuf(record: Record, folder: Path, path: Path) -> None:
+    """FlatGeobuf of one layer named after the question. Its spatial index needs at least one region."""
+    table = to_geodataframe(record, folder)
+    _write(table, path, "FlatGeobuf", layer_name(record.query), SPATIAL_INDEX="YES" if len(table) else "NO")
+
+
+def write_shapefile(record: Record, folder: Path, path: Path) -> None:
+    """A shapefile: the fields by their short names, texts cut at 254 bytes, true and false as 1 and 0."""
+    table = to_geodataframe(record, folder)
+    for field in fields_of(located=record.located):
+        if field.kind == "text":
+            table[field.name] = table[field.name].map(_cut, na_action="ignore").astype("string")
+        elif field.kind == "boolean":
+            table[field.name] = table[field.name].astype("Int32")
+    table = table.rename(columns={field.name: field.short for field in fields_of(located=record.located)})
+    _write(table, path, "ESRI Shapefile", path.stem)
+
+
+def write_kml(record: Record, folder: Path, path: Path) -> None:
+    """KML, named by `uid`, the id as `region_id`. It holds places on Earth only: `no_georeference` for any other result."""
+    if not record.located:
+        raise T2SError(
+            "no_georeference",
+            f"KML holds places on Earth, and {record.scene.name} has none",
+            "Write .gpkg, .parquet, .fgb, .geojson, .shp or .csv",
+        )
+    table = to_geodataframe(record, folder).rename(columns={"id": "region_id"})  # `id` is KML's own, and a text
+    table.insert(0, "Name", table["uid"])
+    _write(table, path, "KML", layer_name(record.query))
+
+
+def _write(table: "geopandas.GeoDataFrame", path: Path, driver: str, layer: str, **options: Any) -> None:
+    import pyogrio
+
+    # the geometry type is said, so that an empty layer has it too
+    pyogrio.write_dataframe(
+        table, path, layer=layer, driver=driver, geometry_type="MultiPolygon", use_arrow=True, **options
+    )
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:_LONGEST_DBF].decode(errors="ignore")

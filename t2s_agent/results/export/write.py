@@ -1,0 +1,78 @@
+"""Writes a stored result as one file, whole or not at all: beside its place first, then renamed."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from t2s_agent.errors import T2SError
+from t2s_agent.results.export.endings import LEFTOVERS, STAC, check_ending, ending_of
+from t2s_agent.results.export.stac import write_stac
+from t2s_agent.results.export.table import write_csv
+from t2s_agent.results.export.vector import (
+    write_flatgeobuf,
+    write_geopackage,
+    write_kml,
+    write_parquet,
+    write_shapefile,
+)
+from t2s_agent.results.record import Record
+
+Writer = Callable[[Record, Path, Path], None]  # record, the folder of the stored result, the file to write
+
+
+def write(path: Path | str, record: Record, folder: Path) -> Path:
+    """Writes a stored result, of which `folder` holds the files, as the file type that `path` ends in; gives the path.
+
+    A file of that name is replaced. Folders that are missing are made. Raises what `check_ending` raises, `no_georeference` for KML of
+    an image without a place on Earth, and `output_unwritable` where writing fails: then what was there is as it was.
+    """
+    path = check_ending(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            # in the same folder, so that renaming stays on one file system
+            beside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent)))
+            _WRITERS[ending_of(path)](record, folder, beside / path.name)
+            _put(beside, path)
+    except OSError as error:
+        raise T2SError(
+            "output_unwritable",
+            f"{path} cannot be written ({error.strerror or error})",
+            f"The result itself is kept in {folder}",
+        ) from error
+    return path
+
+
+def _put(beside: Path, path: Path) -> None:
+    """Moves the files that were written to their place, the one that was named last."""
+    for leftover in LEFTOVERS.get(ending_of(path), ()):
+        path.with_suffix(leftover).unlink(missing_ok=True)
+    for file in sorted(beside.iterdir(), key=lambda file: file.name == path.name):
+        file.replace(path.with_name(file.name))
+
+
+def _copied(name: str) -> Writer:
+    """A writer that copies one of the files that a result is stored with."""
+    return lambda _, folder, path: _copy(folder / name, path)
+
+
+def _copy(file: Path, path: Path) -> None:
+    shutil.copyfile(file, path)
+
+
+_WRITERS: dict[str, Writer] = {
+    ".gpkg": write_geopackage,
+    ".parquet": write_parquet,
+    ".fgb": write_flatgeobuf,
+    ".geojson": _copied("regions.geojson"),
+    ".json": _copied("regions.geojson"),
+    ".shp": write_shapefile,
+    ".kml": write_kml,
+    ".csv": write_csv,
+    ".tif": _copied("mask.tif"),
+    ".tiff": _copied("mask.tif"),
+    ".png": _copied("preview.png"),
+    STAC: write_stac,
+}

@@ -57,6 +57,16 @@ class Coco(Dataset):
         self.images, self.instances = len(self._images), sum(len(rows) for rows in self._rows.values())
         self._asked = {image: tuple(self._questions(image)) for image in self._images}
 
+    @classmethod
+    def splits_in(cls, root: Path) -> list[str]:
+        packed = [path.stem for path in root.glob("*.json") if path.with_suffix(".tar").is_file()]
+        folders = [path.stem.removeprefix("instances_") for path in root.glob("annotations/instances_*.json")]
+        isaid = [path.parent.parent.name for path in root.glob("*/Annotations/iSAID_*.json")]
+        return sorted({*packed, *folders, *isaid})
+
+    def pictures(self) -> Iterator[tuple[Files, str]]:
+        return ((self.files, str(row["file_name"])) for row in self._images.values())
+
     def __len__(self) -> int:
         return sum(len(questions) for questions in self._asked.values())
 

@@ -3,10 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evals.datasets.sample import Sample
 from t2s_agent.errors import T2SError
+
+if TYPE_CHECKING:
+    from evals.datasets.files import Files
 
 Kind = Literal["missing", "broken", "doubled", "count"]
 OnBroken = Literal["stop", "skip"]
@@ -99,6 +103,16 @@ class Dataset(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """The number of samples that `samples` gives."""
+
+    @classmethod
+    def splits_in(cls, root: Path) -> list[str]:
+        """The splits that a folder seems to hold; none where it is not laid out as this dataset is."""
+        del root
+        return []
+
+    def pictures(self) -> Iterator[tuple["Files", str]]:
+        """Where the images' files are, for a look at them as files; none where images are not files."""
+        return iter(())
 
     @property
     def citation(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
-from evals.datasets.files import PICTURES, Folder, mask, picture, size_of
+from evals.datasets.files import PICTURES, Files, Folder, mask, picture, size_of
 from evals.datasets.sample import Sample, Truth
 from t2s_agent.errors import T2SError
 
@@ -54,12 +54,19 @@ class EarthReason(Dataset):
 
     def __init__(self, root: Path, split: str) -> None:
         super().__init__(split)
-        folder = next((root / each / split for each in _ROOTS if (root / each / split / "images").is_dir()), None)
+        folder = _folder(root, split)
         if folder is None:
             raise T2SError("argument_invalid", f"{root} has no {split}/images", f"Splits: {', '.join(SPLITS)}")
         self.files = Folder(folder)
         self._entries = list(self._listed())
         self.images = len(self._entries)
+
+    @classmethod
+    def splits_in(cls, root: Path) -> list[str]:
+        return [split for split in SPLITS if _folder(root, split)]
+
+    def pictures(self) -> Iterator[tuple[Files, str]]:
+        return ((self.files, entry.image) for entry in self._entries)
 
     def __len__(self) -> int:
         return sum(len(entry.questions) for entry in self._entries)
@@ -117,6 +124,13 @@ class EarthReason(Dataset):
         if answers is not None and not _texts(answers):
             raise BrokenSample("broken", where, "its answer is no list of texts")
         return _Entry(id_, image, label, tuple(asked), None if answers is None else len(answers))
+
+
+def _folder(root: Path, split: str) -> Path | None:
+    parts = ("images", "QAs")
+    return next(
+        (root / each / split for each in _ROOTS if any((root / each / split / part).is_dir() for part in parts)), None
+    )
 
 
 def _texts(value: object) -> bool:

@@ -132,7 +132,7 @@ def size_of(files: Files, name: str) -> tuple[int, int]:
         with Pillow.open(io.BytesIO(files.read(name))) as opened:
             return opened.height, opened.width
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise BrokenSample("broken", where, f"is not a picture: {error}") from error
+        raise BrokenSample("broken", where, f"is no picture: {_reason(error)}") from error
 
 
 def orientation(files: Files, name: str) -> int:
@@ -175,8 +175,13 @@ def _decoded(data: bytes, where: str) -> Pillow.Image:
         opened = Pillow.open(io.BytesIO(data))
         opened.load()
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError) as error:
-        raise BrokenSample("broken", where, f"does not decode: {error}") from error
+        raise BrokenSample("broken", where, f"does not decode: {_reason(error)}") from error
     return opened
+
+
+def _reason(error: Exception) -> str:
+    """Why, in words that are the same each time: Pillow names its buffer by its place in memory."""
+    return "its format is not known" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def _sized(pixels: NDArray[np.integer], where: str, size: tuple[int, int] | None) -> NDArray[np.integer]:

@@ -61,6 +61,18 @@ class Gres(Dataset):
         self._entries = list(self._listed())
         self.images = len(self._entries)
 
+    @classmethod
+    def splits_in(cls, root: Path) -> list[str]:
+        found = []
+        for split in SPLITS:
+            listings = [folder for folder, images in _layouts(root, split) if folder.is_dir() and images.is_dir()]
+            if any(next(folder.glob("*.json"), None) for folder in listings):
+                found.append(split)
+        return found
+
+    def pictures(self) -> Iterator[tuple[Files, str]]:
+        return ((self.files, entry.image) for entry in self._entries)
+
     def __len__(self) -> int:
         return sum(len(entry.texts) + len(entry.absent) for entry in self._entries)
 
@@ -101,9 +113,13 @@ class Gres(Dataset):
             self.report("missing", self.listings.where(f"{stem}.json"), "an image without its texts")
 
 
-def _found(root: Path, split: str) -> tuple[Folder, Folder]:
+def _layouts(root: Path, split: str) -> list[tuple[Path, Path]]:
     layouts = [(root / f"gres{mark}annotations" / split, root / f"gres{mark}images" / split) for mark in "_-"]
-    layouts.append((root / split, root / split))
+    return [*layouts, (root / split, root / split)]
+
+
+def _found(root: Path, split: str) -> tuple[Folder, Folder]:
+    layouts = _layouts(root, split)
     for listings, images in layouts:
         if listings.is_dir() and images.is_dir():
             return Folder(listings), Folder(images)

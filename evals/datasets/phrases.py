@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from evals.datasets.dataset import Card, Dataset, Expected
-from evals.datasets.files import Folder, mask, picture, size_of
+from evals.datasets.files import Files, Folder, mask, picture, size_of
 from evals.datasets.sample import Sample, Truth
 from t2s_agent.errors import T2SError
 
@@ -37,6 +37,17 @@ class Phrases(Dataset):
         self.files = Folder(root)
         self._lines = list(self._listed())
         self.images = len({line.image for line in self._lines})
+
+    @classmethod
+    def splits_in(cls, root: Path) -> list[str]:
+        return [
+            split
+            for split in SPLITS
+            if (root / f"output_phrase_{split}.txt").is_file() and (root / cls.image_folder).is_dir()
+        ]
+
+    def pictures(self) -> Iterator[tuple[Files, str]]:
+        return ((self.files, self._names(word)[0]) for word in sorted({line.image for line in self._lines}))
 
     def __len__(self) -> int:
         return len(self._lines)

@@ -11,6 +11,7 @@ from evals.datasets.coco import Coco, Isaid, Isaid448, LandcoverBuildings
 from evals.datasets.dataset import BrokenDataset, Dataset, OnBroken
 from evals.datasets.earthreason import EarthReason
 from evals.datasets.gres import Gres
+from evals.datasets.own import Own
 from evals.datasets.phrases import RefSegRS, RISBench
 from evals.datasets.procedural import Procedural
 from evals.datasets.rrsis_d import RrsisD
@@ -25,6 +26,7 @@ DATASETS: Mapping[str, type[Dataset]] = {
         RefSegRS,
         RISBench,
         Gres,
+        Own,
         Isaid,
         Isaid448,
         LandcoverBuildings,
@@ -49,7 +51,7 @@ def open_dataset(
     if kind is None:
         raise T2SError("argument_invalid", f"no dataset is called {name}", f"Names: {', '.join(sorted(DATASETS))}")
     known = inspect.signature(kind.__init__).parameters
-    if "bank" in known:
+    if asks_by_bank(kind):
         asked = {field.name: options.pop(field.name) for field in fields(Bank) if field.name in options}
         if asked:
             options["bank"] = Bank(**asked)
@@ -65,3 +67,8 @@ def open_dataset(
     if dataset.problems and on_broken == "stop":
         raise BrokenDataset(name, dataset.problems)
     return dataset
+
+
+def asks_by_bank(kind: type[Dataset]) -> bool:
+    """Whether a dataset has no questions of its own, so that a `Bank` asks them."""
+    return "bank" in inspect.signature(kind.__init__).parameters

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from evals.datasets.coco import loaded
 from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
-from evals.datasets.files import Folder, picture, size_of
+from evals.datasets.files import Files, Folder, picture, size_of
 from evals.datasets.pickles import plain
 from evals.datasets.rle import decoded
 from evals.datasets.sample import Sample, Truth
@@ -53,6 +53,13 @@ class RrsisD(Dataset):
         self._refs = list(self._listed())
         self.images = len({ref.image for ref in self._refs})
         self.instances = len({ref.annotation["id"] for ref in self._refs})
+
+    @classmethod
+    def splits_in(cls, root: Path) -> list[str]:
+        return list(SPLITS) if (root / "rrsisd").is_dir() else []
+
+    def pictures(self) -> Iterator[tuple[Files, str]]:
+        return ((self.files, name) for name in sorted({ref.image for ref in self._refs}))
 
     def __len__(self) -> int:
         return sum(len(ref.sentences) for ref in self._refs)

@@ -54,6 +54,21 @@ class Semantic(Dataset):
         self.images = len(self._pairs)
         self._asked = {pair: tuple(self._questions(pair)) for pair in self._pairs}
 
+    @classmethod
+    def splits_in(cls, root: Path) -> list[str]:
+        packed = root / "semantic.json"
+        if packed.is_file():
+            listing = _json(packed)
+            return (
+                sorted(listing["sets"]) if isinstance(listing, dict) and isinstance(listing.get("sets"), dict) else []
+            )
+        if not (root / "classes.json").is_file():
+            return []
+        return sorted(path.name for path in (root / "images").glob("*") if path.is_dir())
+
+    def pictures(self) -> Iterator[tuple[Files, str]]:
+        return ((self.files, pair.image) for pair in self._pairs)
+
     def __len__(self) -> int:
         return sum(len(questions) for questions in self._asked.values())
 

@@ -1,5 +1,5 @@
 # The server and the command line with the two tiny models: runs as nobody in particular, on a read-only root, without a
-# network. docs/clients.md has the commands.
+# network. docs/how-to/clients.md has the commands.
 FROM python:3.12-slim AS build
 # An index of CPU builds of torch, where pip's own has only the large one for this platform.
 ARG PIP_EXTRA_INDEX_URL=

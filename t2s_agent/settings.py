@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     preview_size: int = Field(512, ge=64, le=2048, description="longer side of that picture, in pixels")
     structured_output: bool = Field(True, description="answers also as structured content, with a schema")
     resource_links: Literal["auto", "always", "never"] = Field(
-        "never",  # some clients lose the whole answer over one: docs/clients.md names them
+        "never",  # some clients lose the whole answer over one: docs/how-to/clients.md names them
         description="links to a result's files in answers; auto: where not all regions fit in the answer",
     )
 

@@ -1,4 +1,4 @@
-"""Opens one file that a stranger may have made, and nothing else that it names. docs/security.md has every attack.
+"""Opens one file that a stranger may have made, and nothing else that it names. docs/explanation/security.md has every attack.
 
 A path is resolved, must lie in an allowed root, and is opened once; GDAL gets the descriptor and exactly one driver,
 chosen from the first bytes, with its settings pinned by us.

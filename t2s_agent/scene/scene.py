@@ -40,7 +40,7 @@ def open_scene(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     trust_sidecars: bool = False,
 ) -> "Scene":
-    """Opens an image as safely as docs/security.md says. Use it as a context manager, or close it.
+    """Opens an image as safely as docs/explanation/security.md says. Use it as a context manager, or close it.
 
     `roots` are the folders that it may lie in; None for the folder of `path` itself, as when a person names a file.
     `trust_sidecars` is for a person who owns the files: world file, .prj, .aux.xml, .ovr and .msk beside the image are read.

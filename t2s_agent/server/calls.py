@@ -22,7 +22,7 @@ LONGEST_ERROR = 400  # characters
 _FIRST_WORD_S = 1.0  # after which a call that still waits is told so
 _HEARTBEAT_S = 5.0  # a step that lasts is told again, so that clients which wait for progress go on waiting
 _MOST_NEWS = 20  # steps told at once; of more, the last ones
-# Clients that turn a picture into text (docs/clients.md), by the name that they give. The first hands 50,000 and more characters of
+# Clients that turn a picture into text (docs/how-to/clients.md), by the name that they give. The first hands 50,000 and more characters of
 # base64 to the model, the second "The task is complete". LlamaIndex and others do so too, but call themselves "mcp", as most do.
 PICTURE_AS_TEXT = frozenset({"google-adk", "huggingface_hub.MCPClient"})
 _FILES = {

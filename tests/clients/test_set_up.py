@@ -13,7 +13,7 @@ from t2s_agent.settings import Settings
 ROOT = Path(__file__).parents[2]
 ENTRY = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))
 PACKAGE = ENTRY["packages"][0]
-CLIENTS = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+CLIENTS = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

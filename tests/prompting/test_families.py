@@ -72,6 +72,6 @@ def test_the_names_of_frames_are_the_same_everywhere():
 
 
 def test_the_page_shows_the_table_as_it_is():
-    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "served-models.md").read_text(encoding="utf-8")
     for family in load_frames().families:
         assert f"| {family.name} | {family.form} | `{family.frame}` | {family.known} | {family.source} |" in page

@@ -1,4 +1,4 @@
-"""Opening imagery that a stranger made. Our check of an attack is an attack: every probe of docs/security.md is here.
+"""Opening imagery that a stranger made. Our check of an attack is an attack: every probe of docs/explanation/security.md is here.
 
 Where it can be shown, the same file is first opened the plain way, so that a probe that attacks nothing is noticed.
 """

@@ -73,7 +73,7 @@ def test_a_root_that_is_no_folder_is_said_before_anything_is_served(tmp_path):
 
 
 def test_the_documentation_names_every_setting_of_the_server():
-    text = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "server.md").read_text(encoding="utf-8")
     assert [name for name in [*SERVER, *SHARED] if f"`{name}`" not in text] == []
 
 

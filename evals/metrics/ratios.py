@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 RESAMPLES = 2000
 LEVEL = 0.95
+LEAST_CLUSTERS = 10  # with fewer that have something to divide by, resampling says too little for an interval
 _AT_ONCE = 2**22  # weights held at a time
 
 
@@ -20,8 +21,8 @@ _AT_ONCE = 2**22  # weights held at a time
 class Interval:
     """A metric of which samples were drawn: `value`, and the bounds within which it lies at the stated level.
 
-    `value` is None where there is nothing to divide by, the bounds also where there are fewer than two clusters. `spread` is
-    the standard deviation over draws of the questions, None where there was one draw.
+    `value` is None where there is nothing to divide by. The bounds are None also where fewer than `LEAST_CLUSTERS` clusters
+    have something to divide by, and where all resamples agree (12 right of 12 is no proof of 100 %). `spread` is the standard deviation over draws of the questions, None where there was one draw.
     """
 
     value: float | None
@@ -83,10 +84,11 @@ class Ratios:
         draws = self.top.shape[1]
         each = _divided(self.top.sum(-1), self.bottom.sum(-1))
         spread = each.std(1, ddof=1) if draws > 1 else np.full(len(self.names), np.nan)
-        if len(self.clusters) < 2:
-            bounds = np.full((2, len(self.names)), np.nan)
-        else:
-            bounds = _bounds(self.resampled(resamples, seed), level)
+        bounds = np.full((2, len(self.names)), np.nan)
+        telling = self._telling()
+        if telling.any():
+            bounds[:, telling] = _bounds(self.resampled(resamples, seed)[:, telling], level)
+            bounds[:, bounds[0] == bounds[1]] = np.nan
         return {
             name: Interval(values[name], _number(bounds[0, m]), _number(bounds[1, m]), _number(spread[m]), draws)
             for m, name in enumerate(self.names)
@@ -102,6 +104,11 @@ class Ratios:
             weights = rng.multinomial(count, np.full(count, 1 / count), size=min(step, resamples - start)).T
             parts.append(self._at(self.top @ weights, self.bottom @ weights, last=True))
         return np.concatenate(parts, axis=-1).T
+
+    def _telling(self) -> NDArray[np.bool_]:
+        """Which metrics have enough clusters for an interval."""
+        found: NDArray[np.bool_] = (self.bottom.max(1) > 0).sum(-1) >= LEAST_CLUSTERS
+        return found
 
     @staticmethod
     def _at(top: Floats, bottom: Floats, *, last: bool = False) -> Floats:
@@ -127,7 +134,8 @@ def compare(a: Ratios, b: Ratios, *, resamples: int = RESAMPLES, seed: int = 0) 
             for name, d in zip(a.names, differences, strict=True)
         }
     drawn = b.resampled(resamples, seed) - a.resampled(resamples, seed)  # one seed: the same clusters in both
-    low, high = _bounds(drawn, LEVEL)
+    telling = a._telling() & b._telling()
+    low, high = np.where(telling, _bounds(drawn, LEVEL), np.nan)
     exchanged = _exchanged(a, b, resamples, seed)
     found = {}
     for m, name in enumerate(a.names):
@@ -135,7 +143,7 @@ def compare(a: Ratios, b: Ratios, *, resamples: int = RESAMPLES, seed: int = 0) 
         one, many = one[~np.isnan(one)], many[~np.isnan(many)]
         known = not np.isnan(differences[m])
         sides = min(np.count_nonzero(one <= 0), np.count_nonzero(one >= 0))
-        p_bootstrap = min(1.0, 2 * (sides + 1) / (len(one) + 1)) if known else None
+        p_bootstrap = min(1.0, 2 * (sides + 1) / (len(one) + 1)) if known and telling[m] else None
         as_large = np.count_nonzero(np.abs(many) >= abs(differences[m]) - 1e-12)
         p_permutation = (as_large + 1) / (len(many) + 1) if known else None
         found[name] = Comparison(

@@ -1,9 +1,10 @@
-"""Answers and scores of a dataset.
+"""Answers, scores and the report of a dataset.
 
     python -m evals.run answers --dataset isaid448 --root DATA --split test --prompter nano --out runs/nano
     python -m evals.run scores --answers runs/nano --segmenter nano --prompts box+points
     python -m evals.run scores --answers runs/nano --segmenter facebook/sam2.1-hiera-small --protocol t2s
     python -m evals.run compare --scores runs/nano/nano-box+points runs/nano/nano-box --protocol t2s
+    python -m evals.run report --scores runs/nano/* --out report.html
 
 Each command goes on where it was stopped. Several processes: `accelerate launch --no-python python -m evals.run answers ...`
 (or any launcher that sets RANK and WORLD_SIZE), then `python -m evals.run merge --out runs/nano`.
@@ -18,6 +19,7 @@ from typing import Any
 
 from evals.datasets.registry import open_dataset
 from evals.protocols import PROTOCOLS, compare_runs, protocol_named
+from evals.report import write_report
 from evals.run.answers import SAMPLING, Asking, write_answers
 from evals.run.cache import AnswerCache
 from evals.run.prompts import PROMPT_KINDS
@@ -174,6 +176,12 @@ def compare(options: argparse.Namespace) -> None:
                 )
 
 
+def report(options: argparse.Namespace) -> None:
+    """Writes the report."""
+    files = [_file(path, "scores") for path in options.scores]
+    print(write_report(files, options.out, calibration=options.calibration, gallery=options.gallery))
+
+
 def _file(path: Path, stem: str) -> Path:
     file = path / f"{stem}.jsonl" if path.is_dir() else path
     if not file.is_file():
@@ -226,6 +234,12 @@ def _parser() -> argparse.ArgumentParser:
     pair.set_defaults(run=compare)
     pair.add_argument("--scores", type=Path, nargs=2, required=True)
     pair.add_argument("--protocol", action="append", choices=PROTOCOLS)
+    page = commands.add_parser("report", help="write one HTML file")
+    page.set_defaults(run=report)
+    page.add_argument("--scores", type=Path, nargs="+", required=True)
+    page.add_argument("--out", type=Path, default=Path("report.html"))
+    page.add_argument("--calibration", type=Path, help="JSON of evals.calibrate")
+    page.add_argument("--gallery", type=int, default=8, help="samples in each gallery")
     return parser
 
 

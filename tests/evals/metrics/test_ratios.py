@@ -25,6 +25,14 @@ def test_one_cluster_has_a_value_but_no_interval():
     assert (interval.value, interval.low, interval.high) == (0.5, None, None)
 
 
+def test_few_clusters_or_clusters_that_all_say_the_same_have_no_interval():
+    assert ratios([0, 1] * 4).intervals()["m"].low is None
+    assert ratios([0, 1] * 5).intervals()["m"].low is not None
+    assert ratios([0, 1] * 20, below=[1] * 9 + [0] * 31).intervals()["m"].low is None
+    same = ratios([1] * 40).intervals()["m"]
+    assert (same.value, same.low, same.high) == (1.0, None, None)
+
+
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide():
     values = np.random.default_rng(0).normal(5, 2, 400)
     interval = ratios(values).intervals(resamples=4000)["m"]

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from t2s_agent.bounds import LARGEST_LENGTH_M, LONGEST_QUERY
 from t2s_agent.errors import T2SError
+from t2s_agent.results.files import REGIONS, uri_of
 from t2s_agent.text import model_name, plain
 
 from .answers import Answer, Column, SortBy, Status, operation_words, page_of, size_of, warnings_for_agents
@@ -116,7 +117,7 @@ def describe_region(
         _refuse(given, {"region_id", "detail", *_COMPARING, *_LISTING}, "it goes with result_id")
         return _described_image(engine, image_name(image), bbox, bands, question, preview, progress)
     _refuse(given, {"bbox"}, "it goes with image")
-    result = engine.store.load(result_id, engine.owner)
+    result = engine.store.load(result_id)
     if detail == "outline":
         _refuse(given, {"question", "bands", *_COMPARING, *_LISTING}, "it does not go with detail='outline'")
         return _outlined(engine, result, region_id)
@@ -277,7 +278,7 @@ def _outlined(engine: "Engine", result: "Record", region_id: int) -> DescribeAns
         "outline": shown_rings,
     }
     if len(shown_rings) < len(rings):
-        whole = f"t2s://results/{result.id}/regions.geojson"
+        whole = uri_of(result.id, REGIONS)
         facts["next"] = f"the outline is too long: {len(rings) - len(shown_rings)} rings are left out; {whole} has all"
     return DescribeAnswer(**facts)
 

@@ -4,6 +4,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from t2s_agent.results.files import PREVIEW
+
 from .grid import with_grid
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def result_picture(engine: "Engine", result: "Record") -> bytes:
     drawn = (engine.pictures or {}).pop(result.id, None)
     if drawn is not None:
         return _picture_of(engine, result, drawn, place)
-    with Image.open(engine.store.artifact(result.id, "preview.png", engine.owner)) as picture:
+    with Image.open(engine.store.artifact(result.id, PREVIEW)) as picture:
         return _picture_of(engine, result, picture, place)
 
 

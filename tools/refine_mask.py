@@ -97,7 +97,7 @@ def refine_mask(
             f"{name} without combine_with",
             "Give another result's id, or this one's, as combine_with",
         )
-    parent = engine.store.load(result_id, engine.owner)
+    parent = engine.store.load(result_id)
     how = Refinement(
         instruction=instruction,
         positive=_pairs("positive_points", positive_points),

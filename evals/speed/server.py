@@ -202,7 +202,7 @@ def measure_kill(folder: Path, times: int) -> dict[str, Any]:
             if list(settings.store.glob(".part-*")):
                 raise RuntimeError("a start left what was half-written")
         _whole(settings)
-    results = len(ResultStore(settings.store).ids())
+    results = len(ResultStore(settings.store).listed().results)
     return {
         "kills": kills,
         "calls_cut_off": cut_off,
@@ -228,14 +228,14 @@ def _whole(settings: Settings) -> None:
     """Every result can be read with all of its files, or the run ends here."""
     for n in range(1, CLIENTS + 1):
         engine = Engine.open(settings, f"c{n}")
-        results, damaged = engine.store.listed(engine.owner)
+        results, damaged = engine.store.listed()
         if damaged:
             raise RuntimeError(f"damaged: {damaged}")
         for result in results:
-            if len(stored_regions(engine, engine.store.load(result.id, engine.owner))) != result.count:
+            if len(stored_regions(engine, engine.store.load(result.id))) != result.count:
                 raise RuntimeError(f"{result.id} is not whole")
             for name in ("mask.tif", "preview.png"):
-                engine.store.artifact(result.id, name, engine.owner)
+                engine.store.artifact(result.id, name)
 
 
 def measure_stop(folder: Path, times: int) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import tempfile
 from pathlib import Path
 
 from t2s_agent.errors import T2SError
+from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 
 _FILES = {
-    ".geojson": "regions.geojson",
-    ".json": "regions.geojson",
-    ".tif": "mask.tif",
-    ".tiff": "mask.tif",
-    ".png": "preview.png",
+    ".geojson": REGIONS,
+    ".json": REGIONS,
+    ".tif": MASK,
+    ".tiff": MASK,
+    ".png": PREVIEW,
 }
 
 

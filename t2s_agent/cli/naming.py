@@ -18,11 +18,11 @@ LAST = "last"  # a name for the newest result; ids begin with r_
 _ENTRIES = 5_000  # of a folder that are looked at for near names
 
 
-def result_id(store: "ResultStore", given: str, owner: str = "local") -> str:
+def result_id(store: "ResultStore", given: str) -> str:
     """The whole id of a result that is named by its id, by the beginning of its id, or by `last`. Raises `result_unknown`."""
     if given != LAST:
-        return store.load(given, owner).id
-    results, _ = store.listed(owner)
+        return store.load(given).id
+    results = store.listed().results
     if results:
         return results[0].id
     raise T2SError("result_unknown", "there are no results yet", "Make one first: t2s-agent segment IMAGE QUESTION")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from t2s_agent.regions.rounding import with_plus_minus
+from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 from t2s_agent.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Screen:
             self.say(f"note: {one_line(warning, _LONGEST)}", "yellow")
         models = f"{one_line(result.prompter.name, 200)} and {one_line(result.segmenter.name, 200)}"
         self.say(f"{result.id}, by {models}")
-        for name in ("preview.png", "regions.geojson", "mask.tif"):
+        for name in (PREVIEW, REGIONS, MASK):
             self.say(f"  {one_line(str(folder / name), _LONGEST)}")
         self._timed(result)
 
@@ -120,7 +121,7 @@ class Screen:
         for i, line in enumerate(aligned(rows)):
             self.say(line, "" if i else "bold")
         if len(shown) < len(result.regions):
-            self.say(f"... and {len(result.regions) - len(shown)} more, in regions.geojson")
+            self.say(f"... and {len(result.regions) - len(shown)} more, in {REGIONS}")
 
     def description(self, said: "Description") -> None:
         """Measured facts, then what a model claims."""

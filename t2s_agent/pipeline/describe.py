@@ -131,7 +131,7 @@ def _of_result(
     asked: _Asked,
     progress: Progress,
 ) -> Description:
-    result = engine.store.load(result_id, engine.owner)
+    result = engine.store.load(result_id)
     result_id = result.id
     progress(f"measuring {result_id}")
     regions = stored_regions(engine, result)

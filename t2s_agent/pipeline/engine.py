@@ -27,6 +27,7 @@ from t2s_agent.regions.picture import draw_picture
 from t2s_agent.regions.raster import place_of_mask, read_mask, write_mask
 from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.regions.summary import image_area
+from t2s_agent.results.files import LOCAL, MASK, PREVIEW, REGIONS
 from t2s_agent.results.record import (
     Change,
     ModelReference,
@@ -48,7 +49,6 @@ from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.settings import Settings
 from t2s_agent.text import one_line, plain
 
-MASK, GEOJSON, PREVIEW = "mask.tif", "regions.geojson", "preview.png"
 # Called with a few words before each step. Whatever it raises stops the work there and reaches the caller: since a result is
 # written last and at once, nothing is left half-written.
 Progress = Callable[[str], None]
@@ -65,16 +65,15 @@ class Engine:
     settings: Settings
     models: Models
     store: ResultStore
-    owner: str = "local"
     pictures: dict[str, Image] | None = None  # filled, by result, for a caller that sends the picture on
 
     @classmethod
-    def open(cls, settings: Settings, owner: str = "local") -> "Engine":
+    def open(cls, settings: Settings, owner: str = LOCAL) -> "Engine":
         """Models and store as the settings say."""
         store = ResultStore(
-            settings.store, max_bytes=settings.store_max_bytes, max_age_days=settings.store_max_age_days
+            settings.store, owner, max_bytes=settings.store_max_bytes, max_age_days=settings.store_max_age_days
         )
-        return cls(settings, Models(settings), store, owner)
+        return cls(settings, Models(settings), store)
 
     def scene(self, image: Path | str, *, trust_sidecars: bool | None = None) -> Scene:
         """Opens an image within the roots; without roots, one that a person named. `argument_invalid` for an address.
@@ -188,7 +187,7 @@ def view_of(engine: Engine, result: Record) -> View:
 
 def stored_regions(engine: Engine, result: Record) -> tuple[Region, ...]:
     """The regions of a stored result with their outlines."""
-    path = engine.store.artifact(result.id, GEOJSON, engine.owner)
+    path = engine.store.artifact(result.id, REGIONS)
     return regions_from(json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -197,7 +196,7 @@ def other_result(engine: Engine, result: Record, other: str) -> Record:
 
     Pixels mean the same only on one image: two results without a place on Earth must be of the same one.
     """
-    found = engine.store.load(other, engine.owner)
+    found = engine.store.load(other)
     if found.located != result.located:
         raise T2SError(
             "no_georeference", f"{found.id} and {result.id} do not share a ground", "Combine results of one kind"
@@ -218,14 +217,14 @@ def other_result(engine: Engine, result: Record, other: str) -> Record:
 
 def regions_with_edges(engine: Engine, result: Record) -> tuple[Region, ...]:
     """The regions of a stored result with their estimated outlines, for distances."""
-    path = engine.store.artifact(result.id, MASK, engine.owner)
+    path = engine.store.artifact(result.id, MASK)
     place = place_of_mask(path) if result.located else Georeference()
     return with_edges(stored_regions(engine, result), read_mask(path), place, Window(*result.scene.window))
 
 
 def region_set(engine: Engine, result: Record) -> RegionSet:
     """A stored result's regions with their pixels."""
-    labels = read_mask(engine.store.artifact(result.id, MASK, engine.owner))
+    labels = read_mask(engine.store.artifact(result.id, MASK))
     return RegionSet(stored_regions(engine, result), labels, result.located)
 
 
@@ -277,7 +276,7 @@ def store_result(
         mask_sha256=_mask_digest(regions.labels),
         code_version=code_version(),
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        owner=engine.owner,
+        owner=engine.store.owner,
     )
     while True:
         try:
@@ -300,7 +299,7 @@ def _save(engine: Engine, view: View, regions: RegionSet, result: Record) -> Non
         result,
         {
             MASK: lambda path: write_mask(regions.labels, view, path),
-            GEOJSON: lambda path: _write_text(path, text_of(collection)),
+            REGIONS: lambda path: _write_text(path, text_of(collection)),
             PREVIEW: draw,
         },
     )

@@ -110,7 +110,7 @@ def refine(engine: Engine, result_id: str, how: Refinement, *, progress: Progres
     and `image_unreadable` where the image is no longer what the parent saw.
     """
     clock = Clock()
-    parent = engine.store.load(result_id, engine.owner)
+    parent = engine.store.load(result_id)
     _require_sense(how)
     other = other_result(engine, parent, how.other) if how.other else None
     if other is not None:

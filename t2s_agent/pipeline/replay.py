@@ -43,7 +43,7 @@ class Replay:
 
 def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) -> Replay:
     """Does a result again with the models, style and seed that its record names, as a new result."""
-    then = engine.store.load(result_id, engine.owner)
+    then = engine.store.load(result_id)
     engine.require_trust(then)
     settings = load_settings(
         **engine.settings.model_dump()
@@ -61,7 +61,7 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
     if all(getattr(settings, name) == getattr(engine.settings, name) for name in _OF_MODELS):
         again = changed(engine, settings=settings)
     else:
-        again = Engine.open(settings, engine.owner)
+        again = Engine.open(settings, engine.store.owner)
     if then.operation == "segment":
         given = {name: value for name, value in then.parameters.items() if value is not None}
         now = segment(again, then.scene.path, then.query, progress=progress, **given)

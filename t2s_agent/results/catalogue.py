@@ -17,11 +17,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from t2s_agent.errors import T2SError
+from t2s_agent.results.files import RECORD
 from t2s_agent.results.parts import lock
 from t2s_agent.results.record import Record
 
 ID = re.compile(r"r_[0-9a-f]{8,32}")
-RECORD = "record.json"
 _INDEX = ".index.jsonl"
 _SPARE_LINES = 1_000  # lines of results that have gone, before the file is written again without them
 

@@ -11,6 +11,7 @@ from t2s_agent.prompting.answer import Outcome
 from t2s_agent.regions.fields import About
 from t2s_agent.regions.measure import LEVEL_PIXELS, METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.results.files import LOCAL
 from t2s_agent.text import model_name, plain
 
 SCHEMA = 1
@@ -150,7 +151,7 @@ class Record(_Part):
     mask_sha256: str = ""
     code_version: str = ""
     created_utc: str = ""
-    owner: str = "local"
+    owner: str = LOCAL
 
 
 def new_id() -> str:

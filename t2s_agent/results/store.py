@@ -8,11 +8,14 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
 
 from t2s_agent.errors import T2SError
-from t2s_agent.results.catalogue import ID, RECORD, Catalogue, Summary, read_record
+from t2s_agent.results.catalogue import ID, Catalogue, Summary, read_record
+from t2s_agent.results.files import LOCAL, RECORD
 from t2s_agent.results.parts import GONE, part_of, sweep
 from t2s_agent.results.record import Record
 
@@ -27,8 +30,15 @@ class IdTaken(T2SError):
     """Another result has this id. Nothing was written over; draw another id and save again."""
 
 
+class Listing(NamedTuple):
+    """An owner's results, and the ids of the damaged ones."""
+
+    results: list[Summary]
+    damaged: list[str]
+
+
 class ResultStore:
-    """Results in a folder. Each belongs to an owner; to anybody else it is as if it were not there.
+    """The results of one owner in a folder that owners share. Those of another owner are treated as if they did not exist.
 
     A result is written beside its place, flushed and renamed. Opening the store removes what dead writers left half-written, and
     results beyond `max_bytes` or older than `max_age_days` where these are given. A store that may not be written can be read;
@@ -37,12 +47,25 @@ class ResultStore:
     Where an id is asked for, its beginning does as well (`r_` and at least four digits) if it fits one result of the owner.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int | None = None, max_age_days: float | None = None) -> None:
-        self.folder, self._max_bytes = folder, max_bytes
+    def __init__(
+        self,
+        folder: Path,
+        owner: str = LOCAL,
+        *,
+        max_bytes: int | None = None,
+        max_age_days: float | None = None,
+    ) -> None:
+        self.folder, self.owner, self._max_bytes = folder, owner, max_bytes
         self._max_age_s = None if max_age_days is None else max_age_days * 86_400
         self._catalogue = Catalogue(folder)
         sweep(folder)
         self._drop_old()
+
+    def for_owner(self, owner: str) -> "ResultStore":
+        """The same folder for another owner."""
+        other = copy(self)
+        other.owner = owner
+        return other
 
     def save(self, result: Record, artifacts: Mapping[str, Writer]) -> Path:
         """Writes a result with its files and gives its folder. Nothing is left where anything fails.
@@ -76,33 +99,33 @@ class ResultStore:
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise self._unwritable(f"the store {self.folder} may only be read", PermissionError(errno.EACCES, ""))
 
-    def load(self, id_: str, owner: str = "local") -> Record:
+    def load(self, id_: str) -> Record:
         """The record of a result, by its id or a beginning of it that fits one result only; `Record.id` is the whole id.
 
         `result_unknown` also for somebody else's; `result_damaged` where it cannot be read.
         """
         if ID.fullmatch(id_) and (self.folder / id_ / RECORD).is_file():
             result = read_record(self.folder, id_)
-            if result.owner == owner:
+            if result.owner == self.owner:
                 return result
-        return read_record(self.folder, self._whole_id(id_, owner))
+        return read_record(self.folder, self._whole_id(id_))
 
-    def artifact(self, id_: str, name: str, owner: str = "local") -> Path:
+    def artifact(self, id_: str, name: str) -> Path:
         """The path of one of a result's files."""
-        folder = self.folder / self.load(id_, owner).id
+        folder = self.folder / self.load(id_).id
         path = folder / name
         if Path(name).name != name or not path.is_file():
             there = ", ".join(sorted(f.name for f in folder.iterdir()))
             raise T2SError("result_unknown", f"{folder.name} has no file {name[:60]!r}", f"It has {there}")
         return path
 
-    def delete(self, id_: str, owner: str = "local") -> str:
+    def delete(self, id_: str) -> str:
         """Removes a result with its files, for good, a damaged one too, and gives its whole id.
 
         Results that name it as a parent stay, and can no longer be traced back to it: that is for the caller to decide.
         `result_unknown` where there is none of this owner's, `output_unwritable` where the store may only be read.
         """
-        whole = id_ if id_ in self.listed(owner)[1] else self.load(id_, owner).id
+        whole = id_ if id_ in self.listed().damaged else self.load(id_).id
         try:
             self._remove(whole)
         except FileNotFoundError as error:
@@ -111,22 +134,18 @@ class ResultStore:
             raise self._unwritable(f"{whole} cannot be deleted from {self.folder}", error) from error
         return whole
 
-    def ids(self) -> list[str]:
-        """All ids, oldest first, whoever owns them."""
-        return self._catalogue.ids()
+    def listed(self) -> Listing:
+        """The owner's results and damaged results, both newest first.
 
-    def listed(self, owner: str = "local") -> tuple[list[Summary], list[str]]:
-        """The owner's results, newest first, and the ids of those that are damaged.
-
-        Where nobody can say any more who owns a damaged one, it is the local owner's.
+        A damaged result of which the owner cannot be read belongs to the local owner.
         """
         known = self._catalogue.known()
-        own = [each.summary for each in known if each.owner == owner and each.summary]
-        damaged = [each.id for each in reversed(known) if not each.summary and (each.owner or "local") == owner]
-        return sorted(own, key=lambda summary: (summary.created_utc, summary.id), reverse=True), damaged
+        own = [each.summary for each in known if each.owner == self.owner and each.summary]
+        damaged = [each.id for each in reversed(known) if not each.summary and (each.owner or LOCAL) == self.owner]
+        return Listing(sorted(own, key=lambda summary: (summary.created_utc, summary.id), reverse=True), damaged)
 
-    def _whole_id(self, id_: str, owner: str) -> str:
-        own = [summary.id for summary in self.listed(owner)[0]]
+    def _whole_id(self, id_: str) -> str:
+        own = [summary.id for summary in self.listed().results]
         fitting = [each for each in own if each.startswith(id_)] if _PREFIX.fullmatch(id_) else []
         if len(fitting) == 1:
             return fitting[0]

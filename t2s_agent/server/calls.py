@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 
 from t2s_agent.errors import T2SError
+from t2s_agent.results.files import MEDIA_TYPES, uri_of
 from t2s_agent.server.jobs import Job, Jobs, Watch
 from t2s_agent.server.service import OWNER, Service
 from t2s_agent.server.tasks import LATE, SOON_S
@@ -25,12 +26,6 @@ _MOST_NEWS = 20  # steps told at once; of more, the last ones
 # Clients that turn a picture into text (docs/how-to/clients.md), by the name that they give. The first hands 50,000 and more characters of
 # base64 to the model, the second "The task is complete". LlamaIndex and others do so too, but call themselves "mcp", as most do.
 PICTURE_AS_TEXT = frozenset({"google-adk", "huggingface_hub.MCPClient"})
-_FILES = {
-    "record.json": "application/json",
-    "regions.geojson": "application/geo+json",
-    "mask.tif": "image/tiff",
-    "preview.png": "image/png",
-}
 
 
 async def run_tool(
@@ -164,6 +159,6 @@ def _links(wanted: str, facts: dict[str, Any]) -> Sequence[ResourceLink]:
     if not result_id or wanted == "never" or (wanted == "auto" and "next" not in facts):
         return []
     return [
-        ResourceLink(type="resource_link", uri=f"t2s://results/{result_id}/{name}", name=name, mime_type=kind)
-        for name, kind in _FILES.items()
+        ResourceLink(type="resource_link", uri=uri_of(result_id, name), name=name, mime_type=kind)
+        for name, kind in MEDIA_TYPES.items()
     ]

@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from t2s_agent.server.service import LOCAL, OWNER_KEY
+from t2s_agent.results.files import LOCAL
+from t2s_agent.server.service import OWNER_KEY
 from t2s_agent.server.tokens import Tokens
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

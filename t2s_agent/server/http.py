@@ -163,7 +163,7 @@ def _api(service: Service) -> list[BaseRoute]:
         return service.engine(owner)
 
     async def work(engine: "Engine", task: "Callable[[], Record]") -> "Record":
-        async with service.jobs.turn(engine.owner):
+        async with service.jobs.turn(engine.store.owner):
             return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
     return api_routes(

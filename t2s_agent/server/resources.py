@@ -20,8 +20,9 @@ from mcp_types import (
 )
 
 from t2s_agent.errors import T2SError
+from t2s_agent.results.files import MASK, MEDIA_TYPES, PREVIEW, RECORD, REGIONS, public_json, uri_of
 from t2s_agent.server.page.app import VIEW_URI
-from t2s_agent.server.service import OWNER, Service
+from t2s_agent.server.service import Service
 from t2s_agent.text import plain
 
 T = TypeVar("T")
@@ -40,36 +41,32 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
         """Size, CRS, resolution (metres a pixel), bounds and bands of an image that tools may be asked about."""
         return _read(lambda: _image_words(service, name))
 
-    @server.resource(
-        "t2s://results/{result_id}/record.json", name="record", title="Record", mime_type="application/json"
-    )
+    @server.resource(uri_of("{result_id}", RECORD), name="record", title="Record", mime_type=MEDIA_TYPES[RECORD])
     def record(result_id: str) -> str:
         """Everything about a result in words and numbers: question, models, answer, regions, parents."""
         return _read(lambda: _record(service, result_id))
 
-    @server.resource(
-        "t2s://results/{result_id}/regions.geojson", name="polygons", title="Polygons", mime_type="application/geo+json"
-    )
+    @server.resource(uri_of("{result_id}", REGIONS), name="polygons", title="Polygons", mime_type=MEDIA_TYPES[REGIONS])
     def polygons(result_id: str) -> str:
         """Outlines and measures of a result's regions (RFC 7946)."""
-        return _read(lambda: _file(service, result_id, "regions.geojson").decode())
+        return _read(lambda: _file(service, result_id, REGIONS).decode())
 
-    @server.resource("t2s://results/{result_id}/mask.tif", name="mask", title="Mask", mime_type="image/tiff")
+    @server.resource(uri_of("{result_id}", MASK), name="mask", title="Mask", mime_type=MEDIA_TYPES[MASK])
     def mask(result_id: str) -> bytes:
         """A result's mask: cloud-optimised GeoTIFF, region ids, 0 = none."""
-        return _read(lambda: _file(service, result_id, "mask.tif"))
+        return _read(lambda: _file(service, result_id, MASK))
 
-    @server.resource("t2s://results/{result_id}/preview.png", name="preview", title="Preview", mime_type="image/png")
+    @server.resource(uri_of("{result_id}", PREVIEW), name="preview", title="Preview", mime_type=MEDIA_TYPES[PREVIEW])
     def preview(result_id: str) -> bytes:
         """The picture with a result's outlines, ids, legend and scale bar."""
-        return _read(lambda: _file(service, result_id, "preview.png"))
+        return _read(lambda: _file(service, result_id, PREVIEW))
 
     @server.resource(VIEW_URI, name="view", title="View", mime_type="application/json")
     def view(result_id: str) -> str:
         """All that the page shows of a result, for its MCP App."""
         from t2s_agent.server.page.result_view import view_json
 
-        return _read(lambda: service.redact(view_json(service.engine(OWNER.get()), result_id)))
+        return _read(lambda: service.redact(view_json(service.callers_engine(), result_id)))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK gives it no types
     async def complete(
@@ -84,7 +81,7 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
         if isinstance(ref, ResourceTemplateReference) and not ref.uri.startswith("t2s://"):
             return None
         known = _ids if argument.name == "result_id" else _names
-        values = await anyio.to_thread.run_sync(known, service, OWNER.get())
+        values = await anyio.to_thread.run_sync(known, service)
         fitting = [value for value in values if argument.value.lower() in value.lower()]
         shown = sorted(fitting, key=lambda v: not v.lower().startswith(argument.value.lower()))[:_MOST_COMPLETIONS]
         return Completion(values=shown, total=len(fitting), has_more=len(fitting) > len(shown))
@@ -93,7 +90,7 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
 async def listed(service: Service, params: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """The answer to resources/list with a page of images, and on the last page the newest results."""
     first = _first(str(params.get("cursor") or ""))
-    ours, more = await anyio.to_thread.run_sync(_page, service, OWNER.get(), first)
+    ours, more = await anyio.to_thread.run_sync(_page, service, first)
     theirs = result.get("resources", []) if first == 0 else []
     page = {**result, "resources": [*theirs, *ours]}
     return {**page, "nextCursor": f"images:{first + PAGE}"} if more else page
@@ -109,11 +106,10 @@ def _first(cursor: str) -> int:
     return int(found[1])
 
 
-def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]], bool]:
+def _page(service: Service, first: int) -> tuple[list[dict[str, Any]], bool]:
     from t2s_agent.tools.images import image_facts
 
-    engine = service.engine(owner)
-    names = _names(service, owner)
+    engine, names = service.callers_engine(), _names(service)
     page = []
     for name in names[first : first + PAGE]:
         facts = image_facts(engine, name)
@@ -127,14 +123,14 @@ def _page(service: Service, owner: str, first: int) -> tuple[list[dict[str, Any]
         )
     more = first + PAGE < len(names)
     if not more:
-        for result in engine.store.listed(owner)[0][:_RESULTS]:
+        for result in engine.store.listed().results[:_RESULTS]:
             about = f"{result.count} regions in {plain(result.image, 80)}: {plain(result.query, 80)}"
             page.append(
                 {
-                    "uri": f"t2s://results/{result.id}/record.json",
+                    "uri": uri_of(result.id, RECORD),
                     "name": result.id,
                     "description": about,
-                    "mimeType": "application/json",
+                    "mimeType": MEDIA_TYPES[RECORD],
                 }
             )
     return page, more
@@ -150,32 +146,31 @@ def _in_words(facts: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _names(service: Service, _: str) -> list[str]:
+def _names(service: Service) -> list[str]:
     from t2s_agent.scene.listing import images_in
 
     return images_in(service.settings.roots).names
 
 
-def _ids(service: Service, owner: str) -> list[str]:
-    return [summary.id for summary in service.engine(owner).store.listed(owner)[0]]
+def _ids(service: Service) -> list[str]:
+    return [summary.id for summary in service.callers_engine().store.listed().results]
 
 
 def _image_words(service: Service, name: str) -> str:
     from t2s_agent.tools.images import image_facts
 
-    engine = service.engine(OWNER.get())
+    engine = service.callers_engine()
     with engine.scene(name):  # raises where it may not be opened
         return json.dumps(image_facts(engine, name))
 
 
 def _record(service: Service, result_id: str) -> str:
     """The record without what is the server's own: where files lie, who owns what."""
-    result = service.engine(OWNER.get()).store.load(result_id, OWNER.get())
-    return service.redact(result.model_dump_json(exclude={"scene": {"path"}, "owner": True}))
+    return service.redact(public_json(service.callers_engine().store.load(result_id)))
 
 
 def _file(service: Service, result_id: str, name: str) -> bytes:
-    return service.engine(OWNER.get()).store.artifact(result_id, name, OWNER.get()).read_bytes()
+    return service.callers_engine().store.artifact(result_id, name).read_bytes()
 
 
 def _read(work: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from t2s_agent.errors import T2SError
+from t2s_agent.results.files import LOCAL
 from t2s_agent.server.jobs import Jobs
 from t2s_agent.text import model_name
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from t2s_agent.settings import Settings
 
 log = logging.getLogger(__name__)
-LOCAL = "local"  # the owner on this machine: stdio, memory, and loopback without tokens
 OWNER_KEY = "t2s_owner"  # in an HTTP request's scope, put there by the guard alone
 OWNER: ContextVar[str] = ContextVar("owner")  # whose message is being answered
 
@@ -72,7 +72,12 @@ class Service:
                 self._engine = Engine.open(self.settings)
                 if self._models is not None:
                     self._engine.models = self._models
-            return replace(self._engine, settings=self.settings, owner=owner, pictures={})
+            own = self._engine.store.for_owner(owner)
+            return replace(self._engine, settings=self.settings, store=own, pictures={})
+
+    def callers_engine(self) -> "Engine":
+        """The Engine of the credential that sent the message that is being answered."""
+        return self.engine(OWNER.get())
 
     def redact(self, text: str) -> str:
         """A text for agents, in which models go by their names and folders of this machine by none."""

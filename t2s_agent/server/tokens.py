@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from t2s_agent.errors import T2SError
-from t2s_agent.server.service import LOCAL
+from t2s_agent.results.files import LOCAL
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")

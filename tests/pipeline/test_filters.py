@@ -112,7 +112,7 @@ def test_what_makes_no_sense_is_refused(engine, tanks, how):
     with pytest.raises(T2SError) as caught:
         refine(engine, tanks.id, Refinement(**how))
     assert caught.value.code == "argument_invalid"
-    assert engine.store.ids() == [tanks.id]
+    assert [summary.id for summary in engine.store.listed().results] == [tanks.id]
 
 
 def test_what_is_described_of_two_results(engine, tanks, ships):

@@ -81,7 +81,7 @@ def test_an_answer_that_cannot_be_read_is_an_error_that_quotes_it(engine, scene)
     with pytest.raises(T2SError, match="about the weather") as caught:
         segment(engine, scene, "nonsense")
     assert caught.value.code == "answer_unparsable"
-    assert engine.store.ids() == []
+    assert engine.store.listed() == ([], [])
 
 
 def test_what_a_model_writes_is_kept_as_data(engine, scene):
@@ -105,7 +105,7 @@ def test_bad_input_is_named_and_leaves_nothing(engine, scene, image, query, opti
     with pytest.raises(T2SError) as caught:
         segment(engine, image or scene, query, **options)
     assert caught.value.code == code
-    assert engine.store.ids() == []
+    assert engine.store.listed() == ([], [])
 
 
 def test_an_unknown_model_is_told_near_names(tmp_path, scene):
@@ -293,7 +293,7 @@ def test_progress_may_raise_at_any_step_and_nothing_is_left(sam_shop, scene, ste
 
     with pytest.raises(Stopped):
         segment(sam_shop, scene, TANKS, progress=stop)
-    assert sam_shop.store.ids() == []
+    assert sam_shop.store.listed() == ([], [])
     assert list(sam_shop.store.folder.glob(".part-*")) == []
     assert segment(sam_shop, scene, TANKS).status == "found"
 

@@ -31,7 +31,7 @@ def filled(folder, count=5):
 
 
 def queries(folder):
-    return [summary.query for summary in ResultStore(folder).listed()[0]]
+    return [summary.query for summary in ResultStore(folder).listed().results]
 
 
 def test_a_list_of_saved_results_reads_no_record(tmp_path, read):
@@ -81,7 +81,7 @@ def test_a_damaged_result_is_named_to_its_owner_and_to_nobody_else(tmp_path):
         record = ResultStore(tmp_path).save(a_result(id=id_, owner=owner), {}) / "record.json"
         record.write_text("{}", encoding="utf-8")
     store = ResultStore(tmp_path)
-    assert [store.listed(owner)[1] for owner in ("alice", "bob", "local")] == [
+    assert [store.for_owner(owner).listed().damaged for owner in ("alice", "bob", "local")] == [
         ["r_00000001abcd"],
         [],
         ["r_00000002abcd"],
@@ -90,9 +90,9 @@ def test_a_damaged_result_is_named_to_its_owner_and_to_nobody_else(tmp_path):
 
 def test_what_another_store_saves_is_listed_by_one_that_was_open_before(tmp_path, read):
     first = filled(tmp_path, 2)
-    assert len(first.listed()[0]) == 2
+    assert len(first.listed().results) == 2
     ResultStore(tmp_path).save(a_result(), {})
-    assert len(first.listed()[0]) == 3
+    assert len(first.listed().results) == 3
     assert read == []
 
 

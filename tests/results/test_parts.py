@@ -64,7 +64,7 @@ def test_two_stores_in_one_process_spare_each_others_writing(tmp_path):
         ResultStore(tmp_path).save(a_result(), {"note.txt": words("y")})
 
     ResultStore(tmp_path).save(a_result(), {"note.txt": meanwhile})
-    assert len(ResultStore(tmp_path).listed()[0]) == 2
+    assert len(ResultStore(tmp_path).listed().results) == 2
 
 
 def test_a_lock_that_is_swept_before_it_is_held_is_made_again(tmp_path, monkeypatch):
@@ -107,7 +107,7 @@ def test_where_there_are_no_locks_writing_works_and_leftovers_stay_for_a_day(tmp
         parts.sweep(tmp_path)
         assert not part.exists()
     ResultStore(tmp_path).save(a_result(), {})
-    assert len(ResultStore(tmp_path).listed()[0]) == 1
+    assert len(ResultStore(tmp_path).listed().results) == 1
 
 
 def test_what_was_being_removed_is_removed(tmp_path):

@@ -24,19 +24,19 @@ def test_what_is_saved_comes_back(tmp_path):
     store.save(result, {"note.txt": words("hello")})
     assert store.load(result.id) == result
     assert store.artifact(result.id, "note.txt").read_text(encoding="utf-8") == "hello"
-    assert [summary.id for summary in store.listed()[0]] == [result.id]
+    assert [summary.id for summary in store.listed().results] == [result.id]
 
 
 def test_somebody_elses_result_is_as_unknown_as_none(tmp_path):
     store, mine = ResultStore(tmp_path), a_result(owner="alice")
     store.save(mine, {})
     with pytest.raises(T2SError) as foreign:
-        store.load(mine.id, "bob")
+        store.for_owner("bob").load(mine.id)
     with pytest.raises(T2SError) as absent:
-        store.load("r_00000000abcd", "bob")
+        store.for_owner("bob").load("r_00000000abcd")
     assert foreign.value.code == absent.value.code == "result_unknown"
     assert foreign.value.fix == absent.value.fix
-    assert store.listed("bob") == ([], [])
+    assert store.for_owner("bob").listed() == ([], [])
 
 
 @pytest.mark.parametrize("id_", ["../x", "r_1/../../x", "", "r_zzzzzzzzzzzz", "R_00000000abcd"])
@@ -72,7 +72,7 @@ def test_a_damaged_record_is_said_and_does_not_hide_the_others(tmp_path):
     store.save(good, {})
     store.save(bad, {})
     (tmp_path / bad.id / "record.json").write_text('{"id": 1', encoding="utf-8")
-    assert ([summary.id for summary in store.listed()[0]], store.listed()[1]) == ([good.id], [bad.id])
+    assert ([summary.id for summary in store.listed().results], store.listed().damaged) == ([good.id], [bad.id])
     with pytest.raises(T2SError) as caught:
         store.load(bad.id)
     assert caught.value.code == "result_damaged"
@@ -83,11 +83,12 @@ def test_the_oldest_go_when_there_are_too_many_bytes_but_never_the_newest(tmp_pa
     ids = [f"r_{i:08x}abcd" for i in range(4)]
     for id_ in ids:
         store.save(a_result(id=id_), {"fill": words("x" * 1500)})
-    assert store.ids()[-1] == ids[-1]
-    assert len(store.ids()) < 3
+    there = [summary.id for summary in store.listed().results]
+    assert ids[-1] in there
+    assert len(there) < 3
     small = ResultStore(tmp_path / "small", max_bytes=10)
     small.save(a_result(id=ids[0]), {"fill": words("x" * 100)})
-    assert small.ids() == [ids[0]]
+    assert [summary.id for summary in small.listed().results] == [ids[0]]
 
 
 def test_what_is_too_old_goes(tmp_path):
@@ -105,7 +106,7 @@ def test_an_old_id_is_still_loaded_and_new_ones_sort_by_time_after_it(tmp_path, 
     for result in (new, old):
         store.save(result, {})
     assert store.load("r_6927ffffabcd") == old
-    assert store.ids() == [old.id, new.id]
+    assert [folder.name for folder in sorted(tmp_path.glob("r_*"))] == [old.id, new.id]
 
 
 def test_ids_of_one_second_have_64_bits_of_chance(monkeypatch):
@@ -181,9 +182,9 @@ def test_a_beginning_never_finds_or_names_what_is_somebody_elses(tmp_path):
     store = ResultStore(tmp_path)
     for id_, owner in zip(IDS, ("alice", "bob", "alice"), strict=True):
         store.save(a_result(id=id_, owner=owner), {})
-    assert store.load("r_00000001", "alice").id == IDS[0]
+    assert store.for_owner("alice").load("r_00000001").id == IDS[0]
     with pytest.raises(T2SError) as caught:
-        store.load("r_00000002", "bob")
+        store.for_owner("bob").load("r_00000002")
     assert "r_00000002cccc" not in str(caught.value)
     assert "r_00000001aabb" in str(caught.value)
 
@@ -239,12 +240,12 @@ def test_a_store_on_a_read_only_mount_is_read_and_only_writing_fails(tmp_path, i
 def test_a_store_that_is_not_there_is_empty_and_is_made_by_the_first_save(tmp_path):
     folder = tmp_path / "a" / "b"
     store = ResultStore(folder)
-    assert (store.listed(), store.ids()) == (([], []), [])
+    assert store.listed() == ([], [])
     with pytest.raises(T2SError, match="Make one first"):
         store.load("r_00000000abcd")
     assert not folder.parent.exists()
     store.save(a_result(), {})
-    assert len(store.ids()) == 1
+    assert len(store.listed().results) == 1
 
 
 def test_a_store_that_is_a_file_is_said(tmp_path):
@@ -260,7 +261,7 @@ def test_looking_at_a_store_drops_nothing_from_it(tmp_path):
     store, result = ResultStore(tmp_path), a_result()
     store.save(result, {})
     os.utime(tmp_path / result.id, (0, 0))
-    assert ResultStore(tmp_path).ids() == [result.id]
+    assert [summary.id for summary in ResultStore(tmp_path).listed().results] == [result.id]
 
 
 WRITER = """
@@ -312,11 +313,11 @@ def test_a_deleted_result_is_gone_with_its_files_and_only_its_owner_may_delete_i
     store.save(mine, {"note.txt": words("hello")})
     store.save(other, {"note.txt": words("hello")})
     with pytest.raises(T2SError) as foreign:
-        store.delete(mine.id, "bob")
-    assert (foreign.value.code, len(store.listed("alice")[0])) == ("result_unknown", 2)
-    assert store.delete(mine.id[:20], "alice") == mine.id
-    assert [summary.id for summary in store.listed("alice")[0]] == [other.id]
+        store.for_owner("bob").delete(mine.id)
+    assert (foreign.value.code, len(store.for_owner("alice").listed().results)) == ("result_unknown", 2)
+    assert store.for_owner("alice").delete(mine.id[:20]) == mine.id
+    assert [summary.id for summary in store.for_owner("alice").listed().results] == [other.id]
     assert {f.name for f in tmp_path.iterdir()} == {other.id, ".lock", ".index.jsonl"}
     with pytest.raises(T2SError) as again:
-        store.delete(mine.id, "alice")
+        store.for_owner("alice").delete(mine.id)
     assert again.value.code == "result_unknown"

@@ -112,7 +112,7 @@ def test_a_cancelled_call_stops_the_work_and_leaves_nothing_behind(held, ask, er
 
     with_timeout(ask, server, work, era)
     assert models.asked == ["tanks"]
-    assert server.service.engine("local").store.ids() == []
+    assert server.service.engine("local").store.listed() == ([], [])
 
 
 def with_timeout(ask, server, work, era):
@@ -135,7 +135,7 @@ def test_a_clients_time_out_stops_the_work(held, ask, era):
         await client.call_tool("describe_region", {})
 
     with_timeout(ask, server, work, era)
-    assert server.service.engine("local").store.ids() == []
+    assert server.service.engine("local").store.listed() == ([], [])
 
 
 def test_a_call_that_would_outlast_its_client_is_answered_running_and_joined_by_the_same_call(place, ask, era):
@@ -158,7 +158,7 @@ def test_a_call_that_would_outlast_its_client_is_answered_running_and_joined_by_
 
     assert ask(server, work, era)["status"] == "found"
     assert models.asked == ["tanks"]
-    assert len(server.service.engine("local").store.ids()) == 1
+    assert len(server.service.engine("local").store.listed().results) == 1
 
 
 def test_a_client_that_asks_for_no_progress_is_told_running_before_it_gives_up(place, ask, era):

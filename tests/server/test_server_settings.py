@@ -260,7 +260,7 @@ def test_the_store_drops_the_oldest_beyond_its_bytes(place, call):
     first = json.loads(call(server, "reason_segment", **TANKS).content[0].text)["result_id"]
     (place / "store" / first / "preview.png").write_bytes(bytes(2**20))
     second = json.loads(call(server, "reason_segment", **TANKS).content[0].text)["result_id"]
-    assert server.service.engine("local").store.ids() == [second]
+    assert [each.id for each in server.service.engine("local").store.listed().results] == [second]
 
 
 def test_host_and_port_are_what_is_bound_and_a_taken_one_is_said(place):

@@ -15,16 +15,15 @@ from shapely.geometry import MultiPolygon, Polygon, shape
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Point
 from t2s_agent.pipeline import Engine
-from t2s_agent.pipeline.engine import MASK, PREVIEW, view_of
+from t2s_agent.pipeline.engine import view_of
 from t2s_agent.regions.polygons import simplified
 from t2s_agent.regions.raster import read_mask
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.catalogue import Summary
+from t2s_agent.results.files import MASK, MEDIA_TYPES, PREVIEW, public_facts
 from t2s_agent.results.record import Record
 from t2s_agent.scene.georeference import Georeference
 
-FILES = ("mask.tif", "regions.geojson", "preview.png", "record.json")
-PRIVATE: Any = {"scene": {"path"}, "owner": True}  # of a record: where files lie on this machine, and who owns what
 _GRID = 17  # places a side whose longitude and latitude the page knows; it interpolates between them
 _RELATIVES = 200  # results in one tree
 _THUMBNAIL = 176  # px
@@ -38,18 +37,18 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
     image cannot be opened any more or has no ground. `decimals` are those that a position deserves.
     """
     width, height = result.scene.view_size
-    folder = engine.store.artifact(result.id, MASK, engine.owner).parent
+    folder = engine.store.artifact(result.id, MASK).parent
     place, remark = _place_of(engine, result)
     gsd = None if place is None else place.typical_gsd_m(width, height)
     return {
-        "record": result.model_dump(mode="json", exclude=PRIVATE),
+        "record": public_facts(result),
         "outlines": outlines(read_mask(folder / MASK)),
         "grid": None if place is None else lonlat_grid(place, width, height),
         "gsd_m": gsd,
         "decimals": Rounding.of(gsd or 1.0, located=result.located).places,
         "remark": remark,
         "lineage": [summary.model_dump(mode="json") for summary in relatives(result.id, others)],
-        "files": [{"name": name, "bytes": (folder / name).stat().st_size} for name in FILES],
+        "files": [{"name": name, "bytes": (folder / name).stat().st_size} for name in MEDIA_TYPES],
         "would_use": {"prompter": engine.settings.prompter, "segmenter": engine.settings.segmenter},
     }
 
@@ -130,7 +129,7 @@ def picture(engine: Engine, result: Record) -> bytes:
 
 def thumbnail(engine: Engine, result: Record) -> bytes:
     """The picture with its outlines, small, without the legend below it. JPEG."""
-    with Image.open(engine.store.artifact(result.id, PREVIEW, engine.owner)) as preview:
+    with Image.open(engine.store.artifact(result.id, PREVIEW)) as preview:
         width, height = result.scene.view_size
         small = preview.convert("RGB").crop((0, 0, preview.width, round(preview.width * height / width)))
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
@@ -139,8 +138,8 @@ def thumbnail(engine: Engine, result: Record) -> bytes:
 
 def view_json(engine: Engine, result_id: str) -> str:
     """All of a result in one text, for the MCP App: its picture is a data URL, empty where the image has gone."""
-    result = engine.store.load(result_id, engine.owner)
-    view = result_view(engine, result, engine.store.listed(engine.owner)[0])
+    result = engine.store.load(result_id)
+    view = result_view(engine, result, engine.store.listed().results)
     try:
         view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(engine, result)).decode()
     except T2SError as error:

@@ -16,8 +16,9 @@ from starlette.routing import BaseRoute, Route
 from t2s_agent.bounds import LONGEST_NAME, LONGEST_QUERY, MOST_IDS, MOST_POINTS
 from t2s_agent.errors import Code, T2SError
 from t2s_agent.pipeline import Engine, Refinement, refine, segment
+from t2s_agent.results.files import MEDIA_TYPES, RECORD, public_json
 from t2s_agent.server.page.assets import static_text
-from t2s_agent.server.page.result_view import FILES, PRIVATE, picture, result_view, thumbnail, to_refinement_points
+from t2s_agent.server.page.result_view import picture, result_view, thumbnail, to_refinement_points
 from t2s_agent.server.page.work import Discreet, Work, WorkResponse, error_of, in_thread
 
 STATIC = {
@@ -143,40 +144,40 @@ def api_routes(
 
     async def results(request: Request, engine: Engine) -> Response:
         most, before = _count(request), request.query_params.get("before", "")
-        listed, _ = await run_sync(engine.store.listed, engine.owner)
+        listed = (await run_sync(engine.store.listed)).results
         start = next((i + 1 for i, s in enumerate(listed) if s.id == before), len(listed)) if before else 0
         part = [summary.model_dump(mode="json") for summary in listed[start : start + most]]
         return answered({"results": part, "total": len(listed), "more": start + most < len(listed)})
 
     async def result(request: Request, engine: Engine) -> Response:
         def read() -> dict[str, Any]:
-            result = engine.store.load(request.path_params["id"], engine.owner)
-            return result_view(engine, result, engine.store.listed(engine.owner)[0])
+            result = engine.store.load(request.path_params["id"])
+            return result_view(engine, result, engine.store.listed().results)
 
         return answered(await run_sync(read))
 
     async def image(request: Request, engine: Engine) -> Response:
         def read() -> bytes:
-            return picture(engine, engine.store.load(request.path_params["id"], engine.owner))
+            return picture(engine, engine.store.load(request.path_params["id"]))
 
         return Response(await run_sync(read), media_type="image/jpeg")
 
     async def thumb(request: Request, engine: Engine) -> Response:
         def read() -> bytes:
-            return thumbnail(engine, engine.store.load(request.path_params["id"], engine.owner))
+            return thumbnail(engine, engine.store.load(request.path_params["id"]))
 
         return Response(await run_sync(read), media_type="image/jpeg")
 
     async def file(request: Request, engine: Engine) -> Response:
         id_, name = request.path_params["id"], request.path_params["name"]
-        if name not in FILES:
-            raise T2SError("result_unknown", f"a result has no file {name[:60]!r}", f"It has {', '.join(FILES)}")
-        if name == "record.json":  # without what is the server's own
-            record = await run_sync(engine.store.load, id_, engine.owner)
-            text = record.model_dump_json(indent=1, exclude=PRIVATE)
+        if name not in MEDIA_TYPES:
+            raise T2SError("result_unknown", f"a result has no file {name[:60]!r}", f"It has {', '.join(MEDIA_TYPES)}")
+        if name == RECORD:  # without what is the server's own
+            record = await run_sync(engine.store.load, id_)
+            text = public_json(record, indent=1)
             attached = {"Content-Disposition": f'attachment; filename="{record.id}-{name}"'}
-            return Response(redact(text), media_type="application/json", headers=attached)
-        path = await run_sync(engine.store.artifact, id_, name, engine.owner)
+            return Response(redact(text), media_type=MEDIA_TYPES[RECORD], headers=attached)
+        path = await run_sync(engine.store.artifact, id_, name)
         return FileResponse(path, filename=f"{path.parent.name}-{name}", media_type="application/octet-stream")
 
     async def images(_: Request, engine: Engine) -> Response:
@@ -196,7 +197,7 @@ def api_routes(
         id_, asked = request.path_params["id"], await _body(request, Correction)
 
         def task(progress: Callable[[str], None]) -> Any:
-            parent = engine.store.load(id_, engine.owner)
+            parent = engine.store.load(id_)
             how = Refinement(
                 instruction=asked.instruction.strip(),
                 positive=to_refinement_points(engine, parent, asked.positive),

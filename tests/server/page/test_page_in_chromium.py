@@ -174,7 +174,7 @@ def test_a_question_is_asked_and_its_answer_opened(tab, serve, engine):
     tab.js("document.querySelector('#ask textarea').value = 'cathedrals'")
     tab.click("#ask .primary")  # the script knows no such question
     assert "argument_invalid" in tab.until("document.querySelector('#ask .error')?.textContent")
-    assert len(engine.store.ids()) == 1
+    assert len(engine.store.listed().results) == 1
 
 
 def test_stopping_leaves_nothing_behind(tab, serve, engine):
@@ -196,7 +196,7 @@ def test_stopping_leaves_nothing_behind(tab, serve, engine):
     tab.js("[...document.querySelectorAll('.correct button')].find(b => b.textContent === 'Stop').click()")
     assert stopped.wait(60)
     tab.until("document.querySelector('.correct .status').textContent.startsWith('Stopped')")
-    assert engine.store.ids() == [made.id]
+    assert [summary.id for summary in engine.store.listed().results] == [made.id]
 
 
 def test_a_picture_that_has_gone_is_said_and_the_outlines_remain(tab, serve, engine, harbour):

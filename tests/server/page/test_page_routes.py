@@ -33,7 +33,7 @@ def client(engine):
         owner = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not owner:
             raise HTTPException(401, "Sign in")
-        return replace(engine, owner=owner)
+        return replace(engine, store=engine.store.for_owner(owner))
 
     with TestClient(Starlette(routes=page_routes(engine_of, images_of=lambda _: ["harbour.tif"]))) as client:
         client.headers["Authorization"] = "Bearer local"
@@ -199,7 +199,7 @@ def test_another_site_cannot_make_a_browser_change_anything(client, engine, head
     for path, asked in ((f"/api/results/{made.id}/refine", body), ("/api/results", '{"image": "x", "query": "x"}')):
         answer = client.post(path, content=asked, headers={"Content-Type": "application/json", **headers})
         assert answer.status_code == status
-    assert len(engine.store.ids()) == (2 if status == 200 else 1)
+    assert len(engine.store.listed().results) == (2 if status == 200 else 1)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_a_tree_holds_ancestors_and_descendants_and_nobody_else(engine):
     child = refine(engine, first.id, Refinement(keep=(1, 2)))
     both = refine(engine, child.id, Refinement(other=other.id, operation="intersection"))
     alone = segment(engine, "harbour.tif", "helicopters")
-    summaries = engine.store.listed()[0]
+    summaries = engine.store.listed().results
     assert {s.id for s in relatives(child.id, summaries)} == {first.id, other.id, child.id, both.id}
     assert [s.id for s in relatives(alone.id, summaries)] == [alone.id]
 

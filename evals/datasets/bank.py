@@ -64,6 +64,9 @@ class Bank:
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.kinds) - set(KINDS))
+        if any(type(number) is not int or number < 0 for number in (self.absent, self.untaught, self.seed)):
+            numbers = f"absent {self.absent}, untaught {self.untaught}, seed {self.seed}"
+            raise T2SError("argument_invalid", f"{numbers} are not whole numbers from 0 on", "Give whole numbers")
         if unknown or self.phrasing not in get_args(Phrasing):
             named = ", ".join(unknown) or self.phrasing
             raise T2SError(

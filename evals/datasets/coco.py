@@ -20,7 +20,7 @@ from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
 from evals.datasets.files import Files, Folder, Tar, picture, size_of
 from evals.datasets.near import near
 from evals.datasets.rle import decoded
-from evals.datasets.sample import Image, Sample, Truth, TruthMask
+from evals.datasets.sample import Image, Labelled, Sample, Truth, TruthMask
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import EMPTY, Mask, union_of
 
@@ -85,6 +85,14 @@ class Coco(Dataset):
                     read_truth=partial(_read_truth, wanted, size, f"{self.path.name} ({name})", question.known),
                     metadata=facts | item_of(name, number, question),
                 )
+
+    def labelled(self) -> Iterator[Labelled]:
+        """Each image with all its objects, read one by one."""
+        for id_, row in self._images.items():
+            name, size = row["file_name"], self._size(id_)
+            where = f"{self.path.name} ({name})"
+            objects = [(self.categories[each["category_id"]], _mask(each, size, where)) for each in self._rows[id_]]
+            yield Labelled(name, _read_image(self.files, name, size), tuple(objects))
 
     def _metadata(self, image: Row, question: Question, wanted: Sequence[Row]) -> dict[str, str | float]:
         facts: dict[str, str | float] = {

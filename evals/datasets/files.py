@@ -145,7 +145,8 @@ def values(files: Files, name: str, size: tuple[int, int] | None = None) -> NDAr
     """The values (H, W) or (H, W, bands) of a mask's file, palette indices where it has a palette; `size` is what it must have."""
     where = files.where(name)
     opened = _decoded(files.read(name), where)
-    return _sized(np.asarray(opened), where, size)
+    pixels = np.asarray(opened)
+    return _sized(np.where(pixels, 1, 0) if opened.mode == "1" else pixels, where, size)
 
 
 def mask(files: Files, name: str, size: tuple[int, int] | None = None) -> TruthMask:

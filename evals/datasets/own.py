@@ -26,7 +26,7 @@ from evals.datasets.polygons import COORDINATES, drawn, objects_of
 from evals.datasets.sample import Image, Sample, Truth
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import union_of
-from t2s_agent.scene import Scene, open_scene
+from t2s_agent.scene import Scene, View, open_scene
 
 LISTINGS = ("samples.csv", "samples.jsonl")
 EVERYTHING = "all"  # the split that holds every row
@@ -238,19 +238,27 @@ def _opened(files: Folder, name: str) -> Scene:
 
 
 def _read_image(files: Folder, name: str) -> Image:
+    return _view(files, name).rgb
+
+
+def _view(files: Folder, name: str) -> View:
+    """The whole image, in its own pixels."""
     with _opened(files, name) as scene:
         try:
-            return scene.view(max_size=MOST_PX).rgb
+            return scene.view(max_size=MOST_PX)
         except T2SError as error:
             raise BrokenSample("broken", files.where(name), error.what) from error
 
 
 def _read_truth(files: Folder, row: _Row) -> Truth:
-    with _opened(files, row.image) as scene:
-        size, place = (scene.height, scene.width), scene.georeference
+    """What is right where the image has data: what lies where it has none cannot be seen, and is no part of the truth."""
+    view = _view(files, row.image)
+    size = (view.height, view.width)
     if row.truth == "empty":
         return Truth(np.zeros(size, bool), ())
     if row.truth == "mask":
-        return Truth(mask(files, row.value, size))
-    masks = drawn(objects_of(row.value, files, row.id), size, place if row.coordinates == "lonlat" else None, row.id)
-    return Truth(union_of(masks, *size), masks)
+        return Truth(mask(files, row.value, size) & view.valid)
+    place = view.georeference if row.coordinates == "lonlat" else None
+    masks = drawn(objects_of(row.value, files, row.id), size, place, row.id)
+    seen = tuple(part for each in masks if (part := each.where(view.valid)))
+    return Truth(union_of(seen, *size), seen)

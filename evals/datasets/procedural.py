@@ -4,7 +4,7 @@ nano was trained on seeds from 0 on; the splits use others. Every scene is asked
 there (fewer where less is), one about what is not, one about what nano was not taught: nothing of that kind is ever drawn.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 
 import numpy as np
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from evals.datasets.bank import Bank, Question, identity, item_of
 from evals.datasets.dataset import Card, Dataset
-from evals.datasets.sample import Image, Sample, Truth
+from evals.datasets.sample import Image, Labelled, Sample, Truth
 from evals.questions import CATEGORIES
-from evals.scenes import SceneTruth, draw
+from evals.scenes import LAND, SceneTruth, draw
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask, union_of
 
@@ -92,6 +92,15 @@ class Procedural(Dataset):
         untaught = [question for question in questions if question.kind == "untaught"]
         chosen = [*there[:2], *absent, *there[2:]]
         return [*chosen[: ASKED - len(untaught[:1])], *untaught[:1]]
+
+
+def scenes(seeds: Iterable[int], size: int) -> Iterator[Labelled]:
+    """Scenes with all their objects and kinds of land, drawn one by one."""
+    for seed in seeds:
+        scene = drawn(seed, size)
+        objects = ((thing.category, Mask.of(thing.mask, thing.offset[1], thing.offset[0])) for thing in scene.objects)
+        land = ((name, scene.land_mask(name)) for name in LAND)
+        yield Labelled(f"scene_{seed}", scene.rgb.copy(), tuple(objects), tuple(each for each in land if each[1].any()))
 
 
 @lru_cache(maxsize=_KEPT)

@@ -53,6 +53,9 @@ def open_dataset(
     known = inspect.signature(kind.__init__).parameters
     if asks_by_bank(kind):
         asked = {field.name: options.pop(field.name) for field in fields(Bank) if field.name in options}
+        if isinstance(asked.get("kinds"), str | list):  # as they come from a command line or a JSON file
+            kinds = asked["kinds"]
+            asked["kinds"] = tuple(kinds.split(",") if isinstance(kinds, str) else kinds)
         if asked:
             options["bank"] = Bank(**asked)
     if "root" in known:

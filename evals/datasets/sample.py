@@ -29,6 +29,19 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """An image with all that is annotated in it, for uses other than questions: training, baselines.
+
+    `objects` are category and mask, in the order of the listing; `land` (category and mask (H, W)) is what the ground is of.
+    """
+
+    image_id: str
+    image: Image
+    objects: tuple[tuple[str, Mask], ...] = ()
+    land: tuple[tuple[str, TruthMask], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """A question about an image. Image and truth are read when they are called for, so a list of samples is small.
 

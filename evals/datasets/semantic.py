@@ -19,7 +19,7 @@ import numpy as np
 from evals.datasets.bank import Bank, Question, category_of, identity, item_of
 from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
 from evals.datasets.files import PICTURES, Files, Folder, Tar, picture, size_of, values
-from evals.datasets.sample import Sample, Truth, TruthMask
+from evals.datasets.sample import Labelled, Sample, Truth, TruthMask
 from t2s_agent.errors import T2SError
 
 UNLABELED = "unlabeled"
@@ -98,6 +98,14 @@ class Semantic(Dataset):
                     ),
                     metadata=facts | item_of(pair.name, number, question) | dict(pair.facts),
                 )
+
+    def labelled(self) -> Iterator[Labelled]:
+        """Each image with the masks of its classes, in the order of the listing's classes, read one by one."""
+        for pair in self._pairs:
+            labels = _labels(self.files, pair, tuple(self.classes))
+            found = [(name, np.isin(labels, [_code(key)])) for key, name in self.classes.items() if name != UNLABELED]
+            land = tuple((name, mask) for name, mask in found if mask.any())
+            yield Labelled(pair.name, picture(self.files, pair.image), land=land)
 
     def _kept(self, pairs: Sequence[_Pair]) -> list[_Pair]:
         kept: list[_Pair] = []

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
+from evals.metrics.overlap import boxes_iou, iou, overlap_of
 from evals.questions import CATEGORIES, pick
 from evals.questions.choosing import EXTREMES, choosing, extreme
 from evals.questions.relating import RELATIONS, relating
@@ -164,9 +165,9 @@ class Score:
         self.false_positives: list[bool] = []
 
     def add(self, said: Mask, truth: Mask) -> None:
-        inside, union = int((said & truth).sum()), int((said | truth).sum())
-        self.inside, self.union = self.inside + inside, self.union + union
-        self.overlaps.append(inside / union if union else 1.0)
+        overlap = overlap_of(said, truth)
+        self.inside, self.union = self.inside + overlap.intersection, self.union + overlap.union
+        self.overlaps.append(iou(overlap))
         if not truth.any():
             self.false_positives.append(bool(said.any()))
 
@@ -216,21 +217,13 @@ def view_of(rgb: NDArray[np.uint8]) -> View:
     return View(rgb, valid, Georeference(), Window(0, 0, SIDE, SIDE), None, (1, 2, 3))
 
 
-def _overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IoU of a box (4,) with others (N, 4)."""
-    sides = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None)
-    inside = sides.prod(1)
-    both = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - inside
-    return np.asarray(inside / np.maximum(both, 1e-9))
-
-
 def run_choices(asked: list[Choice], models: Models) -> None:
     """Asks nano each question for one of several, and prints how often the first box lies on that one."""
     prompter = models.prompter()
     right, any_object, single = [], [], []
     for choice in asked:
         boxes = _boxes(prompter.answer([view_of(choice.rgb)], [choice.question])[0])
-        overlaps = _overlaps(boxes[0], choice.boxes) if len(boxes) else np.zeros(len(choice.boxes))
+        overlaps = boxes_iou(boxes[0], choice.boxes) if len(boxes) else np.zeros(len(choice.boxes))
         any_object.append(overlaps.max() > FOUND_IOU)
         right.append(overlaps.max() > FOUND_IOU and int(overlaps.argmax()) == choice.wanted)
         single.append(len(boxes) == 1)
@@ -254,7 +247,7 @@ def run_relations(asked: list[Relation], models: Models) -> None:
             boxes = _boxes(prompter.answer([view_of(relation.rgb)], [getattr(relation, name)])[0])
             hit = np.zeros(len(relation.near), bool)
             for box in boxes:
-                overlaps = _overlaps(box, relation.boxes)
+                overlaps = boxes_iou(box, relation.boxes)
                 hit[overlaps.argmax()] |= overlaps.max() > FOUND_IOU
             good += int((hit & relation.near).sum())
             found += int(hit.sum())

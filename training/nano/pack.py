@@ -9,9 +9,7 @@ float32 (M, 11): image, category, area share in millionths, box and two inside p
 """
 
 import argparse
-import io
 import json
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from evals.datasets import Bank
+from evals.datasets.coco import Coco
+from evals.datasets.procedural import scenes
+from evals.datasets.semantic import Semantic
 from evals.questions import CATEGORIES
 from training.nano.image_tokens import CELL, GRID, SIDE
 
@@ -101,68 +103,42 @@ def with_parts(
 
 def procedural(seeds: range) -> Iterator[Labelled]:
     """Scenes of evals.scenes, one a seed."""
-    from evals.scenes import draw
-
-    index = {name: i for i, name in enumerate(CATEGORIES)}
-    for seed in seeds:
-        scene = draw(seed, size=SIDE)
-        objects = []
-        for thing in scene.objects:
-            if thing.category in index and thing.mask.sum() >= SMALLEST_PX:
-                full = np.zeros((SIDE, SIDE), bool)
-                y, x = thing.offset
-                full[y : y + thing.mask.shape[0], x : x + thing.mask.shape[1]] = thing.mask
-                objects.append((index[thing.category], full))
-        land = [(index[name], scene.land_mask(name)) for name in LAND]
-        yield with_parts(scene.rgb, objects, [(category, mask) for category, mask in land if mask.any()])
+    for scene in scenes(seeds, SIDE):
+        objects = [
+            (CATEGORIES.index(name), mask.full(SIDE, SIDE)) for name, mask in scene.objects if name in CATEGORIES
+        ]
+        there = dict(scene.land)
+        land = [(CATEGORIES.index(name), there[name]) for name in LAND if name in there]
+        yield with_parts(scene.image, [each for each in objects if each[1].sum() >= SMALLEST_PX], land)
 
 
 def coco(source: Path, *, only: str = "") -> Iterator[Labelled]:
     """A COCO file beside a tar of its images (`isaid448`, `landcover`); other sizes than 448 are scaled."""
-    from pycocotools import mask as coco_mask
-
-    truth = json.loads(source.read_text(encoding="utf-8"))
-    names = {row["id"]: only or row["name"] for row in truth["categories"]}
-    index = {name: i for i, name in enumerate(CATEGORIES)}
-    of_image: dict[int, list[dict[str, object]]] = {}
-    for row in truth["annotations"]:
-        of_image.setdefault(row["image_id"], []).append(row)
-    with tarfile.open(source.with_suffix(".tar")) as tar:
-        for image in truth["images"]:
-            member = tar.extractfile(image["file_name"])
-            assert member is not None
-            with Image.open(io.BytesIO(member.read())) as opened:
-                rgb = np.asarray(opened.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-            objects = []
-            for row in of_image.get(image["id"], []):
-                mask = coco_mask.decode(row["segmentation"]).astype(bool)
-                if mask.shape != (SIDE, SIDE):
-                    mask = np.asarray(Image.fromarray(mask).resize((SIDE, SIDE), Image.Resampling.NEAREST))
-                if mask.sum() >= SMALLEST_PX:
-                    objects.append((index[names[row["category_id"]]], mask))
-            yield Labelled(rgb, objects, [])
+    for each in Coco(source.parent, source.stem, bank=Bank(kinds=())).labelled():
+        height, width = each.image.shape[:2]
+        objects = [(CATEGORIES.index(only or name), _scaled(mask.full(height, width))) for name, mask in each.objects]
+        yield Labelled(_resized(each.image), [each for each in objects if each[1].sum() >= SMALLEST_PX], [])
 
 
 def semantic(source: Path, split: str) -> Iterator[Labelled]:
     """A split of `landcover`'s Dubai scenes: land in parts; touching buildings are one."""
-    truth = json.loads(source.read_text(encoding="utf-8"))["sets"][split]
-    ours = {"building": "building", "land (unpaved)": "bare land"}
-    kinds = {int(value): ours.get(name, name) for value, name in truth["classes"].items() if name != "unlabeled"}
-    with tarfile.open(source.parent / truth["tar"]) as tar:
+    building = CATEGORIES.index("building")
+    for each in Semantic(source.parent, split, bank=Bank(kinds=())).labelled():
+        scaled = [(name, _scaled(mask)) for name, mask in each.land]
+        land = [(CATEGORIES.index(name), mask) for name, mask in scaled if name in LAND]
+        roofs = [mask for name, mask in scaled if name == "building"]
+        objects = [(building, part) for mask in roofs for part in parts_of(mask, least=100, most=60)]
+        yield with_parts(_resized(each.image), objects, [(category, mask) for category, mask in land if mask.any()])
 
-        def opened(name: str) -> Image.Image:
-            member = tar.extractfile(name)
-            assert member is not None
-            return Image.open(io.BytesIO(member.read()))
 
-        for row in truth["images"]:
-            rgb = opened(row["image"]).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-            classes = np.asarray(opened(row["mask"]).resize((SIDE, SIDE), Image.Resampling.NEAREST))
-            land = [(CATEGORIES.index(name), classes == value) for value, name in kinds.items() if name in LAND]
-            building = CATEGORIES.index("building")
-            roofs = np.isin(classes, [value for value, name in kinds.items() if name == "building"])
-            objects = [(building, part) for part in parts_of(roofs, least=100, most=60)]
-            yield with_parts(np.asarray(rgb), objects, [(c, mask) for c, mask in land if mask.any()])
+def _resized(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(rgb).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+def _scaled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if mask.shape == (SIDE, SIDE):
+        return mask
+    return np.asarray(Image.fromarray(mask.astype(np.uint8)).resize((SIDE, SIDE), Image.Resampling.NEAREST)) > 0
 
 
 def pack(images: Iterator[Labelled], count: int, out: Path) -> None:

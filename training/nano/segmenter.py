@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Sam2Config, Sam2Model
 
+from evals.metrics.overlap import mask_iou
 from evals.questions import CATEGORIES
 from t2s_agent.instance import Instance
 from t2s_agent.models import Models
@@ -306,14 +307,14 @@ def measured(
         filled = BoxSegmenter().decode(Embedding("", SIDE, SIDE, {}, 0), instances).masks
         for (category, mask), got, box in zip(chosen, said, filled, strict=True):
             rows.append(
-                (category, float(mask.sum()), _iou(got.full(*mask.shape), mask), _iou(box.full(*mask.shape), mask))
+                (
+                    category,
+                    float(mask.sum()),
+                    mask_iou(got.full(*mask.shape), mask),
+                    mask_iou(box.full(*mask.shape), mask),
+                )
             )
     return rows
-
-
-def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    union = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / union if union else 1.0
 
 
 def _report(rows: list[tuple[str, float, float, float]]) -> None:

@@ -50,8 +50,8 @@ def write_packed(root):
 
 
 def write_folders(root, form="values"):
-    """ROOT/images/test, ROOT/masks/test, ROOT/classes.json. `form`: "values", "three bands" or "colours"."""
-    classes = COLOURS if form == "colours" else CLASSES
+    """ROOT/images/test, ROOT/masks/test, ROOT/classes.json. `form`: "values", "three bands", "one bit" or "colours"."""
+    classes = {"colours": COLOURS, "one bit": {"0": "unlabeled", "1": "building"}}.get(form, CLASSES)
     (root / "classes.json").write_text(json.dumps(classes), encoding="utf-8")
     for folder in ("images", "masks"):
         (root / folder / "test").mkdir(parents=True)
@@ -60,6 +60,8 @@ def write_folders(root, form="values"):
         values = labels(i)
         if form == "three bands":
             values = np.repeat(values[..., None], 3, -1)
+        if form == "one bit":
+            values = values == 1
         if form == "colours":
             values = table[values]
         (root / "images" / "test" / f"t.{i}.png").write_bytes(rgb(i))

@@ -10,6 +10,7 @@ from coco_sets.data import HARBOR, HEIGHT, SHIPS, WIDTH, annotation, listing, ru
 
 from evals.datasets import BrokenDataset, BrokenSample, Reading, open_dataset
 from evals.questions import QUESTIONS
+from t2s_agent.errors import T2SError
 
 ISAID448 = Path("../shared/data/isaid448")
 
@@ -210,6 +211,41 @@ def test_a_file_that_stands_in_a_tar_twice_is_named(tmp_path):
         tar.addfile(tarfile.TarInfo("a.2.png"))
     dataset = open_dataset("coco", tmp_path, "test", on_broken="skip")
     assert [problem.kind for problem in dataset.problems] == ["doubled"]
+
+
+def test_an_image_with_all_its_objects_is_given_for_other_uses_than_questions(tmp_path):
+    empty, full = open_dataset("coco", write_packed(tmp_path), "test").labelled()
+    assert (empty.image_id, empty.objects) == ("a.2.png", ())
+    assert [(name, mask.area) for name, mask in full.objects] == [("ship", 15), ("ship", 300), ("harbor", 360)]
+
+
+def test_samples_hold_no_pixels(tmp_path):
+    import pickle
+
+    rows = listing(tuple(f"{i}.png" for i in range(50)))
+    samples = list(open_dataset("coco", write_packed(tmp_path, rows=rows), "test").samples())
+    before = len(pickle.dumps(samples))
+    for sample in samples:
+        assert sample.read_image().nbytes == HEIGHT * WIDTH * 3
+        sample.read_truth()
+    assert len(pickle.dumps(samples)) == before < len(samples) * 3_000
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kinds": "name,hunt"}, {"phrasing": "both"}, {"absent": "2"}, {"untaught": -1}, {"bands": 3}]
+)
+def test_options_that_make_no_sense_are_refused(tmp_path, wrong):
+    with pytest.raises(T2SError):
+        open_dataset("coco", write_packed(tmp_path), "test", **wrong)
+
+
+def test_kinds_may_be_written_as_on_a_command_line(tmp_path):
+    write_packed(tmp_path)
+    asked = [
+        [s.id for s in open_dataset("coco", tmp_path, "test", kinds=kinds).samples()]
+        for kinds in ("name,count", ("name", "count"))
+    ]
+    assert asked[0] == asked[1] != []
 
 
 def test_samples_can_be_handed_to_another_process(tmp_path):

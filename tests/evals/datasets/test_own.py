@@ -1,6 +1,7 @@
 """Your own data: a table of images, questions and polygons or masks; what does not fit is named by row."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 from evals.datasets import BrokenDataset, BrokenSample, Reading, open_dataset
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import open_scene
+
+GEO = Path("../shared/data/geo")
 
 
 def filled(*boxes):
@@ -102,6 +105,19 @@ def test_degrees_on_an_image_that_lies_nowhere_are_refused(tmp_path):
     sample = next(open_dataset("own", write(tmp_path, "jsonl", [row]), "all").samples())
     with pytest.raises(BrokenSample, match="lies nowhere"):
         sample.read_truth()
+
+
+@pytest.mark.skipif(not GEO.is_dir(), reason="needs ../shared/data/geo")
+def test_footprints_that_were_mapped_by_hand_lie_on_their_image(tmp_path):
+    row = {"image": "kampala.tif", "question": "the buildings", "polygons": "kampala_buildings.geojson"}
+    (tmp_path / "kampala.jsonl").write_text(json.dumps(row))
+    dataset = open_dataset("own", GEO, "all", listing=str(tmp_path / "kampala.jsonl"))
+    (sample,) = dataset.samples()
+    truth = sample.read_truth()
+    image = sample.read_image()
+    assert 180 <= len(truth.instances) <= 206  # 206 are mapped, some lie where the image has no data
+    assert image[truth.mask].any(-1).mean() > 0.99
+    assert sample.metadata["gsd_m"] == pytest.approx(0.149, abs=0.001)
 
 
 def test_an_object_smaller_than_a_pixel_is_the_pixel_that_it_lies_in(tmp_path):

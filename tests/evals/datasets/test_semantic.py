@@ -37,6 +37,17 @@ def test_all_of_a_class_is_its_truth_and_unlabelled_pixels_are_ignored(tmp_path,
     assert found["t0", "building"].instances is None
 
 
+def test_masks_of_one_bit_are_read_as_0_and_1(tmp_path):
+    found = truths(open_dataset("semantic", write_folders(tmp_path, "one bit"), "test"))
+    assert (found["t0", "building"].mask == (labels(0) == 1)).all()
+
+
+def test_an_image_with_all_its_classes_is_given_for_other_uses_than_questions(tmp_path):
+    first, second = open_dataset("semantic", write_packed(tmp_path), "tiny_test").labelled()
+    assert [(name, int(mask.sum())) for name, mask in first.land] == [("building", 20), ("bare land", 550)]
+    assert [name for name, _ in second.land] == ["bare land"]
+
+
 def test_scenes_are_the_sources(tmp_path):
     dataset = open_dataset("semantic", write_packed(tmp_path), "tiny_test")
     assert {sample.metadata["source"] for sample in dataset.samples()} == {"scene 1", "scene 2"}

@@ -14,6 +14,8 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    Sam2Config,
+    Sam2Model,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -66,6 +68,36 @@ def make_qwen3_vl(folder: Path) -> Path:
         **_token_ids(tokenizer),
     )
     return _save(folder, Qwen3VLForConditionalGeneration, config, tokenizer, patch_size=16)
+
+
+def make_sam2(folder: Path, side: int = 64) -> Path:
+    """A SAM 2.1 of four blocks for pictures of `side` px."""
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "image_size": [side, side],
+        "num_attention_heads": 1,
+        "blocks_per_stage": [1, 1, 1, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "window_size_per_stage": [4, 4, 4, 4],
+        "global_attention_blocks": [2],
+        "window_positional_embedding_background_size": [7, 7],
+    }
+    config = Sam2Config(
+        vision_config={
+            "backbone_config": backbone,
+            "backbone_channel_list": [64, 32, 16, 8],
+            "backbone_feature_sizes": [[side // n, side // n] for n in (4, 8, 16)],
+            "fpn_hidden_size": 32,
+        },
+        prompt_encoder_config={"hidden_size": 32, "image_size": side, "patch_size": 16},
+        mask_decoder_config={"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        Sam2Model(config).eval().save_pretrained(folder)
+    return folder
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:

@@ -14,6 +14,7 @@ from t2s_agent.instance import Instance
 from t2s_agent.mask import Mask, union_of
 from t2s_agent.regions.boundary import Boundary, boundaries_of
 from t2s_agent.regions.measure import areas_m2, perimeter_in_pixels, perimeters_on_ground, seam_m
+from t2s_agent.regions.neighbours import touching
 from t2s_agent.regions.plane import bbox_of, centroids_of
 from t2s_agent.regions.polygons import SIMPLIFY_PX, simplified_all, to_lonlat_all, traced_all
 from t2s_agent.regions.rectangle import Rectangle, rectangles_in_pixels, rectangles_on_ground
@@ -197,7 +198,7 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
     pixels = np.sqrt(areas[there] / shapely.area([outlines[i] for i in there])).tolist()
     roundings = [Rounding.of(pixel, located=True) for pixel in pixels]
     perimeters = perimeters_on_ground([boundaries[i] for i in there], place, pixels)
-    grounds = to_lonlat_all([smooth[i] for i in there], place, [each.places for each in roundings])
+    grounds = to_lonlat_all([smooth[i] for i in there], place, _decimals([outlines[i] for i in there], roundings))
     centres = centroids_of([exact[i] for i in there], pixels)
     rectangles = rectangles_on_ground([boundaries[i] for i in there], place)
     found: list[Region | None] = [None] * len(outlines)
@@ -221,6 +222,16 @@ def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> l
             parts=parts[index],
         )
     return found
+
+
+def _decimals(outlines: Sequence[Geometry], roundings: Sequence[Rounding]) -> list[int]:
+    """Decimals of the corners of each outline: neighbours have as many as the finest of them, so that shared edges stay the same."""
+    places = [each.places for each in roundings]
+    near = touching(outlines).tolist()
+    finest = max((places[i] for i in near), default=0)
+    for i in near:
+        places[i] = finest
+    return places
 
 
 def _in_pixels(

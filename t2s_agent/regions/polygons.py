@@ -14,6 +14,7 @@ from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 from shapely.geometry.polygon import orient
 
 from t2s_agent.mask import EMPTY, Mask
+from t2s_agent.regions.neighbours import simplified_together, touching
 from t2s_agent.regions.region import Geometry
 from t2s_agent.scene.georeference import Floats, Georeference
 
@@ -78,10 +79,12 @@ def simplified(outline: Geometry, tolerance_px: float = SIMPLIFY_PX) -> Geometry
 
 
 def simplified_all(outlines: Sequence[Geometry], tolerance_px: float = SIMPLIFY_PX) -> list[Geometry]:
-    """`simplified` of each of several outlines."""
-    if tolerance_px <= 0:
+    """`simplified` of each of several outlines of one picture; those that touch others together with them (`neighbours`)."""
+    if tolerance_px <= 0 or not outlines:
         return list(outlines)
     simple = shapely.simplify(np.asarray(outlines, object), tolerance_px, preserve_topology=True)
+    if len(near := touching(outlines)):
+        simple[near] = simplified_together([outlines[i] for i in near], tolerance_px)
     odd = ~shapely.is_valid(simple)
     simple[odd] = shapely.make_valid(simple[odd])
     areas = shapely.area(simple)

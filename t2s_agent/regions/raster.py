@@ -1,11 +1,15 @@
 """The mask of a result as a cloud-optimised GeoTIFF: region ids, 0 for none, in the picture's colours up to 255 regions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import rasterio
 import rasterio.shutil
+from affine import Affine
 from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 
 from t2s_agent.regions.frame import place_of
 from t2s_agent.regions.picture import COLOURS
@@ -23,9 +27,21 @@ def write_mask(labels: NDArray[np.unsignedinteger], view: View, path: Path) -> N
     Overviews take the nearest pixel, and a small mask has none: a vote in which nodata does not count would enlarge each object.
     """
     crs, transform = place_of(view)
+    write_labels(labels, path, crs, transform, view.georeference.gcps)
+
+
+def write_labels(
+    labels: NDArray[np.unsignedinteger],
+    path: Path,
+    crs: CRS | None,
+    transform: Affine | None,
+    gcps: Sequence[GroundControlPoint] = (),
+) -> None:
+    """The same, placed by a transform (pixels to coordinates of `crs`), or where that is None by ground control points."""
+    height, width = labels.shape
     most = int(labels.max(initial=0))
     dtype = _dtype(most)
-    profile = {"height": view.height, "width": view.width, "count": 1, "dtype": dtype, "nodata": 0}
+    profile = {"height": height, "width": width, "count": 1, "dtype": dtype, "nodata": 0}
     if transform is not None:
         profile |= {"crs": crs, "transform": transform}
     overviews = "AUTO" if max(labels.shape) > _LARGE else "NONE"
@@ -35,8 +51,8 @@ def write_mask(labels: NDArray[np.unsignedinteger], view: View, path: Path) -> N
             plain.set_band_description(1, "region id, 0 = none")
             if most <= MOST_COLOURS:
                 plain.write_colormap(1, _colours())
-            if transform is None and view.georeference.gcps:
-                plain.gcps = (list(view.georeference.gcps), crs)
+            if transform is None and gcps:
+                plain.gcps = (list(gcps), crs)
         with memory.open() as plain:
             rasterio.shutil.copy(
                 plain, path, driver="COG", compress="deflate", overviews=overviews, overview_resampling="nearest"

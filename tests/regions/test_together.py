@@ -71,7 +71,8 @@ def test_measures(place, drawn):
 @given(drawn=outlines())
 def test_boundaries_and_simpler_outlines(drawn):
     for outline, simple, found in zip(drawn, simplified_all(drawn), boundaries_of(drawn), strict=True):
-        assert shapely.equals_exact(simple, simplified(outline))
+        if not any(outline.touches(other) for other in drawn if other is not outline):
+            assert shapely.equals_exact(simple, simplified(outline))
         alone = boundary_of(outline)
         assert found.rings == alone.rings
         for name in ("corners", "following", "bend", "shift"):

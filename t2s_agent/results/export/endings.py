@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def check_ending(path: Path | str) -> Path:
     if path.is_dir():
         raise T2SError("argument_invalid", f"{path} is a folder", "Name a file in it")
     demand_writable(path.parent)
-    _demand_own_parts(path, ending)
+    if not path.exists():  # else the user named it, with all of its parts
+        demand_free([path.with_suffix(part) for part in PARTS.get(ending, ())], path)
     return path
 
 
@@ -80,14 +82,12 @@ def demand_writable(folder: Path) -> None:
         raise T2SError("output_unwritable", f"{there} cannot be written to ({why})", "Choose another place") from error
 
 
-def _demand_own_parts(path: Path, ending: str) -> None:
-    """Raises `output_unwritable` where a file that belongs to no dataset of this name would be overwritten."""
-    if path.exists():
-        return  # the user named it, with all of its parts
-    for part in PARTS.get(ending, ()):
-        if os.path.lexists(path.with_suffix(part)):
+def demand_free(files: Iterable[Path], path: Path) -> None:
+    """Raises `output_unwritable` where one of the files that come beside `path` is there already: it belongs to something else."""
+    for file in files:
+        if os.path.lexists(file):
             raise T2SError(
                 "output_unwritable",
-                f"{path.with_suffix(part).name} is there already and would be overwritten with {path.name}",
+                f"{file.name} is there already and would be overwritten together with {path.name}",
                 "Choose another name",
             )

@@ -7,6 +7,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from t2s_agent.regions.picture import COLOURS
 
+# As text: QGIS before 3.28 reads the values of classes as text and asks GDAL for `(...) IN ('0', ...)`, which holds for no number in
+# SQLite: then it draws nothing.
+_CLASS = f'to_string(("id" - 1) % {len(COLOURS)})'
 _FILL_ALPHA = 70  # of 255, as in the picture
 # of QGIS 3.22, as its own "Save style to database" makes it
 _TABLE = """
@@ -35,14 +38,14 @@ def add_style(path: Path, layer: str, *, located: bool) -> None:
 def regions_qml(*, located: bool) -> str:
     """The style of a layer of regions, as QGIS 3 reads it."""
     categories = "".join(
-        f'<category render="true" symbol="{k}" value="{k}" label="id {k + 1}, {k + 1 + len(COLOURS)}, ..." type="integer"/>'
+        f'<category render="true" symbol="{k}" value="{k}" label="id {k + 1}, {k + 1 + len(COLOURS)}, ..." type="string"/>'
         for k in range(len(COLOURS))
     )
     symbols = "".join(_symbol(k, colour) for k, colour in enumerate(COLOURS))
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>"
         '<qgis version="3.22.0" styleCategories="Symbology|Labeling" labelsEnabled="1">'
-        f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(f"(&quot;id&quot; - 1) % {len(COLOURS)}".replace("&quot;", chr(34)))} '
+        f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(_CLASS)} '
         'enableorderby="0" forceraster="0" symbollevels="0">'
         f"<categories>{categories}</categories><symbols>{symbols}</symbols></renderer-v2>"
         f"{_labels(located)}<layerGeometryType>2</layerGeometryType></qgis>"

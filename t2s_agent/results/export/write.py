@@ -1,13 +1,13 @@
 """Writes a stored result as one file, whole or not at all: beside its place first, then renamed."""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from t2s_agent.errors import T2SError
-from t2s_agent.results.export.endings import LEFTOVERS, STAC, check_ending, ending_of
+from t2s_agent.results.export.copies import write_geojson, write_picture, write_tiff
+from t2s_agent.results.export.endings import LEFTOVERS, STAC, check_ending, demand_free, ending_of
 from t2s_agent.results.export.stac import write_stac
 from t2s_agent.results.export.table import write_csv
 from t2s_agent.results.export.vector import (
@@ -46,33 +46,30 @@ def write(path: Path | str, record: Record, folder: Path) -> Path:
 
 
 def _put(beside: Path, path: Path) -> None:
-    """Moves the files that were written to their place, the one that was named last."""
+    """Moves the files that were written to their place, the one that was named last.
+
+    Where there is no file of that name, a file that would come beside it may be another one's: `output_unwritable`.
+    """
+    others = [path.with_name(file.name) for file in beside.iterdir() if file.name != path.name]
+    if not path.exists():
+        demand_free(others, path)
     for leftover in LEFTOVERS.get(ending_of(path), ()):
         path.with_suffix(leftover).unlink(missing_ok=True)
     for file in sorted(beside.iterdir(), key=lambda file: file.name == path.name):
         file.replace(path.with_name(file.name))
 
 
-def _copied(name: str) -> Writer:
-    """A writer that copies one of the files that a result is stored with."""
-    return lambda _, folder, path: _copy(folder / name, path)
-
-
-def _copy(file: Path, path: Path) -> None:
-    shutil.copyfile(file, path)
-
-
 _WRITERS: dict[str, Writer] = {
     ".gpkg": write_geopackage,
     ".parquet": write_parquet,
     ".fgb": write_flatgeobuf,
-    ".geojson": _copied("regions.geojson"),
-    ".json": _copied("regions.geojson"),
+    ".geojson": write_geojson,
+    ".json": write_geojson,
     ".shp": write_shapefile,
     ".kml": write_kml,
     ".csv": write_csv,
-    ".tif": _copied("mask.tif"),
-    ".tiff": _copied("mask.tif"),
-    ".png": _copied("preview.png"),
+    ".tif": write_tiff,
+    ".tiff": write_tiff,
+    ".png": write_picture,
     STAC: write_stac,
 }

@@ -41,6 +41,7 @@ def stored_result(folder, boxes, *, view=None, query="Where are the tanks?", **c
     """A record, and the folder of its files, as the pipeline stores them: a region a box (x1, y1, x2, y2) of the View's pixels."""
     view = view if view is not None else view_of()
     regions = build_regions([Mask.of(mask_of(view, *each)) for each in boxes], view)
+    changes = {"created_utc": "2026-11-28T01:00:00.000+00:00"} | changes
     record = a_result(query=query, status="found" if boxes else "empty", **measures_of(regions), **changes)
     folder.mkdir(parents=True)
     write_mask(regions.labels, view, folder / "mask.tif")

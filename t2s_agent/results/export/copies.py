@@ -1,0 +1,84 @@
+"""Files that a result is stored with: mask, outlines and picture, as they are, or in today's form where an earlier version wrote them."""
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from t2s_agent.regions.frame import place_of
+from t2s_agent.regions.geojson import feature_collection, text_of
+from t2s_agent.regions.raster import MOST_COLOURS, place_of_mask, read_mask, write_labels
+from t2s_agent.regions.region import RegionSet
+from t2s_agent.results.export.style import mask_qml
+from t2s_agent.results.export.table import GEOJSON, frame_of, stored
+from t2s_agent.results.record import Record, about
+from t2s_agent.scene import View, Window
+
+_SAME = 1e-9  # by which two sides of a pixel may differ
+
+
+def write_picture(_: Record, folder: Path, path: Path) -> None:
+    """The picture of a result, a PNG."""
+    shutil.copyfile(folder / "preview.png", path)
+
+
+def write_geojson(record: Record, folder: Path, path: Path) -> None:
+    """The outlines as GeoJSON (`regions.geojson`)."""
+    regions, frame = stored(folder)
+    if _is_of_today(folder):
+        shutil.copyfile(folder / GEOJSON, path)
+        return
+    found = RegionSet(tuple(regions), np.zeros((0, 0), np.uint16), record.located)
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(text_of(feature_collection(found, about(record), frame_of(record, frame))))
+
+
+def write_tiff(record: Record, folder: Path, path: Path) -> None:
+    """The mask as GeoTIFF with square pixels where those of the image are: a view that was made smaller has sides rounded to whole pixels.
+
+    Where there are more regions than a colour table has entries, a QGIS style lies beside it (.qml).
+    """
+    labels, view = read_mask(folder / "mask.tif"), _view_of(record, folder)
+    (crs, transform), gcps = place_of(view), view.georeference.gcps
+    x, y = view.window.width / view.width, view.window.height / view.height
+    if abs(x / y - 1) > _SAME:
+        labels, across, down = _square(labels, x, y)
+        height, width = labels.shape
+        transform = transform and transform @ Affine.scale(across, down)
+        gcps = view.georeference.resized((0, 0, width * across, height * down), width, height).gcps
+    write_labels(labels, path, crs, transform, gcps)
+    most = int(labels.max(initial=0))
+    if most > MOST_COLOURS:
+        path.with_suffix(".qml").write_text(mask_qml(most), encoding="utf-8")
+
+
+def _is_of_today(folder: Path) -> bool:
+    """Whether this version's form of files is stored: its outlines have a layer's name."""
+    with (folder / GEOJSON).open(encoding="utf-8") as file:
+        return '"name"' in file.readline()
+
+
+def _view_of(record: Record, folder: Path) -> View:
+    """The View of a stored result without its pixels."""
+    width, height = record.scene.view_size
+    pixels = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
+    valid = np.broadcast_to(np.True_, (height, width))
+    place = place_of_mask(folder / "mask.tif")
+    return View(pixels, valid, place, Window(*record.scene.window), record.scene.view_gsd_m, record.scene.bands)
+
+
+def _square(labels: NDArray[np.uint16], x: float, y: float) -> tuple[NDArray[np.uint16], float, float]:
+    """Labels whose pixels are `x` pixels of the image wide and `y` high, on a square grid of which each pixel takes the nearest label.
+
+    Also how many of the old pixels a new one is wide and high. New pixels beyond the last old ones, by less than one, are 0.
+    """
+    side, (height, width) = min(x, y), labels.shape
+    across, down = side / x, side / y
+    columns = ((np.arange(math.ceil(width / across - _SAME)) + 0.5) * across).astype(int)
+    rows = ((np.arange(math.ceil(height / down - _SAME)) + 0.5) * down).astype(int)
+    inside = (rows < height)[:, None] & (columns < width)
+    taken = labels[np.minimum(rows, height - 1)[:, None], np.minimum(columns, width - 1)]
+    return np.where(inside, taken, 0).astype(labels.dtype), across, down

@@ -1,4 +1,4 @@
-"""Your own data: a table of images, questions and what is right, in one documented format (docs/datasets.md).
+"""Your own data: a table of images, questions and what is right, in one documented format (docs/reference/datasets.md).
 
 ROOT/samples.csv or ROOT/samples.jsonl (`listing` names another file in ROOT). A row is a sample:
 
@@ -54,7 +54,7 @@ class Own(Dataset):
         title="Your own data",
         citation="yours",
         licence="yours",
-        notes=("docs/datasets.md describes the format",),
+        notes=("docs/reference/datasets.md describes the format",),
     )
 
     def __init__(self, root: Path, split: str = EVERYTHING, *, listing: str = "") -> None:

@@ -49,7 +49,7 @@ class Sample:
     independent, so intervals are drawn over images (or over `metadata["source"]`, where crops of one scene are given).
     `metadata` may hold `item`, what is asked about (samples of one item differ only in the wording, and protocols that ask one
     question of each item choose among them; where it is missing each sample is its own), `question_index`, the wording's place
-    among them from 0, and `split`, `category`, `gsd_m`, `source`, `question_kind` and others (docs/datasets.md lists them):
+    among them from 0, and `split`, `category`, `gsd_m`, `source`, `question_kind` and others (docs/reference/datasets.md lists them):
     scores are given by slices of them.
     """
 

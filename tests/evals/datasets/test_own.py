@@ -151,6 +151,16 @@ def test_tables_that_are_none_are_refused(tmp_path, name, text, said):
         open_dataset("own", tmp_path, "all")
 
 
+def test_the_table_in_the_documentation_is_read(tmp_path):
+    text = Path("docs/reference/datasets.md").read_text(encoding="utf-8").split("```csv\n")[1].split("```")[0]
+    write(tmp_path)
+    (tmp_path / "samples.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "sub" / "field.tif").rename(tmp_path / "field.tif")
+    (tmp_path / "mask.png").rename(tmp_path / "road.png")
+    reading = Reading(open_dataset("own", tmp_path, "test"))
+    assert [int(found.truth.mask.sum()) for found in reading] == [108, 45, 100, 0]
+
+
 def test_two_tables_or_none_are_refused(tmp_path):
     with pytest.raises(T2SError, match="no table"):
         open_dataset("own", tmp_path, "all")

@@ -28,6 +28,7 @@ def test_the_python_example_runs_as_written(tmp_path, monkeypatch, capsys):
     exec(compile(example, "README.md", "exec"), {})
     id_, area, *_ = capsys.readouterr().out.split()
     assert (id_, float(area)) == ("1", 676.4)  # 52 x 52 px of 0.5 m, on the ellipsoid
+    assert len(json.loads((tmp_path / "largest.geojson").read_text(encoding="utf-8"))["features"]) == 1
 
 
 def commands():

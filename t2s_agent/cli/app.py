@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
+from t2s_agent.api.naming import add_place_hints, image_named, is_result, result_id
 from t2s_agent.cli import listing, words
-from t2s_agent.cli.files import checked_out, copied
-from t2s_agent.cli.naming import add_place_hints, image_named, is_result, result_id
+from t2s_agent.cli.files import OUT_HELP, checked_out, copied
 from t2s_agent.cli.serve import serve
 from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
@@ -54,7 +54,7 @@ TrustSidecars = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print the record as JSON instead of text")]
-Out = Annotated[Path | None, typer.Option(help="copy results here: a folder, or a file .geojson, .tif or .png")]
+Out = Annotated[Path | None, typer.Option(help=OUT_HELP)]
 Prompter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder, URL#model, scripted:FILE")]
 Segmenter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder, a .pth file, box")]
 Samples = Annotated[int | None, typer.Option(help="ask so often, and score regions by how far the answers agree")]
@@ -217,7 +217,7 @@ def segment(
             progress=progress,
         )
     screen.result(result, engine.store.folder / result.id)
-    screen.note(copied(engine.store.folder / result.id, out))
+    screen.note(copied(result, engine.store.folder / result.id, out))
 
 
 def _require_box(box: words.Box | None, crs: str | None) -> None:
@@ -283,6 +283,7 @@ def refine(
     verbose: Verbose = False,
 ) -> None:
     """Make a new result from RESULT: corrected by points, filtered, combined, or reasoned over again."""
+    from t2s_agent.api.functions import in_pixels
     from t2s_agent.pipeline import Refinement
     from t2s_agent.pipeline import refine as work
 
@@ -300,7 +301,7 @@ def refine(
     engine = _engine(prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store)
     parent = engine.store.load(result_id(engine.store, result))
     if crs:
-        positive, negative, around = _in_pixels(engine, parent.scene.path, crs, positive, negative, around)
+        positive, negative, around = in_pixels(engine, parent, crs, positive, negative, around)
     how = Refinement(
         instruction=instruction,
         positive=positive,
@@ -326,26 +327,7 @@ def refine(
     with screen.progress() as progress, add_place_hints(engine, parent.scene.path, hints, option="--crs", crs=crs):
         made = work(engine, parent.id, how, progress=progress)
     screen.result(made, engine.store.folder / made.id)
-    screen.note(copied(engine.store.folder / made.id, out))
-
-
-def _in_pixels(
-    engine: Any,
-    image: str,
-    crs: str,
-    positive: tuple[words.Point, ...],
-    negative: tuple[words.Point, ...],
-    box: words.Box | None,
-) -> tuple[tuple[words.Point, ...], tuple[words.Point, ...], words.Box | None]:
-    """Points and a box of a reference system in pixels of the image, which a record keeps as well as degrees."""
-    from t2s_agent.scene.places import pixel_box, pixel_points
-
-    with engine.scene(image) as scene:
-        return (
-            pixel_points(scene, positive, crs),
-            pixel_points(scene, negative, crs),
-            pixel_box(scene, box, crs) if box else None,
-        )
+    screen.note(copied(made, engine.store.folder / made.id, out))
 
 
 @app.command(cls=words.MultiValueCommand)

@@ -5,10 +5,11 @@ import time
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from t2s_agent.cli.files import copied, require_writable
+from t2s_agent.cli.files import copied
 from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, segment
+from t2s_agent.results.export.endings import demand_writable
 from t2s_agent.settings import load_settings
 
 QUESTION = "Where are the storage tanks?"
@@ -23,7 +24,7 @@ def run_demo(out: Path, store: Path | None = None) -> None:
     screen = Screen(as_json=False)
     began = time.perf_counter()
     out = out.expanduser()
-    require_writable(out)
+    demand_writable(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with as_file(files("t2s_agent.nano") / "demo" / SCENE) as scene:
@@ -36,7 +37,7 @@ def run_demo(out: Path, store: Path | None = None) -> None:
     engine = Engine.open(load_settings(store=store, prompter="nano", segmenter="nano", roots=()))
     with screen.progress() as progress:
         result = segment(engine, out / SCENE, QUESTION, progress=progress)
-    copied(engine.store.folder / result.id, out)
+    copied(result, engine.store.folder / result.id, out)
     screen.result(result, out)
     screen.say(f"Next: t2s-agent refine {result.id} --drop 3")
     took = ", ".join(f"{name} {value:.2f}" for name, value in result.seconds.items())

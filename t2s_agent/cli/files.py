@@ -1,68 +1,52 @@
-"""`--out`: copies of a result's files where the user wants them."""
+"""`--out`: a result's files where the user wants them: all of them in a folder, or one file of the type that its name ends in."""
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from t2s_agent.errors import T2SError
-from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 
-_FILES = {
-    ".geojson": REGIONS,
-    ".json": REGIONS,
-    ".tif": MASK,
-    ".tiff": MASK,
-    ".png": PREVIEW,
-}
+if TYPE_CHECKING:
+    from t2s_agent.results.record import Record
+
+OUT_HELP = (
+    "write the result here too: a folder, or a file .gpkg, .parquet, .fgb, .geojson, .shp, .kml, .csv, .tif, .png"
+)
 
 
 def checked_out(out: Path | None) -> Path | None:
-    """The place for copies, `~` resolved, checked before the work is done: is it clear what is wanted, and can it be written?
+    """The place for files, `~` resolved, checked before the work is done: is it clear what is wanted, and can it be written?
 
-    Raises `argument_invalid` and `output_unwritable`.
+    A name without an ending is a folder. Raises `argument_invalid` and `output_unwritable`, which names a library that is missing.
     """
     if out is None:
         return None
+    from t2s_agent.results.export.endings import ENDINGS, STAC, check_ending, demand_writable
+
     out = out.expanduser()
-    if out.suffix and out.suffix.lower() not in _FILES and not out.is_dir():
-        raise T2SError("argument_invalid", f"--out {out}", f"Name a folder, or a file that ends in {', '.join(_FILES)}")
-    if _single(out) and out.is_dir():
-        raise T2SError("argument_invalid", f"--out {out} is a folder", f"Name a file in it: {out / _FILES[out.suffix]}")
-    require_writable(out.parent if _single(out) else out)
+    if _is_file(out):
+        if out.suffix.lower() not in ENDINGS and not out.name.lower().endswith(STAC):
+            raise T2SError(
+                "argument_invalid", f"--out {out}", f"Name a folder, or a file that ends in {', '.join(ENDINGS)}"
+            )
+        return check_ending(out)
+    demand_writable(out)
     return out
 
 
-def require_writable(folder: Path) -> None:
-    """Raises `output_unwritable` where a folder can neither be written to nor be made."""
-    there = folder.absolute()
-    while not os.path.lexists(there):
-        there = there.parent
-    if not there.is_dir():
-        raise T2SError("output_unwritable", f"{there} is not a folder", "Choose another place")
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        why = error.strerror or "no reason is given"
-        raise T2SError("output_unwritable", f"{there} cannot be written to ({why})", "Choose another place") from error
-
-
-def copied(folder: Path, out: Path | None) -> str:
-    """Copies a result's files to `out`, each whole or not at all, and says so; empty where nothing was wanted."""
+def copied(result: "Record", folder: Path, out: Path | None) -> str:
+    """Writes a result, of which `folder` holds the files, to `out`, each file whole or not at all, and says so; empty without `out`."""
     if out is None:
         return ""
-    single = _single(out)
-    wanted = {out: folder / single} if single else {out / file.name: file for file in folder.iterdir()}
+    if _is_file(out):
+        from t2s_agent.results.export import write
+
+        return f"written to {write(out, result, folder)}"
     try:
-        for target, file in wanted.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.{os.getpid()}.part")
-            try:
-                shutil.copyfile(file, part)
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            _copy(file, out / file.name)
     except OSError as error:
         raise T2SError(
             "output_unwritable", f"{out} cannot be written ({error.strerror})", f"The result itself is kept in {folder}"
@@ -70,5 +54,15 @@ def copied(folder: Path, out: Path | None) -> str:
     return f"copied to {out}"
 
 
-def _single(out: Path) -> str:
-    return _FILES.get(out.suffix.lower(), "")
+def _copy(file: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(file, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _is_file(out: Path) -> bool:
+    """Whether a file is meant: a folder that is there may have a dot in its name."""
+    return bool(out.suffix) and not out.is_dir()

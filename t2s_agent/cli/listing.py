@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from t2s_agent.api.naming import result_id
 from t2s_agent.cli import words
-from t2s_agent.cli.naming import result_id
+from t2s_agent.cli.files import OUT_HELP, checked_out, copied
 from t2s_agent.cli.show import Screen, aligned
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.rounding import with_plus_minus
@@ -82,11 +83,20 @@ def results(
 
 
 @app.command()
-def show(ctx: typer.Context, result: str, store: Store = None, as_json: Json = False) -> None:
-    """Show a result again: an id, the beginning of one, or `last`."""
+def show(
+    ctx: typer.Context,
+    result: str,
+    out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Show a result again: an id, the beginning of one, or `last`. With --out, write it as files too."""
+    out = checked_out(out)
     place = _store(store or ctx.obj)
     found = place.load(result_id(place, result))
-    Screen(as_json).result(found, place.folder / found.id)
+    screen = Screen(as_json)
+    screen.result(found, place.folder / found.id)
+    screen.note(copied(found, place.folder / found.id, out))
 
 
 @app.command()

@@ -183,15 +183,29 @@ def _text(lines: Iterable[Known]) -> bytes:
     return "".join(line.model_dump_json() + "\n" for line in lines).encode()
 
 
-def read_record(folder: Path, id_: str) -> Record:
-    """The record of a result; `result_damaged` where it cannot be read or is another's."""
+def read_record(folder: Path, id_: str, *, regions: bool = True) -> Record:
+    """The record of a result, with `regions` False with none of them; `result_damaged` where it cannot be read or is another's."""
+    path = folder / id_ / RECORD
     try:
-        result = Record.model_validate_json((folder / id_ / RECORD).read_bytes())
+        result = Record.model_validate_json(path.read_bytes() if regions else _without_regions(path))
     except (ValidationError, OSError) as error:
         raise T2SError("result_damaged", f"the record of {id_} cannot be read", "Make the result again") from error
     if result.id != id_:
         raise T2SError("result_damaged", f"the record of {id_} is that of {result.id}", "Name the folder as it was")
-    return result
+    return result if regions else result.model_copy(update={"regions": ()})
+
+
+def _without_regions(path: Path) -> bytes:
+    """A record's text with an empty list of regions: of 100,000 regions that list takes 60 MB, and more as objects."""
+    kept: list[bytes] = []
+    skipping = False
+    with path.open("rb") as file:
+        for line in file:  # written with an indent of 1; strings of JSON hold no line feeds
+            skipping = skipping and not line.startswith(b" ]")
+            if not skipping:
+                kept.append(line)
+                skipping = line.rstrip() == b' "regions": ['
+    return b"".join(kept)
 
 
 def summary_of(result: Record) -> Summary:

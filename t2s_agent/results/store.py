@@ -99,16 +99,17 @@ class ResultStore:
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise self._unwritable(f"the store {self.folder} may only be read", PermissionError(errno.EACCES, ""))
 
-    def load(self, id_: str) -> Record:
+    def load(self, id_: str, *, regions: bool = True) -> Record:
         """The record of a result, by its id or a beginning of it that fits one result only; `Record.id` is the whole id.
 
-        `result_unknown` also for somebody else's; `result_damaged` where it cannot be read.
+        With `regions` False it has none of them, and takes little memory. `result_unknown` also for somebody else's;
+        `result_damaged` where it cannot be read.
         """
         if ID.fullmatch(id_) and (self.folder / id_ / RECORD).is_file():
-            result = read_record(self.folder, id_)
+            result = read_record(self.folder, id_, regions=regions)
             if result.owner == self.owner:
                 return result
-        return read_record(self.folder, self._whole_id(id_))
+        return read_record(self.folder, self._whole_id(id_), regions=regions)
 
     def artifact(self, id_: str, name: str) -> Path:
         """The path of one of a result's files."""

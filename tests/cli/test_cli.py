@@ -106,7 +106,7 @@ def test_help_needs_no_torch_and_comes_at_once(place):
 
 
 def test_an_output_of_an_unknown_kind_is_refused_before_the_work(place):
-    done = segmented(place, "tanks", "--out", "tanks.shp")
+    done = segmented(place, "tanks", "--out", "tanks.doc")
     assert (done.returncode, done.stdout) == (2, "")
     assert "geojson" in done.stderr
     assert not (place / "tanks.shp").exists()

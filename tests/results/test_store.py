@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from stored.data import a_result, words
+from stored.data import a_result, stored_result, words
 
 from t2s_agent.errors import T2SError
 from t2s_agent.results.record import Record, bounded_warnings, new_id
@@ -204,7 +204,7 @@ READER = """
 import sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[2]]
-from stored.data import a_result, words
+from stored.data import a_result, stored_result, words
 from t2s_agent.errors import T2SError
 from t2s_agent.results.store import ResultStore
 store = ResultStore(Path(sys.argv[1]), max_bytes=1, max_age_days=1)
@@ -268,7 +268,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[2]]
-from stored.data import a_result, words
+from stored.data import a_result, stored_result, words
 from t2s_agent.results.store import ResultStore
 store = ResultStore(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -321,3 +321,13 @@ def test_a_deleted_result_is_gone_with_its_files_and_only_its_owner_may_delete_i
     with pytest.raises(T2SError) as again:
         store.for_owner("alice").delete(mine.id)
     assert again.value.code == "result_unknown"
+
+
+@pytest.mark.parametrize("indent", [1, None])
+def test_a_record_is_read_without_its_regions_too(tmp_path, indent):
+    boxes = [(2, 2, 6, 6), (10, 10, 16, 16)]
+    record, folder = stored_result(tmp_path / "r_00000001", boxes, id="r_00000001", query=' "regions": [\n ],')
+    (folder / "record.json").write_text(record.model_dump_json(indent=indent), encoding="utf-8")
+    without = ResultStore(tmp_path).load("r_0000", regions=False)
+    assert without == record.model_copy(update={"regions": ()})
+    assert len(ResultStore(tmp_path).load("r_0000").regions) == 2

@@ -1,0 +1,135 @@
+"""The regions of a stored result, read from its GeoJSON file one at a time.
+
+What is held is where each feature begins in the file: sixteen bytes a region, however long its outline is.
+"""
+
+import json
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+from t2s_agent.errors import T2SError
+from t2s_agent.regions.frame import Frame
+from t2s_agent.regions.geojson import region_from
+from t2s_agent.regions.region import Region, ids_in_words
+
+_FEATURES = re.compile(r'"features"\s*:\s*\[')  # within a string the second quote would be escaped
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+class StoredRegions(Sequence[Region]):
+    """The regions of a result in the order of their ids: `regions[0]`, `regions[-3:]`, `len(regions)`, `for region in regions`.
+
+    Positions count from 0, ids from 1: `by_id` finds a region by its id. Each access reads the file and makes a new `Region`.
+    Files of earlier versions, which are one long line, are read too. Raises `result_damaged` where the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __len__(self) -> int:
+        return len(self._index.starts)
+
+    @overload
+    def __getitem__(self, position: int) -> Region: ...
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Region, ...]: ...
+    def __getitem__(self, position: int | slice) -> Region | tuple[Region, ...]:
+        chosen = range(len(self))[position]
+        if isinstance(chosen, int):
+            return next(self._read((chosen,)))
+        return tuple(self._read(chosen))
+
+    def __iter__(self) -> Iterator[Region]:
+        return self._read(range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} region{'s' * (len(self) != 1)} of {self._path.parent.name}>"
+
+    def by_id(self, id_: int) -> Region:
+        """The region of that id. Raises `region_unknown`."""
+        if 1 <= id_ <= len(self) and (region := self[id_ - 1]).id == id_:
+            return region
+        ids = []
+        for region in self:
+            if region.id == id_:
+                return region
+            ids.append(region.id)
+        raise T2SError("region_unknown", f"{self._path.parent.name} has no region {id_}", ids_in_words(ids))
+
+    def _read(self, positions: Sequence[int]) -> Iterator[Region]:
+        index = self._index
+        try:
+            with self._path.open("rb") as file:
+                for position in positions:
+                    file.seek(index.starts[position])
+                    yield region_from(json.loads(file.read(index.sizes[position])), index.frame)
+        except (OSError, json.JSONDecodeError) as error:
+            raise self._damaged() from error
+
+    @cached_property
+    def _index(self) -> "_Index":
+        try:
+            return _index_of(self._path)
+        except (OSError, ValueError) as error:
+            raise self._damaged() from error
+
+    def _damaged(self) -> T2SError:
+        return T2SError(
+            "result_damaged", f"the outlines of {self._path.parent.name} cannot be read", "Make the result again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Where features begin in a file and how long they are, in bytes; and the frame of their coordinates."""
+
+    starts: "array[int]"
+    sizes: "array[int]"
+    frame: Frame | None
+
+
+def _index_of(path: Path) -> _Index:
+    """Raises ValueError for a file that is not such GeoJSON."""
+    starts, sizes = array("q"), array("q")
+    with path.open("rb") as file:
+        first = file.readline()
+        if not first.rstrip().endswith(b"["):
+            return _index_of_line(first + file.read())
+        at = len(first)
+        for line in file:
+            if line.startswith(b"{"):
+                starts.append(at)
+                sizes.append(len(line.rstrip(b",\r\n")))
+            at += len(line)
+    return _Index(starts, sizes, _frame(first.decode("utf-8")))
+
+
+def _index_of_line(data: bytes) -> _Index:
+    """The index of a file that is one line, as earlier versions wrote it."""
+    text = data.decode("latin-1")  # one character a byte, so that positions are those in the file
+    begun = _FEATURES.search(text)
+    if begun is None:
+        raise ValueError("no features")
+    starts, sizes, decoder = array("q"), array("q"), json.JSONDecoder()
+    at = _skipped(text, begun.end())
+    while text[at : at + 1] == "{":
+        _, end = decoder.raw_decode(text, at)
+        starts.append(at)
+        sizes.append(end - at)
+        at = _skipped(text, end)
+    return _Index(starts, sizes, _frame(text[: begun.end()]))
+
+
+def _skipped(text: str, at: int) -> int:
+    found = _BETWEEN.match(text, at)
+    return found.end() if found else at
+
+
+def _frame(head: str) -> Frame | None:
+    about: dict[str, Any] = json.loads(head.rstrip() + "]}")
+    return Frame.read(about.get("frame"))

@@ -22,11 +22,11 @@ def checked_out(out: Path | None) -> Path | None:
     """
     if out is None:
         return None
-    from t2s_agent.results.export.endings import ENDINGS, STAC, check_ending, demand_writable
+    from t2s_agent.results.export.endings import ENDINGS, check_ending, demand_writable
 
     out = out.expanduser()
     if _is_file(out):
-        if out.suffix.lower() not in ENDINGS and not out.name.lower().endswith(STAC):
+        if not _is_known(out):
             raise T2SError(
                 "argument_invalid", f"--out {out}", f"Name a folder, or a file that ends in {', '.join(ENDINGS)}"
             )
@@ -64,5 +64,11 @@ def _copy(file: Path, target: Path) -> None:
 
 
 def _is_file(out: Path) -> bool:
-    """Whether a file is meant: a folder that is there may have a dot in its name."""
-    return bool(out.suffix) and not out.is_dir()
+    """Whether a file is meant. A folder that is there may have a dot in its name, but not an ending that names a file type."""
+    return _is_known(out) or (bool(out.suffix) and not out.is_dir())
+
+
+def _is_known(out: Path) -> bool:
+    from t2s_agent.results.export.endings import ENDINGS, STAC
+
+    return out.suffix.lower() in ENDINGS or out.name.lower().endswith(STAC)

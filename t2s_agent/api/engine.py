@@ -8,6 +8,7 @@ from t2s_agent import pipeline
 from t2s_agent.api.naming import result_id
 from t2s_agent.api.result import Result
 from t2s_agent.errors import T2SError
+from t2s_agent.results.files import LOCAL
 from t2s_agent.settings import Settings, load_settings
 
 _KEPT = 2  # engines: that of the settings, and that of the options given last. Each may hold a model of many gigabytes
@@ -30,7 +31,7 @@ class Engine(pipeline.Engine):
     """
 
     @classmethod
-    def open(cls, settings: Settings | None = None, owner: str = "local", **options: Any) -> "Engine":
+    def open(cls, settings: Settings | None = None, owner: str = LOCAL, **options: Any) -> "Engine":
         """An engine with these settings; None: the user's (T2S_* variables over `t2s.toml` over defaults), `options` over them.
 
         `options` are the names of settings: `prompter`, `segmenter`, `device`, `store`, `max_size`, `samples` ...; None means not
@@ -46,8 +47,8 @@ class Engine(pipeline.Engine):
 
     def result(self, id: str) -> Result:
         """A stored result by its id, the beginning of one, or `last`. Raises `result_unknown` or `result_damaged`."""
-        whole = result_id(self.store, id, self.owner)
-        return Result(self, self.store.load(whole, self.owner, regions=False))
+        whole = result_id(self.store, id)
+        return Result(self, self.store.load(whole, regions=False))
 
 
 def engine_for(engine: pipeline.Engine | None, **options: Any) -> pipeline.Engine:

@@ -143,7 +143,7 @@ def refine(
     )
     _require_points("point", point)
     _require_points("not_point", not_point)
-    parent = chosen.store.load(_id(chosen, result), chosen.owner)
+    parent = chosen.store.load(_id(chosen, result))
     positive, negative = tuple(point), tuple(not_point)
     around = None if box is None else _four(box)
     places: list[Sequence[float]] = [*positive, *negative, *([around] if around else [])]
@@ -265,7 +265,7 @@ def _engine_of(subject: object, engine: pipeline.Engine | None, **options: objec
 
 
 def _id(engine: pipeline.Engine, result: Result | str) -> str:
-    return result.id if isinstance(result, Result) else result_id(engine.store, result, engine.owner)
+    return result.id if isinstance(result, Result) else result_id(engine.store, result)
 
 
 def _require_box(box: Box | None, crs: str | None) -> None:

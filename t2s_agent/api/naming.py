@@ -21,7 +21,7 @@ _ENTRIES = 5_000  # of a folder that are looked at for near names
 def result_id(store: "ResultStore", given: str) -> str:
     """The whole id of a result that is named by its id, by the beginning of its id, or by `last`. Raises `result_unknown`."""
     if given != LAST:
-        return store.load(given).id
+        return store.load(given, regions=False).id
     results = store.listed().results
     if results:
         return results[0].id

@@ -11,11 +11,11 @@ from shapely.geometry import mapping
 
 from t2s_agent import pipeline
 from t2s_agent.api import drawing, html
-from t2s_agent.pipeline.engine import GEOJSON, MASK, PREVIEW
 from t2s_agent.regions.raster import read_mask
 from t2s_agent.regions.region import Measure
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.results import export
+from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.results.record import Record
 from t2s_agent.text import one_line
@@ -55,7 +55,7 @@ class Result:
         self.engine: pipeline.Engine = engine
         self._head = record.model_copy(update={"regions": ()})  # 100,000 records of regions take 400 MB
         self.folder: Path = engine.store.folder / record.id
-        self.regions: StoredRegions = StoredRegions(self.folder / GEOJSON)
+        self.regions: StoredRegions = StoredRegions(self.folder / REGIONS)
 
     @classmethod
     def open(cls, id: str, *, engine: pipeline.Engine | None = None, store: Path | str | None = None) -> "Result":
@@ -66,8 +66,8 @@ class Result:
         from t2s_agent.api.naming import result_id
 
         chosen = engine_for(engine, store=store)
-        whole = result_id(chosen.store, id, chosen.owner)
-        return cls(chosen, chosen.store.load(whole, chosen.owner, regions=False))
+        whole = result_id(chosen.store, id)
+        return cls(chosen, chosen.store.load(whole, regions=False))
 
     @property
     def id(self) -> str:
@@ -107,7 +107,7 @@ class Result:
     @property
     def record(self) -> Record:
         """Everything in words and numbers: image, models, prompts, thinking, measures, timings. Read from its file each time."""
-        return self.engine.store.load(self.id, self.engine.owner)
+        return self.engine.store.load(self.id)
 
     @cached_property
     def mask(self) -> NDArray[np.unsignedinteger[Any]]:
@@ -124,7 +124,7 @@ class Result:
     @property
     def geojson_path(self) -> Path:
         """The regions as GeoJSON."""
-        return self.folder / GEOJSON
+        return self.folder / REGIONS
 
     @property
     def picture_path(self) -> Path:

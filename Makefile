@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
+# The versions to install: also constraints-oldest.txt, or /dev/null for the newest.
+CONSTRAINTS ?= constraints.txt
 
-.PHONY: demo test test-fast lint format env wheel-check conformance serve bench clean
+.PHONY: demo test test-fast docs lint format env wheel-check conformance serve bench clean
 
 demo: $(STAMP)
 	@$(BIN)/t2s-agent demo --out demo-out
@@ -25,6 +27,15 @@ format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+# The documentation site, into site/. Warnings are errors.
+docs: $(VENV)/.docs
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/zensical build --clean --strict
+
+$(VENV)/.docs: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable ".[docs]"
+	@touch $@
+
 serve: $(STAMP)
 	@$(BIN)/t2s-agent serve --http
 
@@ -36,12 +47,12 @@ bench: $(STAMP)
 env: $(STAMP)
 
 # One stamp: made again only when what is to be installed changes.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable ".[dev]"
 	@touch $@
 
-# The wheel as a stranger meets it: one top-level package, under 60 MB, and the demo from an empty folder.
+# The wheel as a new user installs it: one top-level package, under 60 MB, and the demo from an empty folder.
 wheel-check: $(STAMP)
 	@rm -rf build dist
 	@$(BIN)/python -m build --wheel --outdir dist . >/dev/null
@@ -57,4 +68,4 @@ conformance: $(STAMP) .node/.made
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .node build dist *.egg-info demo-out
+	rm -rf $(VENV) .node build dist site *.egg-info demo-out

@@ -9,18 +9,18 @@ Code = Literal[
     "image_not_found",  # also for a path outside of the roots, where telling apart would list files
     "image_unreadable",  # not a raster, truncated, hostile, or of a kind that we do not open
     "limit_exceeded",  # pixels, bytes or seconds over a limit of the settings
-    "bands_unknown",
+    "bands_unknown",  # bands that the image does not have; the message names those that it has
     "bbox_invalid",  # inverted, degenerate, not four finite numbers
-    "bbox_outside",
+    "bbox_outside",  # a box that does not overlap the image
     "no_georeference",  # the question needs metres or degrees and the image has none
-    "region_unknown",
-    "result_unknown",
-    "result_damaged",
+    "region_unknown",  # no region of that id in the result; the message names those that there are
+    "result_unknown",  # no result of that id, or one of another owner
+    "result_damaged",  # a stored result with missing or changed files
     "model_unavailable",  # unknown name, missing files, a library that is not installed, no memory
     "model_failed",  # it was loaded and then failed to answer
-    "endpoint_failed",
-    "answer_unparsable",
-    "output_unwritable",
+    "endpoint_failed",  # a served model did not answer, or answered with an error
+    "answer_unparsable",  # a model wrote something that is no answer, or was cut off
+    "output_unwritable",  # a folder or file that cannot be written, or a full disk
     "internal",  # a bug of ours; the log has its traceback
 ]
 CODES: tuple[str, ...] = get_args(Code)

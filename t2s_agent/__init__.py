@@ -13,7 +13,7 @@
 
 Versions: the names in `__all__`, their arguments and their attributes are public; everything else may change in any release.
 Releases are numbered by semantic versioning. A public name is removed, or its meaning changed, only after at least one minor
-release in which using it gives a DeprecationWarning that names its replacement (docs/api.md).
+release in which using it gives a DeprecationWarning that names its replacement (docs/reference/python.md).
 """
 
 from importlib import import_module

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+import t2s_agent
 from t2s_agent import errors
 from t2s_agent.cli.app import app
 from t2s_agent.settings import Settings
@@ -147,3 +148,8 @@ def test_the_generated_pages_have_every_command_setting_and_error_code():
 def test_the_generated_pages_name_no_folder_of_this_machine():
     for page in _generator().PAGES.values():
         assert str(Path.home()) not in page()
+
+
+def test_the_python_page_has_every_public_name():
+    shown = re.findall(r"^::: t2s_agent\.(\w+)$", (ROOT / "docs/reference/python.md").read_text("utf-8"), re.MULTILINE)
+    assert set(shown) == set(t2s_agent.__all__) - {"__version__"}

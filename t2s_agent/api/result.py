@@ -159,7 +159,7 @@ class Result:
         return describe(self, question, engine=self.engine, **options)
 
     def to_geodataframe(self) -> "geopandas.GeoDataFrame":
-        """One row a region, with its CRS and the columns that docs/formats.md lists. Needs the extra `geo`.
+        """One row a region, with its CRS and the columns that docs/reference/formats.md lists. Needs the extra `geo`.
 
         >>> import t2s_agent
         >>> table = t2s_agent.segment("demo-out/harbour.tif", "Where are the storage tanks?").to_geodataframe()

@@ -7,7 +7,7 @@ from evals.scenes import demo
 from t2s_agent.cli.demo import QUESTION
 from t2s_agent.models import Models, nano_folder
 from t2s_agent.pipeline import Engine, Refinement, refine, segment
-from t2s_agent.pipeline.engine import region_set
+from t2s_agent.pipeline.loading import region_set
 from t2s_agent.settings import load_settings
 
 DEMO = nano_folder("demo") / "harbour.tif"

@@ -16,7 +16,7 @@ from .pictures import result_picture
 from .words import for_agents
 
 if TYPE_CHECKING:
-    from t2s_agent.pipeline import Engine
+    from t2s_agent.pipeline import Engine, Saved
     from t2s_agent.regions.region import Region
     from t2s_agent.regions.relations import Nearest
     from t2s_agent.results.record import Record
@@ -106,7 +106,7 @@ class RegionsAnswer(Answer):
 
 def regions_answer(
     engine: "Engine",
-    result: "Record",
+    made: "Saved",
     *,
     most: int,
     preview: bool,
@@ -118,9 +118,10 @@ def regions_answer(
 
     `other` is the result that it was compared with: each region says which region there is the nearest to it.
     """
-    from t2s_agent.pipeline.engine import stored_regions
+    from t2s_agent.pipeline.loading import stored_regions
     from t2s_agent.regions.table import table_of
 
+    result = made.record
     unit = result.unit_area
     facts: dict[str, Any] = {
         "status": result.status,
@@ -167,13 +168,13 @@ def regions_answer(
         )
     answer = RegionsAnswer(**facts)
     if preview:
-        answer._picture = result_picture(engine, result)
+        answer._picture = result_picture(engine, result, made.picture)
     return answer
 
 
 def nearest_to(engine: "Engine", result: "Record", regions: Sequence["Region"], other: str) -> "dict[int, Nearest]":
     """Of each region the nearest one of another result, by id; a region is never its own neighbour."""
-    from t2s_agent.pipeline.engine import other_result, regions_with_edges
+    from t2s_agent.pipeline.loading import other_result, regions_with_edges
     from t2s_agent.regions.relations import nearest_of
 
     found = other_result(engine, result, other)

@@ -225,7 +225,7 @@ def _add_rows(
 
 
 def _plain_table(engine: "Engine", result: "Record") -> Any:
-    from t2s_agent.pipeline.engine import stored_regions
+    from t2s_agent.pipeline.loading import stored_regions
     from t2s_agent.regions.table import table_of
 
     return table_of(stored_regions(engine, result), located=result.located)
@@ -251,7 +251,7 @@ def _described_image(
 
 
 def _outlined(engine: "Engine", result: "Record", region_id: int) -> DescribeAnswer:
-    from t2s_agent.pipeline.engine import stored_regions
+    from t2s_agent.pipeline.loading import stored_regions
     from t2s_agent.regions.region import ids_in_words
 
     ids = [region.id for region in result.regions]

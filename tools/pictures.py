@@ -22,15 +22,17 @@ _LEAST_PX = 32  # scene pixels that a crop shows at least
 _OUTLINE = (255, 230, 0)
 
 
-def result_picture(engine: "Engine", result: "Record") -> bytes:
-    """A result's picture, small, with a grid. Nothing where pictures are off."""
+def result_picture(engine: "Engine", result: "Record", drawn: "Image | None" = None) -> bytes:
+    """A result's picture, small, with a grid. Nothing where pictures are off.
+
+    `drawn` is the picture of a result that was saved just now; without it preview.png is read.
+    """
     if not engine.settings.previews:
         return b""
     from PIL import Image
 
     with engine.scene_of(result) as scene:
         place = scene.georeference.resized(result.scene.window, *result.scene.view_size)
-    drawn = (engine.pictures or {}).pop(result.id, None)
     if drawn is not None:
         return _picture_of(engine, result, drawn, place)
     with Image.open(engine.store.artifact(result.id, PREVIEW)) as picture:
@@ -63,7 +65,7 @@ def region_picture(engine: "Engine", result: "Record", region: "RegionRecord") -
         return b""
     from PIL import Image, ImageDraw
 
-    from t2s_agent.pipeline.engine import region_set
+    from t2s_agent.pipeline.loading import region_set
     from t2s_agent.regions.polygons import simplified, trace
     from t2s_agent.scene import Window
 

@@ -32,9 +32,9 @@ def reason_segment(
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
     """Find things in an overhead image by a question. Gives a result_id and one row a region: id, area_m2 with pm (its plus/minus), lon and lat of its centre. status: found; partly = looked too coarsely, give a smaller bbox; empty = looked, none there; not_understood = the model does not know what was asked for. thinking and label quote the model. Go on with refine_mask (filter, sort, combine, correct) and describe_region (measure, compare). 'Which tanks are within 100 m of the quay?': reason_segment tanks, reason_segment quay, then refine_mask(tanks' result_id, combine_with=quay's, within_m=100)."""
-    from t2s_agent.pipeline import segment
+    from t2s_agent.pipeline import segment_with_picture
 
     name = image_name(image)
     with add_image_hints(engine, name, [bbox] if bbox else []):
-        result = segment(engine, name, query, bbox=bbox or None, min_area_m2=min_area_m2, progress=progress)
-    return regions_answer(engine, result, most=max_regions, preview=preview, columns=columns, thinking=True)
+        made = segment_with_picture(engine, name, query, bbox=bbox or None, min_area_m2=min_area_m2, progress=progress)
+    return regions_answer(engine, made, most=max_regions, preview=preview, columns=columns, thinking=True)

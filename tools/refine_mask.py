@@ -79,7 +79,7 @@ def refine_mask(
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
     """Make a new result from an earlier one: filter by ids, size or distance, sort, combine two results, correct by points, or look again in words. Only instruction asks a model. Rows are numbered again; was = the id in result_id. left_out counts what each filter took away; changes says what a correction did to each region. Images without georeference: pixels instead of degrees and metres."""
-    from t2s_agent.pipeline import Refinement, refine
+    from t2s_agent.pipeline import Refinement, refine_with_picture
 
     if not result_id.strip():
         raise T2SError("argument_invalid", "result_id is empty", "Give the result_id of an earlier answer")
@@ -121,8 +121,8 @@ def refine_mask(
     )
     places = [*positive_points, *negative_points, *([box] if box else [])]
     with add_image_hints(engine, parent.scene.path, places):
-        result = refine(engine, result_id, how, progress=progress)
-    return regions_answer(engine, result, most=max_regions, preview=preview, columns=columns, other=combine_with)
+        made = refine_with_picture(engine, result_id, how, progress=progress)
+    return regions_answer(engine, made, most=max_regions, preview=preview, columns=columns, other=combine_with)
 
 
 def _pairs(name: str, points: list[list[float]]) -> tuple[tuple[float, float], ...]:

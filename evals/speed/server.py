@@ -24,7 +24,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from t2s_agent.pipeline import Engine, segment
-from t2s_agent.pipeline.engine import stored_regions
+from t2s_agent.pipeline.loading import stored_regions
 from t2s_agent.results.store import ResultStore
 from t2s_agent.server.build import build_server
 from t2s_agent.server.service import demo_folder

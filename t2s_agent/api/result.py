@@ -4,15 +4,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import mapping
 
 from t2s_agent import pipeline
 from t2s_agent.api import drawing, html
 from t2s_agent.regions.raster import read_mask
-from t2s_agent.regions.region import Measure
+from t2s_agent.regions.region import Labels, Measure
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.results import export
 from t2s_agent.results.files import MASK, PREVIEW, REGIONS
@@ -110,7 +108,7 @@ class Result:
         return self.engine.store.load(self.id)
 
     @cached_property
-    def mask(self) -> NDArray[np.unsignedinteger[Any]]:
+    def mask(self) -> Labels:
         """The region id of each pixel that the models saw, 0 for none: (height, width), read-only, in the grid of `mask_path`."""
         labels = read_mask(self.mask_path)
         labels.setflags(write=False)

@@ -2,8 +2,21 @@
 
 from t2s_agent.pipeline.describe import Description, describe
 from t2s_agent.pipeline.engine import Engine
-from t2s_agent.pipeline.refine import Refinement, refine
+from t2s_agent.pipeline.refine import Refinement, refine, refine_with_picture
 from t2s_agent.pipeline.replay import Replay, replay
-from t2s_agent.pipeline.segment import segment
+from t2s_agent.pipeline.saving import Saved
+from t2s_agent.pipeline.segment import segment, segment_with_picture
 
-__all__ = ["Description", "Engine", "Refinement", "Replay", "describe", "refine", "replay", "segment"]
+__all__ = [
+    "Description",
+    "Engine",
+    "Refinement",
+    "Replay",
+    "Saved",
+    "describe",
+    "refine",
+    "refine_with_picture",
+    "replay",
+    "segment",
+    "segment_with_picture",
+]

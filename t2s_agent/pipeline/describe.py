@@ -12,17 +12,9 @@ from t2s_agent.bounds import LARGEST_LENGTH_M, require_amount
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
 from t2s_agent.pipeline.band_facts import band_facts
-from t2s_agent.pipeline.engine import (
-    Engine,
-    Progress,
-    checked_question,
-    no_progress,
-    other_result,
-    region_set,
-    regions_with_edges,
-    stored_regions,
-    view_of,
-)
+from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.loading import other_result, region_set, regions_with_edges, stored_regions, view_of
+from t2s_agent.pipeline.steps import Progress, checked_question, no_progress
 from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.order import require_order
 from t2s_agent.regions.region import Measure, Region, finest_rounding, ids_in_words
@@ -172,7 +164,7 @@ def _of_result(
         ) - int(itself and bool(region_id))
     if asked.other and not itself and not region_id:
         measured |= difference_facts(result, other)
-    labels = region_set(engine, result).labels if bands or (question and region_id) else np.zeros((0, 0), np.uint16)
+    labels = region_set(engine, result).labels if bands or (question and region_id) else np.zeros((0, 0), np.int32)
     inside = labels == region_id if region_id else labels > 0
     if bands and inside.any():
         with engine.scene_of(result) as scene:

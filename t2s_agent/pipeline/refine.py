@@ -21,27 +21,21 @@ from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.mask import Mask, boxes_of
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.corrections import Corrections, corrected
-from t2s_agent.pipeline.engine import (
+from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.instructions import parse_instruction
+from t2s_agent.pipeline.loading import other_result, region_set, regions_with_edges, view_of
+from t2s_agent.pipeline.saving import Saved, prompted_of, prompter_reference, segmenter_reference, store_result
+from t2s_agent.pipeline.steps import (
     Clock,
-    Engine,
     Progress,
     checked_question,
     draw_masks,
     load_segmenter,
     no_progress,
-    other_result,
-    prompted_of,
-    prompter_reference,
     read_as_pixels,
-    region_set,
-    regions_with_edges,
     require_parsable,
     require_pixels,
-    segmenter_reference,
-    store_result,
-    view_of,
 )
-from t2s_agent.pipeline.instructions import parse_instruction
 from t2s_agent.regions import operations
 from t2s_agent.regions.build import build_regions, subset
 from t2s_agent.regions.edges import with_edges
@@ -104,6 +98,11 @@ _NOTHING = Refinement()
 
 
 def refine(engine: Engine, result_id: str, how: Refinement, *, progress: Progress = no_progress) -> Record:
+    """The record that `refine_with_picture` stores."""
+    return refine_with_picture(engine, result_id, how, progress=progress).record
+
+
+def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, progress: Progress = no_progress) -> Saved:
     """A new result from an earlier one, which stays as it is and becomes its parent.
 
     The View is the parent's; its embedding comes from the cache. Raises `result_unknown`, `region_unknown`, `argument_invalid`,

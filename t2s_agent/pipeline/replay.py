@@ -5,9 +5,10 @@ from dataclasses import replace as changed
 from typing import Any
 
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline.engine import Engine, Progress, no_progress
+from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.refine import Refinement, refine, refinement_of
 from t2s_agent.pipeline.segment import segment
+from t2s_agent.pipeline.steps import Progress, no_progress
 from t2s_agent.results.record import Record, RegionRecord
 from t2s_agent.settings import load_settings
 

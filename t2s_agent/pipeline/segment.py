@@ -2,26 +2,29 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from t2s_agent.bounds import LARGEST_AREA_M2, require_amount
 from t2s_agent.models import check_models
-from t2s_agent.pipeline.engine import (
+from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.saving import (
+    Saved,
+    prompted_of,
+    prompter_reference,
+    reference_to,
+    segmenter_reference,
+    store_result,
+)
+from t2s_agent.pipeline.steps import (
     Clock,
-    Engine,
     Progress,
     checked_question,
     draw_masks,
     load_segmenter,
     no_progress,
-    prompted_of,
-    prompter_reference,
     read_as_pixels,
-    reference_to,
     require_parsable,
     require_pixels,
-    segmenter_reference,
-    store_result,
 )
 from t2s_agent.regions.build import build_regions
 from t2s_agent.results.record import Record
@@ -31,7 +34,23 @@ from t2s_agent.text import one_line
 _MOSTLY = 0.5  # of a View that should hold data, else it is worth a warning
 
 
-def segment(
+class SegmentOptions(TypedDict, total=False):
+    """What may be said besides image and question; `segment_with_picture` has the defaults."""
+
+    bbox: Sequence[float] | None
+    bbox_crs: str | None
+    bands: str | None
+    merge: Literal["instances", "union"]
+    min_area_m2: float
+    progress: Progress
+
+
+def segment(engine: Engine, image: Path | str, query: str, **options: Unpack[SegmentOptions]) -> Record:
+    """The record that `segment_with_picture` stores."""
+    return segment_with_picture(engine, image, query, **options).record
+
+
+def segment_with_picture(
     engine: Engine,
     image: Path | str,
     query: str,
@@ -42,7 +61,7 @@ def segment(
     merge: Literal["instances", "union"] = "instances",
     min_area_m2: float = 0.0,
     progress: Progress = no_progress,
-) -> Record:
+) -> Saved:
     """Answers a question about an image: regions on the ground, stored as a new result.
 
     `bbox` is west, south, east, north in degrees, or xmin, ymin, xmax, ymax in the reference system `bbox_crs` (a code such

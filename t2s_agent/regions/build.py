@@ -18,12 +18,11 @@ from t2s_agent.regions.neighbours import touching
 from t2s_agent.regions.plane import bbox_of, centroids_of
 from t2s_agent.regions.polygons import SIMPLIFY_PX, simplified_all, to_lonlat_all, traced_all
 from t2s_agent.regions.rectangle import Rectangle, rectangles_in_pixels, rectangles_on_ground
-from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet, Source
+from t2s_agent.regions.region import MOST_REGIONS, Geometry, Measure, Region, RegionSet, Source
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.scene.view import View
 
 SAME_IOU = 0.5  # masks that overlap more are one object, prompted twice: so it was in 71 of 75 pairs up to 0.7, in one it was not
-MOST_REGIONS = 65_535  # ids of uint16, 0 being none
 Merge = Literal["instances", "union"]
 
 
@@ -70,7 +69,7 @@ def build_regions(
     regions = dict(zip(left, _measured([outlines[i + 1] for i in left], view, simplify_px), strict=True))
     found: list[Region] = []
     too_small = 0
-    ids = np.zeros(len(own) + 1, np.uint16)
+    ids = np.zeros(len(own) + 1, np.int32)
     for index in kept:
         if index not in regions:
             warnings.append(f"instance {index + 1} has no pixels of its own and is left out")
@@ -113,7 +112,7 @@ def build_regions(
 def subset(regions: RegionSet, positions: Sequence[int]) -> RegionSet:
     """The regions at these positions in that order, numbered again from 1."""
     chosen = [regions.regions[i] for i in positions]
-    renumbered = np.zeros(max((region.id for region in regions.regions), default=0) + 1, np.uint16)
+    renumbered = np.zeros(max((region.id for region in regions.regions), default=0) + 1, np.int32)
     for number, region in enumerate(chosen, 1):
         renumbered[region.id] = number
     numbered = tuple(
@@ -136,7 +135,7 @@ def _origins(twins: Mapping[int, int], sources: Sequence[tuple[Source, ...]]) ->
     return {kept: tuple(each) for kept, each in found.items()}
 
 
-def _overlaps(masks: Sequence[Mask], kept: Sequence[int], ids: NDArray[np.uint16]) -> dict[int, tuple[int, ...]]:
+def _overlaps(masks: Sequence[Mask], kept: Sequence[int], ids: NDArray[np.int32]) -> dict[int, tuple[int, ...]]:
     """Of each region, by id, the ids of those of which the masks share pixels with its own; only where there are any."""
     shown = [index for index in kept if ids[index + 1]]
     boxes = shapely.box(*np.array([masks[index].bounds for index in shown], np.float64).reshape(-1, 4).T)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from t2s_agent.regions.boundary import Boundary, boundaries_of
 from t2s_agent.regions.polygons import areas_in, to_lonlat_all, traced_all
-from t2s_agent.regions.region import Geometry, Region
+from t2s_agent.regions.region import Geometry, Labels, Region
 from t2s_agent.scene.georeference import Floats, Georeference
 from t2s_agent.scene.view import Window
 
@@ -22,7 +22,7 @@ _SHARPEST = 1.0  # pixels that a side is drawn out by at most
 
 
 def with_edges(
-    regions: Sequence[Region], labels: NDArray[np.uint16], georeference: Georeference, window: Window
+    regions: Sequence[Region], labels: Labels, georeference: Georeference, window: Window
 ) -> tuple[Region, ...]:
     """The regions with their estimated outlines as geometry, in degrees, or in scene pixels where there is no ground.
 

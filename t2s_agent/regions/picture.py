@@ -22,8 +22,8 @@ PIXELS_ONLY = "± from pixels only, not a model's error"
 _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
 
 
-def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "") -> Image.Image:
-    """Writes a PNG, picture above and legend below, and gives what it wrote. The picture is at most `LARGEST` px long."""
+def draw_picture(view: View, regions: RegionSet, *, title: str = "") -> Image.Image:
+    """The picture above, its longer side at most `LARGEST` px, and the legend below."""
     image = _resized(view)
     width, height = image.size
     factor = max(width, height) / max(view.width, view.height)
@@ -48,9 +48,12 @@ def draw_picture(view: View, regions: RegionSet, path: Path, *, title: str = "")
     if view.gsd_m:
         _scale_bar(pen, width, height, view.gsd_m / factor, font)
     picture = Image.alpha_composite(tint, overlay).convert("RGB")
-    whole = _with_legend(picture, regions, title, font)
-    whole.save(path, compress_level=3)  # a quarter of the time for 4 % more bytes
-    return whole
+    return _with_legend(picture, regions, title, font)
+
+
+def write_picture(picture: Image.Image, path: Path) -> None:
+    """Writes a PNG."""
+    picture.save(path, compress_level=3)  # a quarter of the time for 4 % more bytes
 
 
 def _resized(view: View) -> Image.Image:

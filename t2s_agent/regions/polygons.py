@@ -15,7 +15,7 @@ from shapely.geometry.polygon import orient
 
 from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.regions.neighbours import simplified_together, touching
-from t2s_agent.regions.region import Geometry
+from t2s_agent.regions.region import Geometry, Labels
 from t2s_agent.scene.georeference import Floats, Georeference
 
 SIMPLIFY_PX = 0.5  # a staircase's corners lie half a pixel from the edge that it stands for
@@ -45,7 +45,7 @@ def trace(mask: NDArray[np.bool_]) -> Geometry:
     return traced_all(mask.astype(np.int32)).get(1, MultiPolygon())
 
 
-def traced_all(labels: NDArray[np.int32] | NDArray[np.uint16]) -> dict[int, Geometry]:
+def traced_all(labels: Labels) -> dict[int, Geometry]:
     """Of each value above 0 in labels (H, W) its outline, as `trace` gives it: one pass over the picture for all of them."""
     rows, columns = np.flatnonzero(labels.any(1)), np.flatnonzero(labels.any(0))
     if not len(rows):

@@ -7,12 +7,12 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from affine import Affine
-from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 from t2s_agent.regions.frame import place_of
 from t2s_agent.regions.picture import COLOURS
+from t2s_agent.regions.region import Labels
 from t2s_agent.scene import PINNED, ignore_not_georeferenced
 from t2s_agent.scene.georeference import Georeference, placed
 from t2s_agent.scene.view import View
@@ -21,7 +21,7 @@ MOST_COLOURS = 255  # ids that a colour table of 8 bits has room for
 _LARGE = 2048  # px of the longer side, from which on overviews are worth their bytes
 
 
-def write_mask(labels: NDArray[np.unsignedinteger], view: View, path: Path) -> None:
+def write_mask(labels: Labels, view: View, path: Path) -> None:
     """Writes labels (H, W) where the outlines of the result lie (`frame`), in the fewest bits that hold all ids.
 
     Overviews take the nearest pixel, and a small mask has none: a vote in which nodata does not count would enlarge each object.
@@ -31,7 +31,7 @@ def write_mask(labels: NDArray[np.unsignedinteger], view: View, path: Path) -> N
 
 
 def write_labels(
-    labels: NDArray[np.unsignedinteger],
+    labels: Labels,
     path: Path,
     crs: CRS | None,
     transform: Affine | None,
@@ -67,10 +67,10 @@ def place_of_mask(path: Path) -> Georeference:
         return placed(crs_of_gcps if gcps else file.crs, transform, gcps, file.width, file.height)
 
 
-def read_mask(path: Path) -> NDArray[np.uint16]:
+def read_mask(path: Path) -> Labels:
     """The labels (H, W) of a file that `write_mask` wrote."""
     with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(path) as file:
-        return np.asarray(file.read(1), dtype=np.uint16)
+        return np.asarray(file.read(1), dtype=np.int32)
 
 
 def _dtype(most: int) -> str:

@@ -13,6 +13,10 @@ from t2s_agent.instance import Instance
 from t2s_agent.regions.rounding import Rounding
 
 Geometry: TypeAlias = Polygon | MultiPolygon
+Labels: TypeAlias = NDArray[
+    np.int32
+]  # (H, W) of region ids; int32, not uint32, because rasterio.features.shapes takes no uint32
+MOST_REGIONS = int(np.iinfo(np.int32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +94,13 @@ class Region:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionSet:
-    """The regions of one result, and `labels` uint16 (H, W): the id of the region that each View pixel belongs to, 0 = none.
+    """The regions of one result, and `labels` (H, W): the id of the region that each View pixel belongs to, 0 = none.
 
     `left_out` counts the regions that each filter took away, by the filter's name.
     """
 
     regions: tuple[Region, ...]
-    labels: NDArray[np.uint16]
+    labels: Labels
     located: bool
     warnings: tuple[str, ...] = field(default=())
     left_out: Mapping[str, int] = field(default_factory=dict)

@@ -73,7 +73,7 @@ class Service:
                 if self._models is not None:
                     self._engine.models = self._models
             own = self._engine.store.for_owner(owner)
-            return replace(self._engine, settings=self.settings, store=own, pictures={})
+            return replace(self._engine, settings=self.settings, store=own)
 
     def callers_engine(self) -> "Engine":
         """The Engine of the credential that sent the message that is being answered."""

@@ -4,7 +4,7 @@ import pytest
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, describe, refine, segment
-from t2s_agent.pipeline.engine import regions_with_edges
+from t2s_agent.pipeline.loading import regions_with_edges
 from t2s_agent.regions.relations import nearest_of
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"

@@ -11,7 +11,7 @@ import rasterio
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, describe, refine, replay, segment
-from t2s_agent.pipeline.engine import region_set, view_of
+from t2s_agent.pipeline.loading import region_set, view_of
 from t2s_agent.prompting.scripted import ScriptedPrompter
 from t2s_agent.results.store import ResultStore
 from t2s_agent.settings import load_settings
@@ -48,7 +48,7 @@ def test_all_files_of_a_result_tell_the_same(engine, scene):
 def test_a_result_takes_another_id_where_its_own_is_taken(engine, scene, monkeypatch):
     first = segment(engine, scene, "helicopters")
     drawn = [first.id, first.id, "r_00000000abcd"]
-    monkeypatch.setattr("t2s_agent.pipeline.engine.new_id", lambda: drawn.pop(0))
+    monkeypatch.setattr("t2s_agent.pipeline.saving.new_id", lambda: drawn.pop(0))
     second = segment(engine, scene, TANKS)
     assert second.id == "r_00000000abcd"
     assert engine.store.load(first.id) == first

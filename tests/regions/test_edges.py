@@ -10,11 +10,11 @@ from shapely.geometry import Point, box
 from views.data import cropped, mask_of, view_of
 
 from t2s_agent.mask import Mask
-from t2s_agent.pipeline.engine import Window
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.edges import edges_of, with_edges
 from t2s_agent.regions.polygons import rasterised, trace, traced_all
 from t2s_agent.regions.relations import nearest_of
+from t2s_agent.scene import Window
 
 SHAPES = {
     "edges": lambda gap: (box(-15, gap / 2, 15, gap / 2 + 12), box(-12, -gap / 2 - 9, 14, -gap / 2)),

@@ -165,7 +165,7 @@ def test_a_mask_without_a_place_is_written_too(tmp_path):
 
 def test_the_picture_shows_view_and_legend(tmp_path):
     view, regions = three()
-    draw_picture(view, regions, tmp_path / "p.png", title="Where?")
+    draw_picture(view, regions, title="Where?").save(tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.width == 720
         assert picture.height > 480
@@ -176,7 +176,7 @@ def test_the_picture_shows_view_and_legend(tmp_path):
 def test_the_picture_of_a_large_view_is_made_smaller(tmp_path, width, height, size):
     view = view_of(height, width)
     regions = build_regions(cropped([mask_of(view, width // 2, height // 2, width, height)]), view)
-    draw_picture(view, regions, tmp_path / "p.png")
+    draw_picture(view, regions).save(tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.width == size[0]
         assert picture.height > size[1]
@@ -195,7 +195,7 @@ def test_areas_are_said_shortly():
 
 def test_every_region_is_outlined_in_its_colour_and_the_scale_bar_stands_below(tmp_path):
     view, regions = three()
-    draw_picture(view, regions, tmp_path / "p.png")
+    draw_picture(view, regions).save(tmp_path / "p.png")
     pixels = np.asarray(Image.open(tmp_path / "p.png"))
     for region in regions.regions:
         ys, xs = np.nonzero(regions.labels == region.id)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 
 from t2s_agent.regions.frame import place_of
 from t2s_agent.regions.geojson import feature_collection, text_of
 from t2s_agent.regions.raster import MOST_COLOURS, place_of_mask, read_mask, write_labels
-from t2s_agent.regions.region import RegionSet
+from t2s_agent.regions.region import Labels, RegionSet
 from t2s_agent.results.export.style import mask_qml
-from t2s_agent.results.export.table import GEOJSON, frame_of, stored
+from t2s_agent.results.export.table import frame_of, stored
+from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 from t2s_agent.results.record import Record, about
 from t2s_agent.scene import View, Window
 
@@ -22,16 +22,16 @@ _SAME = 1e-9  # by which two sides of a pixel may differ
 
 def write_picture(_: Record, folder: Path, path: Path) -> None:
     """The picture of a result, a PNG."""
-    shutil.copyfile(folder / "preview.png", path)
+    shutil.copyfile(folder / PREVIEW, path)
 
 
 def write_geojson(record: Record, folder: Path, path: Path) -> None:
     """The outlines as GeoJSON (`regions.geojson`)."""
     regions, frame = stored(folder)
     if _is_of_today(folder):
-        shutil.copyfile(folder / GEOJSON, path)
+        shutil.copyfile(folder / REGIONS, path)
         return
-    found = RegionSet(tuple(regions), np.zeros((0, 0), np.uint16), record.located)
+    found = RegionSet(tuple(regions), np.zeros((0, 0), np.int32), record.located)
     with path.open("w", encoding="utf-8") as file:
         file.writelines(text_of(feature_collection(found, about(record), frame_of(record, frame))))
 
@@ -41,7 +41,7 @@ def write_tiff(record: Record, folder: Path, path: Path) -> None:
 
     Where there are more regions than a colour table has entries, a QGIS style lies beside it (.qml).
     """
-    labels, view = read_mask(folder / "mask.tif"), _view_of(record, folder)
+    labels, view = read_mask(folder / MASK), _view_of(record, folder)
     (crs, transform), gcps = place_of(view), view.georeference.gcps
     x, y = view.window.width / view.width, view.window.height / view.height
     if abs(x / y - 1) > _SAME:
@@ -57,7 +57,7 @@ def write_tiff(record: Record, folder: Path, path: Path) -> None:
 
 def _is_of_today(folder: Path) -> bool:
     """Whether this version's form of files is stored: its outlines have a layer's name."""
-    with (folder / GEOJSON).open(encoding="utf-8") as file:
+    with (folder / REGIONS).open(encoding="utf-8") as file:
         return '"name"' in file.readline()
 
 
@@ -66,11 +66,11 @@ def _view_of(record: Record, folder: Path) -> View:
     width, height = record.scene.view_size
     pixels = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
     valid = np.broadcast_to(np.True_, (height, width))
-    place = place_of_mask(folder / "mask.tif")
+    place = place_of_mask(folder / MASK)
     return View(pixels, valid, place, Window(*record.scene.window), record.scene.view_gsd_m, record.scene.bands)
 
 
-def _square(labels: NDArray[np.uint16], x: float, y: float) -> tuple[NDArray[np.uint16], float, float]:
+def _square(labels: Labels, x: float, y: float) -> tuple[Labels, float, float]:
     """Labels whose pixels are `x` pixels of the image wide and `y` high, on a square grid of which each pixel takes the nearest label.
 
     Also how many of the old pixels a new one is wide and high. New pixels beyond the last old ones, by less than one, are 0.

@@ -11,19 +11,19 @@ from t2s_agent.regions.frame import EARTH, PIXELS_WKT, Frame
 from t2s_agent.regions.geojson import multipolygon, region_from
 from t2s_agent.regions.region import Region
 from t2s_agent.results.export.endings import EXTRA
+from t2s_agent.results.files import REGIONS
 from t2s_agent.results.record import Record, about
 
 if TYPE_CHECKING:
     import geopandas
 
-GEOJSON = "regions.geojson"
 LONLAT = "EPSG:4326"  # outlines are longitude, latitude, as all of these formats store it, whatever the axis order of the code
 _TYPES = {"text": "string", "integer": "Int32", "real": "float64", "boolean": "boolean"}
 
 
 def stored(folder: Path) -> tuple[list[Region], Frame | None]:
     """The regions of a result's folder, and the frame that their file names; None for files of earlier versions."""
-    collection = json.loads((folder / GEOJSON).read_text(encoding="utf-8"))
+    collection = json.loads((folder / REGIONS).read_text(encoding="utf-8"))
     frame = Frame.read(collection.get("frame"))
     return [region_from(feature, frame) for feature in collection["features"]], frame
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import rasterio.features
-from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import MultiPolygon, Polygon, shape
 
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Point
 from t2s_agent.pipeline import Engine
-from t2s_agent.pipeline.engine import view_of
+from t2s_agent.pipeline.loading import view_of
 from t2s_agent.regions.polygons import simplified
 from t2s_agent.regions.raster import read_mask
+from t2s_agent.regions.region import Labels
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.catalogue import Summary
 from t2s_agent.results.files import MASK, MEDIA_TYPES, PREVIEW, public_facts
@@ -69,7 +69,7 @@ def place_of(engine: Engine, result: Record) -> Georeference:
         return scene.georeference.resized(result.scene.window, *result.scene.view_size)
 
 
-def outlines(labels: NDArray[np.uint16]) -> list[dict[str, Any]]:
+def outlines(labels: Labels) -> list[dict[str, Any]]:
     """Of each region its id, its rings in pixels (holes too: fill them even-odd) and a place inside for its number."""
     parts: dict[int, list[Polygon]] = {}
     for geometry, value in rasterio.features.shapes(labels, mask=labels > 0, connectivity=4):

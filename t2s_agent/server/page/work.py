@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine
-from t2s_agent.pipeline.engine import Progress
+from t2s_agent.pipeline.steps import Progress
 from t2s_agent.results.record import Record
 from t2s_agent.text import one_line
 

@@ -47,6 +47,6 @@ def stored_result(folder, boxes, *, view=None, query="Where are the tanks?", **c
     write_mask(regions.labels, view, folder / "mask.tif")
     lines = text_of(feature_collection(regions, about(record), Frame.of_view(view)))
     (folder / "regions.geojson").write_text("".join(lines), encoding="utf-8")
-    draw_picture(view, regions, folder / "preview.png")
+    draw_picture(view, regions).save(folder / "preview.png")
     (folder / "record.json").write_text(record.model_dump_json(), encoding="utf-8")
     return record, folder

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, refine, segment
-from t2s_agent.pipeline.engine import region_set
+from t2s_agent.pipeline.loading import region_set
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.result_view import lonlat_grid, outlines, relatives, result_view, to_refinement_points

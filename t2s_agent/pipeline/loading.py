@@ -1,0 +1,71 @@
+"""Stored results loaded again: the View, the regions and the mask of a record."""
+
+import json
+
+from t2s_agent.errors import T2SError
+from t2s_agent.pipeline.engine import Engine
+from t2s_agent.regions.edges import with_edges
+from t2s_agent.regions.geojson import regions_from
+from t2s_agent.regions.raster import place_of_mask, read_mask
+from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.results.files import MASK, REGIONS
+from t2s_agent.results.record import Record
+from t2s_agent.scene import View, Window
+from t2s_agent.scene.georeference import Georeference
+
+
+def view_of(engine: Engine, result: Record) -> View:
+    """The View that a result was made from, read again; `image_unreadable` where its pixels have changed."""
+    reference = result.scene
+    with engine.scene_of(result) as scene:
+        view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=reference.max_size)
+    if view.digest() != reference.pixels_sha256:
+        raise T2SError(
+            "image_unreadable",
+            f"{reference.name} is no longer the image that {result.id} was made from",
+            "Segment it anew",
+        )
+    return view
+
+
+def stored_regions(engine: Engine, result: Record) -> tuple[Region, ...]:
+    """The regions of a stored result with their outlines."""
+    path = engine.store.artifact(result.id, REGIONS)
+    return regions_from(json.loads(path.read_text(encoding="utf-8")))
+
+
+def other_result(engine: Engine, result: Record, other: str) -> Record:
+    """The result that another one is compared or combined with. Raises `no_georeference` where they share no ground.
+
+    Pixels mean the same only on one image: two results without a place on Earth must be of the same one.
+    """
+    found = engine.store.load(other)
+    if found.located != result.located:
+        raise T2SError(
+            "no_georeference", f"{found.id} and {result.id} do not share a ground", "Combine results of one kind"
+        )
+    same = (found.scene.path, found.scene.width, found.scene.height) == (
+        result.scene.path,
+        result.scene.width,
+        result.scene.height,
+    )
+    if not result.located and not same:
+        raise T2SError(
+            "no_georeference",
+            f"{found.id} and {result.id} are of two images without a place on Earth",
+            "Combine results of one image, or of images with a georeference",
+        )
+    return found
+
+
+def regions_with_edges(engine: Engine, result: Record) -> tuple[Region, ...]:
+    """The regions of a stored result with their estimated outlines, for distances."""
+    path = engine.store.artifact(result.id, MASK)
+    place = place_of_mask(path) if result.located else Georeference()
+    return with_edges(stored_regions(engine, result), read_mask(path), place, Window(*result.scene.window))
+
+
+def region_set(engine: Engine, result: Record) -> RegionSet:
+    """A stored result's regions with their pixels."""
+    labels = read_mask(engine.store.artifact(result.id, MASK))
+    return RegionSet(stored_regions(engine, result), labels, result.located)

@@ -1,0 +1,190 @@
+"""New results saved: their record, mask, outlines and picture."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.steps import Clock, Progress
+from t2s_agent.prompting.answer import Answer, Status, outcome
+from t2s_agent.regions.frame import Frame
+from t2s_agent.regions.geojson import feature_collection, text_of
+from t2s_agent.regions.picture import draw_picture, write_picture
+from t2s_agent.regions.raster import write_mask
+from t2s_agent.regions.region import Labels, RegionSet
+from t2s_agent.regions.summary import image_area
+from t2s_agent.results.files import MASK, PREVIEW, REGIONS
+from t2s_agent.results.record import (
+    Change,
+    ModelReference,
+    Prompted,
+    Record,
+    SceneReference,
+    about,
+    bounded_warnings,
+    code_version,
+    measures_of,
+    new_id,
+    prompted_words,
+)
+from t2s_agent.results.store import IdTaken
+from t2s_agent.scene import Scene, View
+from t2s_agent.scene.scale import Scale, significant
+from t2s_agent.text import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A result that was saved just now. `picture` is that of its preview.png, so that nobody has to decode the file."""
+
+    record: Record
+    picture: Image
+
+
+def store_result(
+    engine: Engine,
+    view: View,
+    reference: SceneReference,
+    regions: RegionSet,
+    *,
+    query: str,
+    operation: str,
+    parameters: dict[str, Any],
+    prompter: ModelReference,
+    segmenter: ModelReference,
+    prompted: Prompted,
+    warnings: Sequence[str],
+    clock: Clock,
+    progress: Progress,
+    parents: tuple[str, ...] = (),
+    answered: Status = "found",
+    changes: Sequence[Change] = (),
+) -> Saved:
+    """Writes everything and gives the record and the picture, under another id where another result has taken the first one meanwhile.
+
+    `answered`: what became of the question, if one was asked.
+    """
+    scale = Scale.of(view, reference.gsd_m)
+    reference = reference.model_copy(update=_scale_fields(scale))  # a parent's record may be from before they were kept
+    if remark := scale.remark(reference.max_size):
+        warnings = (remark, *warnings)
+    progress(f"writing {len(regions.regions)} region{'s' * (len(regions.regions) != 1)}")
+    result = Record(
+        id=new_id(),
+        parents=parents,
+        operation=operation,
+        parameters=parameters,
+        query=query,
+        status=outcome(
+            answered, len(regions.regions), coarse=scale.coarse, left_out=not parents and bool(regions.left_out)
+        ),
+        scene=reference,
+        prompter=prompter,
+        segmenter=segmenter,
+        prompted=prompted,
+        **measures_of(regions),
+        changes=tuple(changes),
+        warnings=bounded_warnings(tuple(dict.fromkeys((*warnings, *regions.warnings)))),
+        seconds=clock.seconds,
+        mask_sha256=mask_digest(regions.labels),
+        code_version=code_version(),
+        created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        owner=engine.store.owner,
+    )
+    while True:
+        try:
+            return Saved(result, _save(engine, view, regions, result))
+        except IdTaken:
+            result = result.model_copy(update={"id": new_id()})
+
+
+def _save(engine: Engine, view: View, regions: RegionSet, result: Record) -> Image:
+    """Writes the record and the files, and returns the picture that it wrote."""
+    collection = feature_collection(regions, about(result), Frame.of_view(view))
+
+    picture = draw_picture(view, regions, title=result.query)
+    engine.store.save(
+        result,
+        {
+            MASK: lambda path: write_mask(regions.labels, view, path),
+            REGIONS: lambda path: _write_text(path, text_of(collection)),
+            PREVIEW: lambda path: write_picture(picture, path),
+        },
+    )
+    return picture
+
+
+def _write_text(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def mask_digest(labels: Labels) -> str:
+    """SHA-256 of the shape and the ids: as uint16 where they fit, as all records had them once, else as uint32."""
+    ids = labels.astype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
+    return hashlib.sha256(f"{ids.shape}".encode() + ids.tobytes()).hexdigest()
+
+
+def prompter_reference(engine: Engine) -> ModelReference:
+    """The prompter of the settings, as a record names it."""
+    return ModelReference(name=engine.settings.prompter, digest=engine.models.prompter().digest)
+
+
+def segmenter_reference(engine: Engine) -> ModelReference:
+    """The segmenter of the settings, as a record names it. Only for a result that it drew masks for: it loads the model."""
+    return ModelReference(name=engine.settings.segmenter, digest=engine.models.segmenter().digest)
+
+
+def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
+    """Which pixels of a scene a view shows, and at which scale."""
+    return SceneReference(
+        name=scene.name,
+        path=str(scene.path),
+        width=scene.width,
+        height=scene.height,
+        crs=scene.georeference.crs_name,
+        gsd_m=scene.gsd_m,
+        **_scale_fields(Scale.of(view, scene.gsd_m)),
+        window=view.window,
+        view_size=(view.width, view.height),
+        bands=view.bands,
+        max_size=max_size,
+        pixels_sha256=view.digest(),
+        trusted_sidecars=scene.trusted_sidecars,
+        valid_share=round(float(view.valid.mean()), 4),
+        view_area=image_area(view),
+    )
+
+
+def _scale_fields(scale: Scale) -> dict[str, float | None]:
+    return {"view_gsd_m": scale.view_gsd_m, "scene_px_per_view_px": significant(scale.scene_px, 5)}
+
+
+def prompted_of(engine: Engine, question: str, answer: Answer) -> Prompted:
+    instances = [
+        {
+            "box": i.box and list(i.box),
+            "positive": [list(point) for point in i.positive],
+            "negative": [list(point) for point in i.negative],
+            "label": plain(i.label, 80),
+            "score": i.score,
+        }
+        for i in answer.instances
+    ]
+    words = prompted_words(answer.raw, answer.thinking)
+    return Prompted(
+        style=engine.settings.style,
+        question=question,
+        samples=engine.settings.samples,
+        temperature=engine.settings.temperature,
+        seed=engine.settings.seed,
+        instances=instances,
+        tokens=answer.tokens,
+        **words,
+    )

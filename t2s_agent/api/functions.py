@@ -35,7 +35,7 @@ def segment(
     trust_sidecars: bool | None = None,
     store: Path | str | None = None,
     engine: pipeline.Engine | None = None,
-    progress: Callable[[str], None] = pipeline.engine.no_progress,
+    progress: Callable[[str], None] = pipeline.no_progress,
 ) -> Result:
     """Answers a question about an image: regions on the ground, measured and stored.
 
@@ -116,7 +116,7 @@ def refine(
     device: str | None = None,
     store: Path | str | None = None,
     engine: pipeline.Engine | None = None,
-    progress: Callable[[str], None] = pipeline.engine.no_progress,
+    progress: Callable[[str], None] = pipeline.no_progress,
 ) -> Result:
     """A new result from an earlier one: corrected, filtered, combined, or reasoned over again. The earlier one stays as it is.
 
@@ -197,7 +197,7 @@ def describe(
     trust_sidecars: bool | None = None,
     store: Path | str | None = None,
     engine: pipeline.Engine | None = None,
-    progress: Callable[[str], None] = pipeline.engine.no_progress,
+    progress: Callable[[str], None] = pipeline.no_progress,
 ) -> Description:
     """What is measured of a result, one of its regions (`region`, an id) or an image, and what a model says to a `question`.
 

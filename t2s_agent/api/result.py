@@ -181,7 +181,7 @@ class Result:
         `image` False leaves the image out, which is read again otherwise (`image_not_found`, or `image_unreadable` where it has
         changed); `numbers` writes the ids.
         """
-        view = pipeline.engine.view_of(self.engine, self._head) if image else None
+        view = pipeline.view_of(self.engine, self._head) if image else None
         return drawing.plot(self.to_geodataframe(), self.mask_path, view, ax, title=self.question, numbers=numbers)
 
     def explore(self, **options: Any) -> "folium.Map":

@@ -101,7 +101,8 @@ class Ratios:
         step = max(1, _AT_ONCE // max(1, count))
         parts = []
         for start in range(0, resamples, step):
-            weights = rng.multinomial(count, np.full(count, 1 / count), size=min(step, resamples - start)).T
+            weights = rng.multinomial(count, np.full(count, 1 / count), size=min(step, resamples - start))
+            weights = weights.T.astype(np.float64)  # matmul of whole numbers would not use BLAS
             parts.append(self._at(self.top @ weights, self.bottom @ weights, last=True))
         return np.concatenate(parts, axis=-1).T
 

@@ -71,17 +71,17 @@ def make_qwen3_vl(folder: Path) -> Path:
 
 
 def make_sam2(folder: Path, side: int = 64) -> Path:
-    """A SAM 2.1 of four blocks for pictures of `side` px."""
+    """A SAM 2.1 of six blocks for pictures of `side` px."""
     backbone = {
         "model_type": "sam2_hiera_det_model",
         "hidden_size": 8,
         "image_size": [side, side],
         "num_attention_heads": 1,
-        "blocks_per_stage": [1, 1, 1, 1],
+        "blocks_per_stage": [1, 2, 2, 1],
         "embed_dim_per_stage": [8, 16, 32, 64],
         "num_attention_heads_per_stage": [1, 1, 2, 2],
         "window_size_per_stage": [4, 4, 4, 4],
-        "global_attention_blocks": [2],
+        "global_attention_blocks": [2, 4],
         "window_positional_embedding_background_size": [7, 7],
     }
     config = Sam2Config(

@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,6 +46,12 @@ class EmbeddingCache:
         """Bytes held in memory."""
         with self._lock:
             return sum(embedding.nbytes for embedding in self._held.values())
+
+    def missing(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that are neither in memory nor on disk at this moment."""
+        with self._lock:
+            gone = {key for key in keys if key not in self._held}
+        return {key for key in gone if (file := self._file(key)) is None or not file.is_file()}
 
     def get(self, key: str, make: Callable[[], Embedding]) -> Embedding:
         """The embedding of a key: from memory, from disk, or made now."""

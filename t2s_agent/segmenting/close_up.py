@@ -16,6 +16,7 @@ from t2s_agent.segmenting.segmenter import Embedding, Masks, Segmenter
 
 CONTEXT = 1.7  # sides of the window, in longer sides of the box
 LEAST_PX = 16  # of a window's sides
+_AT_ONCE = 64  # windows whose embeddings are held together
 POINTS_PX = 192  # of the window around points that come without a box, at least
 
 
@@ -45,6 +46,13 @@ def _square(places: Sequence[Point], least: int, context: float, height: int, wi
     return Window(x, y, w, h)
 
 
+def _part(view: View, window: Window) -> View:
+    """What a View shows in a window of its own pixels."""
+    x, y, w, h = window
+    part = np.s_[y : y + h, x : x + w]
+    return replace(view, rgb=view.rgb[part], valid=view.valid[part])
+
+
 class CloseUpSegmenter:
     """Another segmenter, shown one instance at a time."""
 
@@ -65,11 +73,12 @@ class CloseUpSegmenter:
         """Each instance by itself: its mask lies within its window."""
         view: View = embedding.features["view"]
         masks, scores = [], np.zeros(len(instances), np.float32)
-        for index, instance in enumerate(instances):
-            x, y, w, h = window_around(instance, view.height, view.width)
-            part = np.s_[y : y + h, x : x + w]
-            near = replace(view, rgb=view.rgb[part], valid=view.valid[part])
-            found = self._inner.decode(self._inner.embed([near])[0], [instance.moved(-x, -y)])
-            masks.append(found.masks[0].moved(x, y))
-            scores[index] = found.scores[0]
+        for start in range(0, len(instances), _AT_ONCE):
+            some = instances[start : start + _AT_ONCE]
+            windows = [window_around(instance, view.height, view.width) for instance in some]
+            embeddings = self._inner.embed([_part(view, window) for window in windows])
+            for index, (instance, window, near) in enumerate(zip(some, windows, embeddings, strict=True), start):
+                found = self._inner.decode(near, [instance.moved(-window.x, -window.y)])
+                masks.append(found.masks[0].moved(window.x, window.y))
+                scores[index] = found.scores[0]
         return Masks(tuple(masks), scores, view.height, view.width)

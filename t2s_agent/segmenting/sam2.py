@@ -6,12 +6,13 @@ numbers around its pixels.
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from t2s_agent.accelerator import device_of, load_weights, memory_for
@@ -43,6 +44,9 @@ FAMILIES = {"sam2": _SAM2, "sam2_video": _SAM2, "sam3_tracker": _SAM3, "sam3_tra
 _PREPROCESSING = "square-bilinear-1"  # part of every key: change it with the code below
 _POSITIVE, _NEGATIVE = 1, 0  # labels of points
 _AT_ONCE = 32  # instances decoded together
+_PIXELS_AT_ONCE = (
+    16 * 192**2
+)  # of the model's input in one pass of the trunk: 16 close-ups of nano's, one View of 1,024 px
 
 
 class Sam2Segmenter:
@@ -85,24 +89,43 @@ class Sam2Segmenter:
         )
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
-        """One embedding a View, from the cache where the same pixels were seen before."""
-        return [self._cache.get(self._key(view), lambda view=view: self._embed(view)) for view in views]  # type: ignore[misc]
+        """One embedding a View, from the cache where the same pixels were seen before; small ones go through the trunk together."""
+        keys = [self._key(view) for view in views]
+        missing = self._cache.missing(keys)
+        unseen = {key: view for key, view in zip(keys, views, strict=True) if key in missing}
+        step = max(1, _PIXELS_AT_ONCE // self._side**2)
+        fresh: dict[str, Embedding] = {}
+        if step > 1:
+            for start in range(0, len(unseen), step):
+                fresh |= self._embed(dict(list(unseen.items())[start : start + step]))
+        return [
+            self._cache.get(key, lambda key=key, view=view: fresh.get(key) or self._embed({key: view})[key])  # type: ignore[misc]
+            for key, view in zip(keys, views, strict=True)
+        ]
 
     def _key(self, view: View) -> str:
         whole = f"{view.digest()} {view.window} {self.digest} {_PREPROCESSING} {self._side} {self._model.dtype}"
         return hashlib.sha256(whole.encode()).hexdigest()
 
-    def _embed(self, view: View) -> Embedding:
+    def _embed(self, views: Mapping[str, View]) -> dict[str, Embedding]:
+        """The embeddings of Views by their keys, in one pass of the trunk."""
         import torch
 
-        square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
-        pixels = (np.asarray(square, np.float32) / 255 - self._family.mean) / self._family.std
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))[None]
+        tensor = torch.from_numpy(np.stack([self._pixels(view) for view in views.values()]))
         with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
             maps = self._model.get_image_embeddings(tensor.to(self._model.device, self._model.dtype))
-            self.embedded += 1
-        features = {f"level{i}": m.detach().clone() for i, m in enumerate(maps)}
-        return Embedding(self._key(view), view.height, view.width, features, sum(t.nbytes for t in features.values()))
+            self.embedded += len(views)
+        found = {}
+        for index, (key, view) in enumerate(views.items()):
+            features = {f"level{i}": m[index : index + 1].detach().clone() for i, m in enumerate(maps)}
+            found[key] = Embedding(key, view.height, view.width, features, sum(t.nbytes for t in features.values()))
+        return found
+
+    def _pixels(self, view: View) -> NDArray[np.float32]:
+        """What the model takes, (3, side, side)."""
+        square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
+        pixels = (np.asarray(square, np.float32) / 255 - self._family.mean) / self._family.std
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
         """All instances against one embedding, those of one form (box or none, so many points) in one call.

@@ -1,5 +1,7 @@
 """A segmenter that is shown one object at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,11 +87,11 @@ class Bright(BoxSegmenter):
 
     def embed(self, views):
         self.seen += [(view.width, view.height) for view in views]
-        self.view = views[-1]
-        return super().embed(views)
+        return [replace(each, features={"view": view}) for each, view in zip(super().embed(views), views, strict=True)]
 
     def decode(self, embedding, instances):
-        mask, scores = Mask.of(self.view.rgb[..., 0] > 100), np.full(len(instances), 0.5, np.float32)
+        view = embedding.features["view"]
+        mask, scores = Mask.of(view.rgb[..., 0] > 100), np.full(len(instances), 0.5, np.float32)
         return Masks((mask,) * len(instances), scores, embedding.height, embedding.width)
 
 

@@ -238,3 +238,22 @@ def test_a_model_of_hiera_smalls_size_goes_the_same_way(tmp_path):
     segmenter = Sam2Segmenter.load(tmp_path)
     masks = segmenter.decode(segmenter.embed([view_of(200, 300)])[0], INSTANCES)
     assert (len(masks.masks), masks.height, masks.width) == (3, 200, 300)
+
+
+def test_small_views_go_through_the_trunk_together_and_come_out_as_alone(folder):
+    views = [view_of(seed=seed) for seed in (0, 1, 0, 2)]
+    together, alone = Sam2Segmenter.load(folder), Sam2Segmenter.load(folder)
+    passes = []
+    trunk = together._model.get_image_embeddings
+    together._model.get_image_embeddings = lambda pixels: (passes.append(len(pixels)), trunk(pixels))[1]
+    found = together.embed(views)
+    assert passes == [3]
+    assert together.embedded == 3
+    for view, one in zip(views, found, strict=True):
+        [other] = alone.embed([view])
+        assert one.key == other.key
+        for name, map_ in one.features.items():
+            assert map_.shape == other.features[name].shape
+            assert np.allclose(map_.numpy(), other.features[name].numpy(), atol=1e-5)
+    together.embed(views)
+    assert passes == [3]

@@ -2,7 +2,8 @@
 
 python -m evals.run.measure kills --times 20       killed by SIGKILL at random bytes, then compared with an unbroken run
 python -m evals.run.measure prompts                another kind of prompt, beside the way of the paper's code
-python -m evals.run.measure protocols --rows 10000 another protocol over stored rows
+python -m evals.run.measure protocols --scores FILE --rows 10000    another protocol over stored rows
+python -m evals.run.measure memory --images 1000   the peak memory of both stages
 """
 
 import argparse
@@ -17,11 +18,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evals.datasets.registry import open_dataset
-from evals.datasets.sample import Sample
+from evals.datasets.sample import Image, Sample, Truth
 from evals.protocols import PROTOCOLS
 from evals.run.answers import Asking, answer_from, write_answers
 from evals.run.prompts import prompts_of
@@ -31,10 +35,12 @@ from evals.run.shards import ALONE, by_image
 from evals.run.summary import summary_of, write_summary
 from evals.run.views import Looking
 from t2s_agent.prompting.scripted import ANY, ScriptedPrompter
+from t2s_agent.segmenting.box import BoxSegmenter
 from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.segmenter import Segmenter
 
 TIMES = ("seconds", "segment seconds")  # metrics that no two runs share
+SIDE = 448
 TWO = '[{"bbox_2d": [60, 80, 200, 190], "positive_points": [[100, 120], [150, 140]]}, {"bbox_2d": [250, 200, 400, 420], "positive_points": [[300, 300], [350, 330]]}]'
 
 
@@ -182,15 +188,42 @@ def protocols(scores: Path, rows: int, folder: Path, name: str) -> dict[str, Any
             records.add({**row, **renamed})
     reading = _timed(lambda: read_scores(path))
     spent = _timed(lambda: write_summary(path, PROTOCOLS[name]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"rows": rows, "protocol": name, "read_s": reading.wall, "summary_s": spent.wall, "cpu_s": spent.cpu, "peak_MiB": peak}  # fmt: skip
+    return {"rows": rows, "protocol": name, "read_s": reading.wall, "summary_s": spent.wall, "cpu_s": spent.cpu, "peak_MiB": _peak_mib()}  # fmt: skip
+
+
+# --- memory
+
+
+def memory(count: int, folder: Path) -> dict[str, Any]:
+    """The peak memory of both stages over `count` images of 448 px, two questions each."""
+    truth = np.zeros((SIDE, SIDE), bool)
+    truth[80:190, 60:200] = True
+
+    def image(seed: int) -> Image:
+        return np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
+
+    samples = [
+        Sample(f"{i}/{k}", f"{i}", f"question {k}", partial(image, i), lambda: Truth(truth))
+        for i in range(count)
+        for k in range(2)
+    ]
+    asking = Asking(Looking(), {})
+    prompter = ScriptedPrompter({ANY: TWO})
+    path = write_answers(samples, prompter, folder, asking=asking, dataset={"name": "noise"}, total=2 * count)
+    asked = _peak_mib()
+    write_scores(samples, path, BoxSegmenter(), folder, looking=asking.looking)
+    return {"images": count, "samples": 2 * count, "answers_peak_MiB": asked, "scores_peak_MiB": _peak_mib()}
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m evals.run.measure", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("kills", "prompts", "protocols"))
+    parser.add_argument("what", choices=("kills", "prompts", "protocols", "memory"))
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--scenes", type=int, default=10)
     parser.add_argument("--images", type=int, default=3)
@@ -204,6 +237,8 @@ def main() -> None:
     try:
         if options.what == "kills":
             print(json.dumps(kills(options.times, options.scenes, options.seed, folder)))
+        elif options.what == "memory":
+            print(json.dumps(memory(options.images, folder)))
         elif options.what == "protocols":
             print(json.dumps(protocols(options.scores, options.rows, folder, options.protocol)))
         else:

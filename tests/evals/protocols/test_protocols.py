@@ -71,6 +71,9 @@ def test_an_iou_of_one_half_is_a_hit_unless_the_test_is_strict():
         name: score(half, PROTOCOLS[name], resamples=0).metrics["P@0.5"].value for name in ("segearth", "rmsin", "t2s")
     }
     assert hits == {"segearth": 0.0, "rmsin": 1.0, "t2s": 1.0}
+    exact = replace(PROTOCOLS["segearth"], epsilon=0.0)
+    assert score(half, exact, resamples=0).metrics["P@0.5"].value == 0.0
+    assert score(half, replace(exact, strict=False), resamples=0).metrics["P@0.5"].value == 1.0
 
 
 def test_unparsable_where_nothing_is_there_is_wrong_for_think2seg_and_empty_for_the_others():

@@ -190,6 +190,7 @@ def test_the_paper_s_square_is_compared_without_resizing_the_prediction(tmp_path
     assert row.grids["square-840"].answer.intersection == 210 * 210
     assert row.grids["square-840"].answer.union == 210 * 210
     assert row.grids["original"].answer.intersection == 150
+    assert row.grids["original"].boxes.intersection == row.grids["original"].boxes.predicted == 150
 
 
 def test_pixels_that_the_truth_leaves_open_count_nowhere(tmp_path, samples, prompter):

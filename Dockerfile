@@ -1,4 +1,4 @@
-# The server and the command line with the two tiny models: runs as nobody in particular, on a read-only root, without a
+# The server and the command line with the two tiny models: runs as an ordinary user, on a read-only root, without a
 # network. docs/how-to/clients.md has the commands.
 FROM python:3.12-slim AS build
 # An index of CPU builds of torch, where pip's own has only the large one for this platform.
@@ -14,7 +14,7 @@ FROM python:3.12-slim
 # rasterio's wheels bring GDAL but not expat, and slim images come without it.
 RUN apt-get update && apt-get install --yes --no-install-recommends libexpat1 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/t2s /opt/t2s
-# Results, and the models that somebody downloads, are all that is ever written; a volume keeps them.
+# Only results and downloaded models are written; a volume keeps them.
 RUN install --directory --owner 10001 --group 10001 /data
 ENV PATH=/opt/t2s/bin:$PATH HOME=/data HF_HOME=/data/models T2S_STORE=/data/results PYTHONDONTWRITEBYTECODE=1
 VOLUME /data

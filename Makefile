@@ -6,7 +6,7 @@ STAMP := $(VENV)/.made
 # The versions to install: also constraints-oldest.txt, or /dev/null for the newest.
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: demo test test-fast docs lint format env wheel-check conformance serve bench clean
+.PHONY: demo test test-fast durations docs lint format env wheel-check conformance serve bench clean
 
 demo: $(STAMP)
 	@$(BIN)/t2s-agent demo --out demo-out
@@ -14,8 +14,13 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# The tests to run while working: those that took under 0.3 s of processor time when they were last measured.
 test-fast: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --under 0.3
+
+# All tests; writes the processor time of each into tests/durations.json.
+durations: $(STAMP)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --measure
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -30,7 +35,7 @@ format: $(STAMP)
 # The documentation site, into site/. Warnings are errors.
 docs: $(VENV)/.docs
 	@$(BIN)/python docs/generate.py
-	@$(BIN)/zensical build --clean --strict
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/zensical build --clean --strict # the path: ruff formats the signatures
 
 $(VENV)/.docs: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable ".[docs]"
@@ -39,14 +44,14 @@ $(VENV)/.docs: $(STAMP)
 serve: $(STAMP)
 	@$(BIN)/t2s-agent serve --http
 
-# What the server costs over what it serves, against named alternatives in the same run; about two minutes.
+# The time that the server adds to the pipeline, compared with alternatives in the same run; about two minutes.
 bench: $(STAMP)
 	@$(BIN)/python -m evals.speed.server start
 	@$(BIN)/python -m evals.speed.server overhead
 
 env: $(STAMP)
 
-# One stamp: made again only when what is to be installed changes.
+# Installs again only when the list of packages changes.
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable ".[dev]"

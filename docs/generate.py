@@ -33,21 +33,22 @@ def command_line() -> str:
 
 
 def settings() -> str:
-    """Markdown with every setting: name, variable, default, meaning."""
+    """Markdown with every setting: name, default, meaning."""
     rows = [
-        f"| `{name}` | `T2S_{name.upper()}` | {_default(field.default)} | {_cell(field.description or '')} |"
+        f"| `{name}` | {_default(field.default)} | {_cell(field.description or '')} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(
         [
             "# Settings",
             "",
-            "A setting is given as an option of a command, as an environment variable, or as a line in `t2s.toml` in the current",
-            "folder (or in the file that `T2S_CONFIG` names). The first of these that has a value is used. `t2s-agent doctor` shows",
-            "all settings with their values and where each comes from. `T2S_API_KEY` holds the key of a served model.",
+            "A setting is given as an option of a command, as an environment variable (`T2S_` and its name in capitals, such as",
+            "`T2S_PROMPTER`), or as a line in `t2s.toml` in the current folder (or in the file that `T2S_CONFIG` names). The first of",
+            "these that has a value is used. `t2s-agent doctor` shows all settings with their values and where each comes from.",
+            "`T2S_API_KEY` holds the key of a served model.",
             "",
-            "| setting | variable | default | meaning |",
-            "|---|---|---|---|",
+            "| setting | default | meaning |",
+            "|---|---|---|",
             *rows,
             "",
         ]

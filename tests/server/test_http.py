@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from served.data import HeldModels, settings_in
+from served.data import HeldModels, JobEvents, happened, settings_in
 
 from t2s_agent.errors import T2SError
 from t2s_agent.server.build import build_server
@@ -25,14 +25,24 @@ TANKS = {"image": "harbour.tif", "query": "tanks"}
 ANN, BOB = "a-secret-of-ann-123", "a-secret-of-bob-456"
 
 
+class Running(uvicorn.Server):
+    """A server that says when it listens."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.listens = threading.Event()
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        self.listens.set()
+
+
 @contextlib.contextmanager
 def served(server, settings):
-    config = uvicorn.Config(build_app(server, settings), port=0, log_level="error")
-    running = uvicorn.Server(config)
+    running = Running(uvicorn.Config(build_app(server, settings), port=0, log_level="error"))
     thread = threading.Thread(target=running.run)
     thread.start()
-    while not running.started:
-        time.sleep(0.005)
+    assert running.listens.wait(30)
     try:
         yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/mcp"
     finally:
@@ -130,18 +140,17 @@ def test_one_credentials_queue_does_not_hold_up_another(place):
     settings = settings_in(place, tokens=place / "tokens")
     models = HeldModels(settings)
     server = build_server(settings, models=models)
+    events = JobEvents(server.service.jobs)
 
     async def main(url):
         async with signed_in(url, ANN) as ann, signed_in(url, BOB) as bob, anyio.create_task_group() as group:
             group.start_soon(ann.call_tool, "reason_segment", TANKS)
-            await anyio.to_thread.run_sync(models.entered.acquire)
+            await happened(models.entered)
             for least in (1, 2, 3):
                 group.start_soon(ann.call_tool, "reason_segment", {**TANKS, "query": "nothing", "min_area_m2": least})
-            while len(server.service.jobs._turns.get("ann", ())) < 3:
-                await anyio.sleep(0.01)
+            await happened(events.joined, times=4)  # one is at work, three wait
             group.start_soon(bob.call_tool, "reason_segment", {**TANKS, "query": "quay"})
-            while "bob" not in server.service.jobs._turns:
-                await anyio.sleep(0.01)
+            await happened(events.joined)
             models.gate.set()
 
     with served(server, settings) as url:
@@ -153,16 +162,15 @@ def test_a_cancelled_call_stops_over_http_too(place, era):
     settings = settings_in(place)
     models = HeldModels(settings)
     server = build_server(settings, models=models)
+    events = JobEvents(server.service.jobs)
 
     async def main(url):
         async with Client(url, mode=era) as client:
             async with anyio.create_task_group() as group:
                 group.start_soon(client.call_tool, "reason_segment", TANKS)
-                await anyio.to_thread.run_sync(models.entered.acquire)
+                await happened(models.entered)
                 group.cancel_scope.cancel()
-            with anyio.fail_after(10):
-                while server.service.jobs._jobs:
-                    await anyio.sleep(0.01)
+            await happened(events.left)
             models.gate.set()
             await client.call_tool("describe_region", {})
 

@@ -4,9 +4,10 @@ import asyncio
 import threading
 
 import pytest
+from served.data import JobEvents, happened
 
 from t2s_agent.errors import T2SError
-from t2s_agent.server.jobs import Jobs, Stopped
+from t2s_agent.server.jobs import Jobs, Stopped, Watch
 
 
 class Gate:
@@ -45,10 +46,10 @@ async def ended(watch):
 
 
 async def over(job):
-    """A job that nobody watches any longer has no way to tell."""
-    while not job.done:
-        await asyncio.sleep(0.005)
-    return job
+    """The end of a job that all its callers have left, watched by the test."""
+    watch = Watch(job)
+    job.watchers.append(watch.notify)
+    return await ended(watch)
 
 
 async def at_work(gate):
@@ -206,7 +207,7 @@ def test_a_turn_is_a_place_in_the_same_queue(jobs, gate):
     async def main():
         watch = jobs.join("ann", "tool", {}, gate.work("job"))
         await at_work(gate)
-        order = []
+        events, order = JobEvents(jobs), []
 
         async def page():
             async with jobs.turn("bob"):
@@ -214,7 +215,7 @@ def test_a_turn_is_a_place_in_the_same_queue(jobs, gate):
                 assert gate.open.is_set()
 
         waiting = asyncio.create_task(page())
-        await asyncio.sleep(0)
+        await happened(events.joined)
         assert order == []
         gate.open.set()
         await ended(watch)

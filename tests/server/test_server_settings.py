@@ -5,8 +5,9 @@ import json
 import socket
 from pathlib import Path
 
+import anyio
 import pytest
-from served.data import HeldModels, settings_in
+from served.data import HeldModels, JobEvents, happened, settings_in
 from starlette.testclient import TestClient
 
 from t2s_agent.cli.serve import serve
@@ -179,13 +180,10 @@ def test_workers_is_how_many_calls_are_worked_on_at_once(place, ask):
     server = build_server(settings, models=models)
 
     async def work(client):
-        import anyio
-
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "reason_segment", TANKS)
             group.start_soon(client.call_tool, "reason_segment", {**TANKS, "query": "quay"})
-            for _ in range(2):  # both come to the gate before it opens
-                await anyio.to_thread.run_sync(models.entered.acquire)
+            await happened(models.entered, times=2)  # both come to the gate before it opens
             models.gate.set()
 
     ask(server, work)
@@ -196,16 +194,14 @@ def test_max_waiting_is_how_many_calls_of_one_credential_may_wait(place, ask):
     settings = settings_in(place, max_waiting=1)
     models = HeldModels(settings)
     server = build_server(settings, models=models)
+    events = JobEvents(server.service.jobs)
 
     async def work(client):
-        import anyio
-
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "reason_segment", TANKS)
-            await anyio.to_thread.run_sync(models.entered.acquire)
+            await happened(models.entered)
             group.start_soon(client.call_tool, "reason_segment", {**TANKS, "query": "quay"})
-            while not server.service.jobs._turns.get("local"):
-                await anyio.sleep(0.01)
+            await happened(events.joined, times=2)
             refused = await client.call_tool("reason_segment", {**TANKS, "query": "many"})
             models.gate.set()
         return refused

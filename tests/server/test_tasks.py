@@ -213,6 +213,7 @@ def test_tasks_are_bounded_and_those_that_ended_make_room(monkeypatch):
     assert table.add("ann", "t", jobs[2]) is not None
     jobs[0].done = True
     third = table.add("local", "t", jobs[3])
-    assert {task.id for task in table._tasks.values() if task.owner == "local"} == {second.id, third.id}
-    assert first.id not in table._tasks
+    assert [table.of("local", task.id) for task in (second, third)] == [second, third]
+    with pytest.raises(MCPError, match="there is no task"):
+        table.of("local", first.id)
     assert OWNER.get(None) is None

@@ -7,6 +7,7 @@ as the projection is true to scale there.
 import json
 import threading
 
+import anyio.to_thread
 import numpy as np
 import rasterio
 from affine import Affine
@@ -93,3 +94,28 @@ class HeldModels(Models):
             tell = real.tell
 
         return Held()
+
+
+class JobEvents:
+    """Counts the calls that join a server's jobs and those that leave them, so that a test waits for either to happen."""
+
+    def __init__(self, jobs):
+        self.joined, self.left = threading.Semaphore(0), threading.Semaphore(0)
+        join, leave = jobs.join, jobs.leave
+
+        def joined(*call):
+            watch = join(*call)
+            self.joined.release()
+            return watch
+
+        def left(watch, *, promise=False):
+            leave(watch, promise=promise)
+            self.left.release()
+
+        jobs.join, jobs.leave = joined, left
+
+
+async def happened(event, times=1, within_s=20):
+    """Waits in a thread until a semaphore was released so many times."""
+    for _ in range(times):
+        assert await anyio.to_thread.run_sync(lambda: event.acquire(timeout=within_s))

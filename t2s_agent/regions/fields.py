@@ -1,6 +1,6 @@
 """The attributes of a region in files: names, types, units and meaning, in one table for all formats.
 
-Names carry the unit: metres on Earth, pixels of the image where there is no place on Earth. `docs/files.md` shows the table.
+Names carry the unit: metres on Earth, pixels of the image where there is no place on Earth. `docs/reference/files.md` shows the table.
 """
 
 from collections.abc import Mapping

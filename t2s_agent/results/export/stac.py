@@ -99,12 +99,28 @@ def _footprint(place: Georeference, width: int, height: int) -> dict[str, Any] |
     bounds = place.bounds_lonlat(width, height)
     if bounds is None:
         return None
-    west, south, east, north = (float(np.round(v, _DECIMALS)) for v in bounds)
     outline = to_lonlat(box(0, 0, width, height), place, _DECIMALS)
-    if outline.is_empty:  # its corners lie beside the Earth: the box of what lies on it
+    if outline.is_empty:  # its corners lie beside the Earth
+        bounds = _bounds_of_what_is_seen(place, width, height, bounds)
+    west, south, east, north = (float(np.round(v, _DECIMALS)) for v in bounds)
+    if outline.is_empty:
         halves = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
         outline = MultiPolygon([box(left, south, right, north) for left, right in halves])
     return {"geometry": mapping(multipolygon(outline)), "bbox": [west, south, east, north]}
+
+
+def _bounds_of_what_is_seen(
+    place: Georeference, width: int, height: int, near: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    """West, south, east, north of all pixels' corners that lie on Earth; `near` are the bounds of fewer places."""
+    x, y = np.meshgrid(np.arange(width + 1.0), np.arange(height + 1.0))
+    lon, lat = place.to_lonlat(x.ravel(), y.ravel())
+    lon, lat = lon[np.isfinite(lon)], lat[np.isfinite(lon)]
+    west, _, east, _ = near
+    middle = west + (east - west) % 360 / 2
+    off = (lon - middle + 180) % 360 - 180
+    ends = [(middle + each + 180) % 360 - 180 for each in (off.min(), off.max())]
+    return float(ends[0]), float(lat.min()), float(ends[1]), float(lat.max())
 
 
 def _lineage(record: Record) -> str:

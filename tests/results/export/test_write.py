@@ -273,3 +273,18 @@ def test_a_stac_item_without_a_place_on_earth_has_no_geometry(tmp_path):
     assert "bbox" not in item
     assert item["properties"]["proj:code"] is None
     assert PIXELS_WKT.split('"')[1] in item["properties"]["proj:wkt2"]
+
+
+@pytest.mark.parametrize("ending", [each for each in ENDINGS if each != ".json"])
+def test_a_region_over_the_limb_of_a_geostationary_image_is_clipped_and_written(tmp_path, ending):
+    limb = view_of(120, 120, transform=Affine(1e5, 0, -6e6, 0, -1e5, 6e6), crs="+proj=geos +h=35785831 +sweep=x")
+    record, folder = stored_result(tmp_path / "r", [(0, 40, 40, 80)], view=limb)
+    path = write(tmp_path / f"a{ending}", record, folder)
+    if ending in (".gpkg", ".parquet", ".fgb", ".geojson", ".shp", ".kml"):
+        (outline,) = read(path).geometry
+        assert outline.is_valid
+        west, _, east, _ = outline.bounds
+        assert -81.4 < west < east < 0  # from there Meteosat sees no further than 81.3 degrees
+    elif ending == ".stac.json":
+        west, south, east, north = json.loads(path.read_text(encoding="utf-8"))["bbox"]
+        assert (west, south, east, north) == pytest.approx((-80, -80, 80, 80), abs=2)

@@ -44,10 +44,9 @@ $(VENV)/.docs: $(STAMP)
 serve: $(STAMP)
 	@$(BIN)/t2s-agent serve --http
 
-# The time that the server adds to the pipeline, compared with alternatives in the same run; about two minutes.
+# Start, models, regions, questions, server and memory, each compared with an alternative in the same run; some minutes.
 bench: $(STAMP)
-	@$(BIN)/python -m evals.speed.server start
-	@$(BIN)/python -m evals.speed.server overhead
+	@$(BIN)/python -m evals.speed
 
 env: $(STAMP)
 

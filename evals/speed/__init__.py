@@ -1,1 +1,1 @@
-"""How fast this build is, side by side with an older checkout in the same run."""
+"""How fast the product is, each time as a ratio to a named alternative in the same run; see `python -m evals.speed`."""

@@ -1,31 +1,59 @@
-"""Speed of this build against an older checkout, both in one run.
+"""The speed of each part of the product, as a ratio to a named alternative that is measured by turns in the same run.
 
-python -m evals.speed regions --against ../older    masks to regions: CPU seconds, memory, and whether all is equal
-python -m evals.speed segment --against ../older    a question to nano while another program keeps one core busy
-python -m evals.speed listing --against ../older    a list of 5,000 results
+    python -m evals.speed                              everything
+    python -m evals.speed start server --json out.json
+    python -m evals.speed regions --times 20
+
+start: to an answered tools/list, and an import. embed, decode: a segmenter of SAM 2.1's shape. regions: masks to measured polygons.
+segment, refine: questions to nano. server: a call over each transport. memory: of a process that answers. There is no pass or fail:
+ratios below 1 mean that ours takes less.
 """
 
 import argparse
+import json
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from evals.speed import listing, regions, segment
+from evals.speed import models, pipeline, regions, server
+from evals.speed.rows import Row, as_json, as_text
+
+PARTS: dict[
+    str, tuple[Callable[[Path, int], list[Row]], int]
+] = {  # what measures it, and how often where nothing is said
+    "start": (server.start, 10),
+    "embed": (models.embed, 3),
+    "decode": (models.decode, 5),
+    "regions": (regions.regions, 7),
+    "segment": (pipeline.segment_demo, 3),
+    "refine": (pipeline.refine_demo, 3),
+    "server": (server.overhead, 40),
+    "memory": (pipeline.memory, 3),
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["regions", "segment", "listing"])
-    parser.add_argument("--against", type=Path, required=True, help="a checkout of an older commit")
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0, help="of the masks")
-    options = parser.parse_args()
-    if options.what == "regions":
-        alike = regions.compare(options.against, seed=options.seed, repeats=options.repeats)
-    elif options.what == "listing":
-        alike = listing.compare(options.against)
-    else:
-        alike = segment.compare(options.against, repeats=options.repeats)
-    sys.exit(not alike)
+    parser = argparse.ArgumentParser(
+        prog="python -m evals.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none for all")
+    parser.add_argument("--times", type=int, default=0, help="runs of each; 0 for as many as each part is worth")
+    parser.add_argument("--json", type=Path, help="file for all numbers and what they were measured on")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+    if given.json and not given.json.parent.is_dir():
+        parser.error(f"{given.json.parent} is no folder")
+    rows: list[Row] = []
+    for name in given.parts or PARTS:
+        measure, times = PARTS[name]
+        print(f"measuring {name}", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            rows += measure(Path(folder), given.times or times)
+    print(as_text(rows))
+    if given.json:
+        given.json.write_text(json.dumps(as_json(rows), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

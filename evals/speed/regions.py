@@ -1,59 +1,64 @@
-"""Times `build_regions` of both builds on the same masks, and compares what they made of them."""
+"""Masks to measured regions, against the same masks through GDAL's polygonize and pyproj, one by one at full size."""
 
-import json
-import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio.features
+import shapely
+import shapely.geometry
+from affine import Affine
+from pyproj import Geod, Transformer
+from rasterio.crs import CRS
 
 from evals.speed.draw_masks import draw
-from evals.speed.side_by_side import HERE, run
+from evals.speed.rows import Row, by_turns
+from t2s_agent.mask import Mask
+from t2s_agent.regions.build import build_regions
+from t2s_agent.scene import Georeference, View, Window
 
-CASES = ((125, 640), (250, 640), (500, 640), (2_000, 1_024))
+CASES = ((50, 640), (250, 1024))  # masks, and pixels a side of the View
+PLACE = Georeference(CRS.from_epsg(32633), Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000))
+_WGS84 = Geod(ellps="WGS84")
 
 
-def compare(against: Path, *, seed: int = 0, repeats: int = 3) -> bool:
-    """Prints a table; whether all ids, pixels, outlines and warnings are equal."""
-    print(f"{'masks':>6}{'px':>6}{'old CPU s':>11}{'new CPU s':>11}{'ratio':>8}{'old MB':>9}{'new MB':>9}  equal")
-    alike = True
+def view_of(side: int) -> View:
+    """A black square of half a metre a pixel in UTM zone 33."""
+    rgb, valid = np.zeros((side, side, 3), np.uint8), np.ones((side, side), bool)
+    return View(rgb, valid, PLACE, Window(0, 0, side, side), 0.5, (1, 2, 3))
+
+
+def regions(_folder: Path, times: int) -> list[Row]:
+    """`build_regions`: duplicates merged, overlaps shared out, outlines, geodesic measures with their plus/minus."""
+    rows = []
     for count, side in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            masks = Path(folder) / "masks.npz"
-            _write(masks, count, side, seed)
-            outs = Path(folder) / "old.npz", Path(folder) / "new.npz"
-            times: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
-            for number in range(repeats):  # in turn, so that what else the machine does hits both
-                for checkout, out, own in zip((against, HERE), outs, times, strict=True):
-                    if checkout == HERE or number == 0 or count <= 500:
-                        run("build_worker.py", checkout, (masks, out), OMP_NUM_THREADS="1")
-                        own.append(json.loads(out.with_suffix(".json").read_text(encoding="utf-8")))
-            equal = _equal(*(np.load(out) for out in outs))
-        (old, new), (old_mb, new_mb) = (
-            [min(each[name] for each in own) for own in times] for name in ("cpu_s", "peak_mb")
-        )
-        words = ", ".join(name for name, same in equal.items() if same)
-        differing = ", ".join(name for name, same in equal.items() if not same)
-        print(
-            f"{count:>6}{side:>6}{old:>11.2f}{new:>11.3f}{old / new:>8.1f}{old_mb:>9.0f}{new_mb:>9.0f}  "
-            f"{words}{'; NOT ' + differing if differing else ''}",
-            flush=True,
-        )
-        alike &= all(same for name, same in equal.items() if name != "stored geometry")
-    return alike
+        drawn, view = draw(count, side, seed=0), view_of(side)
+        masks = [Mask.of(each.pixels, each.x, each.y) for each in drawn]
+
+        def ours(masks: Any = masks, view: View = view) -> None:
+            build_regions(masks, view)
+
+        def theirs(masks: Any = masks, side: int = side) -> None:
+            [outlined(mask, side) for mask in masks]
+
+        took = by_turns(ours, theirs, times)
+        alternative = "rasterio.features.shapes of each whole mask, pyproj's area and perimeter"
+        rows.append(Row.of("regions", f"{count} masks in {side} x {side} px", took[0], alternative, took[1]))
+    return rows
 
 
-def _write(path: Path, count: int, side: int, seed: int) -> None:
-    drawn = draw(count, side, seed)
-    scores = np.random.default_rng(seed).uniform(0.3, 1, count).astype(np.float32)
-    pixels: dict[str, Any] = {f"pixels{i}": each.pixels for i, each in enumerate(drawn)}
-    np.savez(path, side=side, x=[d.x for d in drawn], y=[d.y for d in drawn], scores=scores, **pixels)
+def outlined(mask: Mask, side: int) -> tuple[shapely.Geometry, float, float]:
+    """A mask's polygon on WGS 84, and its geodesic area and perimeter, without overlaps, duplicates or plus/minus."""
+    whole = np.zeros((side, side), np.uint8)
+    mask.paint(whole, 1)
+    found = rasterio.features.shapes(whole, whole.astype(bool), transform=PLACE.transform)
+    polygon = shapely.union_all([shapely.geometry.shape(shape) for shape, _ in found])
+    on_earth = shapely.transform(polygon, lambda p: np.stack(_to_degrees().transform(p[:, 0], p[:, 1]), axis=1))
+    area, perimeter = _WGS84.geometry_area_perimeter(shapely.orient_polygons(on_earth))
+    return on_earth, area, perimeter
 
 
-def _equal(old: Any, new: Any) -> dict[str, bool]:
-    before, after = (json.loads(str(each["said"])) for each in (old, new))
-    return {
-        "labels": bool((old["labels"] == new["labels"]).all()),
-        **{name: before[name] == after[name] for name in ("ids", "outlines", "warnings")},
-        "stored geometry": str(old["stored"]) == str(new["stored"]),
-    }
+@cache
+def _to_degrees() -> Transformer:
+    return Transformer.from_crs("EPSG:32633", "OGC:CRS84", always_xy=True)

@@ -470,7 +470,7 @@ def _(t: Tools) -> Any:
 @solves("alexandria-beyond")
 def _(t: Tools) -> Any:
     buildings = find(t, "buildings")
-    return far(t, buildings, first_by_area(t, buildings), 150)["total"]
+    return far(t, buildings, first_by_area(t, buildings), t.numbers[0])["total"]
 
 
 @solves("alexandria-difference")

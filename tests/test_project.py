@@ -15,7 +15,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 OTHERS = {name: [each for each in EXTRAS[name] if not each.startswith(PROJECT["name"])] for name in EXTRAS}
-FOR_USERS = [*PROJECT["dependencies"], *(each for name in EXTRAS.keys() - {"dev", "docs"} for each in OTHERS[name])]
+FOR_USERS = [
+    *PROJECT["dependencies"],
+    *(each for name in EXTRAS.keys() - {"dev", "docs", "evals"} for each in OTHERS[name]),
+]
 ALL = [*PROJECT["dependencies"], *(each for extra in OTHERS.values() for each in extra)]
 
 

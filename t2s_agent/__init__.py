@@ -3,9 +3,9 @@
 >>> import t2s_agent
 >>> tanks = t2s_agent.segment("demo-out/harbour.tif", "Where are the storage tanks?")
 >>> for region in tanks.regions[:2]:
-...     print(region.id, region.area.unit, region.geometry.geom_type)
-1 m2 Polygon
-2 m2 Polygon
+...     print(region.id, region.area.unit, region.geometry.is_valid)
+1 m2 True
+2 m2 True
 
 `segment`, `refine` and `describe` do what the commands of those names do, with the same options. `Result` is what they return,
 `Region` one place in it, `T2SError` the one exception for input that can be corrected, `Engine` the models and the store, and

@@ -51,10 +51,8 @@ def segment(
 
     >>> import t2s_agent
     >>> tanks = t2s_agent.segment("demo-out/harbour.tif", "Where are the storage tanks?")
-    >>> print(tanks)  # doctest: +ELLIPSIS
-    Result r_...: found
-      'Where are the storage tanks?' of harbour.tif
-      7 regions, ... m2
+    >>> tanks.status, tanks.question, len(tanks.regions)
+    ('found', 'Where are the storage tanks?', 7)
     >>> all(region.area.plus_minus > 0 for region in tanks.regions)
     True
     """
@@ -212,7 +210,7 @@ def describe(
     >>> facts.measured["count"], facts.table.columns[:3], len(facts.table.rows)
     (7, ('id', 'area_m2', 'pm'), 2)
     >>> t2s_agent.describe("demo-out/harbour.tif").measured["gsd_m"]
-    0.5
+    0.50015
     """
     chosen = _engine_of(subject, engine, prompter=prompter, device=device, trust_sidecars=trust_sidecars, store=store)
     _require_box(bbox, bbox_crs)

@@ -33,6 +33,13 @@ class T2SError(Exception):
     `code` is stable and one of `CODES`; `what` names the offending value; `fix` names the way out.
     Printed as `code: what. fix.`, in one line. Both may quote strangers (names of files, labels, arguments), so characters that
     cannot be printed are taken out here, once for all errors.
+
+    >>> import t2s_agent
+    >>> try:
+    ...     t2s_agent.segment("demo-out/harbor.tif", "Where are the storage tanks?")
+    ... except t2s_agent.T2SError as error:
+    ...     print(error.code, "|", error.fix)
+    image_not_found | Did you mean 'harbour.tif'?
     """
 
     def __init__(self, code: Code, what: str, fix: str) -> None:

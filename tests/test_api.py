@@ -14,13 +14,16 @@ import pytest
 import typer
 
 import t2s_agent
+from t2s_agent import errors
 from t2s_agent.api import engine, functions, result
 from t2s_agent.cli.app import app
 from t2s_agent.errors import T2SError
+from t2s_agent.regions import region
+from t2s_agent.scene import scene
 
 EXAMPLES = {
     example.name: example
-    for module in (t2s_agent, engine, functions, result)
+    for module in (t2s_agent, engine, functions, result, errors, region, scene)
     for example in doctest.DocTestFinder().find(module)
     if example.examples
 }
@@ -50,10 +53,10 @@ def test_the_examples_of_docstrings_run_with_nano(name, place, monkeypatch):
     assert not said, "".join(said)
 
 
-def test_every_public_function_has_an_example():
-    for name in ("segment", "refine", "describe"):
-        assert f"t2s_agent.api.functions.{name}" in EXAMPLES
-    assert {"t2s_agent", "t2s_agent.api.result.Result", "t2s_agent.api.engine.Engine"} <= set(EXAMPLES)
+@pytest.mark.parametrize("name", [name for name in t2s_agent.__all__ if name != "__version__"])
+def test_every_public_name_has_an_example(name):
+    value = getattr(t2s_agent, name)
+    assert f"{value.__module__}.{value.__qualname__}" in EXAMPLES
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -50,6 +50,11 @@ class Region:
     degrees clockwise from north (from the top of the image where there is no ground), 0 to 180; None where the long side cannot
     be told from the short one. `parts` counts pieces that do not share a pixel's side. `overlaps` are ids of regions of the
     same result of which the masks shared pixels with this one's before each pixel was given to one region.
+
+    >>> import t2s_agent
+    >>> region = t2s_agent.segment("demo-out/harbour.tif", "Where are the storage tanks?").regions[0]
+    >>> region.id, region.area.unit, region.length.unit, region.geometry.is_valid
+    (1, 'm2', 'm', True)
     """
 
     id: int

@@ -45,6 +45,12 @@ def open_scene(
     `roots` are the folders that it may lie in; None for the folder of `path` itself, as when a person names a file.
     `trust_sidecars` is for a person who owns the files: world file, .prj, .aux.xml, .ovr and .msk beside the image are read.
     Raises `image_not_found`, `image_unreadable` or `limit_exceeded`.
+
+    >>> import t2s_agent
+    >>> with t2s_agent.open_scene("demo-out/harbour.tif") as scene:
+    ...     view = scene.view(max_size=320)
+    >>> view.rgb.shape, round(view.gsd_m, 2)
+    ((320, 320, 3), 1.0)
     """
     if roots is None:
         roots, path = [Path(path).absolute().parent], Path(path).name

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rasterio
+from affine import Affine
+from shapely import MultiPolygon
+from shapely.affinity import translate
 
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.picture import COLOURS
@@ -22,10 +25,19 @@ _LONGEST_TITLE = 80
 
 
 def plot(
-    table: "geopandas.GeoDataFrame", mask: Path, view: View | None, ax: "Axes | None", *, title: str, numbers: bool
+    table: "geopandas.GeoDataFrame",
+    mask: Path,
+    view: View | None,
+    ax: "Axes | None",
+    *,
+    window: tuple[int, int, int, int],
+    title: str,
+    numbers: bool,
 ) -> "Axes":
     """Outlines of `table` over the pixels of `view`, in the coordinates of the file `mask`; in those of `table` where it has
     control points only, and then without the pixels.
+
+    A mask of an earlier version that has no coordinates shows `window` (x, y, width, height in pixels of the image), y pointing up.
     """
     try:
         from matplotlib import pyplot
@@ -37,8 +49,14 @@ def plot(
     with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(mask) as file:
         placed, transform, crs = not file.gcps[0], file.transform, file.crs
         size = file.width, file.height
-    if placed and crs and table.crs is not None and table.crs.is_geographic:
+    if crs is None:
+        x, y, width, height = window
+        transform = Affine(width / size[0], 0, x, 0, -height / size[1], -y)
+    elif placed and table.crs is not None and table.crs.is_geographic:
         table = table.to_crs(crs.to_wkt())
+        if table.crs.is_geographic:
+            middle = transform.c + transform.a * size[0] / 2
+            table = table.set_geometry([_beside(outline, middle) for outline in table.geometry], crs=table.crs)
     if placed and view is not None:
         to_crs = Affine2D.from_values(transform.a, transform.d, transform.b, transform.e, transform.c, transform.f)
         ax.imshow(view.rgb, extent=(0, size[0], size[1], 0), transform=to_crs + ax.transData)
@@ -57,6 +75,13 @@ def plot(
     ax.set_aspect(1 / math.cos(math.radians(middle)) if geographic and abs(middle) < 89 else 1.0)
     ax.set_title(one_line(title, _LONGEST_TITLE), parse_math=False)
     return ax
+
+
+def _beside(outline: MultiPolygon, middle: float) -> MultiPolygon:
+    """The parts of an outline in degrees, moved by whole turns so that they lie beside `middle`: an image may run across 180."""
+    return MultiPolygon(
+        [translate(part, 360 * round((middle - part.representative_point().x) / 360)) for part in outline.geoms]
+    )
 
 
 def explore(table: "geopandas.GeoDataFrame", *, located: bool, name: str, **options: Any) -> "folium.Map":

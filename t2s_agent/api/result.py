@@ -182,7 +182,8 @@ class Result:
         changed); `numbers` writes the ids.
         """
         view = pipeline.view_of(self.engine, self._head) if image else None
-        return drawing.plot(self.to_geodataframe(), self.mask_path, view, ax, title=self.question, numbers=numbers)
+        table, window = self.to_geodataframe(), self._head.scene.window
+        return drawing.plot(table, self.mask_path, view, ax, window=window, title=self.question, numbers=numbers)
 
     def explore(self, **options: Any) -> "folium.Map":
         """An interactive map for a notebook, over map tiles from the network. Needs the extra `explore`.

@@ -331,3 +331,10 @@ def test_a_record_is_read_without_its_regions_too(tmp_path, indent):
     without = ResultStore(tmp_path).load("r_0000", regions=False)
     assert without == record.model_copy(update={"regions": ()})
     assert len(ResultStore(tmp_path).load("r_0000").regions) == 2
+
+
+def test_a_record_without_its_regions_costs_none_of_the_time_and_memory_of_regions(tmp_path):
+    record, folder = stored_result(tmp_path / "r_00000001", [(2, 2, 6, 6)], id="r_00000001")
+    text = record.model_dump_json(indent=1).replace('"perimeter": ', '"perimeter": not even JSON ')
+    (folder / "record.json").write_text(text, encoding="utf-8")
+    assert ResultStore(tmp_path).load("r_00000001", regions=False).query == record.query

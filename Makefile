@@ -22,6 +22,10 @@ test-fast: $(STAMP)
 durations: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --measure
 
+# Which lines and branches of the package the tests run; no number fails the build.
+coverage: $(STAMP)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered
+
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """A model's words to an Answer: one parser, strict for rewards and lenient for serving. It never raises.
 
-MultiValueCommand takes what stands after the thinking (`thinking`), in any form that models write (`forms`), mends what costs
+Lenient takes what stands after the thinking (`thinking`), in any form that models write (`forms`), mends what costs
 nothing in meaning, and drops what it cannot mend, point by point and instance by instance, each with a warning. Strict is
 the paper's format reward, without its repairs: a fence, proper JSON, for every instance exactly what the style asks
 for, and one bad instance spoils the answer. The tags are a reward of their own: `well_tagged`.

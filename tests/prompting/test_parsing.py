@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t2s_agent.instance import Instance
-from t2s_agent.prompting.parsing import parse_answer, well_tagged
-from t2s_agent.prompting.style import STYLES
+from t2s_agent.prompting.parsing import MOST_CHARACTERS, MOST_INSTANCES, parse_answer, well_tagged
+from t2s_agent.prompting.style import DEFAULT_STYLE, STYLES
 
 FRAME = (840, 840)
 GOOD = (
@@ -141,6 +141,121 @@ def test_well_tagged_is_thinking_then_answer_and_nothing_else(raw, well):
 def test_an_empty_list_of_negative_points_is_as_none():
     body = '[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]], "negative_points": []}]'
     assert answered(body, strict=True).status == "found"
+
+
+TANK, QUAY = '[{"bbox_2d": [1,2,30,40]}]', '[{"bbox_2d": [5,6,70,80]}]'
+TANK_BOX, QUAY_BOX = (1, 2, 30, 40), (5, 6, 70, 80)
+EXAMPLE = DEFAULT_STYLE.example  # two objects
+REPEATED = "the prompt's own example was repeated and is left out"
+CONTRADICTION = "it holds an empty answer and another one that is not empty"
+
+
+@pytest.mark.parametrize(
+    ("raw", "boxes", "warnings"),
+    [
+        (f"<answer>{TANK}</answer> no: <answer>{QUAY}</answer>", [QUAY_BOX], ["of 2 answers the last one is used"]),
+        (f"<answer>{TANK}</answer>\n<answer>{QUAY}</answer>", [TANK_BOX, QUAY_BOX], []),  # one answer in two parts
+        (f"<answer>[]</answer> <answer>{TANK}</answer>", [TANK_BOX], []),
+        (
+            f"<answer>[]</answer> <answer>{TANK}</answer> or <answer>{QUAY}</answer>",
+            [QUAY_BOX],
+            ["of 2 answers the last one is used"],
+        ),
+        (f"<answer>nothing</answer> but <answer>{TANK}</answer>", [TANK_BOX], []),
+        (f"<answer>{EXAMPLE}</answer> so <answer>{TANK}</answer>", [TANK_BOX], [REPEATED]),
+        (f"<answer>{EXAMPLE[:-1]}, {TANK[1:]}</answer>", [TANK_BOX], [REPEATED]),
+        (f"<answer>{TANK}", [TANK_BOX], ["the answer's closing tag is missing"]),
+        (f"<answer>{TANK}<answer>{QUAY}</answer>", [QUAY_BOX], ["of 2 answers the last one is used"]),
+    ],
+)
+def test_of_several_answers_the_last_one_of_the_models_own_is_used(raw, boxes, warnings):
+    answer = parse_answer(raw, frame=FRAME)
+    assert (answer.status, [each.box for each in answer.instances]) == ("found", boxes)
+    assert list(answer.warnings) == warnings
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (f"<answer>[]</answer> or <answer>{TANK}</answer>", CONTRADICTION),
+        (f"<answer>{TANK}</answer> or <answer>[]</answer>", CONTRADICTION),
+        (f"<answer>{EXAMPLE}</answer>", "the answer only repeats the prompt's own example"),
+        (
+            f"<answer>{EXAMPLE}</answer> so <answer>{EXAMPLE}</answer>",
+            "the answer only repeats the prompt's own example",
+        ),
+        (f"Draft: []\nFinal answer: {TANK}", CONTRADICTION),
+    ],
+)
+def test_an_answer_that_contradicts_itself_or_repeats_the_example_is_unparsable(raw, reason):
+    answer = parse_answer(raw, frame=FRAME)
+    assert (answer.status, answer.instances, answer.warnings[-1]) == ("unparsable", (), reason)
+
+
+@pytest.mark.parametrize(
+    ("raw", "boxes", "said"),
+    [
+        (
+            f"Draft: {TANK}\nFinal answer: {QUAY}",
+            [QUAY_BOX],
+            ["'Final answer' stands before a list: only what follows is used"],
+        ),
+        (f"Draft: {TANK}\nFinal answer: as above", [TANK_BOX], []),
+        (f"No list yet.\nFinal answer: {QUAY}", [QUAY_BOX], []),
+    ],
+)
+def test_without_tags_a_list_under_a_last_heading_is_the_answer(raw, boxes, said):
+    answer = parse_answer(raw, frame=FRAME)
+    assert [each.box for each in answer.instances] == boxes
+    assert list(answer.warnings) == ["the answer has no <answer> tags", *said]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_point_on_the_edge_of_the_frame_is_inside(strict):
+    body = '[{"bbox_2d": [1,2,30,40], "positive_points": [[0,0],[840,500]]}]'
+    answer = parse_answer(f"```json{body}```", frame=(840, 500), strict=strict)
+    assert answer.instances == (Instance((1, 2, 30, 40), ((0, 0), (840, 500))),)
+
+
+@pytest.mark.parametrize("outside", ["[841,1]", "[1,501]", "[-1,5]", "[5,-1]"])
+def test_a_point_outside_of_the_frame_is_dropped_with_a_warning_and_spoils_a_strict_answer(outside):
+    body = f'```json[{{"bbox_2d": [1,2,30,40], "positive_points": [{outside},[8,9]]}}]```'
+    lenient = parse_answer(body, frame=(840, 500))
+    assert lenient.instances[0].positive == ((8, 9),)
+    assert "instance 1: a positive point is dropped: it lies outside of the image" in lenient.warnings
+    strict = parse_answer(body, frame=(840, 500), strict=True)
+    assert (strict.status, strict.warnings) == ("unparsable", ("it lies outside of the image",))
+
+
+def test_an_object_without_box_and_positive_point_cannot_be_used():
+    answer = parse_answer('<answer>[{"label": "tank"}, {"bbox_2d": [1,2,30,40]}]</answer>', frame=FRAME)
+    assert [each.box for each in answer.instances] == [TANK_BOX]
+    assert answer.warnings == ("instance 1 is dropped: it has neither a box nor a positive point",)
+
+
+def test_strict_wants_the_fence_closed():
+    body = '```json[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}]'
+    assert parse_answer(f"{body}```", frame=FRAME, strict=True).status == "found"
+    assert parse_answer(body, frame=FRAME, strict=True).warnings == ("the answer has no ```json fence",)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_text_is_read_up_to_a_length_and_not_beyond(strict):
+    body = '```json[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}]```'
+    fits = parse_answer(" " * (MOST_CHARACTERS - len(body)) + body, frame=FRAME, strict=strict)
+    longer = parse_answer(" " * (MOST_CHARACTERS - len(body) + 1) + body, frame=FRAME, strict=strict)
+    assert (fits.status, longer.status) == ("found", "unparsable")
+    assert longer.warnings == ("the answer has 1000001 characters",)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_instances_beyond_a_number_are_left_out_and_that_is_said(strict, monkeypatch):
+    monkeypatch.setattr("t2s_agent.prompting.parsing.MOST_INSTANCES", 2)
+    one = '{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}'
+    answer = parse_answer(f"<answer>```json[{one}, {one}, {one}]```</answer>", frame=FRAME, strict=strict)
+    assert len(answer.instances) == 2
+    assert answer.warnings == ("of 3 instances the first 2 are used",)
+    assert MOST_INSTANCES == 5_000
 
 
 @given(st.text(max_size=400))

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import rasterio.features
 import shapely
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, shape
 from views.data import cropped, mask_of, view_of
 
 from t2s_agent.errors import T2SError
+from t2s_agent.instance import Instance
 from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.regions import build
-from t2s_agent.regions.build import SAME_IOU, build_regions
+from t2s_agent.regions.build import SAME_IOU, build_regions, subset
 from t2s_agent.regions.polygons import trace, traced_all
 
 HEIGHT, WIDTH = 30, 40
@@ -129,3 +131,59 @@ def test_more_regions_than_ids_are_refused_and_never_counted_round(monkeypatch):
     with pytest.raises(T2SError) as caught:
         build_regions(dots, view_of())
     assert caught.value.code == "limit_exceeded"
+
+
+def test_a_region_knows_its_own_place_size_label_and_whether_it_touches_an_edge():
+    view = view_of(crs=None)
+    boxes = [(0, 5, 10, 9), (20, 0, 30, 12), (52, 10, 60, 20), (20, 30, 24, 40), (30, 20, 40, 26)]
+    labels = ["left", "top", "right", "bottom", ""]
+    instances = [Instance(box, label=label) for box, label in zip(boxes, labels, strict=True)]
+    regions = build_regions(cropped([mask_of(view, *box) for box in boxes]), view, instances=instances).regions
+    assert [region.label for region in regions] == labels
+    assert [region.centroid for region in regions] == [(5, 7), (25, 6), (56, 15), (22, 35), (35, 23)]
+    assert [region.area.value for region in regions] == [40, 120, 80, 40, 60]
+    assert [region.touches_edge for region in regions] == [True, True, True, True, False]
+    assert [region.instance for region in regions] == instances
+
+
+def test_on_earth_a_centroid_is_longitude_then_latitude_of_the_middle():
+    view = view_of()
+    (region,) = build_regions(cropped([mask_of(view, 30, 4, 50, 10)]), view).regions
+    lon, lat = view.georeference.to_lonlat(np.array([40.0]), np.array([7.0]))
+    assert region.centroid == pytest.approx((lon[0], lat[0]), abs=2e-7)
+    assert region.pixel == pytest.approx(0.5, rel=1e-3)
+
+
+def test_the_plus_minus_of_an_area_is_half_a_pixel_along_the_boundary():
+    view = view_of()
+    (region,) = build_regions(cropped([mask_of(view, 5, 5, 25, 15)]), view).regions
+    assert region.area.plus_minus == pytest.approx(30 * 0.5 / 2, rel=0.01)  # the boundary measures 30 m
+    assert region.perimeter.plus_minus < 0.1 * region.perimeter.value
+    (same,) = build_regions(cropped([mask_of(view_of(crs=None), 5, 5, 25, 15)]), view_of(crs=None)).regions
+    assert same.area.plus_minus == pytest.approx(60 / 2, rel=0.01)
+
+
+def test_regions_below_the_least_area_are_counted_and_one_of_just_that_area_is_kept():
+    view = view_of(crs=None)
+    masks = cropped([mask_of(view, 0, 0, 4, 4), mask_of(view, 10, 0, 14, 5), mask_of(view, 20, 0, 21, 1)])
+    regions = build_regions(masks, view, min_area_m2=20)
+    assert ([region.area.value for region in regions.regions], regions.left_out) == ([20], {"min_area_m2": 2})
+
+
+def test_overlaps_are_listed_in_the_order_of_their_new_numbers():
+    view = view_of()
+    masks = [mask_of(view, 0, 0, 20, 20), mask_of(view, 18, 0, 30, 5), mask_of(view, 18, 10, 30, 16)]
+    regions = build_regions(cropped(masks), view)
+    assert regions.regions[0].overlaps == (2, 3)
+    assert subset(regions, [2, 1, 0]).regions[2].overlaps == (1, 2)
+    assert subset(regions, [0, 2]).regions[0].overlaps == (2,)
+
+
+def test_pixels_beside_the_earth_belong_to_no_region_and_are_counted():
+    grid = Affine(1e5, 0, -6e6, 0, -1e5, 6e6)  # the whole disc as a geostationary satellite sees it
+    view = view_of(120, 110, transform=grid, crs="+proj=geos +h=35785831")
+    masks = [mask_of(view, 0, 0, 5, 5), mask_of(view, 50, 50, 70, 70)]
+    regions = build_regions(cropped(masks), view)
+    assert [region.id for region in regions.regions] == [1]
+    assert regions.warnings[0] == "25 pixels at the Earth's rim or beside it are left out"
+    assert not regions.labels[:5, :5].any()

@@ -12,9 +12,10 @@ from views.data import mask_of, view_of
 
 from t2s_agent.mask import Mask
 from t2s_agent.regions.build import build_regions
+from t2s_agent.regions.fields import About
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.measure import area_m2
-from t2s_agent.regions.rounding import Rounding, with_plus_minus
+from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.record import measures_of
 
 
@@ -104,20 +105,6 @@ def test_decimals_that_say_nothing_are_left_out():
     assert fine.shown((0.0025, 0.01), (1, 1)).area(0.0025) == 0.0025  # three digits of the value
 
 
-@pytest.mark.parametrize(
-    ("value", "plus_minus", "expected"),
-    [
-        (549.4, 25.1, "549 ± 25"),
-        (0.0036, 0.00012, "0.00360 ± 0.00012"),
-        (12345.6, 7.8, "12,345.6 ± 7.8"),
-        (3.0, 0.0, "3.000 ± 0.000"),
-        (0.0, 0.0, "0 ± 0"),
-    ],
-)
-def test_a_number_is_shown_with_two_digits_of_its_plus_minus(value, plus_minus, expected):
-    assert with_plus_minus(value, plus_minus) == expected
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-180, 180), st.integers(0, 40), st.integers(0, 20), st.integers(1, 19), st.integers(1, 19))
 def test_a_region_has_the_same_measures_at_any_longitude(left, x, y, width, height):
@@ -155,3 +142,15 @@ def test_a_band_around_the_earth_has_no_boundary_where_the_picture_ends(left):
     assert cap.perimeter.value == pytest.approx(circles[70], rel=0.03)
     assert band.perimeter.value == pytest.approx(circles[60] + circles[40], rel=0.02)
     assert build_regions([Mask.of(mask_of(view, 0, 0, 360, 180))], view).regions[0].perimeter.value < 1e6
+
+
+def test_geojson_comes_back_as_it_was():
+    view = view_of()
+    regions = build_regions([Mask.of(mask_of(view, x, 0, x + 10, 10)) for x in (0, 14, 50)], view)
+    text = json.dumps(feature_collection(regions, About(question="q")))
+    back = regions_from(json.loads(text))
+    assert [r.id for r in back] == [1, 2, 3]
+    for was, now in zip(regions.regions, back, strict=True):
+        assert now.geometry.equals(was.geometry)
+        assert now.area.value == pytest.approx(was.area.value, abs=0.01)
+        assert now.bbox == was.bbox

@@ -1,26 +1,19 @@
-"""Operations on regions, and the files that regions become."""
+"""Operations on regions: sets, smoothing, and regions of any result on a view's grid."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import rasterio
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-from rasterio._env import del_gdal_config, set_gdal_config
 from views.data import cropped, mask_of, view_of
 
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import union_of
 from t2s_agent.regions.build import build_regions, subset
-from t2s_agent.regions.fields import About
-from t2s_agent.regions.geojson import feature_collection, regions_from
-from t2s_agent.regions.operations import combined, masks_of, require_known, smoothed
-from t2s_agent.regions.picture import COLOURS, area_in_words, draw_picture, round_length
-from t2s_agent.regions.raster import read_mask, write_mask
-from t2s_agent.regions.region import Measure
+from t2s_agent.regions.operations import combined, masks_of, on_grid, require_known, smoothed
+from t2s_agent.scene import Window
 
 areas = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 25), st.integers(1, 15), st.integers(1, 12)), max_size=4)
 
@@ -125,94 +118,6 @@ def test_smoothing_removes_a_spur_and_keeps_what_would_vanish():
     assert (smooth[1] == dot).all()
 
 
-def test_geojson_comes_back_as_it_was(tmp_path):
-    _, regions = three()
-    text = json.dumps(feature_collection(regions, About(question="q")))
-    back = regions_from(json.loads(text))
-    assert [r.id for r in back] == [1, 2, 3]
-    for was, now in zip(regions.regions, back, strict=True):
-        assert now.geometry.equals(was.geometry)
-        assert now.area.value == pytest.approx(was.area.value, abs=0.01)
-        assert now.bbox == was.bbox
-
-
-def test_the_mask_is_a_cog_in_place(tmp_path):
-    view, regions = three()
-    write_mask(regions.labels, view, tmp_path / "mask.tif")
-    assert (read_mask(tmp_path / "mask.tif") == regions.labels).all()
-    with rasterio.open(tmp_path / "mask.tif") as file:
-        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-        assert (file.crs.to_epsg(), file.nodata, file.dtypes) == (32633, 0, ("uint8",))
-        assert file.transform == view.georeference.transform
-
-
-def test_what_the_environment_says_of_gdal_does_not_displace_a_mask(tmp_path, request):
-    set_gdal_config("GDAL_GEOREF_SOURCES", "WORLDFILE")
-    request.addfinalizer(lambda: del_gdal_config("GDAL_GEOREF_SOURCES"))
-    view, regions = three()
-    write_mask(regions.labels, view, tmp_path / "mask.tif")
-    del_gdal_config("GDAL_GEOREF_SOURCES")
-    with rasterio.open(tmp_path / "mask.tif") as file:
-        assert file.crs.to_epsg() == 32633
-
-
-def test_a_mask_without_a_place_is_written_too(tmp_path):
-    view = view_of(crs=None)
-    labels = np.full((40, 60), 3, np.uint16)
-    write_mask(labels, view, tmp_path / "mask.tif")
-    assert (read_mask(tmp_path / "mask.tif") == labels).all()
-
-
-def test_the_picture_shows_view_and_legend(tmp_path):
-    view, regions = three()
-    draw_picture(view, regions, title="Where?").save(tmp_path / "p.png")
-    with Image.open(tmp_path / "p.png") as picture:
-        assert picture.width == 720
-        assert picture.height > 480
-        assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
-
-
-@pytest.mark.parametrize(("width", "height", "size"), [(3000, 1500, (2048, 1024)), (64, 4096, (32, 2048))])
-def test_the_picture_of_a_large_view_is_made_smaller(tmp_path, width, height, size):
-    view = view_of(height, width)
-    regions = build_regions(cropped([mask_of(view, width // 2, height // 2, width, height)]), view)
-    draw_picture(view, regions).save(tmp_path / "p.png")
-    with Image.open(tmp_path / "p.png") as picture:
-        assert picture.width == size[0]
-        assert picture.height > size[1]
-        pixels = np.asarray(picture.convert("RGB"))[: size[1]].astype(int)
-    inked = (pixels == COLOURS[0]).all(-1)  # the outline
-    ys, xs = np.nonzero(inked)
-    assert (xs.min(), ys.min()) == (pytest.approx(size[0] / 2, abs=8), pytest.approx(size[1] / 2, abs=8))
-
-
-def test_areas_are_said_shortly():
-    assert area_in_words(Measure(549.4, 25.1, "m2")) == "549 ± 25 m2"
-    assert area_in_words(Measure(7.81, 4.53, "px2")) == "7.8 ± 4.5 px2"
-    assert area_in_words(Measure(6.63e12, 3.96e11, "m2")) == "6,630,000 ± 396,000 km2"
-    assert area_in_words(Measure(2.5e6, 1.2e5, "m2")) == "2.50 ± 0.12 km2"
-
-
-def test_every_region_is_outlined_in_its_colour_and_the_scale_bar_stands_below(tmp_path):
-    view, regions = three()
-    draw_picture(view, regions).save(tmp_path / "p.png")
-    pixels = np.asarray(Image.open(tmp_path / "p.png"))
-    for region in regions.regions:
-        ys, xs = np.nonzero(regions.labels == region.id)
-        factor = pixels.shape[1] // view.width
-        part = pixels[ys.min() * factor : (ys.max() + 1) * factor, xs.min() * factor : (xs.max() + 1) * factor]
-        assert (part == COLOURS[region.id - 1]).all(-1).any()
-    below = pixels[int(view.height * factor * 0.93) : view.height * factor]
-    assert (below == 255).all(-1).any()
-
-
-@given(st.floats(0.01, 1e6))
-def test_the_scale_bar_has_a_round_length_that_fits(metres):
-    length = round_length(metres)
-    assert metres / 2.6 <= length <= metres * 1.0001
-    assert f"{length:e}"[0] in "125"
-
-
 def test_masks_of_a_set_are_its_labels_in_the_order_of_the_regions():
     _, regions = three()
     assert [mask.bounds for mask in masks_of(regions)] == [(0, 0, 10, 10), (14, 0, 24, 10), (50, 30, 60, 40)]
@@ -226,3 +131,54 @@ def test_a_region_without_pixels_has_an_empty_mask():
     _, regions = three()
     regions.labels[regions.labels == 2] = 0
     assert [mask.area for mask in masks_of(regions)] == [100, 0, 100]
+
+
+def test_ids_that_there_are_may_be_wanted():
+    require_known([1, 2, 3], [3, 1, 3])
+    require_known([], [])
+
+
+@pytest.mark.parametrize(("pixel_m", "left"), [(0.5, False), (2.0, True)])
+def test_a_radius_on_earth_is_metres(pixel_m, left):
+    """A spur of 3 pixels is 1.5 m or 6 m wide: what is narrower than twice 1 m goes."""
+    view = view_of(transform=Affine(pixel_m, 0, 500_000, 0, -pixel_m, 5_000_000))
+    spurred = mask_of(view, 5, 5, 25, 35)
+    spurred[20:23, 25:40] = True
+    (smooth,) = smoothed(cropped([spurred]), view, 1.0)
+    assert smooth.full(40, 60)[21, 35] == left
+
+
+@pytest.mark.parametrize(("window", "left"), [(Window(0, 0, 60, 40), True), (Window(0, 0, 240, 160), False)])
+def test_a_radius_without_a_place_is_pixels_of_the_scene(window, left):
+    """A spur of 5 pixels of the view is 5 or 20 pixels of the scene wide: radii of 2 and of 12 go through it or not."""
+    view = replace(view_of(crs=None), window=window)
+    spurred = mask_of(view, 5, 5, 25, 35)
+    spurred[20:25, 25:40] = True
+    radius = 2.0 if left else 12.0
+    (smooth,) = smoothed(cropped([spurred]), view, radius)
+    assert smooth.full(40, 60)[22, 35] == left
+    (smooth,) = smoothed(cropped([spurred]), view, radius * 2 if left else radius / 2)
+    assert smooth.full(40, 60)[22, 35] != left
+
+
+def test_what_is_smoothed_at_the_right_and_at_the_lower_edge_stays_there():
+    view = view_of()
+    masks = [mask_of(view, 50, 5, 60, 25), mask_of(view, 5, 30, 25, 40)]
+    for mask, smooth in zip(masks, smoothed(cropped(masks), view, 1.0), strict=True):
+        assert smooth.area == pytest.approx(mask.sum(), rel=0.05)
+        assert (smooth.full(40, 60) & ~mask).sum() == 0
+
+
+@pytest.mark.parametrize("crs", [32633, None])
+def test_regions_of_another_result_lie_on_a_views_pixels_where_their_outlines_do(crs):
+    fine = view_of(80, 120, transform=Affine(0.25, 0, 500_000, 0, -0.25, 5_000_000), crs=crs)
+    regions = build_regions(cropped([mask_of(fine, 100, 8, 120, 24), mask_of(fine, 4, 60, 24, 80)]), fine).regions
+    view = view_of() if crs else replace(view_of(crs=None), window=Window(0, 0, 120, 80))
+    assert [mask.bounds for mask in on_grid(regions, view)] == [(50, 4, 60, 12), (2, 30, 12, 40)]
+
+
+def test_without_a_place_a_view_of_a_part_shows_regions_moved_and_scaled_by_its_own_factors():
+    whole = view_of(80, 120, crs=None)
+    regions = build_regions(cropped([mask_of(whole, 30, 20, 60, 40)]), whole).regions
+    part = replace(view_of(40, 60, crs=None), window=Window(20, 10, 60, 80))  # 1 x 2 pixels of the scene a pixel
+    assert [mask.bounds for mask in on_grid(regions, part)] == [(10, 5, 40, 15)]

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 
+from t2s_agent.errors import T2SError
 from t2s_agent.scene import open_scene
-from t2s_agent.scene.bands import Band, colours_of, guess_remark, is_alpha
+from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha, shown_name
 from t2s_agent.scene.lights import by_wavelength, by_words, wavelength_in, wavelength_tag, wavelengths_without_unit
 
 
@@ -171,3 +172,64 @@ def test_micrometres_without_their_unit_count_where_red_green_and_blue_are_among
     assert wavelengths_without_unit(["0.49", "0.56", "0.665", "0.842"]) == pytest.approx([490, 560, 665, 842])
     assert wavelengths_without_unit(["0.50", "0.75", "0.95"]) == [None] * 3  # quantiles
     assert wavelengths_without_unit(["0.49", "0.56", "0.665", "9.99"]) == [None] * 4
+
+
+FIVE = bands(["a", "b", "c", "d", "e"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ("4,3,2", (4, 3, 2)),
+        ("5", (5, 5, 5)),
+        ((1, 5, 2), (1, 5, 2)),
+        ([3], (3, 3, 3)),
+        ("", (1, 2, 3)),
+        (None, (1, 2, 3)),
+    ],
+)
+def test_the_bands_asked_for_are_shown_in_their_order_and_one_is_shown_grey(wanted, shown):
+    assert choose_bands(FIVE, colours_of(FIVE), wanted) == shown
+
+
+@pytest.mark.parametrize("wanted", ["1,2", "1,2,3,4", "0", "6", "1,2,6", "red", "1,,2", "1,2,3.5"])
+def test_bands_that_there_are_not_or_of_a_wrong_number_are_refused(wanted):
+    with pytest.raises(T2SError, match="of an image with bands 1 to 5") as caught:
+        choose_bands(FIVE, colours_of(FIVE), wanted)
+    assert caught.value.code == "bands_unknown"
+    assert len(str(caught.value)) < 300
+
+
+def test_without_a_wish_known_colours_are_shown_else_the_first_bands_that_are_no_alpha():
+    named = bands(["nir", "red", "green", "blue"])
+    assert choose_bands(named, colours_of(named)) == (2, 3, 4)
+    masked = [Band(1, "", "alpha", "uint8"), *(Band(i, "", "undefined", "uint8") for i in (2, 3, 4))]
+    assert choose_bands(masked, colours_of(masked)) == (2, 3, 4)
+    assert choose_bands(masked[:3], colours_of(masked[:3])) == (2, 2, 2)  # two of them: the first, grey
+    assert choose_bands(masked[:1], colours_of(masked[:1])) == (1, 1, 1)  # nothing but alpha
+
+
+@pytest.mark.parametrize(("scale", "offset", "scaled"), [(1, 0, False), (2, 0, True), (1, 5, True), (1, -1, True)])
+def test_values_are_scaled_where_scale_or_offset_change_them(scale, offset, scaled):
+    assert Band(1, "", "gray", "uint16", scale=scale, offset=offset).scaled is scaled
+
+
+def test_a_name_comes_before_its_wavelength_and_a_wavelength_before_a_name_that_says_no_light():
+    listed = [
+        Band(1, "red", "undefined", "uint16", wavelength_nm=560.0),
+        Band(2, "pan", "undefined", "uint16", wavelength_nm=842.0),
+        Band(3, "", "undefined", "uint16", wavelength_nm=490.0),
+    ]
+    found = colours_of(listed)
+    assert (found.red, found.green, found.blue, found.nir) == (1, 0, 3, 2)
+
+
+def test_one_remark_is_enough_where_several_names_contradict_the_interpretation():
+    found = colours_of(bands(("B04", "B03", "B02"), ("blue", "green", "red")))
+    assert found.rgb == (1, 2, 3)
+    assert len([each for each in found.remarks if "the name is followed" in each]) == 1
+
+
+def test_a_shown_name_is_quoted_printable_and_of_at_most_40_characters():
+    assert shown_name(Band(1, "near\ninfrared", "gray", "uint8")) == "'near infrared'"
+    assert shown_name(Band(1, "x" * 41, "gray", "uint8")) == repr("x" * 40)

@@ -37,6 +37,21 @@ def test_facts_hold_only_what_is_known(engine):
     assert reason_segment(engine, "harbour.tif", "nothing").facts()["rows"] == []
 
 
+def test_areas_and_their_plus_minus_are_those_of_the_pixels(engine):
+    """A tank of 20 x 20 pixels of half a metre: 100 m2, and half a pixel along a boundary of 40 m is 10 m2."""
+    facts = reason_segment(engine, "harbour.tif", "tanks").facts()
+    for row in rows_of(facts):
+        assert (row["area_m2"], row["pm"]) == (pytest.approx(100, rel=2e-3), pytest.approx(10, rel=0.02))
+    assert (facts["total_area_m2"], facts["total_pm"]) == (pytest.approx(200, rel=2e-3), pytest.approx(20, rel=0.02))
+    columns = rows_of(describe_region(engine, facts["result_id"], detail="regions", columns=["length", "perimeter"]).facts())
+    for row in columns:
+        assert (row["length_m"], row["perimeter_m"]) == (pytest.approx(10, rel=0.01), pytest.approx(40, rel=0.01))
+        assert 0 < row["length_pm"] <= 0.5  # a pixel
+        assert 0 < row["perimeter_pm"] <= 4  # a tenth
+    measured = describe_region(engine, facts["result_id"], 1).facts()["measured"]
+    assert measured["area_pm_m2"] == pytest.approx(10, rel=0.02)
+
+
 def test_an_answer_lists_at_most_what_was_asked_for_and_says_how_to_go_on(engine):
     answer = reason_segment(engine, "harbour.tif", "many", max_regions=3)
     assert (len(answer.rows), answer.total > 3) == (3, True)

@@ -9,7 +9,7 @@ from rasterio.enums import ColorInterp
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import open_scene
 from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha, shown_name
-from t2s_agent.scene.lights import by_wavelength, by_words, wavelength_in, wavelength_tag, wavelengths_without_unit
+from t2s_agent.scene.lights import by_words, wavelength_in
 
 
 def bands(names, interpreted=()):
@@ -111,22 +111,6 @@ def test_a_band_called_light_is_no_alpha_and_one_called_alpha_is():
     assert is_alpha(Band(4, "", "alpha", "uint8"))
 
 
-@pytest.mark.parametrize(
-    ("tags", "nm"),
-    [
-        ({"CENTRAL_WAVELENGTH_UM": "0.842"}, 842),
-        ({"wavelength": "665", "wavelength_units": "Nanometers"}, 665),
-        ({"wavelength": "0.665", "wavelength_units": "Micrometers"}, 665),
-        ({"wavelength": "0.665"}, 665),
-        ({"Wavelength": "665.0 nm"}, 665),
-        ({"wavelength": "x"}, None),
-        ({}, None),
-    ],
-)
-def test_tags_state_wavelengths_as_gdal_and_envi_write_them(tags, nm):
-    assert wavelength_tag(tags) == (None if nm is None else pytest.approx(nm))
-
-
 def test_wavelength_tags_of_a_file_choose_its_bands(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif", bands=5, dtype="uint16", photometric="MINISBLACK")
     with rasterio.open(path, "r+") as file:
@@ -144,34 +128,6 @@ def test_gdals_own_interpretation_as_near_infrared_counts(tmp_path, make):
         file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.nir]
     with open_scene(path) as scene:
         assert scene.red_and_nir() == (1, 4)
-
-
-@given(st.text(max_size=40))
-def test_any_name_is_one_light_or_none(name):
-    assert by_words(name).name in ("", "red", "green", "blue", "nir", "other")
-    wavelength_in(name)
-    colours_of(bands([name, name + "1", name + "2"]))
-
-
-@given(st.floats(350, 2500))
-def test_no_wavelength_is_two_colours_and_order_grows_away_from_the_best(nm):
-    light = by_wavelength(nm)
-    assert (light.name == "other") == (
-        not any(low <= nm <= high for low, high in ((450, 515), (520, 600), (620, 690), (760, 910)))
-    )
-    assert light.order >= 0
-
-
-def test_numbers_that_count_are_no_wavelengths():
-    assert wavelengths_without_unit(["band_490", "band_491", "band_492"]) == [None] * 3
-    assert wavelengths_without_unit(["B490", "B560", "B12"]) == [None] * 3
-    assert wavelengths_without_unit(["490", "560.5", "665"]) == [490, 560.5, 665]
-
-
-def test_micrometres_without_their_unit_count_where_red_green_and_blue_are_among_them():
-    assert wavelengths_without_unit(["0.49", "0.56", "0.665", "0.842"]) == pytest.approx([490, 560, 665, 842])
-    assert wavelengths_without_unit(["0.50", "0.75", "0.95"]) == [None] * 3  # quantiles
-    assert wavelengths_without_unit(["0.49", "0.56", "0.665", "9.99"]) == [None] * 4
 
 
 FIVE = bands(["a", "b", "c", "d", "e"])
@@ -233,3 +189,10 @@ def test_one_remark_is_enough_where_several_names_contradict_the_interpretation(
 def test_a_shown_name_is_quoted_printable_and_of_at_most_40_characters():
     assert shown_name(Band(1, "near\ninfrared", "gray", "uint8")) == "'near infrared'"
     assert shown_name(Band(1, "x" * 41, "gray", "uint8")) == repr("x" * 40)
+
+
+@given(st.text(max_size=40))
+def test_any_name_is_one_light_or_none(name):
+    assert by_words(name).name in ("", "red", "green", "blue", "nir", "other")
+    wavelength_in(name)
+    colours_of(bands([name, name + "1", name + "2"]))

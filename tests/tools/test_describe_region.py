@@ -1,85 +1,14 @@
-"""The three tools as plain functions, without a server."""
+"""The tool that measures results, regions and images."""
 
 import io
 import json
-from typing import get_args
 
 import pytest
 from PIL import Image
-from served.data import rows_of, said, settings_in, stage
+from served.data import rows_of
 from t2s_agent.tools import describe_region, reason_segment, refine_mask
-from t2s_agent.tools.answers import TEXT_BYTES, Column, SortBy, size_of, warnings_for_agents
-from t2s_agent.tools.images import image_name
 
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline import Engine
-from t2s_agent.regions.order import SORT_BY
-from t2s_agent.regions.table import COLUMNS
-
-
-@pytest.fixture
-def engine(tmp_path):
-    stage(tmp_path)
-    return Engine.open(settings_in(tmp_path))
-
-
-def test_a_tool_is_a_typed_function_over_a_workshop(engine):
-    answer = reason_segment(engine, "harbour.tif", "tanks")
-    assert answer.status == "found"
-    assert [row["id"] for row in rows_of(answer.facts())] == [1, 2]
-    assert answer.picture.startswith(b"\xff\xd8")
-    assert not reason_segment(engine, "harbour.tif", "tanks", preview=False).picture
-
-
-def test_facts_hold_only_what_is_known(engine):
-    facts = reason_segment(engine, "harbour.tif", "tanks").facts()
-    assert facts.keys() == {"status", "result_id", "total", "total_area_m2", "total_pm", "columns", "rows", "thinking"}
-    assert reason_segment(engine, "harbour.tif", "nothing").facts()["rows"] == []
-
-
-def test_areas_and_their_plus_minus_are_those_of_the_pixels(engine):
-    """A tank of 20 x 20 pixels of half a metre: 100 m2, and half a pixel along a boundary of 40 m is 10 m2."""
-    facts = reason_segment(engine, "harbour.tif", "tanks").facts()
-    for row in rows_of(facts):
-        assert (row["area_m2"], row["pm"]) == (pytest.approx(100, rel=2e-3), pytest.approx(10, rel=0.02))
-    assert (facts["total_area_m2"], facts["total_pm"]) == (pytest.approx(200, rel=2e-3), pytest.approx(20, rel=0.02))
-    columns = rows_of(describe_region(engine, facts["result_id"], detail="regions", columns=["length", "perimeter"]).facts())
-    for row in columns:
-        assert (row["length_m"], row["perimeter_m"]) == (pytest.approx(10, rel=0.01), pytest.approx(40, rel=0.01))
-        assert 0 < row["length_pm"] <= 0.5  # a pixel
-        assert 0 < row["perimeter_pm"] <= 4  # a tenth
-    measured = describe_region(engine, facts["result_id"], 1).facts()["measured"]
-    assert measured["area_pm_m2"] == pytest.approx(10, rel=0.02)
-
-
-def test_an_answer_lists_at_most_what_was_asked_for_and_says_how_to_go_on(engine):
-    answer = reason_segment(engine, "harbour.tif", "many", max_regions=3)
-    assert (len(answer.rows), answer.total > 3) == (3, True)
-    assert answer.next == f'describe_region(result_id="{answer.result_id}", detail="regions", first_region=4)'
-
-
-def test_an_answer_fits_its_bytes_however_many_regions_there_are(engine):
-    facts = reason_segment(engine, "harbour.tif", "many", max_regions=500).facts()
-    assert size_of(facts) <= TEXT_BYTES
-    assert len(json.loads(json.dumps(facts))["rows"]) < facts["total"]
-
-
-def test_refining_keeps_what_is_near_and_names_its_parents(engine):
-    tanks, quay = (reason_segment(engine, "harbour.tif", query) for query in ("tanks", "quay"))
-    near = refine_mask(engine, tanks.result_id, combine_with=quay.result_id, within_m=32)
-    assert near.total == 1
-    assert near.left_out == {"within_m": 1}
-    both = refine_mask(engine, tanks.result_id, combine_with=quay.result_id, operation="union")
-    assert both.total == 3
-
-
-def test_a_point_adds_an_object_and_drop_removes_one(engine):
-    tanks = reason_segment(engine, "harbour.tif", "tanks")
-    assert refine_mask(engine, tanks.result_id, drop=[1]).total == 1
-    box = describe_region(engine, tanks.result_id, 1).measured["bbox"]
-    west, south, east, north = box
-    wide = refine_mask(engine, tanks.result_id, box=[east, south, east + (east - west), north])
-    assert wide.total == 3
 
 
 def test_describing_measures_a_region(engine):
@@ -88,23 +17,6 @@ def test_describing_measures_a_region(engine):
     assert told["measured"]["area_m2"] == pytest.approx(100, rel=2e-3)
     assert told["measured"]["length_m"] == pytest.approx(10, rel=0.05)
     assert (told["status"], told["region_id"]) == ("found", 2)
-
-
-def test_what_was_done_is_said_with_its_values(engine):
-    tanks, quay = (reason_segment(engine, "harbour.tif", query) for query in ("tanks", "quay"))
-    both = refine_mask(
-        engine, tanks.result_id, combine_with=quay.result_id, operation="difference", within_m=50, min_area_m2=10
-    )
-    other = quay.result_id
-    told = describe_region(engine, both.result_id).facts()
-    assert told["operation"] == f"difference with {other}; within_m 50 of {other}; min_area_m2 10"
-    assert told["parents"] == [tanks.result_id, other]
-
-
-def test_a_radius_that_smooths_nothing_is_said(engine):
-    tanks = reason_segment(engine, "harbour.tif", "tanks")
-    assert any("smooth_m changed no region" in w for w in refine_mask(engine, tanks.result_id, smooth_m=1e5).warnings)
-    assert not refine_mask(engine, tanks.result_id, drop=[1]).warnings
 
 
 def test_a_picture_of_a_region_shows_it_with_its_outline_and_what_is_around(engine):
@@ -148,11 +60,6 @@ def test_regions_are_listed_from_one_on(engine):
     assert page.keys() - {"next"} == {"status", "result_id", "total", "columns", "rows"}  # the summary was on page one
     with pytest.raises(T2SError, match=r"region_unknown.*1 to"):
         describe_region(engine, many.result_id, detail="regions", first_region=10_000)
-
-
-def test_an_image_may_be_named_by_the_address_of_its_resource(engine):
-    assert image_name("t2s://images/sub/a%20b.tif") == "sub/a b.tif"
-    assert reason_segment(engine, "t2s://images/sub/field.tif", "tanks").status == "found"
 
 
 def test_nothing_to_describe_lists_images_in_pages(engine):
@@ -237,16 +144,6 @@ def test_regions_are_listed_in_an_order_with_more_columns_and_from_a_place_on(en
     assert rows_of(later) == rest
 
 
-def test_the_largest_is_kept_without_a_model_and_what_went_is_counted(engine):
-    tanks, quay = (reason_segment(engine, "harbour.tif", query) for query in ("tanks", "quay"))
-    both = refine_mask(engine, tanks.result_id, combine_with=quay.result_id, operation="union")
-    one = refine_mask(engine, both.result_id, sort_by="area", descending=True, first=1)
-    assert (one.total, one.left_out) == (1, {"first": 2})
-    assert one.total_area_m2 == pytest.approx(125, rel=2e-3)
-    far = refine_mask(engine, tanks.result_id, combine_with=quay.result_id, beyond_m=32)
-    assert [row["was"] for row in rows_of(far.facts())] == [2]
-
-
 def test_zero_metres_means_touching_and_not_off(engine):
     tanks, quay = (reason_segment(engine, "harbour.tif", query) for query in ("tanks", "quay"))
     none = refine_mask(engine, tanks.result_id, combine_with=quay.result_id, within_m=0)
@@ -265,34 +162,3 @@ def test_an_empty_id_is_not_a_wish_to_see_the_images(engine):
 def test_bands_are_measured_on_request(engine):
     assert "bands" not in describe_region(engine, image="harbour.tif").measured
     assert len(describe_region(engine, image="harbour.tif", bands=True).measured["bands"]) == 3
-
-
-def test_labels_stand_in_the_table_where_they_differ_or_are_asked_for(engine, tmp_path):
-    assert "label" not in reason_segment(engine, "harbour.tif", "tanks").columns
-    assert "label" in reason_segment(engine, "harbour.tif", "tanks", columns=["label"]).columns
-    tanks, quay = (reason_segment(engine, "harbour.tif", query) for query in ("tanks", "quay"))
-    both = refine_mask(engine, tanks.result_id, combine_with=quay.result_id, operation="union")
-    assert {row["label"] for row in rows_of(both.facts())} == {"tank", "thing"}
-
-
-@pytest.mark.parametrize(("count", "most"), [(7, 850), (50, 3_850)])
-def test_an_answer_is_less_than_half_as_long_as_it_was(tmp_path, count, most):
-    """Bytes at commit 8a55278 for these two questions: 1,698 and 7,702."""
-    boxes = [(5 + 11 * (i % 10), 5 + 9 * (i // 10), 13 + 11 * (i % 10), 11 + 9 * (i // 10)) for i in range(count)]
-    stage(tmp_path)
-    (tmp_path / "script.json").write_text(json.dumps([{"question": "*", "raw": said(boxes)}]), encoding="utf-8")
-    answer = reason_segment(Engine.open(settings_in(tmp_path)), "harbour.tif", "small vehicles")
-    assert answer.total == count
-    assert size_of(answer.facts()) < most
-
-
-def test_remarks_that_are_alike_are_told_once_and_few_in_all():
-    many = [f"instance {i}: its box was clipped to the image" for i in range(1, 9)]
-    assert warnings_for_agents(many) == ["instance 1: its box was clipped to the image (and 7 more of the kind)"]
-    told = warnings_for_agents([f"{word} is odd" for word in "abcdefgh"])
-    assert (len(told), told[-1]) == (6, "and 3 other remarks")
-
-
-def test_the_tools_offer_the_columns_and_orders_that_the_library_has():
-    assert get_args(Column) == COLUMNS
-    assert set(get_args(SortBy)) == {"none", *SORT_BY}

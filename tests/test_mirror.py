@@ -1,0 +1,74 @@
+"""`tests/` mirrors the package: each module has its test file by name, or stands below with the file that tests it."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ELSEWHERE = {
+    "t2s_agent/accelerator.py": "tests/server/test_server_settings.py",
+    "t2s_agent/api/engine.py": "tests/test_api.py",
+    "t2s_agent/api/functions.py": "tests/test_api.py",
+    "t2s_agent/api/html.py": "tests/api/test_result.py",
+    "t2s_agent/api/naming.py": "tests/api/test_result.py",
+    "t2s_agent/cli/demo.py": "tests/cli/test_first_use.py",
+    "t2s_agent/cli/doctor.py": "tests/cli/test_first_use.py",
+    "t2s_agent/cli/serve.py": "tests/server/test_server_settings.py",
+    "t2s_agent/models.py": "tests/pipeline/test_before_asking.py",
+    "t2s_agent/pipeline/band_facts.py": "tests/scene/test_budgets.py",
+    "t2s_agent/pipeline/describe.py": "tests/tools/test_describe_region.py",
+    "t2s_agent/pipeline/engine.py": "tests/pipeline/test_pipeline.py",
+    "t2s_agent/pipeline/loading.py": "tests/pipeline/test_pipeline.py",
+    "t2s_agent/pipeline/saving.py": "tests/pipeline/test_pipeline.py",
+    "t2s_agent/pipeline/segment.py": "tests/pipeline/test_pipeline.py",
+    "t2s_agent/pipeline/steps.py": "tests/pipeline/test_pipeline.py",
+    "t2s_agent/prompting/checkpoint.py": "tests/prompting/test_local.py",
+    "t2s_agent/prompting/prompter.py": "tests/prompting/test_scripted.py",  # a protocol: types only
+    "t2s_agent/prompting/reading.py": "tests/prompting/test_forms.py",
+    "t2s_agent/regions/grid.py": "tests/regions/test_plane.py",
+    "t2s_agent/regions/region.py": "tests/regions/test_build.py",
+    "t2s_agent/results/export/copies.py": "tests/results/export/test_write.py",
+    "t2s_agent/results/export/stac.py": "tests/results/export/test_write.py",
+    "t2s_agent/results/export/style.py": "tests/results/export/test_write.py",
+    "t2s_agent/results/export/table.py": "tests/results/export/test_write.py",
+    "t2s_agent/results/export/vector.py": "tests/results/export/test_write.py",
+    "t2s_agent/results/files.py": "tests/server/test_resources.py",
+    "t2s_agent/results/record.py": "tests/results/test_store.py",
+    "t2s_agent/scene/limits.py": "tests/scene/test_budgets.py",
+    "t2s_agent/scene/proj_data.py": "tests/scene/test_georeference.py",
+    "t2s_agent/scene/reading.py": "tests/scene/test_scene.py",
+    "t2s_agent/scene/remarks.py": "tests/scene/test_scene.py",
+    "t2s_agent/scene/tiff.py": "tests/scene/test_budgets.py",
+    "t2s_agent/segmenting/segmenter.py": "tests/segmenting/test_box.py",  # a protocol, and what a segmenter gives
+    "t2s_agent/server/page/app.py": "tests/server/page/test_page_in_chromium.py",
+    "t2s_agent/server/page/assets.py": "tests/server/page/test_routes.py",
+    "t2s_agent/server/page/result_view.py": "tests/server/page/test_routes.py",
+    "t2s_agent/server/page/work.py": "tests/server/page/test_routes.py",
+    "t2s_agent/server/refusals.py": "tests/server/test_arguments.py",
+    "t2s_agent/server/toolset.py": "tests/server/test_build.py",
+    "t2s_agent/weights.py": "tests/prompting/test_local.py",
+    "tools/distances.py": "tests/tools/test_describe_region.py",
+    "tools/pictures.py": "tests/tools/test_describe_region.py",
+}
+
+
+def modules():
+    found = [path for folder in ("t2s_agent", "tools") for path in (ROOT / folder).rglob("*.py")]
+    return sorted({path.relative_to(ROOT).as_posix() for path in found if path.name != "__init__.py"})
+
+
+def by_name(module):
+    path = Path(module)
+    folders = path.parts[1:-1] if path.parts[0] == "t2s_agent" else path.parts[:-1]
+    return Path("tests", *folders, f"test_{path.name}").as_posix()
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_has_its_test_file(module):
+    own, named = by_name(module), ELSEWHERE.get(module)
+    assert (ROOT / (named or own)).is_file(), f"write {own}, or say in ELSEWHERE which file tests {module}"
+
+
+def test_the_list_of_exceptions_names_modules_that_have_no_test_file_of_their_own():
+    assert set(ELSEWHERE) <= set(modules())
+    assert [module for module in ELSEWHERE if (ROOT / by_name(module)).is_file()] == []

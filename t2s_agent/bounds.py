@@ -28,14 +28,28 @@ def require_amount(name: str, value: float, most: float, unit: str) -> None:
         why = "is too large"
     else:
         return
-    raise T2SError("argument_invalid", f"{name} = {value} {why}", f"Give {unit} from 0 to {most:g}")
+    raise T2SError(
+        "argument_invalid",
+        f"{name} = {value} {why}",
+        f"Give {unit} from 0 to {most:g}",
+        name=name,
+        value=value,
+        most=most,
+    )
 
 
 def require_at_most(name: str, values: Sequence[object], most: int) -> None:
     """Raises `limit_exceeded` where a list (or a text) is longer than `most`."""
     if len(values) > most:
         kind = "characters" if isinstance(values, str) else "entries"
-        raise T2SError("limit_exceeded", f"{name} has {len(values)} {kind}", f"Give at most {most}")
+        raise T2SError(
+            "limit_exceeded",
+            f"{name} has {len(values)} {kind}",
+            f"Give at most {most}",
+            name=name,
+            count=len(values),
+            most=most,
+        )
 
 
 def depth_of(value: object, most: int = MOST_NESTING) -> int:

@@ -1,6 +1,6 @@
 """The one exception that reaches people and agents, and the list of its codes."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from t2s_agent.text import one_line
 
@@ -30,7 +30,16 @@ _LONGEST = 2_000  # characters of `what` and of `fix`
 class T2SError(Exception):
     """Something that the caller can mend.
 
-    `code` is stable and one of `CODES`; `what` names the offending value; `fix` names the way out.
+    `code` is stable and one of `CODES`; `what` names the offending value; `fix` names the way out. `details` holds the same facts as
+    values for programs, so that nobody has to search the text for them:
+
+    - `bbox_outside`, `bbox_invalid`: `extent` (west, south, east, north of the image), `axes_swapped` (the place would fit with
+      latitude and longitude exchanged);
+    - `result_unknown`: `near` (ids that could have been meant); `image_not_found`: `near` (names that could have been meant);
+    - `region_unknown`: `id`, `known` (all ids);
+    - `limit_exceeded` and `argument_invalid` of amounts and lists: `name`, `value` or `count`, `most`.
+
+    Where a fact is not known its key is missing.
     Printed as `code: what. fix.`, in one line. Both may quote strangers (names of files, labels, arguments), so characters that
     cannot be printed are taken out here, once for all errors.
 
@@ -42,11 +51,21 @@ class T2SError(Exception):
     image_not_found | Did you mean 'harbour.tif'?
     """
 
-    def __init__(self, code: Code, what: str, fix: str) -> None:
+    def __init__(self, code: Code, what: str, fix: str, **details: Any) -> None:
         self.code: Code = code
+        self.details = details
         self.what = one_line(what, _LONGEST).rstrip(".")
         self.fix = one_line(fix, _LONGEST).rstrip(".")
         super().__init__(code, self.what, self.fix)
+
+    def changed(self, *, what: str | None = None, fix: str | None = None, **details: Any) -> "T2SError":
+        """The same error in other words, with more details: for a caller that knows more."""
+        return T2SError(
+            self.code,
+            self.what if what is None else what,
+            self.fix if fix is None else fix,
+            **(self.details | details),
+        )
 
     def __str__(self) -> str:
         return f"{self.code}: {self.what}. {self.fix}{'' if self.fix.endswith('?') else '.'}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -33,31 +34,46 @@ def add_image_hints(engine: "Engine", image: "str | Path", places: Sequence[Sequ
         yield
     except T2SError as error:
         if error.code == "image_not_found":
-            raise T2SError(error.code, error.what, near_names(engine, str(image))) from error
-        if error.code in _BOXES and "swapped" not in error.what:
+            near = near_images(engine, str(image))
+            raise error.changed(fix=near_in_words(near), near=near.likely or near.some) from error
+        if error.code in _BOXES and not error.details.get("axes_swapped"):
             raise _with_bounds(engine, image, places, error) from error
         if error.code == "no_georeference" and places:
-            raise T2SError(error.code, error.what, "Leave bbox out: the whole image is looked at") from error
+            raise error.changed(fix="Leave bbox out: the whole image is looked at") from error
         raise
 
 
-def near_names(engine: "Engine", image: str) -> str:
-    """Which images there are that could have been meant; some of all where none is near."""
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Names of images: those `likely` meant, `some` of all, and how many there are."""
+
+    likely: tuple[str, ...]
+    some: tuple[str, ...]
+    count: int
+
+
+def near_images(engine: "Engine", image: str) -> Near:
+    """The images that could have been meant by a name that no image has."""
     from t2s_agent.scene.listing import images_in
 
     names = images_in(engine.settings.roots).names
-    if not names:
-        return "There are no images: start the server with --root FOLDER"
     wanted = image.replace("\\", "/").rsplit("/", 1)[-1].lower()
     plain_names = {name.rsplit("/", 1)[-1].lower(): name for name in reversed(names)}
     near = [plain_names[each] for each in get_close_matches(wanted, plain_names, n=3, cutoff=0.5)]
     stem = wanted.rsplit(".", 1)[0]
     near += [name for each, name in plain_names.items() if len(stem) > 2 and stem in each and name not in near][:2]
-    if near:
-        return f"Did you mean {_quoted(near)}? describe_region() lists all"
-    shown = _quoted(names[:5])
-    more = f" and {len(names) - 5} more; describe_region() lists them" if len(names) > 5 else ""
-    return f"The images are {shown}{more}" if len(names) > 1 else f"The only image is {shown}"
+    return Near(tuple(near), tuple(names[:5]), len(names))
+
+
+def near_in_words(near: Near) -> str:
+    """Which images there are, for an error."""
+    if not near.count:
+        return "There are no images: start the server with --root FOLDER"
+    if near.likely:
+        return f"Did you mean {_quoted(near.likely)}? describe_region() lists all"
+    shown = _quoted(near.some)
+    more = f" and {near.count - 5} more; describe_region() lists them" if near.count > 5 else ""
+    return f"The images are {shown}{more}" if near.count > 1 else f"The only image is {shown}"
 
 
 def image_facts(engine: "Engine", name: str) -> dict[str, Any]:
@@ -89,11 +105,11 @@ def _with_bounds(engine: "Engine", image: "str | Path", places: Sequence[Sequenc
         if bounds is None:
             return error
     shown = ", ".join(f"{v:.6f}" for v in bounds)
-    what = error.what
-    if any(swapped(place, bounds) for place in places):
-        what += "; latitude and longitude look swapped"
+    exchanged = any(swapped(place, bounds) for place in places)
+    what = error.what + ("; latitude and longitude look swapped" if exchanged else "")
     form = "Give [west, south, east, north] in degrees. " if error.code == "bbox_invalid" else ""
-    return T2SError(error.code, what, f"{form}The image covers west, south, east, north = {shown}")
+    fix = f"{form}The image covers west, south, east, north = {shown}"
+    return error.changed(what=what, fix=fix, extent=tuple(bounds), axes_swapped=exchanged)
 
 
 def _quoted(names: Sequence[str]) -> str:

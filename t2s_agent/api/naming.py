@@ -111,7 +111,7 @@ def add_place_hints(
         yield
     except T2SError as error:
         if error.code == "no_georeference" and places and not crs:
-            raise T2SError(error.code, error.what, f"Give pixels of the image instead: {option} pixels") from error
+            raise error.changed(fix=f"Give pixels of the image instead: {option} pixels") from error
         if crs or error.code not in ("bbox_invalid", "bbox_outside") or not places:
             raise
         raise _with_extent(engine, image, places, option, error) from error
@@ -135,6 +135,7 @@ def _with_extent(
             fix += f". These look like coordinates of the image's own system ({one_line(name, 60)}): add {option} image"
         else:
             fix += f". Where they are not degrees, name their system, for example {option} EPSG:32631"
-    elif "swapped" not in what and any(swapped(place, bounds) for place in places):
+    elif not error.details.get("axes_swapped") and any(swapped(place, bounds) for place in places):
         what += "; latitude and longitude look swapped"
-    return T2SError(error.code, what, fix)
+        return error.changed(what=what, fix=fix, extent=tuple(bounds), axes_swapped=True)
+    return error.changed(what=what, fix=fix, extent=tuple(bounds))

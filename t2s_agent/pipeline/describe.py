@@ -133,8 +133,14 @@ def _of_result(
     if region_id:
         chosen = [region for region in regions if region.id == region_id]
         if not chosen:
-            known = ids_in_words([region.id for region in regions])
-            raise T2SError("region_unknown", f"{result_id} has no region {region_id}", known)
+            known = tuple(region.id for region in regions)
+            raise T2SError(
+                "region_unknown",
+                f"{result_id} has no region {region_id}",
+                ids_in_words(known),
+                id=region_id,
+                known=known,
+            )
     engine.require_trust(result)
     looked_at, scale = result.scene.view_area, _stored_scale(result)
     view = None  # read only where pixels are needed: measures are stored

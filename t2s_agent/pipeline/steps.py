@@ -79,7 +79,12 @@ def checked_question(query: str) -> str:
         )
     if len(question) > LONGEST_QUERY:
         raise T2SError(
-            "limit_exceeded", f"the question has {len(question)} characters", f"Ask in at most {LONGEST_QUERY}"
+            "limit_exceeded",
+            f"the question has {len(question)} characters",
+            f"Ask in at most {LONGEST_QUERY}",
+            name="query",
+            count=len(question),
+            most=LONGEST_QUERY,
         )
     return question
 

@@ -31,7 +31,9 @@ def require_known(known: Sequence[int], wanted: Sequence[int]) -> None:
     there = set(known)
     for id_ in wanted:
         if id_ not in there:
-            raise T2SError("region_unknown", f"there is no region {id_}", ids_in_words(known))
+            raise T2SError(
+                "region_unknown", f"there is no region {id_}", ids_in_words(known), id=id_, known=tuple(known)
+            )
 
 
 @dataclass(frozen=True, slots=True)

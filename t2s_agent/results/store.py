@@ -156,14 +156,20 @@ class ResultStore:
                 "result_unknown",
                 f"{len(fitting)} results begin with {id_}",
                 f"Give more of the id: {', '.join(fitting[:_CANDIDATES])}{more}",
+                near=tuple(fitting[:_CANDIDATES]),
             )
         near = get_close_matches(id_[:60], own[:_LOOKED_AT], 3) or own[:3]
         fix = f"Results of yours: {', '.join(near)}" if near else "Make one first (segment, for agents reason_segment)"
         if not id_:
-            raise T2SError("result_unknown", "the id of the result is empty", fix)
+            raise T2SError("result_unknown", "the id of the result is empty", fix, near=tuple(near))
         if re.fullmatch(rf"r_[0-9a-f]{{0,{LEAST_PREFIX - 1}}}", id_):
-            raise T2SError("result_unknown", f"{id_} is too short; {LEAST_PREFIX} digits after r_ are needed", fix)
-        raise T2SError("result_unknown", f"there is no result {id_[:60]!r}", fix)
+            raise T2SError(
+                "result_unknown",
+                f"{id_} is too short; {LEAST_PREFIX} digits after r_ are needed",
+                fix,
+                near=tuple(near),
+            )
+        raise T2SError("result_unknown", f"there is no result {id_[:60]!r}", fix, near=tuple(near))
 
     def _drop_old(self, keep: str = "") -> None:
         """Removes the oldest results beyond the bounds. In a store that may not be written they stay."""

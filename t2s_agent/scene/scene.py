@@ -204,13 +204,14 @@ class Scene:
                 right, bottom = math.ceil(x1 - _TOUCH_PX), math.ceil(y1 - _TOUCH_PX)
                 return Window(left, top, max(1, right - left), max(1, bottom - top))
         shown = extent_in_words(bounds)
-        hint = ""
-        if south < bounds[2] and north > bounds[0] and west < bounds[3] and east > bounds[1]:
-            hint = "; latitude and longitude look swapped"
+        swapped = south < bounds[2] and north > bounds[0] and west < bounds[3] and east > bounds[1]
+        hint = "; latitude and longitude look swapped" if swapped else ""
         raise T2SError(
             "bbox_outside",
             f"the box {[west, south, east, north]} does not meet {self.name}{hint}",
             f"The image covers west, south, east, north = {shown}",
+            extent=tuple(bounds),
+            axes_swapped=swapped,
         )
 
     def _require_whole(self, x: Floats, y: Floats, bbox: tuple[float, float, float, float], span: float) -> None:

@@ -88,7 +88,8 @@ class Models:
     def __init__(self, settings: Settings, *, embeddings: "EmbeddingCache | None" = None) -> None:
         self._settings = settings
         self._embeddings = embeddings
-        self._held: dict[tuple[str, str], Prompter | Segmenter] = {}
+        self._prompters: dict[str, Prompter] = {}
+        self._segmenters: dict[str, Segmenter] = {}
         self._lock = threading.Lock()
 
     def prompter(self, name: str | None = None) -> Prompter:
@@ -98,17 +99,17 @@ class Models:
         """
         name = name or self._settings.prompter
         with self._lock:
-            if ("prompter", name) not in self._held:
-                self._held["prompter", name] = self._load_prompter(name)
-            return self._held["prompter", name]  # type: ignore[return-value]
+            if name not in self._prompters:
+                self._prompters[name] = self._load_prompter(name)
+            return self._prompters[name]
 
     def segmenter(self, name: str | None = None) -> Segmenter:
         """The segmenter of that name, or the one of the settings: `nano`, `box`, a hub name, a folder, a `.pth` file."""
         name = name or self._settings.segmenter
         with self._lock:
-            if ("segmenter", name) not in self._held:
-                self._held["segmenter", name] = self._load_segmenter(name)
-            return self._held["segmenter", name]  # type: ignore[return-value]
+            if name not in self._segmenters:
+                self._segmenters[name] = self._load_segmenter(name)
+            return self._segmenters[name]
 
     def _load_prompter(self, name: str) -> Prompter:
         style = style_named(self._settings.style)
@@ -137,7 +138,7 @@ class Models:
             name=name,
             style=style,
             device=self._settings.device,
-            dtype=self._settings.dtype,  # type: ignore[arg-type]
+            dtype=self._settings.dtype,  # type: ignore[arg-type]  # any text of the user's; open_checkpoint refuses what it does not know
             **self._asking(),
         )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from t2s_agent.pipeline import Engine
 
 # Empty lists as defaults are never written to.
-# ruff: noqa: B006
+# ruff: noqa: B006 (empty lists as defaults are never written to)
 
 
 def refine_mask(

@@ -185,8 +185,8 @@ class Exact:
         """West, south, east, north in degrees, rounded as a question says them."""
         left, top, right, bottom = shares
         width, height = self.scene.width, self.scene.height
-        corners = np.array([(left * width, bottom * height), (right * width, top * height)])
-        ground = np.stack(self.scene.transform @ (corners[:, 0], corners[:, 1]), axis=1)
+        corners = [(left * width, bottom * height), (right * width, top * height)]
+        ground = np.array([self.scene.transform @ corner for corner in corners])
         (west, south), (east, north) = np.round(self._degrees(ground), 5).tolist()
         return west, south, east, north
 

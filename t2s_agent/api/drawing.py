@@ -89,9 +89,9 @@ def explore(table: "geopandas.GeoDataFrame", *, located: bool, name: str, **opti
     if not located:
         raise T2SError("no_georeference", f"{name} has no place on Earth to show on a map", "Use plot()")
     try:
-        import folium  # noqa: F401
-        import mapclassify  # noqa: F401
-        import matplotlib as mpl  # noqa: F401
+        import folium  # noqa: F401 (geopandas imports it later: is it there?)
+        import mapclassify  # noqa: F401 (geopandas imports it later: is it there?)
+        import matplotlib as mpl  # noqa: F401 (geopandas imports it later: is it there?)
     except ImportError as error:
         raise _missing(error.name or "folium", "explore") from error
     table = table.copy()

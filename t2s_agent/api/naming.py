@@ -56,9 +56,9 @@ def _near(path: Path) -> str:
     from t2s_agent.scene.listing import ENDINGS
 
     folder = path.absolute().parent
-    if not os.path.isdir(folder):  # noqa: PTH112
+    if not os.path.isdir(folder):  # noqa: PTH112 (as above)
         above = folder
-        while not os.path.isdir(above.parent):  # noqa: PTH112
+        while not os.path.isdir(above.parent):  # noqa: PTH112 (as above)
             above = above.parent
         near = get_close_matches(above.name, [f.name for f in _entries(above.parent) if f.is_dir()], 3)
         hint = f": did you mean {_listed(near)}?" if near else ""

@@ -310,7 +310,7 @@ def refine(
         keep=kept,
         drop=dropped,
         other=result_id(engine.store, other) if other else "",
-        operation=operation,  # type: ignore[arg-type]
+        operation=operation,  # type: ignore[arg-type]  # one of OPERATIONS, as checked above
         within_m=within_m,
         beyond_m=beyond_m,
         min_area_m2=min_area_m2,

@@ -52,7 +52,7 @@ class Repaired:
 
 def read_json(text: str, at: int = 0) -> Repaired:
     """The first JSON value in `text` from `at` on; what follows it is not read. Raises nothing but `Unreadable`."""
-    begin = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+    begin = _SPACE.match(text, at).end()  # type: ignore[union-attr]  # `*` matches nothing too
     repeats = _Repeats()
     try:
         value, end = json.JSONDecoder(object_pairs_hook=repeats.objects).raw_decode(text, begin)

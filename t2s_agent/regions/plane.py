@@ -101,7 +101,7 @@ def distance_m(a: shapely.Geometry, b: shapely.Geometry) -> float:
     metres = np.inf
     for _ in range(5):
         azimuth, _, length = WGS84.inv(*start, *end)
-        lon, lat, _ = WGS84.fwd(*start, azimuth, length / 2)
+        lon, lat, _ = WGS84.fwd(start[0], start[1], azimuth, length / 2)
         plane = LocalPlane(lon, lat)
         flat = plane.flat(a), plane.flat(b)
         way = shapely.shortest_line(*flat)

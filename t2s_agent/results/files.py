@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from t2s_agent.results.record import Record
+    from pydantic import BaseModel
 
 RECORD, REGIONS, MASK, PREVIEW = "record.json", "regions.geojson", "mask.tif", "preview.png"
 MEDIA_TYPES = {  # in the order in which a result's files are listed
@@ -16,12 +16,12 @@ LOCAL = "local"  # the owner of results made on this machine without signing in:
 _PRIVATE: Any = {"scene": {"path"}, "owner": True}  # where files lie on this machine, and the owner of the result
 
 
-def public_facts(record: "Record") -> dict[str, Any]:
+def public_facts(record: "BaseModel") -> dict[str, Any]:
     """A record as JSON values without what is private: the path of its image and its owner."""
     return record.model_dump(mode="json", exclude=_PRIVATE)
 
 
-def public_json(record: "Record", indent: int | None = None) -> str:
+def public_json(record: "BaseModel", indent: int | None = None) -> str:
     """The same as JSON text."""
     return record.model_dump_json(indent=indent, exclude=_PRIVATE)
 

@@ -24,7 +24,7 @@ _WORDING = (
 def _use_own_data() -> None:
     for name in _WORDING:
         os.environ.pop(name, None)
-    pyproj.network.set_network_enabled(active=False)  # PROJ_NETWORK=ON would fetch grids, and move places by metres
+    pyproj.network.set_network_enabled(active=False)  # type: ignore[attr-defined]  # not listed as exported; PROJ_NETWORK=ON would fetch grids, and move places by metres
     proj, gdal = PROJDataFinder().search_wheel(), GDALDataFinder().search_wheel()
     bundled = Path(pyproj.__file__).parent / "proj_dir" / "share" / "proj"
     if not (proj and gdal and (bundled / "proj.db").exists()):

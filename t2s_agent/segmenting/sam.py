@@ -7,6 +7,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -70,7 +71,7 @@ class SamSegmenter:
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
         """One embedding a View, from the cache where the same pixels were seen before."""
-        return [self._cache.get(self._key(view), lambda view=view: self._embed(view)) for view in views]  # type: ignore[misc]
+        return [self._cache.get(self._key(view), partial(self._embed, view)) for view in views]
 
     def _key(self, view: View) -> str:
         return hashlib.sha256(f"{view.digest()} {view.window} {self.digest} sam-1".encode()).hexdigest()

@@ -99,7 +99,7 @@ class Sam2Segmenter:
             for start in range(0, len(unseen), step):
                 fresh |= self._embed(dict(list(unseen.items())[start : start + step]))
         return [
-            self._cache.get(key, lambda key=key, view=view: fresh.get(key) or self._embed({key: view})[key])  # type: ignore[misc]
+            self._cache.get(key, lambda key=key, view=view: fresh.get(key) or self._embed({key: view})[key])  # type: ignore[misc]  # mypy infers no lambda with defaults
             for key, view in zip(keys, views, strict=True)
         ]
 

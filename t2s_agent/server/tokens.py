@@ -58,7 +58,7 @@ class Tokens:
                 log.error("the tokens file has gone: nobody is let in")  # noqa: TRY400 (the reason is said)
             self._seen, self._known = None, []
         except T2SError as error:
-            log.error("tokens stay as they were: %s", error)  # noqa: TRY400
+            log.error("tokens stay as they were: %s", error)  # noqa: TRY400 (the reason is said)
 
 
 def _state(path: Path) -> tuple[int, ...]:

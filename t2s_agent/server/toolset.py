@@ -39,7 +39,7 @@ def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
         if name not in _FILLED_IN
     ]
     answer = Annotated[CallToolResult, given.return_annotation]
-    call.__signature__ = inspect.Signature([*parameters, ctx], return_annotation=answer)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature([*parameters, ctx], return_annotation=answer)  # type: ignore[attr-defined]  # inspect reads it; typeshed lacks it
     call.__annotations__ = {each.name: each.annotation for each in (*parameters, ctx)} | {"return": answer}
     remote = service.settings.prompter.startswith(("http://", "https://"))
     tool = Tool.from_function(

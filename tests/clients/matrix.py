@@ -118,7 +118,7 @@ def served(folder: Path) -> Iterator[tuple[str, Wire]]:
         await notify(sockets)
         started.set()
 
-    server.startup = startup  # type: ignore[method-assign]
+    server.startup = startup  # type: ignore[method-assign]  # uvicorn has no event for it
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rasterio
+from tiny_models.data import make_sam2
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, describe, refine, replay, segment
@@ -15,7 +16,6 @@ from t2s_agent.pipeline.loading import region_set, view_of
 from t2s_agent.prompting.scripted import ScriptedPrompter
 from t2s_agent.results.store import ResultStore
 from t2s_agent.settings import load_settings
-from training.nano.segmenter import build
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"
 
@@ -234,7 +234,7 @@ def test_a_stored_result_comes_back_to_life(engine, scene):
 @pytest.fixture
 def sam_shop(engine, tmp_path):
     """The scripted workshop with a tiny random SAM 2, which counts what it embeds."""
-    build().save_pretrained(tmp_path / "sam")
+    make_sam2(tmp_path / "sam", side=192)
     return Engine.open(engine.settings.model_copy(update={"segmenter": str(tmp_path / "sam")}))
 
 

@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from tiny_models.data import make_qwen2_5_vl, make_qwen3_vl
+from tiny_models.data import make_qwen2_5_vl, make_qwen3_vl, make_sam2
 from transformers import Sam2Config, Sam2Model
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, refine, replay, segment
 from t2s_agent.settings import load_settings
-from training.nano.segmenter import build
 
 QUESTION = "Where are the storage tanks?"
 WORDS = '<think>two</think>\n<answer>```json[{"bbox_2d": [30, 40, 70, 90], "positive_points": [[50, 60], [55, 70]]}]```</answer>'
@@ -62,11 +61,11 @@ def test_a_qwen_and_a_sam_of_hiera_smalls_size_go_the_whole_way(tmp_path, scene,
 
 @pytest.mark.parametrize("make", [make_qwen2_5_vl, make_qwen3_vl])
 def test_a_random_checkpoint_in_transformers_layout_is_asked_and_its_babble_is_told(tmp_path, scene, make):
-    build().save_pretrained(tmp_path / "segmenter")
+    make_sam2(tmp_path / "segmenter", side=192)
     engine = workshop(tmp_path, make(tmp_path / "prompter"), tmp_path / "segmenter")
     try:
         result = segment(engine, scene, QUESTION)
     except T2SError as error:  # random words are hardly ever JSON
-        assert error.code == "answer_unparsable"  # noqa: PT017
+        assert error.code == "answer_unparsable"  # noqa: PT017 (it may be raised or not)
     else:
         assert result.prompter.digest

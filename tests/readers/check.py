@@ -24,10 +24,10 @@ from affine import Affine
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "data"))
 
-from stored.data import stored_result  # noqa: E402
-from views.data import view_of  # noqa: E402
+from stored.data import stored_result  # noqa: E402 (the path comes first)
+from views.data import view_of  # noqa: E402 (the path comes first)
 
-from t2s_agent.results.export import write  # noqa: E402
+from t2s_agent.results.export import write  # noqa: E402 (the path comes first)
 
 BOXES = [(4, 4, 16, 16), (16, 6, 30, 20), (40, 20, 55, 35)]  # the first two touch
 PIXELS = 144 + 196 + 225  # of the boxes

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
+from tiny_models.data import make_sam2
 from transformers import Sam2Config, Sam2Model, Sam2VideoConfig, Sam2VideoModel, Sam3TrackerConfig, Sam3TrackerModel
 
 from t2s_agent.errors import T2SError
@@ -15,7 +16,6 @@ from t2s_agent.scene.view import View, Window
 from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.sam2 import Sam2Segmenter
 from t2s_agent.segmenting.segmenter import at_once
-from training.nano.segmenter import build
 
 
 def view_of(height=60, width=80, seed=0):
@@ -26,7 +26,7 @@ def view_of(height=60, width=80, seed=0):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     where = tmp_path_factory.mktemp("sam2")
-    build().save_pretrained(where)
+    make_sam2(where, side=192)
     return where
 
 

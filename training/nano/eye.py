@@ -217,7 +217,7 @@ def train(
         loss, figures = dense_loss(tokens, batch.truth.to(shown.device))
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         spent = parallel.averaged(visual.parameters(), (time.monotonic() - started) / 60)
         nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
         for optimizer in optimizers:

@@ -286,7 +286,7 @@ def train(
             )
         loss, figures = loss_of(model, writer, tokens, sheet)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         for weight, mask in silent:
             assert weight.grad is not None
             weight.grad[mask] = 0.0

@@ -36,7 +36,7 @@ def run(work: Callable[[argparse.Namespace], None], options: argparse.Namespace)
         torch.set_num_threads(1)
         work(options)
         return
-    spawn(_one, args=(work, options, meeting), nprocs=options.processes)  # type: ignore[no-untyped-call]
+    spawn(_one, args=(work, options, meeting), nprocs=options.processes)
 
 
 def _one(number: int, work: Callable[[argparse.Namespace], None], options: argparse.Namespace, meeting: Path) -> None:

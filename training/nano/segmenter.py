@@ -183,7 +183,7 @@ def train(
         logits, quality = decode(model, embeddings, batch.boxes, batch.points, batch.labels)
         loss, iou = loss_of(logits, quality, batch.truth)
         model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()

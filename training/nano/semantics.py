@@ -100,10 +100,10 @@ def fit(vectors: Tensor, labels: Tensor, penalty: float = _PENALTY) -> tuple[Ten
     def loss() -> Tensor:
         optimizer.zero_grad()
         off = F.cross_entropy(_SHARPNESS * vectors @ weight + offset, labels) + penalty / 2 * weight.square().sum()
-        off.backward()  # type: ignore[no-untyped-call]
+        off.backward()
         return off
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)
     return weight.detach(), offset.detach()
 
 

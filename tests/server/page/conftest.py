@@ -284,7 +284,7 @@ def listening() -> Iterator[Callable[[Starlette], str]]:
             await begin(sockets)
             ready.set()
 
-        server.startup = startup  # type: ignore[method-assign]
+        server.startup = startup  # type: ignore[method-assign]  # uvicorn has no event for it
         thread = threading.Thread(target=server.run)
         thread.start()
         servers.append((server, thread))

@@ -1,17 +1,20 @@
 """Names to prompters and segmenters, each loaded once."""
 
 import threading
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from t2s_agent.accelerator import device_of
+from t2s_agent.calibration import FILE, Loaded
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.prompter import Prompter
 from t2s_agent.prompting.style import style_named
 from t2s_agent.segmenting.segmenter import Segmenter
 from t2s_agent.settings import Settings
+from t2s_agent.text import model_name
 from t2s_agent.weights import model_folder, read_settings, require_weights
 
 if TYPE_CHECKING:
@@ -79,6 +82,14 @@ def _served(name: str) -> tuple[str, str]:
     return url, model
 
 
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """A calibration that may be used, or None; `remark` says why one that is there may not."""
+
+    loaded: Loaded | None
+    remark: str
+
+
 class Models:
     """The models that settings name. Thread-safe: a model is loaded by whoever asks first, once.
 
@@ -110,6 +121,38 @@ class Models:
             if name not in self._segmenters:
                 self._segmenters[name] = self._load_segmenter(name)
             return self._segmenters[name]
+
+    def calibration(self, *, own_prompts: bool) -> "Usable":
+        """The calibration of the settings' models: the one in the segmenter's folder, else the one in the prompter's.
+
+        `own_prompts`: for what the prompter itself finds; else for a person's prompts, for which the prompter does not matter.
+        Raises `model_unavailable` for a damaged file.
+        """
+        names = [(self._settings.segmenter, "segmenter"), (self._settings.prompter, "prompter")]
+        remark = ""
+        for name, part in names:
+            folder = _folder(name, part)
+            loaded = Loaded.load(folder) if folder else None
+            if loaded is None:
+                continue
+            why = self._differs(loaded, own_prompts)
+            if not why:
+                return Usable(loaded, "")
+            remark = remark or f"{FILE} of {part} {model_name(name)} is not used: it was made for {why}"
+        return Usable(None, remark)
+
+    def _differs(self, loaded: Loaded, own_prompts: bool) -> str:
+        """What a calibration was made for that is not so here; empty where nothing differs."""
+        table, settings = loaded.table, self._settings
+        if table.segmenter != self.segmenter().digest:
+            return "another segmenter's weights"
+        if not own_prompts:
+            return ""
+        if table.prompter != self.prompter().digest:
+            return "another prompter's weights"
+        if table.style != settings.style:
+            return f"the style {table.style}"
+        return "" if table.samples == settings.samples else f"{table.samples} samples"
 
     def _load_prompter(self, name: str) -> Prompter:
         style = style_named(self._settings.style)
@@ -170,6 +213,15 @@ class Models:
 
         near = own or EmbeddingCache(self._settings.embedding_bytes)  # small and many: not worth a file each
         return CloseUpSegmenter(Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=near))
+
+
+def _folder(name: str, part: str) -> Path | None:
+    """Where a calibration for a model may lie; None for a model without a folder."""
+    if name == "box" or name.startswith(("http://", "https://", "scripted:")):
+        return None
+    if name.endswith(".pth"):
+        return Path(name).expanduser().parent
+    return model_folder(_where(name, part, HUB_PROMPTERS if part == "prompter" else HUB_SEGMENTERS))
 
 
 def _where(name: str, part: str, hub: tuple[str, ...]) -> str:

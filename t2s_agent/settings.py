@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     )
     temperature: float = Field(1.0, gt=0, le=10, description="of several samples; a single answer is the likeliest one")
     seed: int = Field(0, ge=0, description="of several samples")
+    plus_minus: Literal["calibrated", "pixels"] = Field(
+        "calibrated",
+        description="by the calibration.json in the folder of the models, where there is one for them (calibrated), or of pixels only "
+        "(pixels)",
+    )
     max_new_tokens: int = Field(2048, ge=16, le=65_536, description="longest answer of a prompter, in tokens")
     endpoint_frame: Literal[
         "auto",

@@ -41,6 +41,7 @@ Column = Literal[
     "label",
     "score",
     "agreement",
+    "probability",
 ]  # regions.table.COLUMNS, which is not imported here: a server has to list its tools before numpy is loaded
 SortBy = Literal[
     "none",
@@ -52,6 +53,7 @@ SortBy = Literal[
     "compactness",
     "score",
     "agreement",
+    "probability",
     "nearest",
     "lon",
     "lat",
@@ -85,6 +87,7 @@ class Answer(BaseModel):
 class RegionsAnswer(Answer):
     """A new result and a table of its regions.
 
+    `pm_level`: what the plus/minus cover. `true_total`: the lowest and highest true number, where a calibration knows.
     `left_out`: how many regions each filter took away. `changes`: what a correction did to each region that it touched.
     """
 
@@ -94,6 +97,8 @@ class RegionsAnswer(Answer):
     total_area_m2: float = 0
     total_area_px2: float = 0
     total_pm: float = 0
+    pm_level: str = ""
+    true_total: list[int] = []
     left_out: dict[str, int] = {}
     changes: list[dict[str, Any]] = []
     columns: list[str] = []
@@ -120,6 +125,7 @@ def regions_answer(
     """
     from t2s_agent.pipeline.loading import stored_regions
     from t2s_agent.regions.table import table_of
+    from t2s_agent.results.record import pm_level
 
     result = made.record
     unit = result.unit_area
@@ -129,7 +135,10 @@ def regions_answer(
         "total": len(result.regions),
         f"total_area_{unit}": result.total_area,
         "total_pm": result.total_area_pm,
+        "pm_level": pm_level(result),
     }
+    if result.count_low is not None and result.count_high is not None:
+        facts["true_total"] = [result.count_low, result.count_high]
     if result.left_out:
         facts["left_out"] = dict(result.left_out)
     if result.changes:
@@ -154,6 +163,8 @@ def regions_answer(
     wanted = [*columns]
     if len({region.label for region in regions}) > 1:
         wanted.append("label")
+    if any(region.unsure for region in regions):
+        wanted.append("probability")
     if result.parents and any(region.was for region in regions):
         wanted.append("was")
     nearest = nearest_to(engine, result, regions, other) if other else None
@@ -214,7 +225,7 @@ def operation_words(result: "Record") -> str:
     if given.get("operation"):
         words.append(f"{given['operation']} with {other}")
     words += [f"{name} {given[name]} of {other}" for name in ("within_m", "beyond_m") if given.get(name) is not None]
-    sizes = ("smooth_m", "min_area_m2", "max_area_m2", "min_length_m", "max_length_m")
+    sizes = ("smooth_m", "min_area_m2", "max_area_m2", "min_length_m", "max_length_m", "min_probability")
     words += [f"{name} {given[name]}" for name in sizes if given.get(name)]
     if given.get("sort_by"):
         words.append(f"sort_by {given['sort_by']}{', descending' if given.get('descending') else ''}")

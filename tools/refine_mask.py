@@ -64,6 +64,9 @@ def refine_mask(
     max_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="remove larger ones; 0 = off")] = 0,
     min_length_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="remove shorter ones")] = 0,
     max_length_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="remove longer ones; 0 = off")] = 0,
+    min_probability: Annotated[
+        float, Field(ge=0, le=1, description="remove regions less likely to be what was asked for (probability)")
+    ] = 0,
     sort_by: Annotated[
         SortBy, Field(description="number regions in this order; nearest: by distance to combine_with's")
     ] = "none",
@@ -117,6 +120,7 @@ def refine_mask(
         descending=descending,
         first=first,
         smooth_m=smooth_m,
+        min_probability=min_probability,
         pixels=not parent.located,  # where there are no degrees, places are pixels, as the description says
     )
     places = [*positive_points, *negative_points, *([box] if box else [])]

@@ -24,15 +24,21 @@ def split_by(
         )
     samples = list(samples)
     of_sample = [_value(sample, key) for sample in samples]
-    values = sorted(set(of_sample), key=lambda value: hashlib.sha256(f"{seed}|{value}".encode()).digest())
-    edges = [round(edge * len(values)) for edge in accumulate(shares.values())]
-    part_of: dict[str, str] = {}
-    for name, start, end in zip(shares, [0, *edges], edges, strict=False):
-        part_of |= dict.fromkeys(values[start:end], name)
+    part_of = parts_of_values(of_sample, shares, seed=seed)
     parts: dict[str, list[Sample]] = {name: [] for name in shares}
     for sample, value in zip(samples, of_sample, strict=True):
         parts[part_of[value]].append(sample)
     return parts
+
+
+def parts_of_values(values: Iterable[str], shares: Mapping[str, float], *, seed: int = 0) -> dict[str, str]:
+    """The part of each value, as `split_by` cuts them."""
+    ordered = sorted(set(values), key=lambda value: hashlib.sha256(f"{seed}|{value}".encode()).digest())
+    edges = [round(edge * len(ordered)) for edge in accumulate(shares.values())]
+    part_of: dict[str, str] = {}
+    for name, start, end in zip(shares, [0, *edges], edges, strict=False):
+        part_of |= dict.fromkeys(ordered[start:end], name)
+    return part_of
 
 
 def _value(sample: Sample, key: str) -> str:

@@ -269,6 +269,9 @@ def refine(
         float,
         typer.Option(help="smooth outlines by this radius in metres (pixels where the image has no place on Earth)"),
     ] = 0.0,
+    min_probability: Annotated[
+        float, typer.Option(help="leave out regions less likely than this to be what was asked for, 0 to 1")
+    ] = 0.0,
     sort_by: SortBy = "",
     descending: Descending = False,
     first: First = 0,
@@ -317,6 +320,7 @@ def refine(
         max_area_m2=max_area_m2,
         min_length_m=min_length_m,
         max_length_m=max_length_m,
+        min_probability=min_probability,
         smooth_m=smooth_m,
         sort_by=sort_by,
         descending=descending,

@@ -189,12 +189,23 @@ def _for_pipes(results: Sequence["Summary"]) -> list[str]:
 def _for_people(results: Sequence["Summary"]) -> list[str]:
     if not results:
         return []
-    rows = [["id", "made (UTC)", "operation", "regions", "area", "image", ""]]
+    rows = [["id", "made (UTC)", "operation", "regions", "area", "±", "image", ""]]
     for r in results:
         area = f"{with_plus_minus(r.total_area, r.total_area_pm)} {r.unit_area}"
         found = str(r.count) if r.count else r.status
         name = one_line(r.image, 1_000)
-        rows.append([r.id, r.created_utc[:16].replace("T", " "), r.operation, found, area, name, ""])
+        rows.append(
+            [
+                r.id,
+                r.created_utc[:16].replace("T", " "),
+                r.operation,
+                found,
+                area,
+                r.pm_level.partition(":")[0],
+                name,
+                "",
+            ]
+        )
     begun = aligned(rows)
     left = shutil.get_terminal_size().columns - max(map(len, begun)) - 2
     questions = ["question", *(one_line(r.query, left if left >= _LEAST else 10_000) for r in results)]

@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from t2s_agent.regions.plus_minus import LEVEL
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 from t2s_agent.text import one_line, plain
@@ -79,12 +80,12 @@ class Screen:
         if result.regions:
             self._regions(result)
             total = f"{with_plus_minus(result.total_area, result.total_area_pm)} {result.unit_area}"
-            self.say(f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}, {total}")
+            self.say(f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}{_count(result)}, {total}")
         else:
             nothing = (
                 "Nothing is left" if result.left_out else _NOTHING.get(result.status, f"No regions ({result.status})")
             )
-            self.say(f"{nothing}{_unseen(result)}.")
+            self.say(f"{nothing}{_unseen(result)}{_count(result)}.")
         self.say(f"{result.method}{_looked_at(result)}", "dim")
         for change in result.changes:
             self.say(_change(change, result.unit_area))
@@ -115,6 +116,8 @@ class Screen:
             "centroid": lambda r: ", ".join(map(str, r.centroid)),
             "score": lambda r: "" if r.score is None else f"{r.score:.2f}",
         }
+        if any(region.probability is not None for region in shown):
+            columns["probability"] = _probability
         if any(region.agreement is not None for region in shown):
             columns["agreement"] = lambda r: "" if r.agreement is None else f"{r.agreement:.2f}"
         rows = [list(columns), *([cell(region) for cell in columns.values()] for region in shown)]
@@ -230,6 +233,18 @@ def _scale(result: "Record") -> Any:
 
     scene = result.scene
     return Scale(scene.scene_px_per_view_px or 1.0, scene.gsd_m, scene.view_gsd_m)
+
+
+def _probability(region: "RegionRecord") -> str:
+    chance = "" if region.probability is None else f"{region.probability:.2f}"
+    return f"{chance} unsure" if region.unsure else chance
+
+
+def _count(result: "Record") -> str:
+    """How many there are in truth, where a calibration knows."""
+    if result.count_low is None or result.count_high is None:
+        return ""
+    return f" ({LEVEL}: {result.count_low} to {result.count_high} in truth)"
 
 
 def _unseen(result: "Record") -> str:

@@ -32,11 +32,11 @@ class _Touched:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """What corrections did. `drawn`: whether the segmenter was asked."""
+    """What corrections did. `drawn`: what the segmenter was asked for, each with the pixels of its mask."""
 
     touched: tuple[_Touched, ...] = ()
     warnings: tuple[str, ...] = field(default=())
-    drawn: bool = False
+    drawn: tuple[tuple[Instance, int], ...] = ()
 
     @classmethod
     def none(cls) -> "Corrections":
@@ -81,17 +81,25 @@ def corrected(
         return regions, Corrections(warnings=(said,) if said else ())
     drawn = draw(asked)
     scores = [np.nan if region.score is None else region.score for region in regions.regions]
+    softness = [np.nan if region.softness is None else region.softness for region in regions.regions]
     instances = [region.instance or Instance(None, label=region.label) for region in regions.regions]
     for index, spot in enumerate(owners):
         masks[spot], scores[spot], instances[spot] = drawn.masks[index], float(drawn.scores[index]), changed[index]
+        softness[spot] = float(drawn.softness[index])
     masks += drawn.masks[len(changed) :]
     scores += [float(score) for score in drawn.scores[len(changed) :]]
+    softness += [float(each) for each in drawn.softness[len(changed) :]]
     sources = [
         *(region.sources or (Source(_NEW, -region.id),) for region in regions.regions),
         *((Source(_NEW, number),) for number in range(1, len(fresh) + 1)),
     ]
     after = build_regions(
-        masks, view, scores=np.array(scores, np.float32), instances=[*instances, *fresh], sources=sources
+        masks,
+        view,
+        scores=np.array(scores, np.float32),
+        instances=[*instances, *fresh],
+        sources=sources,
+        softness=np.array(softness, np.float32),
     )
     named = [region.id for region in regions.regions]
     reasons = {sources[spot]: _why(*owners[spot]) for spot in owners}
@@ -100,7 +108,8 @@ def corrected(
     more, about_added = _added(
         after, added, "box" if box else "positive point", [m.area for m in drawn.masks[len(changed) :]]
     )
-    return after, Corrections((*touched, *more), (*warnings, *about_added), drawn=True)
+    areas = [mask.area for mask in drawn.masks]
+    return after, Corrections((*touched, *more), (*warnings, *about_added), drawn=tuple(zip(asked, areas, strict=True)))
 
 
 def _tasks(

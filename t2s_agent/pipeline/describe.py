@@ -1,7 +1,7 @@
 """What can be said of a result, a region or a box: measured facts first, then what a model thinks, kept apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ from t2s_agent.pipeline.band_facts import band_facts
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.loading import other_result, region_set, regions_with_edges, stored_regions, view_of
 from t2s_agent.pipeline.steps import Progress, checked_question, no_progress
-from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
 from t2s_agent.regions.order import require_order
+from t2s_agent.regions.plus_minus import LEVEL_PIXELS, METHOD_EARTH, METHOD_PIXELS, level_of
 from t2s_agent.regions.region import Measure, Region, finest_rounding, ids_in_words
 from t2s_agent.regions.relations import Difference, Distances, Nearest, nearest_of, pairs_within
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share_of
 from t2s_agent.regions.table import Table, require_columns, table_of
-from t2s_agent.results.record import Record
+from t2s_agent.results.record import Record, pm_level
 from t2s_agent.scene import View, Window
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
@@ -190,7 +190,8 @@ def _of_result(
             nearest={each.id: each for each in nearest if each} if asked.other else None,
         )
     crop = _crop(view, inside) if view is not None and region_id else view
-    return _with_claim(engine, subject, measured, result.located, crop, question, progress, table)
+    method = f"{result.method}; of distances: {LEVEL_PIXELS}" if result.calibration else result.method
+    return _with_claim(engine, subject, measured, method, crop, question, progress, table)
 
 
 def _stored_scale(result: Record) -> Scale | None:
@@ -231,20 +232,20 @@ def _of_image(
         if remarks := [*filter(None, [scale.remark(engine.settings.max_size)]), *scene.remarks()]:
             measured["remarks"] = remarks
         subject = scene.name + (f" in {list(bbox)}" if bbox else "") + (f" of {bbox_crs}" if where else "")
-    return _with_claim(engine, subject, measured, located, view, question, progress)
+    method = METHOD_EARTH if located else METHOD_PIXELS
+    return _with_claim(engine, subject, measured, method, view, question, progress)
 
 
 def _with_claim(
     engine: Engine,
     subject: str,
     measured: dict[str, Any],
-    located: bool,
+    method: str,
     view: View | None,
     question: str,
     progress: Progress,
     table: Table | None = None,
 ) -> Description:
-    method = METHOD_EARTH if located else METHOD_PIXELS
     if not question or view is None:
         return Description(subject=subject, method=method, measured=measured, table=table)
     progress(f"asking {engine.settings.prompter}")
@@ -282,6 +283,7 @@ def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
         "bbox": list(region.bbox),
         "label": region.label,
         "score": region.score,
+        "pm_level": level_of(region.calibrated),
     }
     for name, size in (("length", region.length), ("width", region.width)):
         if size is not None:  # a large part of the Earth has no rectangle, and is not flat as compactness takes it
@@ -290,6 +292,8 @@ def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
                 f"{name}_pm_{length}": rounding.length(size.plus_minus),
             }
     optional = {
+        "probability": None if region.probability is None else round(region.probability, 3),
+        "unsure": region.unsure,
         "orientation_deg_from_north": region.orientation_deg,
         "compactness": None if region.compactness is None else round(region.compactness, 3),
         "touches_edge": region.touches_edge,
@@ -309,16 +313,21 @@ def set_facts(
     What the plus/minus of a total, mean and median mean is said by `regions.summary`.
     """
     rounding = finest_rounding(regions, located=result.located)
-    facts: dict[str, Any] = {"count": len(regions)}
+    facts: dict[str, Any] = {"count": len(regions), "pm_level": pm_level(result)}
+    if result.count_low is not None and result.count_high is not None:
+        facts["true_count"] = [result.count_low, result.count_high]
     area = "m2" if result.located else "px2"
     if not regions:
-        facts |= {f"total_area_{area}": 0.0, f"total_area_pm_{area}": 0.0}
+        facts |= {f"total_area_{area}": 0.0, f"total_area_pm_{area}": result.total_area_pm}
     for name in ("area", *lengths):
         summary = Summary.of(regions, name)
         if summary is None:
             continue
         rounded = rounding.area if name == "area" else rounding.length
-        shown = {"total": summary.total, "mean": summary.mean, "median": summary.median}
+        total = summary.total
+        if name == "area":  # a calibration may know how much was missed, and how much is false
+            total = replace(total, plus_minus=result.total_area_pm)
+        shown = {"total": total, "mean": summary.mean, "median": summary.median}
         shown |= {"smallest": summary.smallest.measure, "largest": summary.largest.measure}
         for kind, measure in shown.items():
             facts[f"{kind}_{name}_{measure.unit}"] = rounded(measure.value)

@@ -6,6 +6,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.geojson import regions_from
+from t2s_agent.regions.plus_minus import CalibrationUsed
 from t2s_agent.regions.raster import place_of_mask, read_mask
 from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.results.files import MASK, REGIONS
@@ -68,4 +69,10 @@ def regions_with_edges(engine: Engine, result: Record) -> tuple[Region, ...]:
 def region_set(engine: Engine, result: Record) -> RegionSet:
     """A stored result's regions with their pixels."""
     labels = read_mask(engine.store.artifact(result.id, MASK))
-    return RegionSet(stored_regions(engine, result), labels, result.located)
+    used = result.calibration
+    return RegionSet(
+        stored_regions(engine, result),
+        labels,
+        result.located,
+        calibration=None if used is None else CalibrationUsed(used.sha256, used.data, used.date, used.cut),
+    )

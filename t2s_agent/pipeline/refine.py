@@ -20,6 +20,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.mask import Mask, boxes_of
 from t2s_agent.models import check_models
+from t2s_agent.pipeline.calibrating import carried, with_own_prompts, with_persons_prompts
 from t2s_agent.pipeline.corrections import Corrections, corrected
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.instructions import parse_instruction
@@ -68,7 +69,8 @@ class Refinement:
        Where `other` is the result itself, distances are those between neighbours: a region is never its own.
     5. `operation` with `other`: union, intersection, difference.
     6. `smooth_m`.
-    7. `min_area_m2` to `max_area_m2`, `min_length_m` to `max_length_m`, both ends included.
+    7. `min_area_m2` to `max_area_m2`, `min_length_m` to `max_length_m`, both ends included; `min_probability`: what a calibration
+       gives a lower probability of being what was asked for goes, and what has none stays (a person added it, or it was changed).
     8. `sort_by` (`order.SORT_BY`; `nearest`: the distance to `other`) numbers the regions in that order, the smallest first
        unless `descending`; `first` keeps so many of them (0: all). Regions without that measure come last.
     """
@@ -88,6 +90,7 @@ class Refinement:
     min_length_m: float = 0.0
     max_length_m: float | None = None
     smooth_m: float = 0.0
+    min_probability: float = 0.0
     sort_by: str = ""
     descending: bool = False
     first: int = 0
@@ -144,13 +147,17 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
         prompter, prompted = prompter_reference(engine), prompted_of(engine, question, answer)
         warnings += answer.warnings
         masks = draw_masks(engine, view, answer.instances, clock, progress)
-        regions = build_regions(masks.masks, view, scores=masks.scores, instances=answer.instances)
+        regions = build_regions(
+            masks.masks, view, scores=masks.scores, instances=answer.instances, softness=masks.softness
+        )
         require_pixels(answer, regions, engine.settings.segmenter)
         segmenter = segmenter_reference(engine)
+        regions = with_own_prompts(engine, regions)
         warnings += regions.warnings
     corrections = Corrections.none()
     if how.box or how.positive or how.negative:
         positive, negative = (_to_view(view, points, how.pixels) for points in (how.positive, how.negative))
+        uncorrected = regions
         regions, corrections = corrected(
             regions,
             view,
@@ -160,6 +167,7 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
             lambda asked: draw_masks(engine, view, asked, clock, progress),
         )
         segmenter = segmenter_reference(engine) if corrections.drawn else segmenter
+        regions = carried(with_persons_prompts(engine, regions, corrections.drawn), uncorrected)
         warnings += [*corrections.warnings, *regions.warnings]
     progress("measuring")
     with clock("operations"):
@@ -245,6 +253,8 @@ def _operated(
         instances=[piece.region.instance or Instance(None, label=piece.region.label) for piece in pieces],
         sources=[piece.sources for piece in pieces],
     )
+    same_grid = theirs is not None and other is not None and _same_grid(parent, other)
+    built = carried(built, regions, *([theirs] if theirs is not None and same_grid else []))
     distances: dict[int, float] = {}
     if how.sort_by == "nearest" and theirs is not None and other is not None:
         edges = with_edges(built.regions, built.labels, view.georeference, view.window)
@@ -353,6 +363,7 @@ def _filtered(regions: RegionSet, how: Refinement, distances: Mapping[int, float
                     ("max_area_m2", how.max_area_m2 is not None and area > how.max_area_m2),
                     ("min_length_m", how.min_length_m > 0 and not length >= how.min_length_m),
                     ("max_length_m", how.max_length_m is not None and not length <= how.max_length_m),
+                    ("min_probability", region.probability is not None and region.probability < how.min_probability),
                 )
                 if bad
             ),
@@ -400,6 +411,10 @@ def _require_sense(how: Refinement) -> None:
         require_amount(name, getattr(how, name) or 0.0, LARGEST_LENGTH_M, "metres")
     for name in ("min_area_m2", "max_area_m2"):
         require_amount(name, getattr(how, name) or 0.0, LARGEST_AREA_M2, "square metres")
+    if not 0 <= how.min_probability <= 1:
+        raise T2SError(
+            "argument_invalid", f"min_probability = {how.min_probability:g} is no probability", "Give 0 to 1"
+        )
     for least, largest, name in (
         (how.min_area_m2, how.max_area_m2, "area_m2"),
         (how.min_length_m, how.max_length_m, "length_m"),

@@ -57,6 +57,7 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
             "seed": then.prompted.seed,
             "max_size": then.scene.max_size,
             "trust_sidecars": then.scene.trusted_sidecars,
+            "plus_minus": "calibrated" if then.calibration else "pixels",
         }
     )
     if all(getattr(settings, name) == getattr(engine.settings, name) for name in _OF_MODELS):
@@ -95,12 +96,17 @@ def _steps(then: Record, now: Record) -> list[Step]:
         step("answer", then.prompted.raw, now.prompted.raw),
         step("segmenter's weights", then.segmenter.digest, now.segmenter.digest),
         step("mask", then.mask_sha256, now.mask_sha256),
+        step("calibration", _calibration(then), _calibration(now)),
         step(
             "measures",
             _measures(then),
             _measures(now),
         ),
     ]
+
+
+def _calibration(result: Record) -> str:
+    return result.calibration.sha256 if result.calibration else "none"
 
 
 def _measures(result: Record) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal, TypedDict, Unpack
 
 from t2s_agent.bounds import LARGEST_AREA_M2, require_amount
 from t2s_agent.models import check_models
+from t2s_agent.pipeline.calibrating import with_own_prompts, with_whole_answer
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.saving import (
     Saved,
@@ -29,6 +30,7 @@ from t2s_agent.pipeline.steps import (
 from t2s_agent.regions.build import build_regions
 from t2s_agent.results.record import Record
 from t2s_agent.scene.places import box_window
+from t2s_agent.scene.scale import Scale
 from t2s_agent.text import one_line
 
 _MOSTLY = 0.5  # of a View that should hold data, else it is worth a warning
@@ -100,10 +102,16 @@ def segment_with_picture(
             view,
             scores=masks.scores,
             instances=answer.instances,
+            softness=masks.softness,
             merge=merge,
             min_area_m2=min_area_m2,
         )
     require_pixels(answer, regions, engine.settings.segmenter)
+    if merge == "instances":
+        regions = with_own_prompts(engine, regions)
+        coarse = Scale.of(view, reference.gsd_m).coarse
+        if answer.status in ("found", "empty") and not regions.left_out and not coarse:
+            regions = with_whole_answer(engine, regions, reference.view_area or 0.0)
     return store_result(
         engine,
         view,

@@ -33,6 +33,7 @@ def build_regions(
     scores: Sequence[float] | NDArray[np.float32] = (),
     instances: Sequence[Instance] = (),
     sources: Sequence[tuple[Source, ...]] = (),
+    softness: Sequence[float] | NDArray[np.float32] = (),
     merge: Merge = "instances",
     min_area_m2: float = 0.0,
     simplify_px: float = SIMPLIFY_PX,
@@ -55,7 +56,7 @@ def build_regions(
     own = [mask.where(usable) for mask in masks] if not usable.all() else list(masks)
     if merge == "union" and own:
         own = [Mask.of(union_of(own, view.height, view.width))]
-        scores, instances = (), ()
+        scores, instances, softness = (), (), ()
         sources = (tuple(dict.fromkeys(each for some in sources for each in some)),)
     areas = [mask.area for mask in own]
     twins = _twins(own, areas, scores, warnings)
@@ -66,7 +67,7 @@ def build_regions(
         own[index].paint(labels, index + 1)
     outlines = traced_all(labels)
     left = [index for index in kept if index + 1 in outlines]
-    regions = dict(zip(left, _measured([outlines[i + 1] for i in left], view, simplify_px), strict=True))
+    regions = dict(zip(left, measured_all([outlines[i + 1] for i in left], view, simplify_px), strict=True))
     found: list[Region] = []
     too_small = 0
     ids = np.zeros(len(own) + 1, np.int32)
@@ -96,6 +97,7 @@ def build_regions(
                 instance=instance,
                 label=instance.label if instance else "",
                 sources=origins.get(index, ()),
+                softness=float(softness[index]) if len(softness) > index and np.isfinite(softness[index]) else None,
             )
         )
         ids[index + 1] = len(found)
@@ -123,7 +125,7 @@ def subset(regions: RegionSet, positions: Sequence[int]) -> RegionSet:
         )
         for number, region in enumerate(chosen, 1)
     )
-    return replace(regions, regions=numbered, labels=renumbered[regions.labels])
+    return replace(regions, regions=numbered, labels=renumbered[regions.labels], total=None, count_range=None)
 
 
 def _origins(twins: Mapping[int, int], sources: Sequence[tuple[Source, ...]]) -> dict[int, tuple[Source, ...]]:
@@ -171,13 +173,13 @@ def measured(
     simplify_px: float = SIMPLIFY_PX,
 ) -> Region | None:
     """One region of a mask's traced outline; None where it has no area on Earth. Areas are taken of the outline before it is rounded."""
-    region = _measured([traced], view, simplify_px)[0]
+    region = measured_all([traced], view, simplify_px)[0]
     label = label or (instance.label if instance else "")
     return region and replace(region, id=id, score=score, instance=instance, label=label)
 
 
-def _measured(outlines: Sequence[Geometry], view: View, simplify_px: float) -> list[Region | None]:
-    """Regions without id, score and label, all measured together: one by one takes six times as long."""
+def measured_all(outlines: Sequence[Geometry], view: View, simplify_px: float = SIMPLIFY_PX) -> list[Region | None]:
+    """Regions of traced outlines without id, score and label, all measured together: one by one takes six times as long."""
     if not outlines:
         return []
     smooth, boundaries = simplified_all(outlines, simplify_px), boundaries_of(outlines)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from t2s_agent.regions.plus_minus import level_of
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.scene.scale import significant
 from t2s_agent.text import plain
@@ -73,6 +74,8 @@ def fields_of(*, located: bool) -> tuple[Field, ...]:
         Field(f"pixel_{length}", f"pixel_{length}", "real", length, "side of a view pixel there: the resolution"),
         Field("score", "score", "real", "", "the segmenter's own estimate of the mask, 0 to 1"),
         Field("agreement", "agreement", "real", "", "how far several sampled answers agree on the object, 0 to 1"),
+        Field("probability", "probabil", "real", "", "calibrated probability that it is what was asked for, 0 to 1"),
+        Field("unsure", "unsure", "boolean", "", "whether that is below the cut of the calibration"),
         Field("touches_edge", "at_edge", "boolean", "", "whether it touches the edge of the view"),
         Field("parts", "parts", "integer", "", "number of pieces that share no pixel side"),
         Field("overlaps", "overlaps", "text", "", "ids of regions whose masks overlapped with it, separated by commas"),
@@ -116,6 +119,8 @@ def values_of(region: Region, about: About) -> dict[str, Any]:
         f"pixel_{length}": significant(region.pixel, 6),
         "score": None if region.score is None else round(region.score, 4),
         "agreement": None if region.agreement is None else round(region.agreement, 4),
+        "probability": None if region.probability is None else round(region.probability, 3),
+        "unsure": region.unsure,
         "touches_edge": region.touches_edge,
         "parts": region.parts,
         "overlaps": ",".join(map(str, region.overlaps)) or None,
@@ -126,7 +131,7 @@ def values_of(region: Region, about: About) -> dict[str, Any]:
         "image": about.image or None,
         "prompter": about.prompter or None,
         "segmenter": about.segmenter or None,
-        "pm_level": about.pm_level or None,
+        "pm_level": level_of(region.calibrated) if about.pm_level else None,
         "pm_method": about.pm_method or None,
     }
 

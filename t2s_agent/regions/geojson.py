@@ -16,7 +16,7 @@ from shapely.geometry.polygon import orient
 from t2s_agent.instance import Instance
 from t2s_agent.regions.fields import About, fields_of, typed, values_of, without_unknown
 from t2s_agent.regions.frame import EARTH, Frame
-from t2s_agent.regions.measure import METHOD_EARTH, METHOD_PIXELS
+from t2s_agent.regions.plus_minus import LEVEL
 from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet, Source
 
 NOTHING = About()
@@ -41,7 +41,7 @@ def feature_collection(
         **({"crs": {"type": "name", "properties": {"name": frame.crs}}, "frame": member} if member else {}),
         "result": about.result,
         "query": about.question,
-        "measured": METHOD_EARTH if regions.located else METHOD_PIXELS,
+        "measured": regions.method(),
         "coordinates": _coordinates(regions.located, frame),
         "features": [
             _feature(region, multipolygon(outline), row, frame)
@@ -137,6 +137,9 @@ def region_from(feature: dict[str, Any], frame: Frame | None = None) -> Region:
         p.get("parts"),
         _overlaps(p.get("overlaps")),
         _sources(p),
+        calibrated=p.get("pm_level") == LEVEL,
+        probability=p.get("probability"),
+        unsure=p.get("unsure"),
     )
 
 

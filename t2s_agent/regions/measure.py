@@ -5,7 +5,8 @@ Moving the whole boundary by half a pixel changes the area by half a pixel times
 
 **Plus/minus of a perimeter.** `boundary` estimates the length and what that estimate can be off by for an ideal shape.
 
-Both speak of pixels only: that a mask misses a part of its object, or takes in something else, is not in them.
+Both speak of pixels only: that a mask misses a part of its object, or takes in something else, is not in them. Where a model has a
+calibration (`t2s_agent.calibration`), its plus/minus takes their place.
 """
 
 import math
@@ -20,12 +21,6 @@ from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
 _STRAIGHT_PX = 32.0  # a straight line in pixels may be curved on the ground: longer sides are measured in pieces
 _ONE_SIZE_M = 50_000.0  # up to which all pixels of a region are taken to be of one size
-LEVEL_PIXELS = (
-    "pixels only: the model's own error is not known"  # what the plus/minus covers: said here and nowhere else
-)
-_PLUS_MINUS = f"plus/minus of an area: half a pixel along the boundary; of a perimeter: what its estimate from pixels can be off by; {LEVEL_PIXELS}"
-METHOD_EARTH = f"geodesic on the WGS 84 ellipsoid; {_PLUS_MINUS}"
-METHOD_PIXELS = f"pixels of the scene, which has no place on Earth; {_PLUS_MINUS}"
 
 
 def areas_m2(geometries: Sequence[Geometry]) -> Floats:

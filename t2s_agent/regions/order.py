@@ -18,6 +18,7 @@ SORT_BY = (
     "compactness",
     "score",
     "agreement",
+    "probability",
     "nearest",
     *ON_EARTH,
     *IN_PIXELS,

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from t2s_agent.mask import Mask, masks_in
+from t2s_agent.regions.plus_minus import levels
 from t2s_agent.regions.polygons import simplified, traced_all
 from t2s_agent.regions.region import Measure, RegionSet
 from t2s_agent.regions.rounding import with_plus_minus
@@ -18,7 +19,6 @@ _SMALLEST = 720  # px: a smaller View is enlarged, so that outlines and numbers 
 LARGEST = 2048  # px of its longer side: a larger View is made smaller, the mask and the outlines have all of it
 _KM2 = 1e6  # m2
 _LISTED = 12  # regions in the legend
-PIXELS_ONLY = "± from pixels only, not a model's error"
 _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
 
 
@@ -117,7 +117,8 @@ def _with_legend(
 ) -> Image.Image:
     lines = _legend(regions)
     if lines:
-        lines.append((0, PIXELS_ONLY))
+        level = levels([region.calibrated for region in regions.regions], total=regions.total is not None)
+        lines.append((0, f"± {level}"))
     size = round(getattr(font, "size", 14))
     columns = 2 if picture.width >= 600 else 1
     rows = math.ceil(len(lines) / columns)

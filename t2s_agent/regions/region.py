@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 
 from t2s_agent.instance import Instance
+from t2s_agent.regions.plus_minus import CalibrationUsed, method_of
 from t2s_agent.regions.rounding import Rounding
 
 Geometry: TypeAlias = Polygon | MultiPolygon
@@ -49,7 +50,11 @@ class Region:
     of more than 2,000 km, and in results from before they were kept. `orientation_deg` is the direction of the long side,
     degrees clockwise from north (from the top of the image where there is no ground), 0 to 180; None where the long side cannot
     be told from the short one. `parts` counts pieces that do not share a pixel's side. `overlaps` are ids of regions of the
-    same result of which the masks shared pixels with this one's before each pixel was given to one region.
+    same result of which the masks shared pixels with this one's before each pixel was given to one region. `softness` is the share
+    of the mask's area that its soft edge takes (`Masks.softness`); None where the segmenter gives none.
+
+    `calibrated`: whether the plus/minus of its measures held the true value in 90 % of cases (`plus_minus`), else they speak of pixels
+    only. `probability` is that of being what was asked for; `unsure` where it is below the calibration's cut. None: not known.
 
     >>> import t2s_agent
     >>> region = t2s_agent.segment("demo-out/harbour.tif", "Where are the storage tanks?").regions[0]
@@ -75,6 +80,10 @@ class Region:
     parts: int | None = None
     overlaps: tuple[int, ...] = ()
     sources: tuple[Source, ...] = ()
+    softness: float | None = None
+    calibrated: bool = False
+    probability: float | None = None
+    unsure: bool | None = None
 
     @property
     def compactness(self) -> float | None:
@@ -101,7 +110,9 @@ class Region:
 class RegionSet:
     """The regions of one result, and `labels` (H, W): the id of the region that each View pixel belongs to, 0 = none.
 
-    `left_out` counts the regions that each filter took away, by the filter's name.
+    `left_out` counts the regions that each filter took away, by the filter's name. Where a calibration speaks of the whole answer,
+    `total` is the area with a plus/minus that counts missed and false regions, and `count_range` the lowest and highest true count.
+    `calibration` is the one that the regions' plus/minus come from.
     """
 
     regions: tuple[Region, ...]
@@ -109,15 +120,29 @@ class RegionSet:
     located: bool
     warnings: tuple[str, ...] = field(default=())
     left_out: Mapping[str, int] = field(default_factory=dict)
+    calibration: CalibrationUsed | None = None
+    total: Measure | None = None
+    count_range: tuple[int, int] | None = None
 
     def total_area(self) -> Measure:
-        """The sum of the areas. Their errors may all point one way, so they add."""
+        """The sum of the areas. Their errors may all point one way, so they add, unless a calibration speaks of the total."""
+        if self.total is not None:
+            return self.total
         unit = "m2" if self.located else "px2"
         return Measure(sum(r.area.value for r in self.regions), sum(r.area.plus_minus for r in self.regions), unit)
 
     def rounding(self) -> Rounding:
         """How many decimals numbers of the whole set deserve: as many as those of its finest region."""
         return finest_rounding(self.regions, located=self.located)
+
+    def method(self) -> str:
+        """How everything was measured, and what the plus/minus cover."""
+        return method_of(
+            located=self.located,
+            calibrated={region.id: region.calibrated for region in self.regions},
+            used=self.calibration,
+            total=self.total is not None,
+        )
 
     def by_ids(self, ids: Sequence[int]) -> tuple[Region, ...]:
         """The regions with these ids, in the order of the set."""

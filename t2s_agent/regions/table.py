@@ -28,6 +28,7 @@ COLUMNS = (
     "label",
     "score",
     "agreement",
+    "probability",
 )
 
 
@@ -128,5 +129,9 @@ def _column(name: str, unit: str, located: bool, nearest: Mapping[int, Nearest])
         "label": (("label",), lambda r, _: (plain(r.label, 80),)),
         "score": (("score",), lambda r, _: (None if r.score is None else round(r.score, 3),)),
         "agreement": (("agreement",), lambda r, _: (None if r.agreement is None else round(r.agreement, 3),)),
+        "probability": (
+            ("probability", "unsure"),
+            lambda r, _: (None if r.probability is None else round(r.probability, 3), r.unsure),
+        ),
     }
     return columns[name]

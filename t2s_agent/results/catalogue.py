@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from t2s_agent.errors import T2SError
 from t2s_agent.results.files import RECORD
 from t2s_agent.results.parts import lock
-from t2s_agent.results.record import Record
+from t2s_agent.results.record import Record, pm_level
 
 ID = re.compile(r"r_[0-9a-f]{8,32}")
 _INDEX = ".index.jsonl"
@@ -42,6 +42,7 @@ class Summary(BaseModel):
     total_area_pm: float
     unit_area: str
     created_utc: str
+    pm_level: str = ""
 
 
 class Known(BaseModel):
@@ -52,7 +53,7 @@ class Known(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2  # 2: pm_level
     id: str
     mtime_ns: int
     size: int
@@ -222,4 +223,5 @@ def summary_of(result: Record) -> Summary:
         total_area_pm=result.total_area_pm,
         unit_area=result.unit_area,
         created_utc=result.created_utc,
+        pm_level=pm_level(result),
     )

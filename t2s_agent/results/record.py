@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from t2s_agent.prompting.answer import Outcome
 from t2s_agent.regions.fields import About
-from t2s_agent.regions.measure import LEVEL_PIXELS, METHOD_EARTH, METHOD_PIXELS
+from t2s_agent.regions.plus_minus import levels
 from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.results.files import LOCAL
 from t2s_agent.text import model_name, plain
@@ -76,6 +76,19 @@ class SourceRecord(_Part):
     id: int
 
 
+class CalibrationRecord(_Part):
+    """The calibration that plus/minus and probabilities come from: its file's sha256, what it was measured on, at which level.
+
+    Regions of a probability below `cut` are marked unsure.
+    """
+
+    sha256: str
+    level: float = 0.9
+    data: str = ""
+    date: str = ""
+    cut: float | None = None
+
+
 class Change(_Part):
     """What a correction did to one region. Areas are in the record's unit.
 
@@ -94,6 +107,7 @@ class RegionRecord(_Part):
 
     `score` is the segmenter's own estimate of the mask; `agreement` is how far several sampled answers agree on the object. Both run
     from 0 to 1, and are None where nobody gave them. `was` is the region's id in the first parent where its pixels are the same.
+    `calibrated`: the plus/minus are those of the record's calibration, else they speak of pixels only.
     The fields from `length` on are as `Region` describes them, and None or empty in records from before they were kept.
     """
 
@@ -118,6 +132,9 @@ class RegionRecord(_Part):
     parts: int | None = None
     overlaps: tuple[int, ...] = ()
     sources: tuple[SourceRecord, ...] = ()
+    calibrated: bool = False
+    probability: float | None = None
+    unsure: bool | None = None
 
 
 class Record(_Part):
@@ -143,6 +160,11 @@ class Record(_Part):
     method: str
     total_area: float
     total_area_pm: float
+    count_low: int | None = (
+        None  # the lowest and the highest true number of what was asked for, where a calibration knows
+    )
+    count_high: int | None = None
+    calibration: CalibrationRecord | None = None
     regions: tuple[RegionRecord, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
     changes: tuple[Change, ...] = ()
@@ -197,22 +219,34 @@ def _region(region: Region) -> RegionRecord:
         parts=region.parts,
         overlaps=region.overlaps,
         sources=tuple(SourceRecord(result=each.result, id=each.id) for each in region.sources),
+        calibrated=region.calibrated,
+        probability=None if region.probability is None else round(region.probability, 3),
+        unsure=region.unsure,
     )
 
 
 def measures_of(regions: RegionSet) -> dict[str, Any]:
     """The fields of a Record that say how it was measured and what the sum is."""
-    total, rounding = regions.total_area(), regions.rounding()
+    total, rounding, used = regions.total_area(), regions.rounding(), regions.calibration
+    low, high = regions.count_range or (None, None)
     return {
         "located": regions.located,
         "unit_area": "m2" if regions.located else "px2",
         "unit_length": "m" if regions.located else "px",
-        "method": METHOD_EARTH if regions.located else METHOD_PIXELS,
+        "method": regions.method(),
+        "calibration": used and CalibrationRecord(sha256=used.sha256, data=used.data, date=used.date, cut=used.cut),
+        "count_low": low,
+        "count_high": high,
         "total_area": rounding.area(total.value),
         "total_area_pm": rounding.area(total.plus_minus),
         "regions": region_records(regions),
         "left_out": dict(regions.left_out),
     }
+
+
+def pm_level(result: Record) -> str:
+    """What the plus/minus of a result's regions and total cover, in a few words."""
+    return levels([region.calibrated for region in result.regions], total=result.count_high is not None)
 
 
 def about(result: Record) -> About:
@@ -223,7 +257,7 @@ def about(result: Record) -> About:
         image=result.scene.name,
         prompter=model_name(result.prompter.name),
         segmenter=model_name(result.segmenter.name),
-        pm_level=LEVEL_PIXELS,
+        pm_level=pm_level(result),
         pm_method=result.method,
     )
 

@@ -73,6 +73,7 @@ class CloseUpSegmenter:
         """Each instance by itself: its mask lies within its window."""
         view: View = embedding.features["view"]
         masks, scores = [], np.zeros(len(instances), np.float32)
+        margins = np.full((len(instances), 2), np.nan, np.float32)
         for start in range(0, len(instances), _AT_ONCE):
             some = instances[start : start + _AT_ONCE]
             windows = [window_around(instance, view.height, view.width) for instance in some]
@@ -81,4 +82,6 @@ class CloseUpSegmenter:
                 found = self._inner.decode(near, [instance.moved(-window.x, -window.y)])
                 masks.append(found.masks[0].moved(window.x, window.y))
                 scores[index] = found.scores[0]
-        return Masks(tuple(masks), scores, view.height, view.width)
+                if found.margins is not None:
+                    margins[index] = found.margins[0]
+        return Masks(tuple(masks), scores, view.height, view.width, margins)

@@ -21,7 +21,7 @@ from t2s_agent.instance import Instance
 from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.cache import EmbeddingCache
-from t2s_agent.segmenting.segmenter import Embedding, Masks, at_once
+from t2s_agent.segmenting.segmenter import LESS_SURE, SURER, Embedding, Masks, at_once
 from t2s_agent.threads import threads, threads_for
 
 _DEPTHS = {12: "vit_b", 24: "vit_l", 32: "vit_h"}
@@ -94,18 +94,19 @@ class SamSegmenter:
         """All instances of one form (box or none, so many points) in one call; masks are logits above 0."""
         masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
+        margins = np.zeros((len(instances), 2), np.float32)
         forms: dict[tuple[bool, int], list[int]] = {}
         for index, each in enumerate(instances):
             forms.setdefault((each.box is not None, len(each.positive) + len(each.negative)), []).append(index)
         for group in forms.values():
             for start in range(0, len(group), _AT_ONCE):
                 part = group[start : start + _AT_ONCE]
-                drawn, scores[part] = self._decode(embedding, [instances[i] for i in part])
+                drawn, scores[part], margins[part] = self._decode(embedding, [instances[i] for i in part])
                 for index, mask in zip(part, drawn, strict=True):
                     masks[index] = mask
-        return Masks(tuple(masks), scores, embedding.height, embedding.width)
+        return Masks(tuple(masks), scores, embedding.height, embedding.width, margins)
 
-    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[list[Mask], Any]:
+    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[list[Mask], Any, Any]:
         import torch
 
         sam = self._sam
@@ -130,10 +131,14 @@ class SamSegmenter:
             inner = (round(embedding.height * scale), round(embedding.width * scale))
             size = (embedding.height, embedding.width)
             masks: list[Mask] = []
+            margins = []
             for few in low.split(at_once(max(self._side, size[0]), max(self._side, size[1]))):
                 full = sam.postprocess_masks(few, inner, size)[:, 0]
                 masks += [Mask.of(each) for each in (full > sam.mask_threshold).cpu().numpy()]
-        return masks, quality[:, 0].clamp(0, 1).cpu().numpy()
+                margins.append(
+                    torch.stack([(full > sam.mask_threshold + at).sum((1, 2)) for at in (SURER, LESS_SURE)], 1)
+                )
+        return masks, quality[:, 0].clamp(0, 1).cpu().numpy(), torch.cat(margins).float().cpu().numpy()
 
 
 def existing(checkpoint: Path) -> None:

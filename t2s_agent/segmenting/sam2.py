@@ -21,7 +21,7 @@ from t2s_agent.instance import Instance
 from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.cache import EmbeddingCache
-from t2s_agent.segmenting.segmenter import Embedding, Masks, at_once
+from t2s_agent.segmenting.segmenter import LESS_SURE, SURER, Embedding, Masks, at_once
 from t2s_agent.threads import threads, threads_for
 from t2s_agent.weights import model_folder, read_settings, weights_digest
 
@@ -135,19 +135,20 @@ class Sam2Segmenter:
         """
         masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
+        margins = np.zeros((len(instances), 2), np.float32)
         forms: dict[tuple[bool, int], list[int]] = {}
         for index, each in enumerate(instances):
             forms.setdefault((each.box is not None, len(each.positive) + len(each.negative)), []).append(index)
         for group in forms.values():
             for start in range(0, len(group), _AT_ONCE):
                 part = group[start : start + _AT_ONCE]
-                drawn, scores[part] = self._decode(embedding, [instances[i] for i in part])
+                drawn, scores[part], margins[part] = self._decode(embedding, [instances[i] for i in part])
                 for index, mask in zip(part, drawn, strict=True):
                     masks[index] = mask
-        return Masks(tuple(masks), scores, embedding.height, embedding.width)
+        return Masks(tuple(masks), scores, embedding.height, embedding.width, margins)
 
-    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[list[Mask], Any]:
-        """Masks and scores (N,) of instances that all have a box, or all have none."""
+    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[list[Mask], Any, Any]:
+        """Masks, scores (N,) and margins (N, 2) of instances that all have a box, or all have none."""
         import torch
         from torch.nn import functional as F
 
@@ -167,11 +168,13 @@ class Sam2Segmenter:
             logits = out.pred_masks[0, :, :1].float()  # (N, 1, h, w)
             size = (embedding.height, embedding.width)
             masks: list[Mask] = []
+            margins = []
             for few in logits.split(at_once(*size)):
                 full = F.interpolate(few, size=size, mode="bilinear", align_corners=False)[:, 0]
                 masks += [Mask.of(each) for each in (full > 0).cpu().numpy()]
+                margins.append(torch.stack([(full > at).sum((1, 2)) for at in (SURER, LESS_SURE)], 1))
             quality = out.iou_scores[0, :, 0].float().clamp(0, 1)
-        return masks, quality.cpu().numpy()
+        return masks, quality.cpu().numpy(), torch.cat(margins).float().cpu().numpy()
 
 
 def family_of(folder: Path, name: str) -> Family:

@@ -19,18 +19,29 @@ class Masks:
     """One mask an instance, in View pixels, and the segmenter's own estimate of each mask's quality.
 
     `masks` are N, each cropped to its own box and empty where the segmenter saw nothing; `scores` is float32 (N,) in 0..1 (nan
-    where the segmenter gives none); `height` and `width` are the View's.
+    where the segmenter gives none); `height` and `width` are the View's. `margins` is float32 (N, 2): how many View pixels the mask
+    would have where it were drawn at a logit of 1 (surer) and of -1 (less sure) and not of 0; None where there are no logits.
     """
 
     masks: tuple[Mask, ...]
     scores: NDArray[np.float32]
     height: int
     width: int
+    margins: NDArray[np.float32] | None = None
 
     @classmethod
     def none(cls, height: int, width: int) -> "Masks":
         """The masks of no instances."""
         return cls((), np.zeros(0, np.float32), height, width)
+
+    @property
+    def softness(self) -> NDArray[np.float32]:
+        """Of each mask the share of its area that its soft edge takes, float32 (N,): 0 for a hard edge; nan where it is not known."""
+        areas = np.array([mask.area for mask in self.masks], np.float32)
+        if self.margins is None:
+            return np.full(len(areas), np.nan, np.float32)
+        known = np.where(areas > 0, areas, np.nan).astype(np.float32)
+        return (self.margins[:, 1] - self.margins[:, 0]) / known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +72,9 @@ class Segmenter(Protocol):
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
         """All instances in one call. No instances give no masks."""
         ...
+
+
+SURER, LESS_SURE = 1.0, -1.0  # logits of `Masks.margins`
 
 
 def at_once(height: int, width: int) -> int:

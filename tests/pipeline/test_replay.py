@@ -37,6 +37,7 @@ refinements = st.builds(
     min_length_m=numbers,
     max_length_m=st.none() | st.just(0.0) | numbers,
     smooth_m=numbers,
+    min_probability=numbers,
     sort_by=st.sampled_from(["", *SORT_BY]),
     descending=st.booleans(),
     first=st.integers(0, 500),
@@ -52,7 +53,7 @@ def test_a_refinement_comes_back_from_its_record_field_by_field(how):
 
 def test_the_law_above_draws_every_field_there_is():
     drawn = {"instruction", "positive", "negative", "box", "keep", "drop", "other", "operation", "within_m", "beyond_m"}
-    drawn |= {"min_area_m2", "max_area_m2", "min_length_m", "max_length_m", "smooth_m"}
+    drawn |= {"min_area_m2", "max_area_m2", "min_length_m", "max_length_m", "smooth_m", "min_probability"}
     assert {field.name for field in fields(Refinement)} == drawn | {"sort_by", "descending", "first", "pixels"}
 
 

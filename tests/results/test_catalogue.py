@@ -56,7 +56,7 @@ def test_without_an_index_each_record_is_read_once_and_never_again(tmp_path, rea
 def test_a_line_that_is_cut_short_or_of_another_version_costs_one_record_each(tmp_path, read):
     filled(tmp_path)
     first, second, *others = (tmp_path / INDEX).read_text(encoding="utf-8").splitlines()
-    lines = [second.replace('"version":1', '"version":2'), *others, first[:40]]
+    lines = [second.replace('"version":2', '"version":1'), *others, first[:40]]
     (tmp_path / INDEX).write_text("\n".join(lines), encoding="utf-8")
     assert queries(tmp_path) == ["q4", "q3", "q2", "q1", "q0"]
     assert sorted(read) == ["r_00000000abcd", "r_00000001abcd"]

@@ -257,3 +257,13 @@ def test_small_views_go_through_the_trunk_together_and_come_out_as_alone(folder)
             assert np.allclose(map_.numpy(), other.features[name].numpy(), atol=1e-5)
     together.embed(views)
     assert passes == [3]
+
+
+def test_margins_hold_the_masks_area_between_them_and_no_instance_has_none(segmenter):
+    masks = segmenter.decode(segmenter.embed([view_of()])[0], INSTANCES)
+    areas = [mask.area for mask in masks.masks]
+    assert all(inner <= area <= outer for (inner, outer), area in zip(masks.margins, areas, strict=True))
+    known = [i for i, area in enumerate(areas) if area]
+    expected = [(masks.margins[i, 1] - masks.margins[i, 0]) / areas[i] for i in known]
+    assert masks.softness[known] == pytest.approx(expected)
+    assert len(segmenter.decode(segmenter.embed([view_of()])[0], []).softness) == 0

@@ -15,7 +15,9 @@ from t2s_agent.regions.table import COLUMNS
 
 def test_facts_hold_only_what_is_known(engine):
     facts = reason_segment(engine, "harbour.tif", "tanks").facts()
-    assert facts.keys() == {"status", "result_id", "total", "total_area_m2", "total_pm", "columns", "rows", "thinking"}
+    known = {"status", "result_id", "total", "total_area_m2", "total_pm", "pm_level", "columns", "rows", "thinking"}
+    assert facts.keys() == known
+    assert facts["pm_level"] == "pixel only: the model's own error is not known"
     assert reason_segment(engine, "harbour.tif", "nothing").facts()["rows"] == []
 
 

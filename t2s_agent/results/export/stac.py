@@ -13,11 +13,10 @@ import rasterio
 from shapely.geometry import MultiPolygon, box, mapping
 
 from t2s_agent.regions.geojson import multipolygon
-from t2s_agent.regions.measure import LEVEL_PIXELS
 from t2s_agent.regions.picture import COLOURS
 from t2s_agent.regions.polygons import to_lonlat
 from t2s_agent.regions.raster import MOST_COLOURS, place_of_mask
-from t2s_agent.results.record import Record
+from t2s_agent.results.record import Record, pm_level
 from t2s_agent.scene import PINNED, ignore_not_georeferenced
 from t2s_agent.scene.georeference import Georeference
 
@@ -64,7 +63,7 @@ def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) ->
             "t2s:count": len(record.regions),
             f"t2s:total_area_{record.unit_area}": record.total_area,
             f"t2s:total_area_pm_{record.unit_area}": record.total_area_pm,
-            "t2s:pm_level": LEVEL_PIXELS,
+            "t2s:pm_level": pm_level(record),
             "t2s:status": record.status,
         },
         "links": [

@@ -441,6 +441,7 @@ function tableOf(shown, selection, correction) {
     { name: `Area, ${area}`, of: (r) => r.area, pm: (r) => r.area_pm },
     { name: `Perimeter, ${length}`, of: (r) => r.perimeter, pm: (r) => r.perimeter_pm },
     { name: "Score", of: (r) => r.score, show: (r) => (r.score === null ? "" : r.score.toFixed(2)), missing: regions.every((r) => r.score === null) },
+    { name: "Probability", of: (r) => r.probability ?? -1, show: (r) => (r.probability == null ? "" : r.probability.toFixed(2) + (r.unsure ? " unsure" : "")), missing: regions.every((r) => r.probability == null) },
     { name: record.located ? "Centre, lon lat" : "Centre, px", of: (r) => r.centroid[0], show: (r) => r.centroid.map((v) => v.toFixed(record.located ? 6 : 1)).join(" ") },
   ].filter((column) => !column.missing);
   const body = el("tbody");
@@ -509,9 +510,10 @@ function tableOf(shown, selection, correction) {
   }
   const large = record.unit_area === "m2" && record.total_area >= 1e7;
   const total = large ? measure(record.total_area / 1e6, record.total_area_pm / 1e6, "km2") : measure(record.total_area, record.total_area_pm, record.unit_area);
+  const range = record.count_high == null ? "" : ` (90 %: ${record.count_low} to ${record.count_high} in truth)`;
   const sum = regions.length
-    ? el("p", { class: "sum" }, el("b", {}, total), " in all")
-    : el("p", { class: "sum" }, NOTHING[record.status] || "Nothing was found. That is an answer too.");
+    ? el("p", { class: "sum" }, el("b", {}, total), " in all", range)
+    : el("p", { class: "sum" }, NOTHING[record.status] || "Nothing was found. That is an answer too.", range);
   return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(regions.length, "region")), sum,
     ...(regions.length ? [scroll, bar] : []), el("p", { class: "method" }, record.method));
 }

@@ -1,0 +1,169 @@
+"""Puts a calibration's plus/minus on regions, and carries it over to results that are made from them.
+
+A plus/minus holds for a region as a model drew it. Where its pixels are the same in a later result, it holds there too; where they were
+changed (cut, joined, smoothed), nothing was measured that could speak of them, so it is of pixels only again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from t2s_agent.calibration import Features, Loaded, Measured, Prompts
+from t2s_agent.instance import Instance
+from t2s_agent.models import Usable
+from t2s_agent.pipeline.engine import Engine
+from t2s_agent.regions.lineage import unchanged_ids
+from t2s_agent.regions.plus_minus import CalibrationUsed
+from t2s_agent.regions.region import Measure, Region, RegionSet
+
+
+def with_own_prompts(engine: Engine, regions: RegionSet) -> RegionSet:
+    """Regions of the prompter's own answer, calibrated where their models have a calibration; a warning names unsure ones."""
+    if not regions.regions:
+        return regions
+    usable = _usable(engine, own_prompts=True)
+    if usable.loaded is None:
+        return _warned(regions, usable.remark)
+    loaded = usable.loaded
+    found = _used(
+        replace(regions, regions=tuple(_calibrated(each, "model", loaded) for each in regions.regions)), loaded
+    )
+    return _warned(found, unsure_words(found))
+
+
+def with_whole_answer(engine: Engine, regions: RegionSet, view_area: float) -> RegionSet:
+    """The same with the total's plus/minus and the range of the count, of an answer that all of is there.
+
+    `view_area` is the area that was looked at, in the unit of the regions' areas.
+    """
+    loaded = _usable(engine, own_prompts=True).loaded
+    if loaded is None:
+        return regions
+    unit, count = "m2" if regions.located else "px2", len(regions.regions)
+    area = sum(region.area.value for region in regions.regions)
+    plus_minus = loaded.total_area(count, area, view_area)
+    if plus_minus is None:
+        return regions
+    return replace(_used(regions, loaded), total=Measure(area, plus_minus, unit), count_range=loaded.count(count))
+
+
+def with_persons_prompts(engine: Engine, regions: RegionSet, drawn: Sequence[tuple[Instance, int]]) -> RegionSet:
+    """The same of those regions that a person's box or points were drawn from.
+
+    `drawn` are the instances with the pixels of their masks: a region that lost some of them to others is not as it was drawn.
+    """
+    own = {
+        region.id: prompts_of(instance)
+        for region in regions.regions
+        for instance, pixels in drawn
+        if region.instance is instance and int((regions.labels == region.id).sum()) == pixels
+    }
+    if not own:
+        return regions
+    usable = _usable(engine, own_prompts=False)
+    if usable.loaded is None:
+        return _warned(regions, usable.remark)
+    found = tuple(
+        _calibrated(each, own[each.id], usable.loaded) if each.id in own else each for each in regions.regions
+    )
+    return _used(replace(regions, regions=found), usable.loaded)
+
+
+def prompts_of(instance: Instance | None) -> Prompts:
+    """Which of a person's prompts an instance is."""
+    if instance is None or instance.box is None:
+        return "point"
+    return "box_points" if instance.positive or instance.negative else "box"
+
+
+def carried(regions: RegionSet, *earlier: RegionSet) -> RegionSet:
+    """Regions with the plus/minus of those regions of earlier results on the same pixels that they are, pixel by pixel.
+
+    All from one calibration: that of `regions`, else the first one of the others.
+    """
+    there = [each for each in (regions, *earlier) if each.calibration is not None]
+    if not there:
+        return regions
+    used = there[0].calibration
+    known: dict[int, Region] = {}
+    for each in earlier:
+        if each.calibration is None or each.calibration != used or each.labels.shape != regions.labels.shape:
+            continue
+        by_id = {region.id: region for region in each.regions if region.calibrated}
+        for now, then in unchanged_ids(each.labels, regions.labels).items():
+            if then in by_id:
+                known.setdefault(now, by_id[then])
+    found = tuple(
+        _as(region, known[region.id]) if region.id in known and not region.calibrated else region
+        for region in regions.regions
+    )
+    return replace(regions, regions=found, calibration=used if any(each.calibrated for each in found) else None)
+
+
+def unsure_words(regions: RegionSet) -> str:
+    """A warning that counts the unsure regions and names the way to see and to leave them out; empty where there are none."""
+    unsure = sum(bool(region.unsure) for region in regions.regions)
+    cut = regions.calibration.cut if regions.calibration else None
+    if not unsure or cut is None:
+        return ""
+    return (
+        f"{unsure} of {len(regions.regions)} regions are unsure: their probability of being what was asked for is below {cut:g}; "
+        f"the column probability shows it, and a refinement with min_probability {cut:g} leaves them out"
+    )
+
+
+def _usable(engine: Engine, *, own_prompts: bool) -> Usable:
+    """The calibration of the engine's models, unless the settings want none."""
+    if engine.settings.plus_minus == "pixels":
+        return Usable(None, "")
+    return engine.models.calibration(own_prompts=own_prompts)
+
+
+def _calibrated(region: Region, prompts: Prompts, loaded: Loaded) -> Region:
+    area_px = region.area.value / region.pixel**2
+    features = Features.of(area_px, region.score, region.softness, region.touches_edge)
+    widths = loaded.widths(prompts, features)
+    if widths is None:
+        return region
+    chance = loaded.probability(features) if prompts == "model" else None
+    cut = loaded.table.cut
+    return replace(
+        _measured(region, lambda name, measure: measure.value * widths[name] if name in widths else None),
+        calibrated=True,
+        probability=chance,
+        unsure=None if chance is None or cut is None else chance < cut,
+    )
+
+
+def _as(region: Region, other: Region) -> Region:
+    """A region with what is known of the errors of another one that has the same pixels."""
+
+    def same(name: Measured, _: Measure) -> float | None:
+        found: Measure | None = getattr(other, name)
+        return None if found is None else found.plus_minus
+
+    return replace(_measured(region, same), calibrated=True, probability=other.probability, unsure=other.unsure)
+
+
+def _measured(region: Region, plus_minus: Callable[[Measured, Measure], float | None]) -> Region:
+    """With another plus/minus of each measure; one that is not known stays as it is."""
+    changed: dict[str, Measure] = {}
+    names: Mapping[Measured, Measure | None] = {
+        "area": region.area,
+        "perimeter": region.perimeter,
+        "length": region.length,
+        "width": region.width,
+    }
+    for name, measure in names.items():
+        if measure is not None and (found := plus_minus(name, measure)) is not None:
+            changed[name] = replace(measure, plus_minus=found)
+    return replace(region, **changed)  # type: ignore[arg-type]  # of these names all are measures
+
+
+def _used(regions: RegionSet, loaded: Loaded) -> RegionSet:
+    table = loaded.table
+    data = f"{table.made.data}, {table.made.images} images"
+    return replace(regions, calibration=CalibrationUsed(loaded.sha256, data, table.made.date, table.cut))
+
+
+def _warned(regions: RegionSet, words: str) -> RegionSet:
+    return replace(regions, warnings=(*regions.warnings, words)) if words else regions

@@ -1,10 +1,17 @@
-"""Which bands are shown as red, green and blue, and which are red and near infrared."""
+"""Chooses the bands that are shown as red, green and blue, and finds the red and near infrared bands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.lights import Light, by_codes, by_wavelength, by_words, wavelength_in, wavelengths_without_unit
+from t2s_agent.scene.spectral import (
+    SpectralBand,
+    from_codes,
+    from_wavelength,
+    from_words,
+    wavelength_in,
+    wavelengths_without_unit,
+)
 
 _RGB = ("red", "green", "blue")
 
@@ -13,8 +20,8 @@ _RGB = ("red", "green", "blue")
 class Band:
     """One band of a scene.
 
-    `index` counts from 1; `colour` is GDAL's interpretation in lower case; `wavelength_nm` is its central wavelength where
-    a tag states it; a stored value means `stored * scale + offset`.
+    `index` counts from 1; `colour` is GDAL's colour interpretation in lower case; `wavelength_nm` is the central wavelength
+    if a tag gives it; the value of a pixel is `stored * scale + offset`.
     """
 
     index: int
@@ -27,13 +34,13 @@ class Band:
 
     @property
     def scaled(self) -> bool:
-        """Whether stored values are not what they mean."""
+        """Whether stored values need scale and offset to become values."""
         return (self.scale, self.offset) != (1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """The bands (counted from 1) that hold each light, 0 where none does; `remarks` say how sure that is."""
+    """The bands (counted from 1) that hold each colour, 0 where none does; `remarks` are warnings about doubtful choices."""
 
     red: int = 0
     green: int = 0
@@ -43,32 +50,36 @@ class Colours:
 
     @property
     def rgb(self) -> tuple[int, int, int] | None:
-        """Red, green and blue where all three are known."""
+        """The red, green and blue band where all three are known, else None."""
         return (self.red, self.green, self.blue) if self.red and self.green and self.blue else None
 
 
 def colours_of(bands: Sequence[Band], about: str = "") -> Colours:
-    """What the bands hold: by wavelength or words of the name, by a sensor's numbers, else by colour interpretation.
+    """The band of each colour: from wavelength or words of the name, from a sensor's numbers, else from colour interpretation.
 
-    Many programs call the first three bands of any file red, green and blue, and the fourth alpha, so what a band is
-    called comes before what it is interpreted as. `about` is text in which a sensor may be named (file name, tags).
+    Many programs set the colour interpretation of the first three bands of any file to red, green and blue, and of the
+    fourth to alpha, so a band's name is preferred to it. `about` is text that may name a sensor (file name, tags).
     """
-    lights, remarks = _described(bands, about)
+    spectral_bands, remarks = _spectral_bands(bands, about)
     found = {}
     for name in (*_RGB, "nir"):
-        named = [(light.order, band.index) for band, light in zip(bands, lights, strict=True) if light.name == name]
+        named = [
+            (spectral.order, band.index)
+            for band, spectral in zip(bands, spectral_bands, strict=True)
+            if spectral.name == name
+        ]
         if named:
             found[name] = min(named)[1]
             continue
         interpreted = (name,) if name != "nir" else ("nir", "near infrared")
         unnamed = (
             band.index
-            for band, light in zip(bands, lights, strict=True)
-            if not light.name and band.colour in interpreted
+            for band, spectral in zip(bands, spectral_bands, strict=True)
+            if not spectral.name and band.colour in interpreted
         )
         found[name] = next(unnamed, 0)
-    for band, light in zip(bands, lights, strict=True):
-        if band.colour in _RGB and light.name not in ("", band.colour):
+    for band, spectral in zip(bands, spectral_bands, strict=True):
+        if band.colour in _RGB and spectral.name not in ("", band.colour):
             remarks.append(
                 f"band {band.index} is interpreted as {band.colour} and called {shown_name(band)}: the name is followed"
             )
@@ -76,44 +87,47 @@ def colours_of(bands: Sequence[Band], about: str = "") -> Colours:
     return Colours(**found, remarks=tuple(remarks))
 
 
-def _described(bands: Sequence[Band], about: str) -> tuple[list[Light], list[str]]:
-    """The light that each band's name or wavelength means, and remarks on how sure that is."""
-    spectral = [band for band in bands if band.colour != "alpha" or by_words(band.description).name]
+def _spectral_bands(bands: Sequence[Band], about: str) -> tuple[list[SpectralBand], list[str]]:
+    """The part of the spectrum that each band's name or wavelength means, and warnings about doubtful ones."""
+    candidates = [band for band in bands if band.colour != "alpha" or from_words(band.description).name]
     unitless = dict(
         zip(
-            (band.index for band in spectral),
-            wavelengths_without_unit([band.description for band in spectral]),
+            (band.index for band in candidates),
+            wavelengths_without_unit([band.description for band in candidates]),
             strict=True,
         )
     )
-    lights = []
+    found = []
     for band in bands:
         nm = band.wavelength_nm or wavelength_in(band.description) or unitless.get(band.index)
-        light = by_words(band.description)
-        if nm is not None and light.name in ("", "other"):
-            light = by_wavelength(nm)
-        lights.append(light)
-    if any(light.name in (*_RGB, "nir") for light in lights):
-        return lights, []
-    coded = by_codes([band.description for band in bands], about)
-    lights = [code if not light.name else light for light, code in zip(lights, coded.lights, strict=True)]
-    return lights, [coded.remark] if coded.remark else []
+        spectral = from_words(band.description)
+        if nm is not None and spectral.name in ("", "other"):
+            spectral = from_wavelength(nm)
+        found.append(spectral)
+    if any(spectral.name in (*_RGB, "nir") for spectral in found):
+        return found, []
+    coded = from_codes([band.description for band in bands], about)
+    found = [code if not spectral.name else spectral for spectral, code in zip(found, coded.bands, strict=True)]
+    return found, [coded.remark] if coded.remark else []
 
 
 def is_alpha(band: Band) -> bool:
-    """Whether a band says where there is data: interpreted as alpha, and not called light, which many writers mix up."""
-    return band.colour == "alpha" and by_words(band.description).name == "" and band.wavelength_nm is None
+    """Whether a band is an alpha band: its colour interpretation is alpha, and its name or wavelength is not spectral.
+
+    Many programs set the interpretation of the fourth band to alpha when it is near infrared.
+    """
+    return band.colour == "alpha" and from_words(band.description).name == "" and band.wavelength_nm is None
 
 
 def choose_bands(
     bands: Sequence[Band], colours: Colours, wanted: str | Sequence[int] | None = None
 ) -> tuple[int, int, int]:
-    """The bands shown as red, green and blue: those `wanted`, else those that hold them, else the first.
+    """The bands to show as red, green and blue: those `wanted`, else those with these colours, else the first three.
 
-    `wanted` is "4,3,2" or three numbers counted from 1 (one number is shown grey). Raises `bands_unknown`.
+    `wanted` is "4,3,2" or three numbers counted from 1; a single number gives a grey picture. Raises `bands_unknown`.
     """
     if wanted:
-        return _asked(bands, wanted)
+        return _parse_bands(bands, wanted)
     if colours.rgb:
         return colours.rgb
     shown = [band.index for band in bands if not is_alpha(band)] or [bands[0].index]
@@ -123,13 +137,13 @@ def choose_bands(
 
 
 def guess_remark(bands: Sequence[Band], colours: Colours) -> str:
-    """Said where red, green and blue are not known and three of several bands are shown; empty where nothing needs saying.
+    """A warning where three of several bands are shown although red, green and blue are unknown; empty where none is needed.
 
-    Three bands without any names are taken for red, green and blue, as every viewer does.
+    Three bands without names are taken as red, green and blue, as image viewers do.
     """
-    light = [band for band in bands if not is_alpha(band)]
+    data_bands = [band for band in bands if not is_alpha(band)]
     named = any((colours.red, colours.green, colours.blue, colours.nir))
-    if colours.rgb or len(light) < 3 or (len(light) == 3 and not named):
+    if colours.rgb or len(data_bands) < 3 or (len(data_bands) == 3 and not named):
         return ""
     shown = choose_bands(bands, colours)
     return (
@@ -139,11 +153,11 @@ def guess_remark(bands: Sequence[Band], colours: Colours) -> str:
 
 
 def shown_name(band: Band) -> str:
-    """A band's name as it may be shown: quoted, printable, short."""
+    """A band's name for messages: quoted, printable, at most 40 characters."""
     return repr("".join(c if c.isprintable() else " " for c in band.description)[:40])
 
 
-def _asked(bands: Sequence[Band], wanted: str | Sequence[int]) -> tuple[int, int, int]:
+def _parse_bands(bands: Sequence[Band], wanted: str | Sequence[int]) -> tuple[int, int, int]:
     parts = wanted.split(",") if isinstance(wanted, str) else list(wanted)
     valid = {band.index for band in bands}
     try:

@@ -15,13 +15,13 @@ from rasterio.enums import ColorInterp, Resampling
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha
 from t2s_agent.scene.georeference import Floats, Georeference, extent_in_words, placed
-from t2s_agent.scene.lights import wavelength_tag
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.reading import Blocks, Piece, Reader
 from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place, about_sample
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
+from t2s_agent.scene.spectral import wavelength_tag
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, fills_of, of_bits, stretch_of
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line

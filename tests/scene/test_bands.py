@@ -1,4 +1,4 @@
-"""Which band holds which light: by name in several languages, by wavelength, by a sensor's numbers."""
+"""Which band holds which colour: from names in several languages, wavelengths, and the numbers of sensors."""
 
 import pytest
 import rasterio
@@ -9,7 +9,7 @@ from rasterio.enums import ColorInterp
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import open_scene
 from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha, shown_name
-from t2s_agent.scene.lights import by_words, wavelength_in
+from t2s_agent.scene.spectral import from_words, wavelength_in
 
 
 def bands(names, interpreted=()):
@@ -58,7 +58,7 @@ def rgb_and_nir(names, about="", interpreted=()):
         ("Oa04 Oa06 Oa08 Oa17", (3, 2, 1), 4),
     ],
 )
-def test_what_bands_are_called_says_which_are_shown(names, rgb, nir):
+def test_names_of_bands_decide_which_are_shown(names, rgb, nir):
     listed = names.split("|") if "|" in names else names.split(" ")
     assert rgb_and_nir(listed) == (rgb, nir)
     assert guess_remark(bands(listed), colours_of(bands(listed))) == ""
@@ -68,33 +68,33 @@ def test_what_bands_are_called_says_which_are_shown(names, rgb, nir):
     "names",
     [
         ("Band 1", "Band 2", "Band 3", "Band 4"),
-        ("B1", "B2", "B3", "B4"),  # what many programs write that know nothing of the bands
+        ("B1", "B2", "B3", "B4"),  # many programs write these names for any bands
         ("2018", "2019", "2020", "2021"),
         ("NIR", "Red", "Green"),
         ("red edge", "coastal", "swir", "pan"),
         ("red_1", "red_2", "x"),
     ],
 )
-def test_names_that_do_not_give_all_three_leave_a_guess_that_is_said(names):
+def test_names_without_red_green_and_blue_give_a_warning_about_the_choice(names):
     found = colours_of(bands(names))
     assert found.rgb is None
     assert "choose with bands" in guess_remark(bands(names), found)
 
 
-def test_a_sensor_that_the_file_names_gives_plain_numbers_their_meaning():
+def test_plain_numbers_are_those_of_the_sensor_that_the_file_names():
     names = ("Band 1", "Band 2", "Band 3", "Band 4")
     assert rgb_and_nir(names, "LE07_L1TP_016037.tif") == ((3, 2, 1), 4)
     assert "which the file names" in colours_of(bands(names), "LE07_L1TP_016037.tif").remarks[0]
     assert rgb_and_nir(("B1", "B2", "B3", "B4", "B5"), "LC08_L1TP_016037.tif") == ((4, 3, 2), 5)
 
 
-def test_numbers_that_several_sensors_use_otherwise_are_remarked_upon():
+def test_numbers_with_other_meanings_for_other_sensors_give_a_warning():
     found = colours_of(bands(("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5")))
     assert found.rgb == (4, 3, 2)
     assert "read as Landsat 8 and 9; in Landsat 4 to 7 they mean other colours" in found.remarks[0]
 
 
-def test_a_name_comes_before_the_colour_interpretation_and_that_is_said():
+def test_a_name_is_preferred_to_the_colour_interpretation_with_a_warning():
     interpreted = ("red", "green", "blue")
     found = colours_of(bands(("B02", "B03", "B04"), interpreted))
     assert found.rgb == (3, 2, 1)
@@ -104,7 +104,7 @@ def test_a_name_comes_before_the_colour_interpretation_and_that_is_said():
     assert (false_colour.red, false_colour.nir) == (2, 1)
 
 
-def test_a_band_called_light_is_no_alpha_and_one_called_alpha_is():
+def test_a_band_with_a_spectral_name_is_no_alpha_band_and_one_named_alpha_is():
     assert not is_alpha(Band(4, "NIR", "alpha", "uint8"))
     assert not is_alpha(Band(4, "842 nm", "alpha", "uint8", wavelength_nm=842.0))
     assert is_alpha(Band(4, "Alpha", "alpha", "uint8"))
@@ -144,19 +144,19 @@ FIVE = bands(["a", "b", "c", "d", "e"])
         (None, (1, 2, 3)),
     ],
 )
-def test_the_bands_asked_for_are_shown_in_their_order_and_one_is_shown_grey(wanted, shown):
+def test_requested_bands_are_shown_in_their_order_and_a_single_one_in_grey(wanted, shown):
     assert choose_bands(FIVE, colours_of(FIVE), wanted) == shown
 
 
 @pytest.mark.parametrize("wanted", ["1,2", "1,2,3,4", "0", "6", "1,2,6", "red", "1,,2", "1,2,3.5"])
-def test_bands_that_there_are_not_or_of_a_wrong_number_are_refused(wanted):
+def test_missing_bands_and_a_wrong_number_of_bands_are_refused(wanted):
     with pytest.raises(T2SError, match="of an image with bands 1 to 5") as caught:
         choose_bands(FIVE, colours_of(FIVE), wanted)
     assert caught.value.code == "bands_unknown"
     assert len(str(caught.value)) < 300
 
 
-def test_without_a_wish_known_colours_are_shown_else_the_first_bands_that_are_no_alpha():
+def test_by_default_known_colours_are_shown_else_the_first_bands_except_alpha():
     named = bands(["nir", "red", "green", "blue"])
     assert choose_bands(named, colours_of(named)) == (2, 3, 4)
     masked = [Band(1, "", "alpha", "uint8"), *(Band(i, "", "undefined", "uint8") for i in (2, 3, 4))]
@@ -170,7 +170,7 @@ def test_values_are_scaled_where_scale_or_offset_change_them(scale, offset, scal
     assert Band(1, "", "gray", "uint16", scale=scale, offset=offset).scaled is scaled
 
 
-def test_a_name_comes_before_its_wavelength_and_a_wavelength_before_a_name_that_says_no_light():
+def test_a_colour_name_is_preferred_to_a_wavelength_and_a_wavelength_to_other_names():
     listed = [
         Band(1, "red", "undefined", "uint16", wavelength_nm=560.0),
         Band(2, "pan", "undefined", "uint16", wavelength_nm=842.0),
@@ -180,19 +180,19 @@ def test_a_name_comes_before_its_wavelength_and_a_wavelength_before_a_name_that_
     assert (found.red, found.green, found.blue, found.nir) == (1, 0, 3, 2)
 
 
-def test_one_remark_is_enough_where_several_names_contradict_the_interpretation():
+def test_several_names_that_contradict_the_interpretation_give_one_warning():
     found = colours_of(bands(("B04", "B03", "B02"), ("blue", "green", "red")))
     assert found.rgb == (1, 2, 3)
     assert len([each for each in found.remarks if "the name is followed" in each]) == 1
 
 
-def test_a_shown_name_is_quoted_printable_and_of_at_most_40_characters():
+def test_a_shown_name_is_quoted_printable_and_has_at_most_40_characters():
     assert shown_name(Band(1, "near\ninfrared", "gray", "uint8")) == "'near infrared'"
     assert shown_name(Band(1, "x" * 41, "gray", "uint8")) == repr("x" * 40)
 
 
 @given(st.text(max_size=40))
-def test_any_name_is_one_light_or_none(name):
-    assert by_words(name).name in ("", "red", "green", "blue", "nir", "other")
+def test_any_name_gives_one_spectral_band_or_none(name):
+    assert from_words(name).name in ("", "red", "green", "blue", "nir", "other")
     wavelength_in(name)
     colours_of(bands([name, name + "1", name + "2"]))

@@ -1,10 +1,10 @@
-"""Which light a wavelength means, and how files state wavelengths."""
+"""Which part of the spectrum a wavelength is in, and how files give wavelengths."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2s_agent.scene.lights import by_wavelength, wavelength_tag, wavelengths_without_unit
+from t2s_agent.scene.spectral import from_wavelength, wavelength_tag, wavelengths_without_unit
 
 
 @pytest.mark.parametrize(
@@ -19,26 +19,26 @@ from t2s_agent.scene.lights import by_wavelength, wavelength_tag, wavelengths_wi
         ({}, None),
     ],
 )
-def test_tags_state_wavelengths_as_gdal_and_envi_write_them(tags, nm):
+def test_wavelengths_are_read_from_the_tags_of_gdal_and_envi(tags, nm):
     assert wavelength_tag(tags) == (None if nm is None else pytest.approx(nm))
 
 
 @given(st.floats(350, 2500))
-def test_no_wavelength_is_two_colours_and_order_grows_away_from_the_best(nm):
-    light = by_wavelength(nm)
-    assert (light.name == "other") == (
+def test_a_wavelength_has_one_name_and_its_order_is_not_negative(nm):
+    spectral = from_wavelength(nm)
+    assert (spectral.name == "other") == (
         not any(low <= nm <= high for low, high in ((450, 515), (520, 600), (620, 690), (760, 910)))
     )
-    assert light.order >= 0
+    assert spectral.order >= 0
 
 
-def test_numbers_that_count_are_no_wavelengths():
+def test_consecutive_numbers_are_not_wavelengths():
     assert wavelengths_without_unit(["band_490", "band_491", "band_492"]) == [None] * 3
     assert wavelengths_without_unit(["B490", "B560", "B12"]) == [None] * 3
     assert wavelengths_without_unit(["490", "560.5", "665"]) == [490, 560.5, 665]
 
 
-def test_micrometres_without_their_unit_count_where_red_green_and_blue_are_among_them():
+def test_micrometres_without_a_unit_count_only_with_red_green_and_blue_among_them():
     assert wavelengths_without_unit(["0.49", "0.56", "0.665", "0.842"]) == pytest.approx([490, 560, 665, 842])
     assert wavelengths_without_unit(["0.50", "0.75", "0.95"]) == [None] * 3  # quantiles
     assert wavelengths_without_unit(["0.49", "0.56", "0.665", "9.99"]) == [None] * 4

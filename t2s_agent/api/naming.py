@@ -120,7 +120,7 @@ def add_place_hints(
 def _with_extent(
     engine: "Engine", image: str, places: Sequence[Sequence[float]], option: str, error: T2SError
 ) -> T2SError:
-    from t2s_agent.scene.georeference import extent_in_words
+    from t2s_agent.scene.georeference import format_extent
     from t2s_agent.scene.places import extent_in, meets, swapped
 
     with engine.scene(image) as scene:
@@ -129,7 +129,7 @@ def _with_extent(
             return error
         own = extent_in(scene, "image")
         name = scene.georeference.crs_name
-    what, fix = error.what, "The image covers west, south, east, north = " + extent_in_words(bounds)
+    what, fix = error.what, "The image covers west, south, east, north = " + format_extent(bounds)
     if any(abs(value) > 360 for place in places for value in place):
         if any(meets(place, own) for place in places):
             fix += f". These look like coordinates of the image's own system ({one_line(name, 60)}): add {option} image"

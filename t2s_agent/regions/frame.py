@@ -53,7 +53,7 @@ class Frame:
             -window.x, -window.y
         )
         crs = UNKNOWN_WKT
-        if georeference.crs is not None and not georeference.unplaced:
+        if georeference.crs is not None and not georeference.unusable_because:
             crs = georeference.crs.to_wkt(version="WKT2_2019")
         return cls(crs, georeference.transform @ from_image)
 

@@ -14,7 +14,7 @@ from t2s_agent.regions.frame import place_of
 from t2s_agent.regions.picture import COLOURS
 from t2s_agent.regions.region import Labels
 from t2s_agent.scene import PINNED, ignore_not_georeferenced
-from t2s_agent.scene.georeference import Georeference, placed
+from t2s_agent.scene.georeference import Georeference, georeference_of
 from t2s_agent.scene.view import View
 
 MOST_COLOURS = 255  # ids that a colour table of 8 bits has room for
@@ -64,7 +64,7 @@ def place_of_mask(path: Path) -> Georeference:
     with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(path) as file:
         gcps, crs_of_gcps = file.gcps
         transform = None if gcps or file.transform.is_identity else file.transform
-        return placed(crs_of_gcps if gcps else file.crs, transform, gcps, file.width, file.height)
+        return georeference_of(crs_of_gcps if gcps else file.crs, transform, gcps, file.width, file.height)
 
 
 def read_mask(path: Path) -> Labels:

@@ -1,4 +1,4 @@
-"""Where pixels are: pixel to CRS by an affine transform or ground control points, and on to WGS 84."""
+"""Converts pixel positions to coordinates of the CRS (affine transform or ground control points) and to WGS 84."""
 
 import math
 from collections.abc import Sequence
@@ -22,41 +22,45 @@ from t2s_agent.scene import proj_data
 Floats = NDArray[np.float64]
 WGS84 = pyproj.Geod(ellps="WGS84")
 _FAR_LEFT_DEG = 10.0
-_EARTH_RADIUS_M = (6_330_000.0, 6_400_000.0)  # of any ellipsoid or sphere that means this planet
-_GRID = 65  # places a side at which a picture is sampled
-_POLE_DEG = 1e-9  # a latitude so close to 90 is the pole, where longitude means nothing
-_SURE = 90  # of 100: from here on GDAL's match of a CRS with a code is one of names too
-_LONGEST_LON = 540.0  # degrees: rasters run from -180 to 180, from 0 to 360, or on across either
+_EARTH_RADIUS_M = (
+    6_330_000.0,
+    6_400_000.0,
+)  # range of the semi-major axes of ellipsoids and spheres used for the Earth
+_GRID = 65  # a picture is sampled at 65 x 65 positions
+_POLE_DEG = 1e-9  # a latitude this close to 90 is the pole, where longitude is undefined
+_MIN_CONFIDENCE = 90  # of 100: from here on GDAL's match of a CRS with a code includes the names
+_MAX_LON = 540.0  # degrees: rasters may start at -180 or 0 and continue past 180 or 360
 
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
-    """Pixel positions (x right, y down, continuous, origin at the outer corner of the first pixel) to the ground.
+    """Converts pixel positions (x right, y down, continuous, origin at the outer corner of the first pixel) to the ground.
 
-    `unplaced` says why pixels have no place on Earth although there is a CRS and a transform (see `placed`). `centre_x` is the
-    CRS's x of the middle of the scene, by which longitudes that differ by 360 degrees are told apart.
+    `unusable_because` says why pixels have no position on Earth although there is a CRS and a transform (see
+    `georeference_of`). `centre_x` is the x of the scene's middle in the CRS: of longitudes that differ by 360 degrees, the
+    nearest to it is used.
     """
 
     crs: CRS | None = None
     transform: Affine | None = None
     gcps: tuple[GroundControlPoint, ...] = ()
-    unplaced: str = ""
+    unusable_because: str = ""
     centre_x: float | None = None
 
     @property
     def located(self) -> bool:
-        """Whether pixels have a longitude and latitude: the one place where metres or pixels are decided.
+        """Whether pixels have a longitude and latitude. This alone decides between metres and pixels.
 
-        Where it is True all measures are in metres (single pixels may still lie beside the Earth, and are left out); where it is
-        False all are in pixels of the scene.
+        If True, all measures are in metres (single pixels may still lie off the Earth, and are left out); if False, all are
+        in pixels of the scene.
         """
         return self.unlocated_because == ""
 
     @property
     def unlocated_because(self) -> str:
-        """Why pixels have no place on Earth; empty where they have."""
-        if self.unplaced:
-            return self.unplaced
+        """Why pixels have no position on Earth; empty if they have one."""
+        if self.unusable_because:
+            return self.unusable_because
         if self.crs is None:
             named = proj_data.variables_set()
             return "the image has no coordinate reference system" + (
@@ -66,10 +70,10 @@ class Georeference:
             return "the image has neither a transform nor ground control points"
         if self.transform is not None and not _invertible(self.transform):
             return "the image's transform is degenerate"
-        return _system(self.crs).not_on_earth
+        return _crs_facts(self.crs).not_on_earth
 
     def to_world(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
-        """Pixels to the CRS's own coordinates, element by element."""
+        """Coordinates in the CRS of pixel positions, element by element."""
         x, y = _floats(x), _floats(y)
         if self.transform is not None:
             t = self.transform
@@ -79,7 +83,7 @@ class Georeference:
         raise self._unlocated()
 
     def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
-        """The CRS's own coordinates to pixels, element by element."""
+        """Pixel positions of coordinates in the CRS, element by element."""
         x, y = _floats(x), _floats(y)
         if self.transform is not None:
             t = ~self.transform
@@ -91,7 +95,7 @@ class Georeference:
         raise self._unlocated()
 
     def to_lonlat(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
-        """Pixels to WGS 84 degrees, element by element; infinite where a pixel lies beside the Earth.
+        """Longitudes and latitudes (WGS 84, degrees) of pixel positions, element by element; infinite off the Earth.
 
         Raises `no_georeference` where the image is not located.
         """
@@ -99,19 +103,19 @@ class Georeference:
         lon, lat = self._transform(x, y, "FORWARD")
         with np.errstate(invalid="ignore"):
             lon = np.where(np.abs(lon) > 180, (lon + 180) % 360 - 180, lon)
-            # a raster in degrees whose rows are centred on the poles runs on half a pixel beyond them
+            # a raster in degrees with rows centred on the poles extends half a pixel beyond them
             lat = np.where((np.abs(lat) > 90) & (np.abs(lat) <= 90 + self._row_deg()), np.copysign(90, lat), lat)
-            beside = ~np.isfinite(lon) | ~(np.abs(lat) <= 90)
-        return np.where(beside, np.inf, lon), np.where(beside, np.inf, lat)
+            off_earth = ~np.isfinite(lon) | ~(np.abs(lat) <= 90)
+        return np.where(off_earth, np.inf, lon), np.where(off_earth, np.inf, lat)
 
     def from_lonlat(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
-        """WGS 84 degrees to pixels, element by element; infinite where the CRS cannot show a place.
+        """Pixel positions of longitudes and latitudes (WGS 84, degrees), element by element; infinite outside the CRS's domain.
 
         Raises `no_georeference` where the image is not located.
         """
         x, y = self._transform(*self._checked(lon, lat), "INVERSE")
         if unit := self._unit_deg():
-            # a raster in degrees may run on beyond 180, or from 0 to 360: of the longitudes that mean the same, the nearest to it
+            # a raster in degrees may extend beyond 180, or from 0 to 360: choose the equivalent longitude nearest to its middle
             turn = 360 / unit
             middle = self.centre_x
             if middle is None:
@@ -120,31 +124,31 @@ class Georeference:
         return self.to_pixel(x, y)
 
     def gsd_m(self, x: float, y: float) -> float | None:
-        """Metres on the ground that a pixel at (x, y) measures, the square root of its area; None where unknown."""
+        """The ground sample distance at (x, y): the square root of a pixel's area, metres; None where unknown."""
         if not self.located:
             return None
         size = math.sqrt(float(self.pixel_areas_m2([x], [y])[0]))
         return size if math.isfinite(size) and size > 0 else None
 
     def pixel_areas_m2(self, x: ArrayLike, y: ArrayLike) -> Floats:
-        """Square metres on the ground of pixels around places, element by element; NaN beside the Earth."""
+        """Areas on the ground (m2) of pixels centred at positions, element by element; NaN off the Earth."""
         x, y = _floats(x), _floats(y)
         xs, ys = np.concatenate([x - 0.5, x + 0.5, x, x]), np.concatenate([y, y, y - 0.5, y + 0.5])
         left, right, top, bottom = in_space(*self.to_lonlat(xs, ys)).reshape(4, len(x), 3)
         return np.asarray(np.linalg.norm(np.cross(right - left, bottom - top), axis=1))
 
     def typical_gsd_m(self, width: int, height: int) -> float | None:
-        """Metres that a pixel in the middle of a picture of that size measures, or the nearest to it that lies on Earth."""
+        """The ground sample distance (metres) in the middle of a picture, or at the nearest sampled position on the Earth."""
         size = self.gsd_m(width / 2, height / 2)
         if size is not None or not self.located:
             return size
         x, y = (v.ravel() for v in _grid(width, height))
         nearest = np.argsort((x - width / 2) ** 2 + (y - height / 2) ** 2)
-        seen = nearest[np.isfinite(self.to_lonlat(x[nearest], y[nearest])[0])]
-        return next((size for i in seen[:200] if (size := self.gsd_m(x[i], y[i])) is not None), None)
+        on_earth = nearest[np.isfinite(self.to_lonlat(x[nearest], y[nearest])[0])]
+        return next((size for i in on_earth[:200] if (size := self.gsd_m(x[i], y[i])) is not None), None)
 
     def off_earth(self, width: int, height: int) -> NDArray[np.bool_] | None:
-        """Pixels (height, width) of which a corner lies beside the Earth or where the CRS means nothing; None where none does."""
+        """The pixels (height, width) with a corner off the Earth, or outside the CRS's domain; None where there is none."""
         if not self.located:
             return None
         border_x = np.concatenate([np.arange(width + 1)] * 2 + [np.zeros(height + 1), np.full(height + 1, width)])
@@ -159,31 +163,31 @@ class Georeference:
 
     @property
     def linear_in_degrees(self) -> bool:
-        """Whether a straight line in the picture is one in longitude and latitude too."""
-        return self.transform is not None and self.crs is not None and _system(self.crs).linear
+        """Whether a straight line in the picture is straight in longitude and latitude."""
+        return self.transform is not None and self.crs is not None and _crs_facts(self.crs).linear
 
     @property
     def step_m(self) -> float:
-        """About how many metres a pixel measures by its CRS alone: a map's own scale, where it is true; 0 where unknown."""
+        """The approximate size of a pixel in metres from the transform and the unit of the CRS; 0 where unknown."""
         if self.transform is None:
             return 0.0
         t = self.transform
         return float(max(math.hypot(t.a, t.d), math.hypot(t.b, t.e)) * (self._unit_deg() * 111_320.0 or 1.0))
 
     def unmirrored_at(self, x: float, y: float) -> bool:
-        """Whether a turn from the picture's x to its y axis is a turn to the left as seen from above the Earth."""
+        """Whether the rotation from the picture's x axis to its y axis is counter-clockwise, seen from above the Earth."""
         places = in_space(*self.to_lonlat([x - 0.25, x + 0.25, x, x], [y, y, y - 0.25, y + 0.25]))
         return bool(np.dot(np.cross(places[1] - places[0], places[3] - places[2]), places.mean(0)) > 0)
 
     def unrelated_datum(self, width: int, height: int) -> str:
-        """The datum of the CRS, where PROJ knows no way from it to WGS 84 at the middle of a picture of that size; else empty.
+        """The name of the CRS's datum where PROJ has no transformation from it to WGS 84 at the middle of a picture; else empty.
 
-        PROJ then takes both for the same, which is wrong by up to some hundred metres for the old datums with an ellipsoid of
-        their own. Empty for modern ellipsoids, where that is right within metres, and for spheres, where it is what is meant.
+        PROJ then treats both as equal, which is wrong by up to a few hundred metres for old datums with another ellipsoid.
+        Empty for modern ellipsoids, where the error is a few metres, and for spheres, where equal latitudes are intended.
         """
         if self.crs is None or not self.located:
             return ""
-        system = _system(self.crs)
+        system = _crs_facts(self.crs)
         if not system.old_datum or system.transformer is None:
             return ""
         system.transformer.transform(*self.to_world(width / 2, height / 2))
@@ -194,18 +198,18 @@ class Georeference:
     def crs_name(self) -> str:
         """The CRS as a code such as EPSG:32631, else as WKT; empty without one.
 
-        rasterio also gives codes of systems that differ in their datum only: "unknown, International 1924" becomes EPSG:23031,
-        which lies 120 m beside. So a code that is not sure is not given for a datum of its own ellipsoid.
+        rasterio also returns codes of systems with another datum: "unknown, International 1924" becomes EPSG:23031, which is
+        120 m away. So for an old datum a code is returned only with a confidence of at least `_MIN_CONFIDENCE`.
         """
         if self.crs is None:
             return ""
-        sure = self.crs.to_authority(confidence_threshold=_SURE)
-        if sure:
-            return ":".join(sure)
+        confident = self.crs.to_authority(confidence_threshold=_MIN_CONFIDENCE)
+        if confident:
+            return ":".join(confident)
         return str(self.crs.to_wkt() if _old_datum(pyproj.CRS.from_wkt(self.crs.to_wkt())) else self.crs.to_string())
 
-    def misfit_px(self) -> tuple[float, float]:
-        """By how many pixels the control points miss the curve that is laid through them: root mean square, and the worst."""
+    def gcp_residuals_px(self) -> tuple[float, float]:
+        """Residuals in pixels of the control points from the fitted transformation: root mean square, and maximum."""
         if self.transform is not None or not self.gcps or self.unlocated_because:
             return 0.0, 0.0
         x, y = self.to_pixel([point.x for point in self.gcps], [point.y for point in self.gcps])
@@ -213,7 +217,7 @@ class Georeference:
         return float(np.sqrt(np.mean(off**2))), float(off.max())
 
     def pole_in_pixels(self, north: bool) -> tuple[float, float] | None:
-        """Where a pole lies as a single point of the picture's plane; None where the CRS does not show it, or as a whole line."""
+        """The position of a pole in pixels; None where the CRS does not contain it, or shows it as a line."""
         if self.crs is None or not self.located:
             return None
         latitude = 90.0 if north else -90.0
@@ -224,35 +228,36 @@ class Georeference:
         return (float(x[0]), float(y[0])) if np.isfinite(lat[0]) and abs(lat[0] - latitude) < 1e-6 else None
 
     def bounds_lonlat(self, width: int, height: int) -> tuple[float, float, float, float] | None:
-        """West, south, east, north in degrees of a picture of that size; None where it is not located.
+        """West, south, east, north in degrees of a picture of `width` x `height` pixels; None where it is not located.
 
-        West > east across 180 degrees; -180 to 180 for a picture that goes around the Earth or over a pole. What lies beside the
-        Earth is left out.
+        West > east for a picture that crosses 180 degrees; -180 to 180 for a picture of all longitudes or with a pole inside.
+        Pixels off the Earth are left out.
         """
         if not self.located:
             return None
         x, y = _grid(width, height)
         lon, lat = (v.reshape(x.shape) for v in self.to_lonlat(x.ravel(), y.ravel()))
-        seen = np.isfinite(lon)
-        if not seen.any():
+        on_earth = np.isfinite(lon)
+        if not on_earth.any():
             return None
-        south, north = float(lat[seen].min()), float(lat[seen].max())
+        south, north = float(lat[on_earth].min()), float(lat[on_earth].max())
         for latitude in (90.0, -90.0):
             pole = self.pole_in_pixels(latitude > 0)
             if pole and 0 <= pole[0] <= width and 0 <= pole[1] <= height:
                 south, north = min(south, latitude), max(north, latitude)
                 if 0 < pole[0] < width and 0 < pole[1] < height:
                     return -180.0, south, 180.0, north
-                lon[np.abs(lat) >= 90 - _POLE_DEG] = np.inf  # on the picture's edge: longitude means nothing there
+                lon[np.abs(lat) >= 90 - _POLE_DEG] = (
+                    np.inf
+                )  # a pole on the picture's edge: longitude is undefined there
         start, span = _longitudes(lon)
-        if span >= (
-            360 - 1e-6 if seen.all() else 345
-        ):  # a map of the whole Earth with rounded edges has no sample at its ends
+        # a world map with rounded edges has no sample near 180 degrees
+        if span >= (360 - 1e-6 if on_earth.all() else 345):
             return -180.0, south, 180.0, north
-        return _wrapped(start), south, _wrapped(start + span), north
+        return _wrap_lon(start), south, _wrap_lon(start + span), north
 
-    def places_in(self, bbox: Sequence[float], width: int, height: int) -> tuple[Floats, Floats]:
-        """Those of 65 x 65 places spread over a picture of that size that lie in a box (west, south, east, north), in pixels."""
+    def points_in(self, bbox: Sequence[float], width: int, height: int) -> tuple[Floats, Floats]:
+        """Of 65 x 65 positions in a picture, those inside a box (west, south, east, north in degrees), in pixels."""
         west, south, east, north = bbox
         x, y = (v.ravel() for v in _grid(width, height))
         lon, lat = self.to_lonlat(x, y)
@@ -273,14 +278,14 @@ class Georeference:
         return replace(self, transform=transform, gcps=gcps)
 
     def _row_deg(self) -> float:
-        """Degrees that a row of a raster in degrees measures; 0 for any other."""
+        """The height of a pixel in degrees, of a raster in degrees; 0 for others."""
         return (
             self._unit_deg() * max(abs(self.transform.d), abs(self.transform.e)) if self.transform is not None else 0.0
         )
 
     def _unit_deg(self) -> float:
-        """Degrees that a unit of the CRS measures; 0 where it is not geographic."""
-        return _system(self.crs).unit_deg if self.crs is not None else 0.0
+        """The unit of a geographic CRS in degrees; 0 for other systems."""
+        return _crs_facts(self.crs).unit_deg if self.crs is not None else 0.0
 
     def _checked(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         if not self.located:
@@ -293,7 +298,7 @@ class Georeference:
 
     def _by_gcps(self, method: str, a: Floats, b: Floats) -> tuple[Floats, Floats]:
         with GCPTransformer(list(self.gcps)) as transformer:
-            # rasterio adds half a pixel for "center"; "ul" is the identity on continuous positions
+            # rasterio adds half a pixel for "center"; "ul" leaves continuous positions unchanged
             if method == "xy":
                 first, second = transformer.xy(a.ravel(), b.ravel(), offset="ul")
             else:
@@ -301,45 +306,53 @@ class Georeference:
         return np.reshape(_floats(first), a.shape), np.reshape(_floats(second), a.shape)
 
     def _transform(self, x: Floats, y: Floats, direction: str) -> tuple[Floats, Floats]:
-        transformer = self.crs and _system(self.crs).transformer
+        transformer = self.crs and _crs_facts(self.crs).transformer
         if transformer is None:
             raise self._unlocated()
         first, second = transformer.transform(x, y, direction=direction)
         return _floats(first), _floats(second)
 
 
-def placed(
+def georeference_of(
     crs: CRS | None, transform: Affine | None, gcps: Sequence[GroundControlPoint], width: int, height: int
 ) -> Georeference:
-    """The georeference of a scene of that size, and whether it can be true: decided here, once, for all that comes of the scene."""
-    bare = Georeference(crs, transform, tuple(gcps))
-    if not bare.located:
-        return bare
-    if unit := bare._unit_deg():
-        bare = replace(bare, gcps=_run_on(bare.gcps, 360 / unit))
+    """The georeference of a scene of `width` x `height` pixels. If it cannot be correct, `unusable_because` gives the reason."""
+    georeference = Georeference(crs, transform, tuple(gcps))
+    if not georeference.located:
+        return georeference
+    if unit := georeference._unit_deg():
+        georeference = replace(georeference, gcps=_unwrap_gcps(georeference.gcps, 360 / unit))
     x, y = (v.ravel() for v in _grid(width, height))
     try:
-        world_x, world_y = bare.to_world(x, y)
+        world_x, world_y = georeference.to_world(x, y)
     except CPLE_BaseError as error:
         why = f"the image's ground control points do not say where it lies ({_first_line(error)})"
-        return replace(bare, gcps=(), unplaced=why)
+        return replace(georeference, gcps=(), unusable_because=why)
     try:
-        lon, _ = bare.to_lonlat(x, y)
+        lon, _ = georeference.to_lonlat(x, y)
     except (ProjError, ValueError) as error:
-        return replace(bare, unplaced=f"the image's coordinate reference system cannot be used ({_first_line(error)})")
-    if unit and (np.abs(world_x).max() * unit > _LONGEST_LON or np.abs(world_y).max() * unit > 90 + bare._row_deg()):
-        return replace(bare, unplaced="the image's coordinate reference system is in degrees, its transform is not")
+        return replace(
+            georeference,
+            unusable_because=f"the image's coordinate reference system cannot be used ({_first_line(error)})",
+        )
+    if unit and (
+        np.abs(world_x).max() * unit > _MAX_LON or np.abs(world_y).max() * unit > 90 + georeference._row_deg()
+    ):
+        return replace(
+            georeference, unusable_because="the image's coordinate reference system is in degrees, its transform is not"
+        )
     if not np.isfinite(lon).any():
         return replace(
-            bare, unplaced="no pixel of the image lies on Earth, by its coordinate reference system and transform"
+            georeference,
+            unusable_because="no pixel of the image lies on Earth, by its coordinate reference system and transform",
         )
-    return replace(bare, centre_x=float(bare.to_world(width / 2, height / 2)[0][0]))
+    return replace(georeference, centre_x=float(georeference.to_world(width / 2, height / 2)[0][0]))
 
 
-def _run_on(gcps: tuple[GroundControlPoint, ...], turn: float) -> tuple[GroundControlPoint, ...]:
-    """Control points in degrees on both sides of 180 so that their longitudes run on across it: 179, 181 instead of 179, -179.
+def _unwrap_gcps(gcps: tuple[GroundControlPoint, ...], turn: float) -> tuple[GroundControlPoint, ...]:
+    """Control points on both sides of 180 degrees with continuous longitudes: 179, 181 instead of 179, -179.
 
-    `turn` is a whole turn in the unit of the points. Points that are spread over more than half of it stay as they are.
+    `turn` is 360 degrees in the unit of the points. Points that span more than half of it are returned unchanged.
     """
     x = np.array([point.x for point in gcps])
     if x.size < 2 or np.ptp(x) <= turn / 2:
@@ -366,7 +379,7 @@ def _grid(width: float, height: float) -> tuple[Floats, Floats]:
 
 
 def in_space(lon: Floats, lat: Floats) -> Floats:
-    """Metres from the Earth's centre (N, 3) of places on the WGS 84 ellipsoid."""
+    """Geocentric coordinates (N, 3), in metres, of positions on the WGS 84 ellipsoid."""
     a, e2 = WGS84.a, WGS84.es
     with np.errstate(invalid="ignore"):
         lam, phi = np.radians(lon), np.radians(lat)
@@ -377,10 +390,10 @@ def in_space(lon: Floats, lat: Floats) -> Floats:
 
 
 def _longitudes(lon: Floats) -> tuple[float, float]:
-    """Westernmost longitude, and how many degrees on the easternmost lies, of a grid of longitudes (infinite: no such place)."""
+    """The westernmost longitude, and the range eastwards from it in degrees, of a grid of longitudes (infinite: off the Earth)."""
     known = lon[np.isfinite(lon)]
     if known.size == lon.size:
-        # neighbours are close to each other: followed from one to the next, longitudes run on
+        # neighbours are close together, so their longitudes can be unwrapped
         rows = np.unwrap(lon, axis=1, period=360)
         rows = rows + (np.unwrap(lon[:, 0], period=360) - rows[:, 0])[:, None]
         return float(rows.min()), float(rows.max() - rows.min())
@@ -390,7 +403,7 @@ def _longitudes(lon: Floats) -> tuple[float, float]:
     return float(known[(widest + 1) % len(known)]), float(360 - gaps[widest])
 
 
-def _wrapped(lon: float) -> float:
+def _wrap_lon(lon: float) -> float:
     return lon if -180 <= lon <= 180 else (lon + 180) % 360 - 180
 
 
@@ -399,32 +412,35 @@ def _floats(values: Any) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _System:
-    """What has to be known of a CRS, looked up once: asking it again takes longer than moving a hundred points."""
+class _CrsFacts:
+    """Properties of a CRS, cached: to read them takes longer than to transform a hundred points.
 
-    not_on_earth: str  # why its positions are no places on Earth; empty where they are
-    unit_deg: (
-        float  # degrees that a unit of a geographic CRS measures, mostly 1, sometimes 0.9 (grads); 0 for any other
-    )
-    linear: bool  # whether its coordinates are longitude and latitude, and not those around another pole
-    transformer: pyproj.Transformer | None  # to WGS 84 degrees
-    old_datum: str = ""  # its datum's name, where the ellipsoid is neither a sphere nor nearly that of WGS 84
+    `not_on_earth`: why its positions are not on the Earth; empty if they are. `unit_deg`: the unit of a geographic CRS in degrees,
+    usually 1, sometimes 0.9 (grads); 0 for others. `linear`: whether its coordinates are longitude and latitude (not of a rotated
+    pole). `transformer`: to WGS 84 degrees. `old_datum`: the datum's name where the ellipsoid is not a sphere and differs from WGS 84.
+    """
+
+    not_on_earth: str
+    unit_deg: float
+    linear: bool
+    transformer: pyproj.Transformer | None
+    old_datum: str = ""
 
 
 @lru_cache(maxsize=64)
-def _system(crs: CRS) -> _System:
+def _crs_facts(crs: CRS) -> _CrsFacts:
     own = pyproj.CRS.from_wkt(crs.to_wkt())
     why = _not_on_earth(own)
     if why:
-        return _System(why, 0.0, False, None)
+        return _CrsFacts(why, 0.0, False, None)
     unit = math.degrees(own.axis_info[0].unit_conversion_factor) if own.is_geographic and own.axis_info else 0.0
     try:
         transformer = pyproj.Transformer.from_crs(own, pyproj.CRS.from_epsg(4326), always_xy=True)
     except ProjError as error:
-        return _System(
+        return _CrsFacts(
             f"the image's coordinate reference system cannot be used ({_first_line(error)})", unit, False, None
         )
-    return _System("", unit, unit > 0 and not own.is_derived, transformer, _old_datum(own))
+    return _CrsFacts("", unit, unit > 0 and not own.is_derived, transformer, _old_datum(own))
 
 
 def _old_datum(crs: pyproj.CRS) -> str:
@@ -438,19 +454,19 @@ def _old_datum(crs: pyproj.CRS) -> str:
 
 def _not_on_earth(crs: pyproj.CRS) -> str:
     if crs.is_geocentric:
-        return "the image's coordinate reference system is geocentric, which no picture can be in"
+        return "the image's coordinate reference system is geocentric, which is not possible for a raster"
     if not (crs.is_geographic or crs.is_projected) or crs.ellipsoid is None or crs.geodetic_crs is None:
-        return "the image's coordinate reference system is a local one, without a place on Earth"
+        return "the image's coordinate reference system is local, without a position on Earth"
     low, high = _EARTH_RADIUS_M
     return (
         "" if low < crs.ellipsoid.semi_major_metre < high else "the image's coordinate reference system is not on Earth"
     )
 
 
-def extent_in_words(extent: Sequence[float]) -> str:
-    """West, south, east, north (or x1, y1, x2, y2 of any system) with the decimals that tell a thousandth of the extent.
+def format_extent(extent: Sequence[float]) -> str:
+    """West, south, east, north (or x1, y1, x2, y2 of any system) as text, precise to a thousandth of the extent.
 
-    At least six for what may be degrees, one for metres. West > east is across 180 degrees.
+    At least six decimals for coordinates that may be degrees, one for metres. West > east means across 180 degrees.
     """
     x1, y1, x2, y2 = extent
     span = min(x2 - x1 if x2 > x1 else 360.0, y2 - y1 if y2 > y1 else 360.0)

@@ -1,7 +1,7 @@
-"""Where a scene holds data: an alpha band, a mask, nodata values. Where there are several, a pixel must pass all of them.
+"""Decides which pixels of a scene are valid: by its alpha band, its mask and its nodata values.
 
-GDAL looks at one of them only (nodata before alpha), sees an alpha band only as the second or fourth, and only of whole
-numbers. So alpha and nodata are read as what they are, bands and values, by us.
+Where a scene has several of these, a pixel must be valid in all of them. GDAL uses only one (nodata before alpha), and finds
+an alpha band only at the second or fourth position and with an integer type. So this module reads alpha and nodata itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +15,14 @@ from t2s_agent.scene.bands import Band, is_alpha
 from t2s_agent.scene.reading import Piece, Reader
 
 Bools = NDArray[np.bool_]
-_MOSTLY = 0.5  # share of alpha's pixels: real alpha is hidden or opaque nearly everywhere, edges and shadows apart
+_MOSTLY = 0.5  # share of alpha's pixels: a real alpha band is transparent or opaque nearly everywhere except at edges
 
 
 class Validity:
-    """Answers for pieces of a scene whether pixels are data.
+    """Finds the valid pixels of pieces of a scene.
 
-    `opaque` gives the value of the alpha band that means fully visible; asked once, when it is needed. `alpha` is the alpha band,
-    0 where there is none.
+    `opaque` is a function that returns the value of the alpha band for fully opaque pixels; it is called once, when it is needed.
+    `alpha` is the index of the alpha band, 0 where there is none. `outer` reads a mask file (.msk).
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Validity:
         self._reader, self._outer, self._find_opaque = reader, outer, opaque
         self.alpha = next((band.index for band in bands if is_alpha(band)), 0)
         self._opaque: float | None = None
-        self._partly, self._looked_at = 0, 0  # pixels of alpha: neither hidden nor opaque, and all
+        self._partly, self._total = 0, 0  # pixels of alpha: partly transparent, and all that were read
         flags = dataset.mask_flag_enums[0]
         self._masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
         self._nodata = {
@@ -45,31 +45,31 @@ class Validity:
             if (value := _as_stored(stored, band.dtype)) is not None
         }
         sources = bool(self.alpha) + bool(self._nodata) + self._masked + (outer is not None)
-        heeded = self._masked or bool(self._nodata) or MaskFlags.alpha in flags
-        # whether an average that GDAL makes has hidden pixels mixed in: it heeds one source of validity, or a wrong one
-        self.beyond_gdal = sources != int(heeded)
+        used_by_gdal = self._masked or bool(self._nodata) or MaskFlags.alpha in flags
+        # whether GDAL's averages may include invalid pixels: it uses one source of validity only, or a wrong one
+        self.beyond_gdal = sources != int(used_by_gdal)
 
     @property
     def transparent(self) -> bool:
-        """Whether the alpha band was looked at and hides everything."""
+        """Whether the alpha band was read and makes every pixel invalid."""
         return self._opaque is not None and not self._opaque > 0
 
     @property
     def translucent(self) -> bool:
-        """Whether most of the alpha that was looked at lies between hidden and opaque, as a picture does and alpha seldom."""
-        return self._partly > _MOSTLY * self._looked_at
+        """Whether most of the alpha band read so far is partly transparent: then it is probably not an alpha band."""
+        return self._partly > _MOSTLY * self._total
 
     def extra_bands(self, indexes: Sequence[int]) -> int:
-        """How many bands more than the shown ones have to be read, for a budget."""
+        """The number of bands to read in addition to `indexes`, for the limit of bytes."""
         return bool(self.alpha) + self._masked + (self._outer is not None) + len(self._nodata.keys() & set(indexes))
 
     def of(self, piece: Piece, indexes: Sequence[int]) -> Bools:
-        """Where a piece (height, width) holds data in these bands.
+        """The pixels (height, width) of a piece that are valid in these bands.
 
-        A nodata value in one of several bands is a value, since many files use 0, which a dark pixel may hold in one
-        band; where all the bands that name a nodata value hold it, there is nothing.
+        A pixel is invalid where all bands with a nodata value hold it. Nodata in only one of several bands counts as a value:
+        many files use 0, which is also the value of a dark pixel in one band.
         """
-        valid = self._seen(piece)
+        valid = self._unmasked(piece)
         named = sorted(self._nodata.keys() & set(indexes))
         if named:
             stored = self._reader.values(piece, named, Resampling.nearest)
@@ -78,11 +78,11 @@ class Validity:
         return valid
 
     def of_each(self, piece: Piece, indexes: Sequence[int]) -> tuple[Bools, dict[int, Bools]]:
-        """Where a piece holds data as a whole, and for each band with a nodata value where that band has none.
+        """The valid pixels of a piece, and for each band with a nodata value other than 0 the pixels without that value.
 
-        For statistics of a band: its own nodata values do not count, except 0 beside other bands with values.
+        For statistics of single bands: a band's own nodata values do not count, except 0 where other bands have values.
         """
-        valid, named = self._seen(piece), sorted(self._nodata.keys() & set(indexes))
+        valid, named = self._unmasked(piece), sorted(self._nodata.keys() & set(indexes))
         if not named:
             return valid, {}
         stored = self._reader.values(piece, named, Resampling.nearest)
@@ -90,16 +90,16 @@ class Validity:
         valid &= ~np.logical_and.reduce(list(empty.values()))
         return valid, {index: ~gap for index, gap in empty.items() if self._nodata[index] != 0}
 
-    def _seen(self, piece: Piece) -> Bools:
-        """What alpha band and masks let through."""
+    def _unmasked(self, piece: Piece) -> Bools:
+        """The pixels that are valid by the alpha band and masks, without nodata values."""
         valid = np.ones(piece.shape, bool)
         if self.alpha:
             if self._opaque is None:
                 self._opaque = self._find_opaque(self.alpha)
             alpha = self._reader.values(piece, [self.alpha], Resampling.nearest)[0]
-            self._looked_at += alpha.size
+            self._total += alpha.size
             self._partly += int(((alpha > 0.02 * self._opaque) & (alpha < 0.98 * self._opaque)).sum())
-            # half of fully visible or more; an alpha band that is 0 everywhere hides everything
+            # valid: more than half opaque; where alpha is 0 everywhere no pixel is
             valid &= (alpha > self._opaque / 2) if self._opaque > 0 else False
         if self._masked:
             valid &= self._reader.mask(piece) > 0
@@ -110,7 +110,7 @@ class Validity:
 
 
 def _as_stored(nodata: float | None, dtype: str) -> np.number | None:
-    """A nodata value in the band's own type, as its pixels hold it; None where no pixel can be equal to it."""
+    """A nodata value in the type of the band; None where no pixel can have this value."""
     if nodata is None or np.isnan(nodata) or dtype.startswith("complex"):
         return None
     kind = np.dtype(dtype)

@@ -9,7 +9,7 @@ import pyproj
 from pyproj.exceptions import CRSError, ProjError
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.georeference import Floats, extent_in_words
+from t2s_agent.scene.georeference import Floats, format_extent
 from t2s_agent.scene.scene import Scene
 from t2s_agent.scene.view import Window
 from t2s_agent.text import one_line
@@ -64,7 +64,7 @@ def pixel_points(scene: Scene, points: Sequence[tuple[float, float]], crs: str) 
     x, y = pixels_of(scene, [point[0] for point in points], [point[1] for point in points], crs)
     for px, py, point in zip(x, y, points, strict=True):
         if not (math.isfinite(px) and math.isfinite(py)):
-            extent = extent_in_words(extent_in(scene, crs))
+            extent = format_extent(extent_in(scene, crs))
             raise T2SError(
                 "bbox_outside",
                 f"the point {list(point)} in {crs} does not lie in {scene.name}",
@@ -91,7 +91,7 @@ def pixel_box(scene: Scene, box: Sequence[float], crs: str) -> Extent:
         left, top, right, bottom = _extent(x[seen], y[seen])
         if left < scene.width and top < scene.height and right > 0 and bottom > 0:
             return left, top, right, bottom
-    extent = extent_in_words(extent_in(scene, crs))
+    extent = format_extent(extent_in(scene, crs))
     raise T2SError(
         "bbox_outside",
         f"the box {[x1, y1, x2, y2]} in {crs} does not meet {scene.name}",

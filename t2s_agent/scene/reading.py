@@ -1,6 +1,6 @@
-"""The one way in which pixels are read: piece by piece, within a budget of bytes that is checked before and one of seconds.
+"""Reads pixels piece by piece, within a limit of bytes that is checked before a read, and a limit of seconds.
 
-Values, masks, statistics and the sample that a stretch is made from all come through here.
+All code that needs values, masks, statistics or the sample for a stretch reads through this module.
 """
 
 import itertools
@@ -22,12 +22,12 @@ from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, missing_codec
 from t2s_agent.scene.view import Window
 
-_MOST_BLOCKS = 64 * 64  # of a sample: each is a read of its own
+_MOST_BLOCKS = 64 * 64  # of a sample: each block is one read
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a picture, and the part of the scene that it shows (x, y, width, height in scene pixels)."""
+    """A part of a picture, and its window in the scene (x, y, width, height in scene pixels)."""
 
     rows: slice
     columns: slice
@@ -35,13 +35,13 @@ class Piece:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width in pixels of the picture."""
+        """Height and width, in pixels of the picture."""
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Blocks of a scene side by side in a picture of `height` x `width` pixels; `share` is how much of the scene they cover."""
+    """Blocks of a scene arranged in a picture of `height` x `width` pixels; `share` (0 to 1) is the part of the scene they cover."""
 
     pieces: list[Piece]
     height: int
@@ -50,7 +50,7 @@ class Blocks:
 
 
 class Reader:
-    """Reads an open dataset. `coarse`, where given, is the same picture at lower resolution: an overview file."""
+    """Reads an open dataset. `coarse` is an overview file: the same picture at lower resolution, or None."""
 
     def __init__(
         self,
@@ -60,15 +60,15 @@ class Reader:
         coarse: rasterio.DatasetReader | None = None,
     ) -> None:
         self._dataset, self._name, self._limits, self._coarse = dataset, name, limits, coarse
-        self._until = math.inf
+        self._deadline = math.inf
         stored = np.dtype("complex64" if dataset.dtypes[0] == "complex_int16" else dataset.dtypes[0])
         self._item, self._complex = stored.itemsize, stored.kind == "c"
-        self.dtype = np.zeros(0, stored).real.dtype  # of the values that come out
+        self.dtype = np.zeros(0, stored).real.dtype  # of the returned values
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Our GDAL settings for the time of a read, a budget of seconds, and errors in our words."""
-        self._until = time.monotonic() + self._limits.seconds
+        """Sets the GDAL options and the time limit of a read; turns GDAL's errors into `image_unreadable`."""
+        self._deadline = time.monotonic() + self._limits.seconds
         try:
             with rasterio.Env(**PINNED):
                 yield
@@ -83,21 +83,21 @@ class Reader:
             ) from error
 
     def pieces(self, where: Window, height: int, width: int, bands: int) -> list[Piece]:
-        """The parts in which `bands` bands of a window are read into a picture of `height` x `width` pixels.
+        """The pieces in which `bands` bands of a window are read into a picture of `height` x `width` pixels.
 
-        A piece holds at most `piece_bytes`, both of what is decoded and of the picture as float64, but at least one block:
-        a part of a block cannot be decoded alone. Raises `limit_exceeded` where all pieces together are too much.
+        A piece holds at most `piece_bytes`, both of decoded data and of the picture as float64, but at least one block,
+        since GDAL decodes whole blocks. Raises `limit_exceeded` where all pieces together are above `read_bytes`.
         """
-        level, planned = self._level(where, height, width), self._planned(where, height, width, bands)
+        level, planned = self._overview_level(where, height, width), self._bytes_to_read(where, height, width, bands)
         if planned > self._limits.read_bytes:
-            raise self._too_much(planned)
-        down, across = where.height / height, where.width / width  # scene pixels to a pixel of the picture
+            raise self._limit_error(planned)
+        down, across = where.height / height, where.width / width  # scene pixels per pixel of the picture
         decoded_row = max(1.0, down / level) * where.width / level * bands * self._item
         rows = int(self._limits.piece_bytes / max(decoded_row, width * bands * 8.0))
         block_height, block_width = self._dataset.block_shapes[0]
         columns, whole_block = width, math.ceil(block_height * level / down)
         if rows < min(height, whole_block):
-            # narrower pieces of a whole block's height, so that no block is decoded once for every few rows
+            # narrower pieces with the height of a block, so that no block is decoded several times
             columns = int(width * rows / whole_block)
             columns = min(width, max(columns, math.ceil(block_width * level / across)))
             rows = whole_block
@@ -114,9 +114,9 @@ class Reader:
         return found
 
     def blocks(self, bands: int, side: int) -> Blocks:
-        """A grid of whole blocks spread over the scene, within a sixteenth of the budget of bytes, for a sample of a large scene.
+        """A sample of a large scene: a grid of whole blocks spread over it, within a sixteenth of the limit of bytes.
 
-        Each is read into a cell of a picture of about `side` px. Raises `limit_exceeded` where a single block is too much.
+        Each block is read into a cell of a picture of about `side` px. Raises `limit_exceeded` where one block is too large.
         """
         wide, high = self._dataset.width, self._dataset.height
         block_height, block_width = (
@@ -125,7 +125,7 @@ class Reader:
         tall, across = math.ceil(high / block_height), math.ceil(wide / block_width)
         cost = block_height * block_width * bands * self._item
         if cost > self._limits.read_bytes:
-            raise self._too_much(cost)
+            raise self._limit_error(cost)
         most = max(1, min(int(self._limits.read_bytes / 16 / cost), _MOST_BLOCKS))
         rows = min(tall, max(1, round(math.sqrt(most * tall / across))), most)
         columns = min(across, most // rows)
@@ -144,10 +144,10 @@ class Reader:
         return Blocks(pieces, rows * cell_height, columns * cell_width, covered / (wide * high))
 
     def values(self, piece: Piece, indexes: Sequence[int], how: Resampling = Resampling.average) -> NDArray[np.number]:
-        """Stored values (B, height, width) of a piece, as stored; complex numbers by their amplitude."""
+        """Stored values (B, height, width) of a piece, without scale and offset; of complex numbers the amplitude."""
         unique = sorted(set(indexes))
         if self._complex:
-            how = Resampling.nearest  # GDAL averages the parts of complex numbers, which means nothing
+            how = Resampling.nearest  # GDAL averages real and imaginary parts, which is not an average of amplitudes
         self.check_deadline()
         dataset, window = self._source(piece)
         with _overviews_for(how):
@@ -164,13 +164,13 @@ class Reader:
             mask = self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape)
         return np.asarray(mask, np.uint8)
 
-    def refuse_output(self, count: int) -> None:
-        """Raises `limit_exceeded` where so many float64 numbers would be held at once."""
+    def check_output(self, count: int) -> None:
+        """Raises `limit_exceeded` where `count` float64 numbers in memory are above the limit."""
         if count * 8 > self._limits.read_bytes:
-            raise self._too_much(count * 8)
+            raise self._limit_error(count * 8)
 
     def _source(self, piece: Piece) -> tuple[rasterio.DatasetReader, RasterioWindow]:
-        """The dataset that a piece is read from: the overview file where it is fine enough."""
+        """The dataset and window to read a piece from: the overview file where its resolution is sufficient."""
         x, y, width, height = piece.source
         if self._coarse is not None:
             sx, sy = self._coarse.width / self._dataset.width, self._coarse.height / self._dataset.height
@@ -179,15 +179,15 @@ class Reader:
         return self._dataset, RasterioWindow(x, y, width, height)
 
     def within_budget(self, where: Window, height: int, width: int, bands: int, share: float = 1.0) -> bool:
-        """Whether a read takes at most a `share` of the budget: then `pieces` does not refuse it."""
-        return self._planned(where, height, width, bands) <= self._limits.read_bytes * share
+        """Whether a read needs at most a `share` (0 to 1) of the limit of bytes."""
+        return self._bytes_to_read(where, height, width, bands) <= self._limits.read_bytes * share
 
-    def _planned(self, where: Window, height: int, width: int, bands: int) -> float:
-        """Bytes that such a read decodes."""
-        return where.width * where.height / self._level(where, height, width) ** 2 * bands * self._item
+    def _bytes_to_read(self, where: Window, height: int, width: int, bands: int) -> float:
+        """The number of bytes that GDAL decodes for a read."""
+        return where.width * where.height / self._overview_level(where, height, width) ** 2 * bands * self._item
 
-    def _level(self, where: Window, height: int, width: int) -> float:
-        """How many times coarser than the scene the overview is that GDAL will read, 1 where it reads the scene."""
+    def _overview_level(self, where: Window, height: int, width: int) -> float:
+        """The decimation factor of the overview that GDAL will read; 1 where it reads full resolution."""
         factor = min(where.width / width, where.height / height)
         levels = [1.0, *self._dataset.overviews(1)]
         if self._coarse is not None:
@@ -196,15 +196,15 @@ class Reader:
         return float(max(f for f in levels if f <= max(1.0, factor * 1.01)))
 
     def check_deadline(self) -> None:
-        """Raises `limit_exceeded` where the session has used up its seconds."""
-        if time.monotonic() > self._until:
+        """Raises `limit_exceeded` where the time limit of the session is over."""
+        if time.monotonic() > self._deadline:
             raise T2SError(
                 "limit_exceeded",
                 f"reading {self._name} takes more than {self._limits.seconds:g} s",
                 "Ask for a smaller part, add overviews (gdaladdo), or raise read_seconds",
             )
 
-    def _too_much(self, planned: float) -> T2SError:
+    def _limit_error(self, planned: float) -> T2SError:
         allowed = self._limits.read_bytes / 2**30
         return T2SError(
             "limit_exceeded",
@@ -214,5 +214,5 @@ class Reader:
 
 
 def _overviews_for(how: Resampling) -> rasterio.Env:
-    """GDAL's own defaults for which overview is fine enough: for nearest, one that is up to 1.2 times too coarse."""
+    """Sets GDAL's defaults for the choice of an overview: nearest may use one that is up to 1.2 times too coarse."""
     return rasterio.Env(GDAL_OVERVIEW_OVERSAMPLING_THRESHOLD="1.2" if how is Resampling.nearest else "1")

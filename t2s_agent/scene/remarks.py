@@ -52,7 +52,7 @@ def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd
             f"nothing says how the image's datum ({one_line(datum, 80)}) lies to WGS 84: places may be off by some hundred metres, "
             "areas and lengths are not"
         )
-    usual, worst = georeference.misfit_px()
+    usual, worst = georeference.gcp_residuals_px()
     if usual > _MISFIT_PX:
         yield (
             f"the curve through the image's {len(georeference.gcps)} ground control points misses them by {usual:.2g} pixels "

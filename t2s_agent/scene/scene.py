@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha
-from t2s_agent.scene.georeference import Floats, Georeference, extent_in_words, placed
+from t2s_agent.scene.georeference import Floats, Georeference, format_extent, georeference_of
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
@@ -193,7 +193,7 @@ class Scene:
         lon = np.where(lon > 180, lon - 360, lon)
         x, y = self.georeference.from_lonlat(lon.ravel(), lat.ravel())
         self._require_whole(x.reshape(lon.shape), y.reshape(lon.shape), (west, south, east, north), span)
-        own_x, own_y = self.georeference.places_in((west, south, east, north), self.width, self.height)
+        own_x, own_y = self.georeference.points_in((west, south, east, north), self.width, self.height)
         x, y = np.concatenate([x, own_x]), np.concatenate([y, own_y])
         seen = np.isfinite(x) & np.isfinite(y)
         if seen.any():
@@ -203,7 +203,7 @@ class Scene:
                 left, top = math.floor(x0 + _TOUCH_PX), math.floor(y0 + _TOUCH_PX)
                 right, bottom = math.ceil(x1 - _TOUCH_PX), math.ceil(y1 - _TOUCH_PX)
                 return Window(left, top, max(1, right - left), max(1, bottom - top))
-        shown = extent_in_words(bounds)
+        shown = format_extent(bounds)
         swapped = south < bounds[2] and north > bounds[0] and west < bounds[3] and east > bounds[1]
         hint = "; latitude and longitude look swapped" if swapped else ""
         raise T2SError(
@@ -254,7 +254,7 @@ class Scene:
         scale = min(1.0, max_size / max(where.width, where.height))
         shape = max(1, round(where.height * scale)), max(1, round(where.width * scale))
         indexes = list(bands or self.light)
-        self._reader.refuse_output(shape[0] * shape[1] * len(indexes))
+        self._reader.check_output(shape[0] * shape[1] * len(indexes))
         values, valid = np.zeros((len(indexes), *shape)), np.zeros(shape, bool)
         with self._reader.session():
             extra = self._validity.extra_bands(indexes)
@@ -471,7 +471,7 @@ def _placed(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georeference
         own, gcps = sidecars.transform, []
     if sidecars.crs is not None and (sidecars.first or crs is None):
         crs = sidecars.crs
-    return placed(crs, None if gcps else own, gcps, dataset.width, dataset.height)
+    return georeference_of(crs, None if gcps else own, gcps, dataset.width, dataset.height)
 
 
 def _bands_of(dataset: rasterio.DatasetReader) -> Iterator[Band]:

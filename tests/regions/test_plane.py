@@ -14,7 +14,7 @@ from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.plane import LocalPlane, bbox_of, distance_m
 from t2s_agent.regions.polygons import to_lonlat
 from t2s_agent.regions.relations import nearest_of, pairs_within
-from t2s_agent.scene.georeference import placed
+from t2s_agent.scene.georeference import georeference_of
 
 WGS84 = Geod(ellps="WGS84")
 
@@ -44,7 +44,7 @@ def test_a_field_of_30_by_50_m_is_that_wherever_180_degrees_runs(left):
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-180, 180))
 def test_distances_and_neighbours_are_the_same_at_any_longitude(left):
-    place = placed(CRS.from_epsg(4326), Affine(1e-5, 0, left, 0, -1e-5, -16.8), (), 400, 100)
+    place = georeference_of(CRS.from_epsg(4326), Affine(1e-5, 0, left, 0, -1e-5, -16.8), (), 400, 100)
     boxes = [to_lonlat(box(x, 10, x + 40, 50), place) for x in (0, 60, 200, 300)]
     gap = WGS84.inv(0, -16.8003, 20e-5, -16.8003)[2]  # 20 pixels of a hundred-thousandth of a degree: 21.3 m
     assert gap == pytest.approx(21.3, abs=0.1)
@@ -55,7 +55,7 @@ def test_distances_and_neighbours_are_the_same_at_any_longitude(left):
 
 
 def test_regions_on_both_sides_of_a_pole_are_as_far_apart_as_over_it():
-    place = placed(CRS.from_epsg(6931), Affine(1000, 0, -50_000, 0, -1000, 50_000), (), 100, 100)
+    place = georeference_of(CRS.from_epsg(6931), Affine(1000, 0, -50_000, 0, -1000, 50_000), (), 100, 100)
     left, right = (to_lonlat(box(x, 40, x + 10, 60), place) for x in (20, 70))
     over = to_lonlat(box(45, 45, 55, 55), place)
     assert distance_m(left, right) == pytest.approx(40_000, rel=1e-3)
@@ -123,7 +123,7 @@ def test_pixels_of_a_polar_view_come_back_from_their_own_outline():
     from t2s_agent.regions.grid import masks_in_view
     from t2s_agent.scene import View, Window
 
-    place = placed(
+    place = georeference_of(
         CRS.from_epsg(3031), Affine(1000, 0, -50_500, 0, -1000, 50_500), (), 101, 101
     )  # a pixel centre at the pole
     view = View(

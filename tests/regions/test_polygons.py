@@ -13,7 +13,7 @@ from shapely.geometry import Point, box
 from t2s_agent.regions.measure import area_m2
 from t2s_agent.regions.plane import bbox_of, centroid_of
 from t2s_agent.regions.polygons import to_lonlat
-from t2s_agent.scene.georeference import placed
+from t2s_agent.scene.georeference import georeference_of
 
 KM_GRID = Affine(1000, 0, -256_000, 0, -1000, 256_000)  # 512 x 512 pixels around the origin, which is the pole
 SQUARE = box(206, 206, 306, 306)  # 100 km, the pole in its middle
@@ -22,7 +22,7 @@ POLAR = ["EPSG:3031", "EPSG:3413", "EPSG:6931", "EPSG:6932"]
 
 
 def on_ground(outline, crs, transform=KM_GRID, size=(512, 512), decimals=None):
-    return to_lonlat(outline, placed(CRS.from_user_input(crs), transform, (), *size), decimals)
+    return to_lonlat(outline, georeference_of(CRS.from_user_input(crs), transform, (), *size), decimals)
 
 
 def true_area(outline, crs, transform=KM_GRID):

@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import open_scene
-from t2s_agent.scene.georeference import Georeference, placed
+from t2s_agent.scene.georeference import Georeference, georeference_of
 
 UTM33 = CRS.from_epsg(32633)
 pixel = st.floats(-1000, 5000)
@@ -91,13 +91,13 @@ MERCATOR_M = 20_037_508.342789244  # half the width of the world in EPSG:3857
     ],
 )
 def test_bounds_go_around_the_earth_and_up_to_the_poles_where_the_picture_does(crs, transform, size, expected):
-    place = placed(CRS.from_epsg(crs), transform, (), *size)
+    place = georeference_of(CRS.from_epsg(crs), transform, (), *size)
     assert place.bounds_lonlat(*size) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("crs", [3031, 3413, 6932, 6931])
 def test_a_pixel_at_the_pole_is_as_large_as_its_neighbours(crs):
-    place = placed(CRS.from_epsg(crs), Affine(1000, 0, -5000, 0, -1000, 5000), (), 10, 10)
+    place = georeference_of(CRS.from_epsg(crs), Affine(1000, 0, -5000, 0, -1000, 5000), (), 10, 10)
     at_the_pole, beside = place.gsd_m(5, 5), place.gsd_m(5.5, 7.25)
     assert at_the_pole == pytest.approx(beside, rel=1e-4)
     assert at_the_pole == pytest.approx(1000, rel=0.04)  # 3031 and 3413 are true at 71 and 70 degrees
@@ -117,7 +117,7 @@ def test_a_pixel_at_the_pole_is_as_large_as_its_neighbours(crs):
     ],
 )
 def test_what_has_no_place_on_earth_says_why_and_gives_no_degrees(crs, transform, why):
-    place = placed(CRS.from_user_input(crs), transform, (), 50, 40)
+    place = georeference_of(CRS.from_user_input(crs), transform, (), 50, 40)
     assert why in place.unlocated_because
     assert (place.gsd_m(1, 1), place.typical_gsd_m(50, 40), place.bounds_lonlat(50, 40)) == (None, None, None)
     with pytest.raises(T2SError) as caught:
@@ -128,26 +128,28 @@ def test_what_has_no_place_on_earth_says_why_and_gives_no_degrees(crs, transform
 @pytest.mark.parametrize("crs", ["EPSG:4326+5773", "EPSG:25832+7837", "EPSG:4807"])
 def test_compound_systems_and_grads_have_a_place(crs):
     transform = Affine(0.001, 0, 2, 0, -0.001, 54) if "4" in crs[5:6] else Affine(1, 0, 500_000, 0, -1, 5e6)
-    place = placed(CRS.from_user_input(crs), transform, (), 50, 40)
+    place = georeference_of(CRS.from_user_input(crs), transform, (), 50, 40)
     back = place.from_lonlat(*place.to_lonlat(20, 30))
     assert np.allclose(np.ravel(back), [20, 30], atol=1e-3)
 
 
 def test_pixels_over_the_limb_lie_beside_the_earth_and_the_rest_is_known():
-    place = placed(CRS.from_user_input("+proj=geos +h=35785831"), Affine(1e5, 0, -6e6, 0, -1e5, 6e6), (), 120, 120)
+    place = georeference_of(
+        CRS.from_user_input("+proj=geos +h=35785831"), Affine(1e5, 0, -6e6, 0, -1e5, 6e6), (), 120, 120
+    )
     beside = place.off_earth(120, 120)
     assert beside[0, 0]
     assert not beside[60, 60]
     disc = np.pi * (5_433_000 / 1e5) ** 2  # the Earth's rim as seen from there
     assert (~beside).sum() == pytest.approx(disc, rel=0.05)
     assert place.typical_gsd_m(30, 30) is not None  # its middle is beside the Earth, a corner is not
-    assert placed(UTM33, Affine(10, 0, 500_000, 0, -10, 0), (), 50, 40).off_earth(50, 40) is None
+    assert georeference_of(UTM33, Affine(10, 0, 500_000, 0, -10, 0), (), 50, 40).off_earth(50, 40) is None
 
 
 @pytest.mark.parametrize(("left", "lon", "expected"), [(0, -10, 350), (0, 0.5, 0.5), (-180, 179, 359), (170, -175, 15)])
 def test_of_longitudes_that_mean_the_same_the_one_in_the_picture_is_taken(left, lon, expected):
     width = 360 if left != 170 else 20
-    place = placed(CRS.from_epsg(4326), Affine(1, 0, left, 0, -1, 90), (), width, 180)
+    place = georeference_of(CRS.from_epsg(4326), Affine(1, 0, left, 0, -1, 90), (), width, 180)
     assert place.from_lonlat(lon, 0)[0][0] == pytest.approx(expected)
 
 
@@ -179,24 +181,24 @@ def control_points(
 
 def test_control_points_on_both_sides_of_180_are_one_piece_of_ground():
     # rio-tiler and rasterio#2892: a curve through 179.99 and -179.99 runs once around the Earth
-    across = placed(CRS.from_epsg(4326), None, control_points(179.99), 256, 128)
-    beside = placed(CRS.from_epsg(4326), None, control_points(178), 256, 128)
+    across = georeference_of(CRS.from_epsg(4326), None, control_points(179.99), 256, 128)
+    beside = georeference_of(CRS.from_epsg(4326), None, control_points(178), 256, 128)
     assert across.gsd_m(128, 64) == pytest.approx(beside.gsd_m(128, 64), rel=1e-6)
     assert across.bounds_lonlat(256, 128) == pytest.approx((179.99, -16.0128, -179.9844, -16))
     x, y = across.from_lonlat(-179.99, -16.0064)
     assert (x[0], y[0]) == pytest.approx((200, 64), abs=1e-3)
-    assert across.misfit_px()[1] < 1e-3
+    assert across.gcp_residuals_px()[1] < 1e-3
 
 
 def test_control_points_around_the_whole_earth_stay_where_they_are():
     points = control_points(-180, columns=(0, 100, 200, 256), step=1.4)
-    assert placed(CRS.from_epsg(4326), None, points, 256, 10).gcps == tuple(points)
+    assert georeference_of(CRS.from_epsg(4326), None, points, 256, 10).gcps == tuple(points)
 
 
 @pytest.mark.parametrize("count", [1, 4, 12])
 def test_control_points_that_lie_on_one_line_give_no_place_and_say_why(count):
     points = [GroundControlPoint(10 * i, 20 * i, 600_000 + 10 * i, 5_000_000 - 5 * i) for i in range(count)]
-    place = placed(UTM33, None, points, 256, 128)
+    place = georeference_of(UTM33, None, points, 256, 128)
     assert not place.located
     assert "control points do not say where" in place.unlocated_because
     with pytest.raises(T2SError) as caught:
@@ -207,7 +209,7 @@ def test_control_points_that_lie_on_one_line_give_no_place_and_say_why(count):
 def test_control_points_that_no_smooth_curve_meets_are_measured_in_pixels():
     points = control_points(10)
     points[7] = GroundControlPoint(64, 128, points[7].x + 10 * 1e-4, points[7].y)  # one of fifteen, 10 px off
-    usual, worst = placed(CRS.from_epsg(4326), None, points, 256, 128).misfit_px()
+    usual, worst = georeference_of(CRS.from_epsg(4326), None, points, 256, 128).gcp_residuals_px()
     assert 1 < usual < 10 / np.sqrt(15)  # a curve goes some way to meet it
     assert worst > 5
 
@@ -225,7 +227,7 @@ def test_control_points_that_no_smooth_curve_meets_are_measured_in_pixels():
     ],
 )
 def test_a_datum_that_nothing_relates_to_wgs84_is_named(definition, unrelated):
-    place = placed(CRS.from_user_input(definition), Affine(1, 0, 500_000, 0, -1, 5_500_000), (), 64, 64)
+    place = georeference_of(CRS.from_user_input(definition), Affine(1, 0, 500_000, 0, -1, 5_500_000), (), 64, 64)
     assert bool(place.unrelated_datum(64, 64)) == unrelated
 
 

@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import Window, open_scene
-from t2s_agent.scene.georeference import extent_in_words
+from t2s_agent.scene.georeference import format_extent
 from t2s_agent.scene.places import box_window, crs_named, extent_in, pixel_box, pixel_points, swapped
 
 UTM = from_origin(590_000, 5_750_000, 10, 10)
@@ -134,4 +134,4 @@ def test_exchanged_axes_are_recognised(place, bounds, expected):
     ],
 )
 def test_an_extent_is_said_with_the_decimals_that_tell_its_edges_apart(extent, words):
-    assert extent_in_words(extent) == words
+    assert format_extent(extent) == words

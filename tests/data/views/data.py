@@ -7,13 +7,13 @@ from rasterio.crs import CRS
 from t2s_agent.mask import Mask
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.scene import Georeference, View, Window
-from t2s_agent.scene.georeference import placed
+from t2s_agent.scene.georeference import georeference_of
 
 HALF_A_METRE = Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)
 
 
 def view_of(height=40, width=60, *, transform=HALF_A_METRE, crs=32633):
-    place = placed(CRS.from_user_input(crs), transform, (), width, height) if crs else Georeference()
+    place = georeference_of(CRS.from_user_input(crs), transform, (), width, height) if crs else Georeference()
     gsd = place.typical_gsd_m(width, height)
     rgb, valid = np.zeros((height, width, 3), np.uint8), np.ones((height, width), bool)
     return View(rgb, valid, place, Window(0, 0, width, height), gsd, (1, 2, 3))

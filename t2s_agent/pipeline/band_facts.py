@@ -19,16 +19,16 @@ def band_facts(scene: Scene, window: Window, inside: NDArray[np.bool_]) -> list[
     left out.
     """
     height, width = inside.shape
-    running = {index: _Running() for index in scene.light}
+    running = {index: _Running() for index in scene.data_bands}
     pair, ndvi = scene.red_and_nir(), _Running()
-    for part in scene.parts(window, height, width, scene.light):
+    for part in scene.parts(window, height, width, scene.data_bands):
         where = inside[part.rows, part.columns]
         for index, so_far in running.items():
             so_far.add(part.of(index)[where])
         if pair:
             red, nir = (part.of(index)[where] for index in pair)
             ndvi.add(_ndvi(red, nir))
-    facts, fills = [], scene.fills_of(scene.light)
+    facts, fills = [], scene.fills_of(scene.data_bands)
     for index, so_far in running.items():
         band = scene.bands[index - 1]
         meaning = {"scale": band.scale, "offset": band.offset} if band.scaled else {}

@@ -1,4 +1,4 @@
-"""Boxes and points as people give them: in degrees, in a coordinate reference system that they name, or with axes exchanged."""
+"""Converts boxes and points in any coordinate reference system to pixels of a scene, and detects exchanged axes."""
 
 import math
 import re
@@ -14,10 +14,10 @@ from t2s_agent.scene.scene import Scene
 from t2s_agent.scene.view import Window
 from t2s_agent.text import one_line
 
-IMAGE, PIXELS = "image", "pixels"  # an image's own coordinate reference system; its pixels, x right, y down
+IMAGE, PIXELS = "image", "pixels"  # the image's coordinate reference system; its pixels, x right, y down
 _AUTHORITY = re.compile(r"([A-Za-z]{2,12}):([A-Za-z0-9]{1,12})")
 _EDGE = 21  # points along each edge of a box, since a straight edge in one system is curved in another
-_NOISE_PX = 1e-6  # a box that ends on a pixel's edge does not take the next pixel with it
+_NOISE_PX = 1e-6  # a box that ends at a pixel's edge does not include the next pixel
 
 Extent = tuple[float, float, float, float]  # smallest x, smallest y, largest x, largest y
 
@@ -25,7 +25,7 @@ Extent = tuple[float, float, float, float]  # smallest x, smallest y, largest x,
 def crs_named(name: str) -> pyproj.CRS:
     """A coordinate reference system by its code: `EPSG:32631`, `32631`, `ESRI:54009`. Raises `argument_invalid`.
 
-    Definitions in words (WKT, PROJ) are not taken: they may name files.
+    Definitions (WKT, PROJ strings) are not accepted: they may name files.
     """
     text = f"EPSG:{name.strip()}" if name.strip().isdigit() else name.strip()
     parts = _AUTHORITY.fullmatch(text)
@@ -41,23 +41,24 @@ def crs_named(name: str) -> pyproj.CRS:
 def pixels_of(
     scene: Scene, x: Sequence[float] | Floats, y: Sequence[float] | Floats, crs: str
 ) -> tuple[Floats, Floats]:
-    """Positions in a reference system (x east or longitude, y north or latitude) to pixels of a scene.
+    """Pixel positions in a scene of coordinates (x east or longitude, y north or latitude) in a reference system.
 
-    `crs` is a code, `image` for the scene's own system, or `pixels`. Not finite where a position has no place in the scene's system.
+    `crs` is a code, `image` for the scene's own system, or `pixels`. Not finite where a position cannot be expressed in the scene's system.
     Raises `argument_invalid` for an unknown system and `no_georeference`.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if _own(crs) == PIXELS:
+    if _special_crs(crs) == PIXELS:
         return x, y
-    if _own(crs) == IMAGE:
+    if _special_crs(crs) == IMAGE:
         return scene.georeference.to_pixel(x, y)
     lon, lat = _to_degrees(crs).transform(x, y)
     return scene.georeference.from_lonlat(lon, lat)
 
 
 def pixel_points(scene: Scene, points: Sequence[tuple[float, float]], crs: str) -> tuple[tuple[float, float], ...]:
-    """Points (x, y) of another system in scene pixels. Raises `bbox_outside` for one that has no place in the scene's system,
-    and what `pixels_of` raises.
+    """Points (x, y) of another system in scene pixels.
+
+    Raises `bbox_outside` for a point that cannot be expressed in the scene's system, and the errors of `pixels_of`.
     """
     if not points:
         return ()
@@ -74,10 +75,10 @@ def pixel_points(scene: Scene, points: Sequence[tuple[float, float]], crs: str) 
 
 
 def pixel_box(scene: Scene, box: Sequence[float], crs: str) -> Extent:
-    """The smallest box of scene pixels (x1, y1, x2, y2, not cut at the scene's edge) that holds a box of another system.
+    """The smallest box in scene pixels (x1, y1, x2, y2, not clipped to the scene) that contains a box of another system.
 
     `box` is smallest x, smallest y, largest x, largest y. Raises `bbox_invalid` where it is empty or not finite, `bbox_outside`
-    where it does not meet the scene, with the extent of the scene in that system, and what `pixels_of` raises.
+    (with the extent of the scene in that system) where it does not overlap the scene, and the errors of `pixels_of`.
     """
     x1, y1, x2, y2 = (float(value) for value in box)
     fix = "Give xmin, ymin, xmax, ymax, the smaller ones first"
@@ -86,9 +87,9 @@ def pixel_box(scene: Scene, box: Sequence[float], crs: str) -> Extent:
     if x1 >= x2 or y1 >= y2:
         raise T2SError("bbox_invalid", f"the box {[x1, y1, x2, y2]} is empty or upside down", fix)
     x, y = pixels_of(scene, *_around(x1, y1, x2, y2), crs)
-    seen = np.isfinite(x) & np.isfinite(y)
-    if seen.any():
-        left, top, right, bottom = _extent(x[seen], y[seen])
+    finite = np.isfinite(x) & np.isfinite(y)
+    if finite.any():
+        left, top, right, bottom = _extent(x[finite], y[finite])
         if left < scene.width and top < scene.height and right > 0 and bottom > 0:
             return left, top, right, bottom
     extent = format_extent(extent_in(scene, crs))
@@ -100,7 +101,7 @@ def pixel_box(scene: Scene, box: Sequence[float], crs: str) -> Extent:
 
 
 def box_window(scene: Scene, box: Sequence[float], crs: str) -> Window:
-    """The whole pixels that a box of another system touches, cut at the scene's edge. Raises what `pixel_box` raises."""
+    """The window of pixels that a box of another system touches, clipped to the scene. Raises the errors of `pixel_box`."""
     left, top, right, bottom = pixel_box(scene, box, crs)
     x0, y0 = max(0, math.floor(left + _NOISE_PX)), max(0, math.floor(top + _NOISE_PX))
     x1, y1 = min(scene.width, math.ceil(right - _NOISE_PX)), min(scene.height, math.ceil(bottom - _NOISE_PX))
@@ -108,18 +109,18 @@ def box_window(scene: Scene, box: Sequence[float], crs: str) -> Window:
 
 
 def extent_in(scene: Scene, crs: str) -> Extent:
-    """The extent of a scene in a reference system, edges followed. Raises what `pixels_of` raises."""
+    """The extent of a scene in a reference system, from points along its edges. Raises the errors of `pixels_of`."""
     x, y = _around(0, 0, scene.width, scene.height)
-    if _own(crs) == PIXELS:
+    if _special_crs(crs) == PIXELS:
         return 0.0, 0.0, float(scene.width), float(scene.height)
-    if _own(crs) == IMAGE:
+    if _special_crs(crs) == IMAGE:
         return _extent(*scene.georeference.to_world(x, y))
     there = _to_degrees(crs).transform(*scene.georeference.to_lonlat(x, y), direction="INVERSE")
     return _extent(*(np.asarray(values)[np.isfinite(values)] for values in there))
 
 
 def swapped(place: Sequence[float], bounds: Sequence[float]) -> bool:
-    """Whether a point or box meets an image's bounds once its axes are exchanged, and does not as it is.
+    """Whether a point or box overlaps an image's bounds only after its axes are exchanged.
 
     `place` is x, y or x1, y1, x2, y2; `bounds` are west, south, east, north in degrees, west > east across 180 degrees.
     """
@@ -141,8 +142,8 @@ def meets(place: Sequence[float], extent: Sequence[float]) -> bool:
     return min(xs) <= extent[2] and max(xs) >= extent[0] and min(ys) <= extent[3] and max(ys) >= extent[1]
 
 
-def _own(crs: str) -> str:
-    """`image` or `pixels`, where one of them is named."""
+def _special_crs(crs: str) -> str:
+    """`image` or `pixels` where `crs` is one of these, else empty."""
     name = crs.strip().lower()
     return name if name in (IMAGE, PIXELS) else ""
 
@@ -154,7 +155,7 @@ def _to_degrees(crs: str) -> pyproj.Transformer:
     except ProjError as error:
         raise T2SError(
             "argument_invalid",
-            f"positions in {one_line(crs, 60)} cannot be turned into degrees",
+            f"positions in {one_line(crs, 60)} cannot be converted to degrees",
             "Name a geographic or projected reference system, for example EPSG:32631",
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a scene has to say of itself beside its pixels, in words for people and agents."""
+"""Writes the warnings about a scene: files next to it, its position, its file format, fill values."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,15 +13,15 @@ from t2s_agent.scene.stretch import Stretch
 from t2s_agent.scene.tiff import directories
 from t2s_agent.text import one_line
 
-_READABLE = ("w", ".wld", ".prj", ".aux.xml", ".ovr", ".msk")  # endings of what trust_sidecars reads
+_READABLE = ("w", ".wld", ".prj", ".aux.xml", ".ovr", ".msk")  # endings of the files that trust_sidecars reads
 
-_TOO_FINE_M = 1e-4  # metres a pixel: a tenth of a millimetre, below anything that is photographed from above
-_LONG_UNIT_M = 2.0  # of lengths: in kilometres small numbers are usual
-_MISFIT_PX = 0.5  # of control points, root mean square: beyond it places are less sure than a pixel
+_TOO_FINE_M = 1e-4  # metres per pixel: finer than any overhead image
+_LONG_UNIT_M = 2.0  # metres: with longer units, such as kilometres, small coordinates are rms
+_RESIDUAL_PX = 0.5  # of control points, root mean square: above this positions are wrong by about a pixel or more
 
 
 def about_neighbours(path: Path, used: Sequence[str] = (), *, trusted: bool = False) -> Iterator[str]:
-    """Files beside the image that were read (`used`), and that were not, though they may be `trusted`."""
+    """Names the files next to the image that were read (`used`) and those that were not. `trusted`: sidecars are trusted."""
     if used:
         yield f"{', '.join(one_line(name, 120) for name in used)} beside the image: read, as trusted"
     left = [name for name in neighbours(path) if name not in used]
@@ -32,37 +32,37 @@ def about_neighbours(path: Path, used: Sequence[str] = (), *, trusted: bool = Fa
 
 
 def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd_m: float | None) -> Iterator[str]:
-    """Why the image has no place on Earth, or none that can be believed."""
+    """Says why the image has no position on Earth, or why its position may be wrong."""
     if georeference.unlocated_because:
         yield f"{georeference.unlocated_because}: measures are in pixels"
         if dataset.rpcs is not None:
             yield "the image has a rational polynomial camera model, which is not applied: orthorectify it first"
     elif gsd_m is not None and gsd_m < _TOO_FINE_M:
         yield (
-            f"a pixel measures {gsd_m:.2g} m by the image's coordinate reference system and transform: one of them looks wrong, as "
-            "where a transform in degrees stands beside a system in metres"
+            f"a pixel measures {gsd_m:.2g} m by the image's coordinate reference system and transform: one of them looks wrong, for "
+            "example a transform in degrees with a system in metres"
         )
     elif _looks_like_degrees(dataset, georeference):
         yield (
             "the image's coordinate reference system is in metres or feet, its transform looks like degrees: if it is, areas, lengths "
-            "and places are wrong; if the image lies at the system's origin, they are right"
+            "and positions are wrong; if the image is at the system's origin, they are right"
         )
     if datum := georeference.unrelated_datum(dataset.width, dataset.height):
         yield (
-            f"nothing says how the image's datum ({one_line(datum, 80)}) lies to WGS 84: places may be off by some hundred metres, "
-            "areas and lengths are not"
+            f"there is no transformation from the image's datum ({one_line(datum, 80)}) to WGS 84: positions may be wrong by a few hundred "
+            "metres; areas and lengths are right"
         )
-    usual, worst = georeference.gcp_residuals_px()
-    if usual > _MISFIT_PX:
+    rms, worst = georeference.gcp_residuals_px()
+    if rms > _RESIDUAL_PX:
         yield (
-            f"the curve through the image's {len(georeference.gcps)} ground control points misses them by {usual:.2g} pixels "
-            f"(root mean square; {worst:.2g} at worst): places and areas are as uncertain. Warp the image first, for example "
+            f"the image's {len(georeference.gcps)} ground control points have residuals of {rms:.2g} pixels "
+            f"(root mean square; at most {worst:.2g}): positions and areas are as uncertain. Warp the image first, for example "
             "with gdalwarp -tps"
         )
 
 
 def _looks_like_degrees(dataset: rasterio.DatasetReader, georeference: Georeference) -> bool:
-    """Whether all corners of an image in a projected system have numbers that are longitudes and latitudes."""
+    """Whether all corners of an image in a projected system have coordinates in the range of longitudes and latitudes."""
     crs = georeference.crs
     if crs is None or not crs.is_projected or crs.linear_units_factor[1] > _LONG_UNIT_M:
         return False
@@ -71,7 +71,7 @@ def _looks_like_degrees(dataset: rasterio.DatasetReader, georeference: Georefere
 
 
 def about_file(descriptor: int, dataset: rasterio.DatasetReader) -> Iterator[str]:
-    """What the file holds or asks for beside the pixels that are read."""
+    """Says that the file contains several pictures, or an orientation tag."""
     pages = [page for page in directories(descriptor) if not page.mask] if dataset.driver == "GTiff" else []
     shape = dataset.width, dataset.height
     others = [page for page in pages if not page.overview or (page.width, page.height) > shape]
@@ -81,30 +81,30 @@ def about_file(descriptor: int, dataset: rasterio.DatasetReader) -> Iterator[str
     turned = orientation_of(descriptor, dataset.driver, dataset.tags())
     if 2 <= turned <= 8:
         yield (
-            f"the file asks viewers to turn or mirror the picture (orientation {turned}): models see it, and pixels are "
-            "counted, as it is stored"
+            f"the file asks viewers to rotate or mirror the picture (orientation {turned}): here it is used as stored, by models and "
+            "for pixel positions"
         )
 
 
 def about_sample(blocks: Blocks) -> str:
-    """That brightness, and what is fill or transparent, was judged from a part of a large scene."""
+    """Says that the stretch and fill values come from a sample of a large scene."""
     return (
-        f"the image is large and has no overviews: brightness and fill were judged from {len(blocks.pieces)} blocks spread over it "
+        f"the image is large and has no overviews: brightness and fill were estimated from {len(blocks.pieces)} blocks spread over it "
         f"({100 * blocks.share:.2g} % of it); gdaladdo makes overviews"
     )
 
 
 def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:
-    """Values that look like fill, and ends that were cut from what is shown."""
-    said = set()
+    """Names the values that look like fill, and the range of the stretch where extreme values are outside it."""
+    named = set()
     for index, fills in zip(shown, stretch.fills, strict=True):
         for fill in fills:
-            if fill.value not in said:
-                said.add(fill.value)
+            if fill.value not in named:
+                named.add(fill.value)
                 yield (
                     f"{fill.share:.1%} of band {index} is {fill.shown}, not declared as nodata: left out of colours and "
                     f"statistics, not masked. If it is fill: gdal_edit.py -a_nodata {fill.shown} FILE"
                 )
     if stretch.wild:
         low, high = min(stretch.low), max(stretch.high)
-        yield f"the values reach far beyond what most pixels hold: only {low:.6g} to {high:.6g} can be told apart in the picture"
+        yield f"some values are far outside the range of most pixels: the picture shows only {low:.6g} to {high:.6g}"

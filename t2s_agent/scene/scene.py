@@ -1,4 +1,4 @@
-"""A raster that is open: what it is, where it lies, and Views of any part of it at any resolution."""
+"""Opens a raster file, describes it, and reads Views of any part of it at any resolution."""
 
 import math
 import os
@@ -27,10 +27,12 @@ from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
 
 Bbox = Sequence[float]  # west, south, east, north in degrees
-_CHEAP = 64 * 2**20  # bytes: what may be read only to see how opaque alpha is
-_FEW = 256  # px: the longer side of the sample in which fill of bands that are not shown is looked for
-_DARK = 16  # of 255: a picture without anything brighter is black to a model, and to people
-_TOUCH_PX = 1e-5  # a box that reaches less than this into a pixel does not touch it
+_SMALL_SCENE = 64 * 2**20  # pixels: a scene up to this size is read to find the maximum of its alpha band
+_FILL_SAMPLE_SIDE = (
+    256  # px: the longer side of the sample in which fill values of bands that are not shown are searched
+)
+_DARK = 16  # of 255: a picture without brighter pixels looks black
+_TOUCH_PX = 1e-5  # a box that overlaps a pixel by less than this does not touch it
 
 
 def open_scene(
@@ -40,10 +42,10 @@ def open_scene(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     trust_sidecars: bool = False,
 ) -> "Scene":
-    """Opens an image as safely as docs/explanation/security.md says. Use it as a context manager, or close it.
+    """Opens an image with the checks of docs/explanation/security.md. Use it as a context manager, or close it.
 
-    `roots` are the folders that it may lie in; None for the folder of `path` itself, as when a person names a file.
-    `trust_sidecars` is for a person who owns the files: world file, .prj, .aux.xml, .ovr and .msk beside the image are read.
+    `roots` are the folders from which images may be opened; None means the folder of `path`.
+    `trust_sidecars`: also read the world file, .prj, .aux.xml, .ovr and .msk next to the image. Set it only for trusted files.
     Raises `image_not_found`, `image_unreadable` or `limit_exceeded`.
 
     >>> import t2s_agent
@@ -78,7 +80,7 @@ def open_scene(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Values of several bands in a part of a picture: `rows` and `columns` say which."""
+    """Values of several bands in the part of a picture at `rows` and `columns`."""
 
     rows: slice
     columns: slice
@@ -88,7 +90,7 @@ class Part:
     _meaning: Mapping[int, Band]
 
     def of(self, index: int) -> np.ma.MaskedArray:
-        """What the values of one band mean, scale and offset applied: float64 (h, w), masked where there is no data."""
+        """The values of one band with scale and offset applied: float64 (h, w), masked where there is no data."""
         band = self._meaning[index]
         stored = self._stored[self.bands.index(index)].astype(np.float64)
         with np.errstate(all="ignore"):
@@ -97,7 +99,7 @@ class Part:
 
 
 class Scene:
-    """An open raster. It owns the file until it is closed."""
+    """An open raster file. It keeps the file open until `close`."""
 
     def __init__(
         self,
@@ -108,7 +110,7 @@ class Scene:
         sidecars: Sidecars = NONE,
     ) -> None:
         self._dataset, self._descriptor, self._limits, self._sidecars = dataset, descriptor, limits, sidecars
-        self.path, self.name = path, one_line(path.name, 255)  # the name is for showing
+        self.path, self.name = path, one_line(path.name, 255)  # the name is for messages
         self.width, self.height = int(dataset.width), int(dataset.height)
         self.driver = str(dataset.driver)
         self.dtype = str(dataset.dtypes[0])
@@ -119,7 +121,7 @@ class Scene:
         self._reader = Reader(dataset, self.name, limits, overviews.dataset if overviews else None)
         outer = Reader(mask.dataset, self.name, limits) if mask else None
         self._validity = Validity(dataset, self._reader, self.bands, self._opaque, outer)
-        self.georeference = _placed(dataset, sidecars)
+        self.georeference = _georeference(dataset, sidecars)
         self.trusted_sidecars = bool(sidecars.used)
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
@@ -129,7 +131,7 @@ class Scene:
             *about_place(dataset, self.georeference, self.gsd_m),
         )
         self._brightest = 255
-        self._blocks: Blocks | None = None  # what was looked at to choose colours, where not the whole scene
+        self._blocks: Blocks | None = None  # the sample for the stretch, where it is not the whole scene
         self._own_fills: dict[int, tuple[Fill, ...]] = {}
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
 
@@ -142,7 +144,7 @@ class Scene:
         self.close()
 
     def close(self) -> None:
-        """Closes the file; a second time does nothing."""
+        """Closes the file; a second call has no effect."""
         if self._descriptor >= 0:
             self._sidecars.close()
             self._dataset.close()
@@ -151,7 +153,7 @@ class Scene:
 
     @property
     def bounds_lonlat(self) -> tuple[float, float, float, float] | None:
-        """West, south, east, north in degrees; None where the scene is not located. West > east across 180 degrees."""
+        """West, south, east, north in degrees; None if the scene is not located. West > east across 180 degrees."""
         return self.georeference.bounds_lonlat(self.width, self.height)
 
     def view(
@@ -162,13 +164,13 @@ class Scene:
         max_size: int = 1024,
         bands: str | Sequence[int] | None = None,
     ) -> View:
-        """What a model looks at: the scene, a `window` of it or a `bbox` in degrees, its longer side at most `max_size` px.
+        """A picture for a model: the scene, a `window` of it or a `bbox` in degrees, its longer side at most `max_size` px.
 
-        Only that part is read, at that resolution (from the file's own overviews where it has them); nothing is
+        Only that part is read, at that resolution (from the file's overviews where it has them); nothing is
         enlarged. Raises `bbox_invalid`, `bbox_outside`, `bands_unknown`, `no_georeference`, `limit_exceeded`,
         `image_unreadable`.
         """
-        where = self.window_of(bbox) if bbox is not None else self._checked(window)
+        where = self.window_of(bbox) if bbox is not None else self._clipped(window)
         scale = min(1.0, max_size / max(where.width, where.height))
         width, height = max(1, round(where.width * scale)), max(1, round(where.height * scale))
         shown = choose_bands(self.bands, self._colours, bands)
@@ -180,25 +182,24 @@ class Scene:
         return View(rgb, valid, georeference, where, gsd, shown)
 
     def window_of(self, bbox: Bbox) -> Window:
-        """The whole pixels that a box (west, south, east, north, degrees) touches, cut at the scene's edge."""
+        """The window of pixels that a box (west, south, east, north, degrees) touches, clipped to the scene."""
         west, south, east, north = _checked_bbox(bbox)
         bounds = self.bounds_lonlat
         if bounds is None:
             raise T2SError("no_georeference", self.georeference.unlocated_because, "Give a window in pixels instead")
         span = east - west + (360 if west > east else 0)
-        along = np.linspace(
-            1e-9, 1 - 1e-9, 361
-        )  # not its very edges: what only touches the picture's edge lies beside it
+        # without the edges of the box: a box that only touches the picture's edge is outside
+        along = np.linspace(1e-9, 1 - 1e-9, 361)
         lon, lat = np.meshgrid(west + span * along, south + (north - south) * along[::20])
         lon = np.where(lon > 180, lon - 360, lon)
         x, y = self.georeference.from_lonlat(lon.ravel(), lat.ravel())
-        self._require_whole(x.reshape(lon.shape), y.reshape(lon.shape), (west, south, east, north), span)
+        self._check_one_window(x.reshape(lon.shape), y.reshape(lon.shape), (west, south, east, north), span)
         own_x, own_y = self.georeference.points_in((west, south, east, north), self.width, self.height)
         x, y = np.concatenate([x, own_x]), np.concatenate([y, own_y])
-        seen = np.isfinite(x) & np.isfinite(y)
-        if seen.any():
-            x0, x1 = max(0.0, float(x[seen].min())), min(float(self.width), float(x[seen].max()))
-            y0, y1 = max(0.0, float(y[seen].min())), min(float(self.height), float(y[seen].max()))
+        finite = np.isfinite(x) & np.isfinite(y)
+        if finite.any():
+            x0, x1 = max(0.0, float(x[finite].min())), min(float(self.width), float(x[finite].max()))
+            y0, y1 = max(0.0, float(y[finite].min())), min(float(self.height), float(y[finite].max()))
             if x0 < x1 and y0 < y1:
                 left, top = math.floor(x0 + _TOUCH_PX), math.floor(y0 + _TOUCH_PX)
                 right, bottom = math.ceil(x1 - _TOUCH_PX), math.ceil(y1 - _TOUCH_PX)
@@ -214,10 +215,10 @@ class Scene:
             axes_swapped=swapped,
         )
 
-    def _require_whole(self, x: Floats, y: Floats, bbox: tuple[float, float, float, float], span: float) -> None:
-        """`bbox_outside` where a box lies at both ends of a picture that is cut at some longitude: one window cannot show that.
+    def _check_one_window(self, x: Floats, y: Floats, bbox: tuple[float, float, float, float], span: float) -> None:
+        """Raises `bbox_outside` where a box is at both ends of a picture of the Earth: one window cannot contain it.
 
-        x, y are the pixels (rows, columns) of places of the box whose longitudes run from `west` over `span` degrees.
+        x, y (rows, columns) are the pixel positions of a grid of the box; its longitudes go from `west` over `span` degrees.
         """
         west, south, east, north = bbox
         inside = (
@@ -232,7 +233,7 @@ class Scene:
         middle_y = (y[row, column] + y[row, column + 1]) / 2
         between = float(self.georeference.to_lonlat(middle_x, middle_y)[0][0])
         if math.isfinite(between) and (between - west) % 360 <= span:
-            return  # what lies between them in the picture lies in the box: they are far apart because pixels are large
+            return  # the position between them is in the box too: they are far apart only because pixels are large
         edge_x = 0.0 if x[row, column] > x[row, column + 1] else float(self.width)
         cut = float(self.georeference.to_lonlat(edge_x, middle_y)[0][0])
         cut = round(cut, 6) if math.isfinite(cut) else 180.0
@@ -246,14 +247,14 @@ class Scene:
     def read(
         self, window: Window | None = None, bands: Sequence[int] | None = None, max_size: int = 2048
     ) -> np.ma.MaskedArray:
-        """Values as they are stored, masked float64 (B, H, W); decimated beyond `max_size` px a side.
+        """Stored values, without scale and offset: masked float64 (B, H, W); decimated to at most `max_size` px a side.
 
-        Holds them all at once: `parts` does not. Raises `limit_exceeded`, `image_unreadable`, `bbox_outside`.
+        All values are in memory at once; use `parts` for large windows. Raises `limit_exceeded`, `image_unreadable`, `bbox_outside`.
         """
-        where = self._checked(window)
+        where = self._clipped(window)
         scale = min(1.0, max_size / max(where.width, where.height))
         shape = max(1, round(where.height * scale)), max(1, round(where.width * scale))
-        indexes = list(bands or self.light)
+        indexes = list(bands or self.data_bands)
         self._reader.check_output(shape[0] * shape[1] * len(indexes))
         values, valid = np.zeros((len(indexes), *shape)), np.zeros(shape, bool)
         with self._reader.session():
@@ -264,41 +265,41 @@ class Scene:
         return np.ma.MaskedArray(values, mask=~np.broadcast_to(valid, values.shape) | ~np.isfinite(values))
 
     def parts(self, window: Window, height: int, width: int, bands: Sequence[int]) -> Iterator[Part]:
-        """What the values of `bands` mean in a window shown as `height` x `width` px, one part of it after the other.
+        """Values of `bands`, with scale and offset, in a window read as `height` x `width` px, part by part.
 
-        Memory stays bounded however many bands there are. Values that look like fill (`remarks` names them) and a
-        band's own nodata values are masked.
+        Memory is bounded for any number of bands. Values that look like fill (`remarks` names them) and a band's nodata
+        value are masked.
         """
         fills = self.fills_of(bands)
         meaning = {index: self.bands[index - 1] for index in bands}
-        # an average would mix what is hidden into its neighbours
+        # an average would include invalid pixels
         how = Resampling.nearest if any(fills.values()) or self._validity.beyond_gdal else Resampling.average
         with self._reader.session():
             extra = self._validity.extra_bands(bands)
-            for piece in self._reader.pieces(self._checked(window), height, width, len(bands) + extra):
+            for piece in self._reader.pieces(self._clipped(window), height, width, len(bands) + extra):
                 stored = self._reader.values(piece, bands, how)
-                seen, own = self._validity.of_each(piece, bands)
-                valid = {index: seen & own[index] if index in own else seen for index in bands}
+                common, own = self._validity.of_each(piece, bands)
+                valid = {index: common & own[index] if index in own else common for index in bands}
                 for index, band in zip(bands, stored, strict=True):
                     if fills[index]:
                         valid[index] = valid[index] & ~np.isin(band, [fill.value for fill in fills[index]])
                 yield Part(piece.rows, piece.columns, tuple(bands), stored, valid, meaning)
 
     @property
-    def light(self) -> tuple[int, ...]:
-        """The bands that are not alpha."""
+    def data_bands(self) -> tuple[int, ...]:
+        """The indexes of all bands except alpha."""
         return tuple(band.index for band in self.bands if not is_alpha(band))
 
     def fills(self) -> tuple[Fill, ...]:
-        """Values that look like fill in the bands that are shown unasked, though the file does not call them nodata."""
+        """Values that look like fill in the bands shown by default, although the file does not declare them as nodata."""
         shown = choose_bands(self.bands, self._colours)
         with self._reader.session():
             return tuple({fill.value: fill for fills in self._stretch(shown).fills for fill in fills}.values())
 
     def fills_of(self, bands: Sequence[int]) -> dict[int, tuple[Fill, ...]]:
-        """Values of each band that look like fill: those of the bands that are shown unasked (`fills`), and its own.
+        """Values of each band that look like fill: those of the bands shown by default (`fills`), and its own.
 
-        Other bands than the shown ones are looked at in a small sample of the scene, a sixteenth of the budget at most.
+        Bands that are not shown are read as a small sample of the scene, with at most a sixteenth of the limit of bytes.
         """
         shown, common = choose_bands(self.bands, self._colours), self.fills()
         others = [
@@ -306,13 +307,13 @@ class Scene:
         ]
         if unknown := [index for index in others if index not in self._own_fills]:
             with self._reader.session():
-                values, pieces = self._sampled(unknown, _FEW, cheap=True)
-                seen = np.zeros((len(unknown), *values.shape[1:]), bool)
+                values, pieces = self._sampled(unknown, _FILL_SAMPLE_SIDE, cheap=True)
+                valid_all = np.zeros((len(unknown), *values.shape[1:]), bool)
                 for piece in pieces:
                     whole, own = self._validity.of_each(piece, unknown)
                     for at, index in enumerate(unknown):
-                        seen[at, piece.rows, piece.columns] = whole & own[index] if index in own else whole
-            for index, band, valid in zip(unknown, values, seen, strict=True):
+                        valid_all[at, piece.rows, piece.columns] = whole & own[index] if index in own else whole
+            for index, band, valid in zip(unknown, values, valid_all, strict=True):
                 counted = valid & np.isfinite(band) & (band != 0)
                 self._own_fills[index] = fills_of(band[counted].astype(np.float64), band.dtype)
         return {
@@ -321,39 +322,40 @@ class Scene:
         }
 
     def remarks(self, bands: str | Sequence[int] | None = None) -> tuple[str, ...]:
-        """What somebody who gets a View of these bands should know: `warnings`, how sure the colours are, and what looking
-        at the pixels has shown: values that look like fill, an alpha band that hides everything."""
-        said = list(self.warnings)
+        """Warnings about a View of these bands: `warnings`, doubtful colours, and what was found in the pixels, such as values
+        that look like fill or an alpha band that makes every pixel invalid."""
+        found = list(self.warnings)
         if not bands:
-            said += self._colours.remarks
-            said += [guess] if (guess := guess_remark(self.bands, self._colours)) else []
+            found += self._colours.remarks
+            found += [guess] if (guess := guess_remark(self.bands, self._colours)) else []
         shown = choose_bands(self.bands, self._colours, bands)
         if shown in self._stretches:
-            said += about_fills(self._stretches[shown], shown)
+            found += about_fills(self._stretches[shown], shown)
         if self._blocks is not None:
-            said.append(about_sample(self._blocks))
+            found.append(about_sample(self._blocks))
         if self._brightest < _DARK and self._stretches.get(shown, IDENTITY) == IDENTITY:
-            said.append(
-                f"nothing in the picture is brighter than {self._brightest} of 255, so that models see hardly more than black: if "
-                "its values are no brightness, make a picture of it first (gdal_translate -scale, gdaldem color-relief)"
+            found.append(
+                f"nothing in the picture is brighter than {self._brightest} of 255, so models see almost only black: if its "
+                "values are not brightness, make a picture of it first (gdal_translate -scale, gdaldem color-relief)"
             )
         if self._validity.transparent:
-            said.append(
-                "the alpha band is 0 everywhere, so that no pixel counts as data; if it is no alpha band, remove it"
+            found.append(
+                "the alpha band is 0 everywhere, so no pixel counts as data; if it is not an alpha band, remove it"
             )
         if self._validity.translucent:
-            said.append(
-                f"most of the alpha band ({self._validity.alpha}) lies between hidden and opaque: pixels below half count as nodata. If it "
-                f"is infrared or the like: gdal_edit.py -colorinterp_{self._validity.alpha} undefined FILE"
+            found.append(
+                f"most of the alpha band ({self._validity.alpha}) is between transparent and opaque: pixels below half count as nodata. If it "
+                f"is another kind of band, such as infrared: gdal_edit.py -colorinterp_{self._validity.alpha} undefined FILE"
             )
-        return tuple(said)
+        return tuple(found)
 
     def red_and_nir(self) -> tuple[int, int] | None:
-        """The bands of red and near infrared, where the file itself says which they are."""
+        """The bands of red and near infrared, if the file says which they are; else None."""
         red, nir = self._colours.red, self._colours.nir
         return (red, nir) if red and nir else None
 
-    def _checked(self, window: Window | None) -> Window:
+    def _clipped(self, window: Window | None) -> Window:
+        """The part of a window inside the scene; None means the whole scene. Raises `bbox_outside`."""
         if window is None:
             return Window(0, 0, self.width, self.height)
         x, y, width, height = window
@@ -369,37 +371,38 @@ class Scene:
     def _rgb(
         self, where: Window, width: int, height: int, shown: tuple[int, int, int]
     ) -> tuple[NDArray[np.uint8], Bools]:
+        """The picture (height, width, 3) of a window, and its valid pixels (height, width)."""
         rgb, valid = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
         palette, stretch = self._palette(shown), self._stretch(shown)
         extra = self._validity.extra_bands(shown)
         for piece in self._reader.pieces(where, height, width, len(set(shown)) + extra):
-            seen = self._validity.of(piece, shown)
+            part_valid = self._validity.of(piece, shown)
             if palette is None:
                 values = self._reader.values(piece, shown)
-                seen &= np.isfinite(values).all(0)
-                part = stretch.apply(values, seen)
+                part_valid &= np.isfinite(values).all(0)
+                part = stretch.apply(values, part_valid)
                 if self._inverted:
-                    part = np.where(seen[..., None], 255 - part, 0).astype(np.uint8)
+                    part = np.where(part_valid[..., None], 255 - part, 0).astype(np.uint8)
             else:
                 indexes = self._reader.values(piece, shown[:1], Resampling.nearest)[0].astype(np.intp)
                 coloured = palette[np.clip(indexes, 0, len(palette) - 1)]
-                seen &= coloured[..., 3] > 127
-                part = np.where(seen[..., None], coloured[..., :3], 0).astype(np.uint8)
-            rgb[piece.rows, piece.columns], valid[piece.rows, piece.columns] = part, seen
+                part_valid &= coloured[..., 3] > 127
+                part = np.where(part_valid[..., None], coloured[..., :3], 0).astype(np.uint8)
+            rgb[piece.rows, piece.columns], valid[piece.rows, piece.columns] = part, part_valid
         return rgb, valid
 
     @property
     def _inverted(self) -> bool:
-        """Whether 0 means white, as in scanned photographs; of several bands that cannot be meant."""
-        return len(self.light) == 1 and self._dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+        """Whether 0 means white, as in scanned photographs. Only for a single band."""
+        return len(self.data_bands) == 1 and self._dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
 
     def _bits(self, index: int) -> int:
-        """Of how many bits the values of a band are that is read as eight."""
-        stated = self._dataset.tags(index, ns="IMAGE_STRUCTURE").get("NBITS", "")
-        return int(stated) if stated.isdecimal() else 8
+        """The number of bits of a band's values (NBITS), where they are stored as 8 bits."""
+        bits = self._dataset.tags(index, ns="IMAGE_STRUCTURE").get("NBITS", "")
+        return int(bits) if bits.isdecimal() else 8
 
     def _palette(self, shown: tuple[int, int, int]) -> NDArray[np.uint8] | None:
-        """The colours (N, 4: red, green, blue, alpha) of a band that holds indexes, else None."""
+        """The colour table (N, 4: red, green, blue, alpha) of a band with palette indexes, else None."""
         if self._dataset.colorinterp[shown[0] - 1] is not ColorInterp.palette:
             return None
         try:
@@ -423,12 +426,12 @@ class Scene:
         return self._stretches[shown]
 
     def _opaque(self, alpha: int) -> float:
-        """The value of the alpha band that is fully visible: the largest that the scene holds.
+        """The value of the alpha band that means opaque: the largest in the scene.
 
-        Files keep alpha as 0 to 255, 0 to 65535, 0 to 1 and others, in any type. Eight bits are not read for this where
-        that would be a large read: 255.
+        Files store alpha as 0 to 255, 0 to 65535, 0 to 1 and others, in any type. For 8 bits the value is 255 where
+        reading the band would be a large read.
         """
-        reads_little = self.width * self.height <= _CHEAP or min(self._dataset.overviews(alpha), default=1) > 1
+        reads_little = self.width * self.height <= _SMALL_SCENE or min(self._dataset.overviews(alpha), default=1) > 1
         if self._dataset.dtypes[alpha - 1] == "uint8" and not reads_little:
             return 255.0
         values, _ = self._sampled((alpha,))
@@ -438,9 +441,9 @@ class Scene:
     def _sampled(
         self, indexes: Sequence[int], side: int = SAMPLE_SIDE, *, cheap: bool = False
     ) -> tuple[NDArray[np.number], list[Piece]]:
-        """The whole scene, decimated to `side` px without mixing values, and the pieces that it was read in.
+        """The whole scene, decimated to `side` px with nearest neighbours, and the pieces in which it was read.
 
-        Where that is more than one read may take (a large scene without overviews): blocks spread over it, side by side.
+        Where that is above the limit (a large scene without overviews): blocks spread over the scene (`Reader.blocks`).
         """
         scale = min(1.0, side / max(self.width, self.height))
         height, width = max(1, round(self.height * scale)), max(1, round(self.width * scale))
@@ -458,13 +461,13 @@ class Scene:
         return sample, pieces
 
 
-def _placed(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georeference:
-    """Where an image lies: by its own tags and, where they are trusted, by what lies beside it.
+def _georeference(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georeference:
+    """The georeference of an image from its tags and trusted sidecar files.
 
-    As in GDAL an .aux.xml comes before the image's own tags, and a world file or .prj gives only what is missing.
+    As in GDAL, an .aux.xml is preferred to the image's tags; a world file or .prj is used only for what is missing.
     """
     gcps, gcp_crs = dataset.gcps
-    # without a transform of the file's own GDAL gives the identity, which would put pixels around 0 degrees east, 0 north
+    # for a file without a transform GDAL returns the identity, which would put pixels near 0 degrees east, 0 north
     own = None if dataset.transform.is_identity else dataset.transform
     crs = gcp_crs if gcps else dataset.crs
     if sidecars.transform is not None and (sidecars.first or (not gcps and own is None)):
@@ -491,7 +494,7 @@ def _bands_of(dataset: rasterio.DatasetReader) -> Iterator[Band]:
 
 
 def _about(dataset: rasterio.DatasetReader, path: Path) -> str:
-    """Text of a file in which its sensor may be named: its name, its bands' names, its tags."""
+    """Text of a file that may name its sensor: its name, its bands' names, its tags."""
     tags = " ".join(str(value)[:200] for value in list(dataset.tags().values())[:200])
     return " ".join([path.name, *(name or "" for name in dataset.descriptions), tags])[:20_000]
 

@@ -1,4 +1,4 @@
-"""Any number to eight bits: robust percentiles of the whole scene, so that a roof has one colour in every window."""
+"""Converts pixel values to 8 bits with percentiles of the whole scene, so that an object has the same colour in each window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-PERCENTILES = (2.0, 98.0)  # what most viewers of overhead imagery use: clouds and sensor faults do not darken the rest
-SAMPLE_SIDE = 1024  # px: the longer side of the decimated read that the percentiles come from
-# What is taken for fill although no tag says so: one value at an end of a band's range.
+PERCENTILES = (2.0, 98.0)  # common in image viewers: clouds and sensor faults do not darken the rest
+SAMPLE_SIDE = 1024  # px: the longer side of the sample for the percentiles
+# Values at an end of a band's range that are treated as fill although no tag declares them.
 _KNOWN_FILL = (-9999.0, -99999.0, -999.0, 9999.0, 99999.0, 1e20, -1e10, 9.969209968386869e36)
-_KNOWN_SHARE, _KNOWN_GAP = 0.001, 0.1  # of a number that is used for fill everywhere: share of the sample, gap / spread
-_ANY_SHARE, _ANY_GAP = 0.01, 1.0  # of any other number
-_KNOWN_LEVELS, _ANY_LEVELS = 3, 16  # other values that there must be: with fewer it is a map of classes, not a picture
-_UNREAL = 1e30  # no quantity that is mapped has such numbers
-_MOST_FILLS = 3  # values beyond one gap, and gaps at one end
-_WILD = 1e4  # spread of 2 to 98 %, in spreads of 25 to 75 %, beyond which a band's ends are no picture
-_HALVE_ABOVE = 1e307  # differences of float64 beyond overflow
+_KNOWN_SHARE, _KNOWN_GAP = 0.001, 0.1  # for usual fill values: least share of the sample, least gap / spread
+_ANY_SHARE, _ANY_GAP = 0.01, 1.0  # for other values
+_KNOWN_LEVELS, _ANY_LEVELS = 3, 16  # least number of other values: with fewer it is a map of classes
+_UNREAL = 1e30  # larger than any measured quantity
+_MOST_FILLS = 3  # most values beyond one gap, and most gaps at one end
+_WILD = 1e4  # ratio of the 2-98 % range to the 25-75 % range above which the extreme values are cut off
+_HALVE_ABOVE = 1e307  # above this, differences of float64 may overflow
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A value that looks like fill in one of the bands, how much of the scene's sample it covers, and how it is written."""
+    """A value that looks like fill in a band, its share (0 to 1) of the scene's sample, and its text for messages (`shown`)."""
 
     value: float
     share: float
@@ -30,9 +30,10 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A straight line from `low` (to 0) to `high` (to 255) for each of three bands.
+    """A linear stretch of three bands: `low` becomes 0, `high` becomes 255.
 
-    `fills` are the values, of each band, that were left out; where all three bands hold theirs, a pixel is black.
+    `fills` are the fill values of each band, left out of the percentiles; a pixel with fill in all three bands is black.
+    `wild`: extreme values were cut off.
     """
 
     low: tuple[float, float, float]
@@ -41,7 +42,7 @@ class Stretch:
     wild: bool = False
 
     def apply(self, values: NDArray[np.number], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Values (3, H, W) to uint8 (H, W, 3); what is not valid becomes 0."""
+        """The picture, uint8 (H, W, 3), of values (3, H, W); invalid pixels become 0."""
         if self == IDENTITY and values.dtype == np.uint8:
             out = np.ascontiguousarray(np.moveaxis(values, 0, -1))
             if not valid.all():
@@ -51,7 +52,7 @@ class Stretch:
         filled = np.logical_and.reduce([_is_any(v, fills) for v, fills in zip(values, self.fills, strict=True)])
         for band, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
             with np.errstate(all="ignore"):
-                part = 1.0 if np.isfinite(high - low) else 0.5  # of two float64 the difference may be beyond float64
+                part = 1.0 if np.isfinite(high - low) else 0.5  # the difference of two float64 may overflow
                 kept = np.clip(values[band].astype(np.float64), low, high) * part - low * part
                 scaled = kept / (high * part - low * part) * 255
             scaled = np.where(valid & ~filled & np.isfinite(scaled), scaled, 0)
@@ -59,33 +60,33 @@ class Stretch:
         return out
 
 
-IDENTITY = Stretch((0.0,) * 3, (255.0,) * 3)  # eight bits are shown as they are
+IDENTITY = Stretch((0.0,) * 3, (255.0,) * 3)  # 8 bits are shown unchanged
 
 
 def of_bits(bits: Sequence[int]) -> Stretch:
-    """The stretch of three bands of whole numbers of so many bits (1 to 8): their whole range, whatever the picture holds."""
+    """The stretch of three bands of integers with `bits` bits (1 to 8) each: their whole range."""
     high = [2.0 ** min(8, max(1, number)) - 1 for number in bits]
     return Stretch((0.0,) * 3, (high[0], high[1], high[2]))
 
 
 def stretch_of(values: NDArray[np.number], valid: NDArray[np.bool_]) -> Stretch:
-    """The stretch for a sample (3, H, W) of a whole scene; nodata and what is not finite is kept out.
+    """The stretch for a sample (3, H, W) of a whole scene, from its valid and finite values.
 
-    So is what is zero in all three bands, which is how scenes without a nodata value fill what lies beside the picture: it is
-    shown, as black, and does not count. So are other values that look like fill (`fills_of`).
-    A constant band comes out grey; a sample without any valid pixel stretches 0..1.
+    Pixels with 0 in all three bands are left out: scenes without a nodata value use 0 outside the picture. So are other values
+    that look like fill (`fills_of`). A constant band becomes grey; a sample without valid pixels gives 0 to 1.
     """
     lows, highs, fills, wild = [], [], [], False
-    counted = valid
-    seen_at = valid & (values != 0).any(0)
-    valid = seen_at if seen_at.any() else valid
+    all_valid = valid
+    nonzero = valid & (values != 0).any(0)
+    valid = nonzero if nonzero.any() else valid
     for band in values:
         finite = np.isfinite(band)
-        seen = band[valid & finite].astype(np.float64)
-        of_all = seen.size / max(1, np.count_nonzero(counted & finite))  # the share is of all pixels, zeros too
-        out = tuple(replace(fill, share=fill.share * of_all) for fill in fills_of(seen, band.dtype))
-        seen = seen[~_is_any(seen, out)] if out else seen
-        low, high, far = _range_of(seen)
+        sample = band[valid & finite].astype(np.float64)
+        # the share of all valid pixels, including zeros
+        of_all = sample.size / max(1, np.count_nonzero(all_valid & finite))
+        out = tuple(replace(fill, share=fill.share * of_all) for fill in fills_of(sample, band.dtype))
+        sample = sample[~_is_any(sample, out)] if out else sample
+        low, high, far = _range_of(sample)
         lows.append(low)
         highs.append(high)
         fills.append(out)
@@ -93,28 +94,30 @@ def stretch_of(values: NDArray[np.number], valid: NDArray[np.bool_]) -> Stretch:
     return Stretch((lows[0], lows[1], lows[2]), (highs[0], highs[1], highs[2]), tuple(fills), wild)
 
 
-def fills_of(seen: NDArray[np.float64], dtype: np.dtype) -> tuple[Fill, ...]:
-    """Values at either end of a band's finite sample that look like fill: many pixels, nothing near them.
+def fills_of(sample: NDArray[np.float64], dtype: np.dtype) -> tuple[Fill, ...]:
+    """Values at either end of a band's finite sample that look like fill: frequent, and far from all other values.
 
-    A number that is used for fill everywhere (-9999, the ends of the type, anything beyond what is measured) needs a thousandth of
-    the sample and a gap of a tenth of the spread (2 to 98 %) of all other values; any other number a hundredth, and a gap of a whole
-    spread. Up to three values may lie together beyond one gap, and there may be several gaps.
+    A usual fill value (-9999, the limits of the type, or above any measured quantity) needs a share of a thousandth of the sample
+    and a gap of a tenth of the spread (2 to 98 %) of the other values; any other value needs a share of a hundredth and a gap of
+    the whole spread. Up to three values may be beyond one gap, and there may be several gaps.
     """
     found: list[Fill] = []
-    total = seen.size
+    total = sample.size
     for from_top in (False, True):
         for _ in range(_MOST_FILLS):
-            group = _fill_at(seen, dtype, total, from_top)
-            found += [Fill(value, share, _written(value, dtype)) for value, share in group]
+            group = _fills_at_end(sample, dtype, total, from_top)
+            found += [Fill(value, share, _format_value(value, dtype)) for value, share in group]
             if not group:
                 break
-            seen = seen[~np.isin(seen, [value for value, _ in group])]
+            sample = sample[~np.isin(sample, [value for value, _ in group])]
     return tuple(found)
 
 
-def _fill_at(seen: NDArray[np.float64], dtype: np.dtype, total: int, from_top: bool) -> list[tuple[float, float]]:
-    """The fewest values at one end that look like fill, and the share of each in a sample of `total` values."""
-    levels, counts = np.unique(seen, return_counts=True)
+def _fills_at_end(
+    sample: NDArray[np.float64], dtype: np.dtype, total: int, from_top: bool
+) -> list[tuple[float, float]]:
+    """The smallest group of values at one end that looks like fill, with the share of each in a sample of `total` values."""
+    levels, counts = np.unique(sample, return_counts=True)
     if from_top:
         levels, counts = levels[::-1], counts[::-1]
     shares = counts / total
@@ -123,15 +126,15 @@ def _fill_at(seen: NDArray[np.float64], dtype: np.dtype, total: int, from_top: b
         least, gap, others = (_KNOWN_SHARE, _KNOWN_GAP, _KNOWN_LEVELS) if known else (_ANY_SHARE, _ANY_GAP, _ANY_LEVELS)
         if shares[size - 1] < least or len(levels) - size < others:
             break
-        rest = seen[seen < levels[size - 1]] if from_top else seen[seen > levels[size - 1]]
+        rest = sample[sample < levels[size - 1]] if from_top else sample[sample > levels[size - 1]]
         low, high = _percentiles(rest)
         if abs(levels[size] / 2 - levels[size - 1] / 2) > gap * (high / 2 - low / 2):
             return list(zip(levels[:size].tolist(), shares[:size].tolist(), strict=True))
     return []
 
 
-def _written(value: float, dtype: np.dtype) -> str:
-    """A value as people write it. The largest numbers of 64 bits are no float64: the nearest one may be beyond the type."""
+def _format_value(value: float, dtype: np.dtype) -> str:
+    """A value as text. The largest 64-bit integers are not exact as float64: the nearest float may be outside the type."""
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         return str(min(max(int(value), info.min), info.max))
@@ -139,7 +142,7 @@ def _written(value: float, dtype: np.dtype) -> str:
 
 
 def _known_of(dtype: np.dtype) -> Sequence[float]:
-    """The values of a type that are used for fill everywhere: `_KNOWN_FILL` and the type's ends, 0 excepted."""
+    """The usual fill values of a type: `_KNOWN_FILL` and the limits of the type, except 0."""
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         return [float(v) for v in (*_KNOWN_FILL, info.min, info.max, -32768, 65535, 32767) if v != 0]
@@ -149,12 +152,12 @@ def _known_of(dtype: np.dtype) -> Sequence[float]:
         return [float(dtype.type(value)) for value in known]
 
 
-def _range_of(seen: NDArray[np.float64]) -> tuple[float, float, bool]:
-    """From where to where a band is shown, and whether its far values were cut for it."""
-    if not seen.size:
+def _range_of(sample: NDArray[np.float64]) -> tuple[float, float, bool]:
+    """The lowest and highest value of a band's stretch, and whether extreme values were cut off."""
+    if not sample.size:
         return 0.0, 1.0, False
-    low, high = _percentiles(seen)
-    quarter, three_quarters = _percentiles(seen, (25.0, 75.0))
+    low, high = _percentiles(sample)
+    quarter, three_quarters = _percentiles(sample, (25.0, 75.0))
     half = three_quarters / 2 - quarter / 2
     if half > 0 and (high / 2 - low / 2) > _WILD * half:
         middle = three_quarters - quarter
@@ -166,10 +169,10 @@ def _range_of(seen: NDArray[np.float64]) -> tuple[float, float, bool]:
     return low, high, False
 
 
-def _percentiles(seen: NDArray[np.float64], which: tuple[float, float] = PERCENTILES) -> tuple[float, float]:
+def _percentiles(sample: NDArray[np.float64], which: tuple[float, float] = PERCENTILES) -> tuple[float, float]:
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        scale = 0.5 if float(np.abs(seen).max()) > _HALVE_ABOVE else 1.0
-        low, high = np.percentile(seen * scale, which)
+        scale = 0.5 if float(np.abs(sample).max()) > _HALVE_ABOVE else 1.0
+        low, high = np.percentile(sample * scale, which)
     return float(low / scale), float(high / scale)
 
 

@@ -44,8 +44,8 @@ def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd
         )
     elif _looks_like_degrees(dataset, georeference):
         yield (
-            "the image's coordinate reference system is in metres or feet, its transform looks like degrees: if it is, areas, lengths "
-            "and positions are wrong; if the image is at the system's origin, they are right"
+            "the image's coordinate reference system is in metres or feet, its transform looks like degrees: areas, lengths "
+            "and positions are wrong, unless the image is at the origin of the system"
         )
     if datum := georeference.unrelated_datum(dataset.width, dataset.height):
         yield (

@@ -6,13 +6,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
-    "t2s_agent/accelerator.py": "tests/server/test_server_settings.py",
+    "t2s_agent/accelerator.py": "tests/prompting/test_local.py",
     "t2s_agent/api/engine.py": "tests/test_api.py",
     "t2s_agent/api/functions.py": "tests/test_api.py",
     "t2s_agent/api/html.py": "tests/api/test_result.py",
     "t2s_agent/api/naming.py": "tests/api/test_result.py",
     "t2s_agent/cli/demo.py": "tests/cli/test_first_use.py",
-    "t2s_agent/cli/doctor.py": "tests/cli/test_first_use.py",
+    "t2s_agent/cli/doctor.py": "tests/server/test_server_settings.py",
     "t2s_agent/cli/serve.py": "tests/server/test_server_settings.py",
     "t2s_agent/models.py": "tests/pipeline/test_before_asking.py",
     "t2s_agent/pipeline/band_facts.py": "tests/scene/test_budgets.py",
@@ -44,7 +44,7 @@ ELSEWHERE = {
     "t2s_agent/server/page/assets.py": "tests/server/page/test_routes.py",
     "t2s_agent/server/page/result_view.py": "tests/server/page/test_routes.py",
     "t2s_agent/server/page/work.py": "tests/server/page/test_routes.py",
-    "t2s_agent/server/refusals.py": "tests/server/test_arguments.py",
+    "t2s_agent/server/refusals.py": "tests/server/test_guard.py",
     "t2s_agent/server/toolset.py": "tests/server/test_build.py",
     "t2s_agent/weights.py": "tests/prompting/test_local.py",
     "tools/distances.py": "tests/tools/test_describe_region.py",

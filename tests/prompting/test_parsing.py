@@ -228,9 +228,14 @@ def test_a_point_outside_of_the_frame_is_dropped_with_a_warning_and_spoils_a_str
 
 
 def test_an_object_without_box_and_positive_point_cannot_be_used():
-    answer = parse_answer('<answer>[{"label": "tank"}, {"bbox_2d": [1,2,30,40]}]</answer>', frame=FRAME)
+    outside = '{"positive_points": [[5, 9999]]}'
+    answer = parse_answer(f'<answer>[{{"label": "tank"}}, {{"bbox_2d": [1,2,30,40]}}, {outside}]</answer>', frame=FRAME)
     assert [each.box for each in answer.instances] == [TANK_BOX]
-    assert answer.warnings == ("instance 1 is dropped: it has neither a box nor a positive point",)
+    assert answer.warnings == (
+        "instance 1 is dropped: it has neither a box nor a positive point",
+        "instance 3 is dropped: a positive point is dropped: it lies outside of the image; "
+        "it has neither a box nor a positive point",
+    )
 
 
 def test_strict_wants_the_fence_closed():

@@ -16,7 +16,7 @@ from shapely.geometry import box, shape
 from views.data import cropped, mask_of, view_of
 
 from t2s_agent.regions.build import build_regions
-from t2s_agent.regions.measure import area_m2
+from t2s_agent.regions.measure import area_m2, seam_m
 from t2s_agent.regions.operations import on_grid
 from t2s_agent.regions.plane import distance_m
 from t2s_agent.regions.polygons import rasterised, trace
@@ -169,3 +169,55 @@ def view_part(view, x, y, width, height):
     part = (slice(y, y + height), slice(x, x + width))
     place = view.georeference.resized((x, y, width, height), width, height)
     return View(view.rgb[part], view.valid[part], place, Window(x, y, width, height), view.gsd_m, view.bands)
+
+
+GLOBE = Affine(1, 0, -180, 0, -1, 90)  # a degree a pixel
+TEN_DEGREES_M = 1_105_855  # of a meridian from the equator on, WGS 84
+
+
+def parallel_m(latitude):
+    """A whole circle of latitude: 2 pi N cos, N = a / sqrt(1 - e2 sin2)."""
+    sine = np.sin(np.radians(latitude))
+    return 2 * np.pi * 6_378_137 / np.sqrt(1 - 0.00669437999 * sine**2) * np.cos(np.radians(latitude))
+
+
+@pytest.mark.parametrize(
+    ("outline", "metres"),
+    [
+        (box(0, 80, 360, 100), 2 * TEN_DEGREES_M),  # ten degrees to each side of the equator
+        (box(0, 80, 20, 100).union(box(340, 90, 360, 110)), TEN_DEGREES_M),  # ten rows are shared
+        (box(0, 80, 20, 90).union(box(340, 90, 360, 110)), 0),  # a corner is
+        (box(0, 80, 359, 100), 0),
+        (box(1, 80, 360, 100), 0),
+        (box(0, 70, 360, 110).difference(box(0, 80, 5, 90)), 3 * TEN_DEGREES_M),  # a notch of ten rows at the left
+    ],
+)
+def test_where_a_picture_goes_around_the_earth_its_ends_are_no_boundary(outline, metres):
+    view = view_of(180, 360, transform=GLOBE, crs=4326)
+    assert seam_m(outline, view.georeference, 360) == pytest.approx(metres, rel=1e-2)
+
+
+def test_the_ends_of_a_picture_that_goes_less_far_are_a_boundary():
+    view = view_of(180, 350, transform=GLOBE, crs=4326)
+    assert seam_m(box(0, 80, 350, 100), view.georeference, 350) == 0
+
+
+def test_the_perimeter_of_a_belt_around_the_earth_is_that_of_two_circles():
+    view = view_of(180, 360, transform=GLOBE, crs=4326)
+    belt = build_regions(cropped([mask_of(view, 0, 80, 360, 100)]), view).regions[0]
+    assert belt.perimeter.value == pytest.approx(2 * parallel_m(10), rel=0.01)
+
+
+def test_a_long_side_is_measured_along_its_parallel_and_not_by_the_shortest_way():
+    view = view_of(180, 360, transform=GLOBE, crs=4326)
+    long = build_regions(cropped([mask_of(view, 50, 29, 170, 30)]), view).regions[0]  # 120 degrees at 60 to 61 north
+    sides = (parallel_m(60) + parallel_m(61)) / 3 + 2 * TEN_DEGREES_M / 10
+    assert long.perimeter.value == pytest.approx(sides, rel=0.02)  # the shortest way is a tenth shorter
+
+
+def test_of_a_region_over_many_latitudes_each_pixel_counts_by_its_own_size():
+    view = view_of(180, 360, transform=GLOBE, crs=4326)
+    tall = build_regions(cropped([mask_of(view, 100, 10, 110, 90)]), view).regions[0]  # 80 to 0 degrees north
+    assert tall.area.value == pytest.approx(area_m2(box(-80, 0, -70, 80)), rel=1e-6)
+    assert 2 * 8 * TEN_DEGREES_M < tall.perimeter.value < 2.5 * 8 * TEN_DEGREES_M
+    assert tall.perimeter.plus_minus < 0.1 * tall.perimeter.value

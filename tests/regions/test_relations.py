@@ -123,3 +123,30 @@ def test_a_difference_is_undecided_where_its_plus_minus_covers_zero():
     assert (near.value, near.plus_minus, near.undecided) == (-10, 11, True)
     assert not Difference.of(Measure(100, 4, "m2"), Measure(110, 5, "m2")).undecided
     assert replace(near, value=11.0).undecided
+
+
+def test_what_lies_less_than_a_twentieth_of_the_smaller_pixel_apart_touches():
+    def apart(gap):
+        (found,) = nearest_of(
+            [region_of(1, box(0, 0, 1, 1), 2.0)], [region_of(2, box(1 + gap, 0, 2 + gap, 1), 4.0)], located=False
+        )
+        return found.distance.value
+
+    assert (apart(0.09), apart(0.0)) == (0, 0)
+    assert apart(0.11) == pytest.approx(0.11)
+
+
+def test_of_equally_near_ones_the_first_counts_on_a_plane_and_across_continents():
+    middle, sides = region_of(1, box(10, 0, 11, 1)), [region_of(i, box(x, 0, x + 1, 1)) for i, x in ((5, 13), (6, 7))]
+    assert nearest_of([middle], sides, located=False)[0].other_id == 5
+    assert nearest_of([middle], sides[::-1], located=False)[0].other_id == 6
+    twice = [region_of(i, box(100, 0, 101, 1)) for i in (8, 9)]
+    assert nearest_of([middle], twice, located=True)[0].other_id == 8
+
+
+def test_far_regions_are_not_their_own_neighbours_either():
+    far = [region_of(1, box(0, 0, 1, 1)), region_of(2, box(120, 0, 121, 1)), region_of(3, box(-100, 0, -99, 1))]
+    moved = [region_of(7, box(0, 0, 1, 2)), *far[1:]]
+    found = nearest_of(moved, far, located=True, own=[{1}, {2}, {3}])
+    assert [each.other_id for each in found] == [3, 1, 1]
+    assert nearest_of(far[:1], far[:1], located=True, itself=True) == [None]

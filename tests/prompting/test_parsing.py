@@ -147,6 +147,7 @@ TANK, QUAY = '[{"bbox_2d": [1,2,30,40]}]', '[{"bbox_2d": [5,6,70,80]}]'
 TANK_BOX, QUAY_BOX = (1, 2, 30, 40), (5, 6, 70, 80)
 EXAMPLE = DEFAULT_STYLE.example  # two objects
 REPEATED = "the prompt's own example was repeated and is left out"
+OUTSIDE = "it lies outside of the image"
 CONTRADICTION = "it holds an empty answer and another one that is not empty"
 
 
@@ -233,8 +234,7 @@ def test_an_object_without_box_and_positive_point_cannot_be_used():
     assert [each.box for each in answer.instances] == [TANK_BOX]
     assert answer.warnings == (
         "instance 1 is dropped: it has neither a box nor a positive point",
-        "instance 3 is dropped: a positive point is dropped: it lies outside of the image; "
-        "it has neither a box nor a positive point",
+        f"instance 3 is dropped: a positive point is dropped: {OUTSIDE}; it has neither a box nor a positive point",
     )
 
 

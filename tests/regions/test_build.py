@@ -181,7 +181,7 @@ def test_overlaps_are_listed_in_the_order_of_their_new_numbers():
 
 def test_pixels_beside_the_earth_belong_to_no_region_and_are_counted():
     grid = Affine(1e5, 0, -6e6, 0, -1e5, 6e6)  # the whole disc as a geostationary satellite sees it
-    view = view_of(120, 110, transform=grid, crs="+proj=geos +h=35785831")
+    view = view_of(110, 120, transform=grid, crs="+proj=geos +h=35785831")
     masks = [mask_of(view, 0, 0, 5, 5), mask_of(view, 50, 50, 70, 70)]
     regions = build_regions(cropped(masks), view)
     assert [region.id for region in regions.regions] == [1]

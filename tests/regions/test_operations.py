@@ -182,3 +182,21 @@ def test_without_a_place_a_view_of_a_part_shows_regions_moved_and_scaled_by_its_
     regions = build_regions(cropped([mask_of(whole, 30, 20, 60, 40)]), whole).regions
     part = replace(view_of(40, 60, crs=None), window=Window(20, 10, 60, 80))  # 1 x 2 pixels of the scene a pixel
     assert [mask.bounds for mask in on_grid(regions, part)] == [(10, 5, 40, 15)]
+
+
+@pytest.mark.parametrize(("row", "left"), [(78, True), (15, False)])
+def test_a_radius_is_metres_at_the_place_of_the_mask_and_not_of_the_view(row, left):
+    """A spur of 3 pixels, each of 110 km (the root of its area) at 10 degrees north, and of 57 km at 74: 130 km is between."""
+    view = view_of(90, 60, transform=Affine(1, 0, 0, 0, -1, 90), crs=4326)
+    spurred = mask_of(view, 5, row - 9, 25, row + 12)
+    spurred[row : row + 3, 25:40] = True
+    (smooth,) = smoothed(cropped([spurred]), view, 130_000)
+    assert smooth.full(90, 60)[row + 1, 35] == left
+
+
+@pytest.mark.parametrize("crs", [32633, None])
+def test_what_lies_below_or_beside_a_view_is_cut_off(crs):
+    whole = view_of(80, 120, crs=crs)
+    regions = build_regions(cropped([mask_of(whole, 20, 30, 30, 70), mask_of(whole, 40, 10, 100, 20)]), whole).regions
+    view = view_of(40, 60, crs=crs)
+    assert [mask.bounds for mask in on_grid(regions, view)] == [(20, 30, 30, 40), (40, 10, 60, 20)]

@@ -16,6 +16,8 @@ sizes = st.floats(1e-4, 1e5)
     [
         (1.0, 7, 2, 2),  # a fiftieth of a metre is 1.8e-7 degrees
         (0.5, 8, 3, 3),  # 9.0e-8 degrees, 0.005 m, 0.0025 m2
+        (0.556, 8, 3, 3),
+        (0.557, 7, 3, 3),  # 1.0007e-7 degrees
         (0.1, 8, 4, 3),
         (0.001, 10, 8, 5),
         (10.0, 6, 0, 1),
@@ -86,4 +88,6 @@ def test_a_number_is_shown_with_two_digits_of_its_plus_minus(value, plus_minus, 
 
 def test_without_a_plus_minus_two_digits_of_a_hundredth_of_the_value_are_shown():
     assert with_plus_minus(549.4, 0.0) == "549.4 ± 0.0"
+    assert with_plus_minus(-549.4, 0.0) == "-549.4 ± 0.0"
+    assert with_plus_minus(99.5, 0.0) == "99.50 ± 0.00"  # a hundredth is 0.995
     assert with_plus_minus(0.0, 0.0) == "0 ± 0"

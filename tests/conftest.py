@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import strategies
+from hypothesis import settings, strategies
 
 DURATIONS = Path(__file__).with_name("durations.json")  # of each test that takes at least _SHORTEST
 _SHORTEST = 0.2  # seconds
+
+settings.register_profile("any-machine", deadline=None)  # how long one example takes says how busy the machine is
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

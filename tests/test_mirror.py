@@ -16,6 +16,7 @@ ELSEWHERE = {
     "t2s_agent/cli/serve.py": "tests/server/test_server_settings.py",
     "t2s_agent/models.py": "tests/pipeline/test_before_asking.py",
     "t2s_agent/pipeline/band_facts.py": "tests/scene/test_budgets.py",
+    "t2s_agent/pipeline/calibrating.py": "tests/pipeline/test_calibrated.py",
     "t2s_agent/pipeline/describe.py": "tests/tools/test_describe_region.py",
     "t2s_agent/pipeline/engine.py": "tests/pipeline/test_pipeline.py",
     "t2s_agent/pipeline/loading.py": "tests/pipeline/test_pipeline.py",
@@ -26,6 +27,7 @@ ELSEWHERE = {
     "t2s_agent/prompting/prompter.py": "tests/prompting/test_scripted.py",  # a protocol: types only
     "t2s_agent/prompting/reading.py": "tests/prompting/test_forms.py",
     "t2s_agent/regions/grid.py": "tests/regions/test_plane.py",
+    "t2s_agent/regions/plus_minus.py": "tests/test_calibration.py",
     "t2s_agent/regions/region.py": "tests/regions/test_build.py",
     "t2s_agent/results/export/copies.py": "tests/results/export/test_write.py",
     "t2s_agent/results/export/stac.py": "tests/results/export/test_write.py",

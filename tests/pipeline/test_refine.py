@@ -110,6 +110,7 @@ def test_a_size_of_just_the_limit_is_kept(engine, all_three):
         ({"beyond_m": 31, "within_m": 33}, [], {"beyond_m": 1, "within_m": 1}),
         ({"within_m": 29}, [], {"within_m": 2}),
         ({"within_m": 35}, [1, 2], {}),
+        ({"beyond_m": 35}, [], {"beyond_m": 2}),
     ],
 )
 def test_distances_are_from_edge_to_edge_in_metres(engine, tanks, quay, how, left, left_out):
@@ -136,6 +137,13 @@ def test_intersection_and_difference_name_both_sources_and_what_loses_all_goes(e
     assert {source.result for source in both.regions[0].sources} == {tanks.id, all_three.id}
     less = refine(engine, all_three.id, Refinement(other=tanks.id, operation="difference"))
     assert areas(less) == [125]
+
+
+def test_of_one_object_in_both_results_a_union_keeps_the_own_label_and_both_sources(engine, image, tanks):
+    again = segment(engine, image(), "obey")  # the same two tanks under another label
+    both = refine(engine, tanks.id, Refinement(other=again.id, operation="union"))
+    assert [region.label for region in both.regions] == ["tank", "tank"]
+    assert [{source.result for source in region.sources} for region in both.regions] == [{tanks.id, again.id}] * 2
 
 
 def test_smoothing_changes_areas_by_little_and_nothing_vanishes(engine, tanks):

@@ -29,7 +29,7 @@ def page_of(result: "Result") -> str:
     warnings = "".join(f"<li>{_said(warning)}</li>" for warning in result.warnings)
     return (
         f"<div><p><b>{_said(result.question)}</b><br>{escape(result.id)}: {escape(result.status)}, "
-        f"{count} region{'s' * (count != 1)}, {_shown(result.total_area)}</p>"
+        f"{count} region{'s' * (count != 1)}, {_shown(result.total_area)}; ± {_said(result.pm_level)}</p>"
         f"{f'<ul>{warnings}</ul>' if warnings else ''}"
         f'<img alt="the image with its regions" src="{_picture(result)}">'
         f"{table if count else ''}{more}</div>"

@@ -9,13 +9,14 @@ from shapely.geometry import mapping
 
 from t2s_agent import pipeline
 from t2s_agent.api import drawing, html
+from t2s_agent.regions.plus_minus import level_of
 from t2s_agent.regions.raster import read_mask
 from t2s_agent.regions.region import Labels, Measure
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.results import export
 from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 from t2s_agent.results.outlines import StoredRegions
-from t2s_agent.results.record import Record
+from t2s_agent.results.record import Record, pm_level
 from t2s_agent.text import one_line
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Result:
     def __init__(self, engine: pipeline.Engine, record: Record) -> None:
         """`record` is that of a result in the engine's store."""
         self.engine: pipeline.Engine = engine
+        self._level = pm_level(record)
         self._head = record.model_copy(update={"regions": ()})  # 100,000 records of regions take 400 MB
         self.folder: Path = engine.store.folder / record.id
         self.regions: StoredRegions = StoredRegions(self.folder / REGIONS)
@@ -99,8 +101,13 @@ class Result:
 
     @property
     def total_area(self) -> Measure:
-        """The sum of the areas, in `m2` or `px2`; its plus/minus is the sum of theirs."""
+        """The sum of the areas, in `m2` or `px2`. Its plus/minus is that of the models' calibration, else the sum of theirs."""
         return Measure(self._head.total_area, self._head.total_area_pm, self._head.unit_area)
+
+    @property
+    def pm_level(self) -> str:
+        """What the plus/minus of the regions and of the total cover: "90 %", or that they are of pixels only."""
+        return self._level
 
     @property
     def record(self) -> Record:
@@ -214,6 +221,8 @@ class Result:
                         f"perimeter_{unit_length}": region.perimeter.value,
                         f"perimeter_pm_{unit_length}": region.perimeter.plus_minus,
                         "score": region.score,
+                        "probability": region.probability,
+                        "pm_level": level_of(region.calibrated),
                     },
                 }
                 for region in self.regions
@@ -228,7 +237,7 @@ class Result:
         lines = [
             f"Result {self.id}: {self.status}",
             f"  {one_line(self.question, _SHOWN)!r} of {one_line(self._head.scene.name, _SHOWN)}",
-            f"  {count} region{'s' * (count != 1)}, {with_plus_minus(area.value, area.plus_minus)} {area.unit}",
+            f"  {count} region{'s' * (count != 1)}, {with_plus_minus(area.value, area.plus_minus)} {area.unit} ({self.pm_level})",
             *(f"  warning: {one_line(warning, _SHOWN)}" for warning in self.warnings[:2]),
         ]
         if len(self.warnings) > 2:

@@ -23,6 +23,7 @@ from t2s_agent.models import Models
 from t2s_agent.pipeline.calibrating import prompts_of, unsure_words
 from t2s_agent.regions.plus_minus import LEVEL, LEVEL_PIXELS, CalibrationUsed, level_of, levels, method_of
 from t2s_agent.regions.region import RegionSet
+from t2s_agent.regions.units import METRES
 from t2s_agent.settings import load_settings
 
 
@@ -154,27 +155,25 @@ USED = CalibrationUsed("0" * 64, "held-out crops, 152 images", "2026-11-28", 0.4
 
 
 def test_without_a_calibration_every_wording_says_pixel_only():
-    method = method_of(located=True, calibrated={1: False}, used=None, total=False)
+    method = method_of(METRES, calibrated={1: False}, used=None, total=False)
     for words in (LEVEL_PIXELS, level_of(False), levels([False]), levels([]), method):
         assert "pixel only: the model's own error is not known" in words
     assert LEVEL not in method
 
 
 def test_with_one_the_level_and_the_data_are_said_once_and_regions_without_are_named():
-    method = method_of(located=True, calibrated={1: True, 2: False}, used=USED, total=True)
+    method = method_of(METRES, calibrated={1: True, 2: False}, used=USED, total=True)
     assert "90 % of the regions" in method
     assert "held-out crops, 152 images (2026-11-28)" in method
     assert "of region 2: pixel only" in method
     assert "missed and false regions included" in method
-    assert "missed and false regions are not in it" in method_of(
-        located=True, calibrated={1: True}, used=USED, total=False
-    )
+    assert "missed and false regions are not in it" in method_of(METRES, calibrated={1: True}, used=USED, total=False)
     assert levels([True, True]) == LEVEL
     assert levels([True, False]) == f"90 %; of some regions {LEVEL_PIXELS}"
 
 
 def test_a_result_of_nothing_with_a_calibrated_total_is_not_called_pixel_only():
-    method = method_of(located=True, calibrated={}, used=USED, total=True)
+    method = method_of(METRES, calibrated={}, used=USED, total=True)
     assert "pixel only" not in method
     assert levels([], total=True) == LEVEL
 

@@ -168,7 +168,7 @@ def regions_answer(
     if result.parents and any(region.was for region in regions):
         wanted.append("was")
     nearest = nearest_to(engine, result, regions, other) if other else None
-    table = table_of(regions, located=result.located, columns=list(dict.fromkeys(wanted)), nearest=nearest)
+    table = table_of(regions, result.units, columns=list(dict.fromkeys(wanted)), nearest=nearest)
     facts |= page_of(table.columns, table.rows[:most], spent=size_of(facts))
     shown = len(facts["rows"])
     if shown < len(regions):
@@ -191,7 +191,7 @@ def nearest_to(engine: "Engine", result: "Record", regions: Sequence["Region"], 
     found = other_result(engine, result, other)
     own = [{region.was} if result.parents[:1] == (found.id,) and region.was else set() for region in regions]
     edges = regions_with_edges(engine, result), regions_with_edges(engine, found)
-    near = nearest_of(*edges, located=result.located, own=own)
+    near = nearest_of(*edges, units=result.units, own=own)
     return {each.id: each for each in near if each}
 
 

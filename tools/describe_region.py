@@ -228,7 +228,7 @@ def _plain_table(engine: "Engine", result: "Record") -> Any:
     from t2s_agent.pipeline.loading import stored_regions
     from t2s_agent.regions.table import table_of
 
-    return table_of(stored_regions(engine, result), located=result.located)
+    return table_of(stored_regions(engine, result), result.units)
 
 
 def _described_image(

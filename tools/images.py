@@ -79,6 +79,7 @@ def near_in_words(near: Near) -> str:
 def image_facts(engine: "Engine", name: str) -> dict[str, Any]:
     """What an agent must know to use an image: size, CRS, resolution, bounds, bands. An error in words where it cannot be opened."""
     from t2s_agent.regions.rounding import Rounding
+    from t2s_agent.regions.units import METRES
     from t2s_agent.scene.scale import significant
 
     try:
@@ -90,7 +91,7 @@ def image_facts(engine: "Engine", name: str) -> dict[str, Any]:
                 facts["gsd_m"] = significant(scene.gsd_m, 5)
             bounds = scene.bounds_lonlat
             if bounds:
-                facts["bbox"] = [Rounding.of(scene.gsd_m or 1.0, located=True).place(v) for v in bounds]
+                facts["bbox"] = [Rounding.of(scene.gsd_m or 1.0, METRES).place(v) for v in bounds]
             facts["bands"] = len(scene.bands)
             return facts
     except T2SError as error:

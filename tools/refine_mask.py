@@ -121,7 +121,7 @@ def refine_mask(
         first=first,
         smooth_m=smooth_m,
         min_probability=min_probability,
-        pixels=not parent.located,  # where there are no degrees, places are pixels, as the description says
+        pixels=not parent.units.on_earth,  # where there are no degrees, places are pixels, as the description says
     )
     places = [*positive_points, *negative_points, *([box] if box else [])]
     with add_image_hints(engine, parent.scene.path, places):

@@ -25,6 +25,7 @@ from t2s_agent.regions.build import build_regions, measured_all
 from t2s_agent.regions.operations import masks_of
 from t2s_agent.regions.polygons import trace
 from t2s_agent.regions.region import Geometry, Region, RegionSet
+from t2s_agent.regions.units import Units
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.view import View, Window
 from t2s_agent.segmenting.segmenter import Segmenter
@@ -168,7 +169,7 @@ def answered(sample: Sample, view: View, prompter: Prompter, segmenter: Segmente
     truth = sample.read_truth()
     objects = [mask for mask in truth.instances or () if mask]
     answer = prompter.answer([view], [sample.question])[0]
-    regions = RegionSet((), np.zeros((view.height, view.width), np.uint16), view.georeference.located)
+    regions = RegionSet((), np.zeros((view.height, view.width), np.uint16), Units.of(view.georeference))
     if answer.instances:
         masks = segmenter.decode(segmenter.embed([view])[0], answer.instances)
         regions = build_regions(

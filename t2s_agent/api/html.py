@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.rounding import with_plus_minus
+from t2s_agent.regions.units import Units
 from t2s_agent.text import one_line
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def page_of(result: "Result") -> str:
     """HTML without scripts, styles of its own or addresses: the picture lies in it."""
     count = len(result.regions)
     rows = "".join(_row(region) for region in islice(result.regions, _ROWS))
-    place = ("lon", "lat") if result.located else ("x", "y")
+    place = Units.of_area(result.total_area.unit).axes
     names = ("id", "label", "area", "perimeter", *place, "score")
     table = f"<table><thead><tr>{''.join(f'<th>{n}</th>' for n in names)}</tr></thead><tbody>{rows}</tbody></table>"
     more = f"<p>and {count - _ROWS} more regions</p>" if count > _ROWS else ""

@@ -38,7 +38,7 @@ def with_whole_answer(engine: Engine, regions: RegionSet, view_area: float) -> R
     loaded = _usable(engine, own_prompts=True).loaded
     if loaded is None:
         return regions
-    unit, count = "m2" if regions.located else "px2", len(regions.regions)
+    unit, count = regions.units.area, len(regions.regions)
     area = sum(region.area.value for region in regions.regions)
     plus_minus = loaded.total_area(count, area, view_area)
     if plus_minus is None:

@@ -16,12 +16,13 @@ from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.loading import other_result, region_set, regions_with_edges, stored_regions, view_of
 from t2s_agent.pipeline.steps import Progress, checked_question, no_progress
 from t2s_agent.regions.order import require_order
-from t2s_agent.regions.plus_minus import LEVEL_PIXELS, METHOD_EARTH, METHOD_PIXELS, level_of
+from t2s_agent.regions.plus_minus import LEVEL_PIXELS, level_of, method_of
 from t2s_agent.regions.region import Measure, Region, finest_rounding, ids_in_words
 from t2s_agent.regions.relations import Difference, Distances, Nearest, nearest_of, pairs_within
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share_of
 from t2s_agent.regions.table import Table, require_columns, table_of
+from t2s_agent.regions.units import METRES, Units
 from t2s_agent.results.record import Record, pm_level
 from t2s_agent.scene import View, Window
 from t2s_agent.scene.places import box_window
@@ -150,23 +151,23 @@ def _of_result(
     with_their_edges = regions_with_edges(engine, result)
     own = [region for region in with_their_edges if not region_id or region.id == region_id]
     others = with_their_edges if itself else regions_with_edges(engine, other)
-    nearest = nearest_of(own, others, located=result.located, itself=itself)
+    nearest = nearest_of(own, others, units=result.units, itself=itself)
     if region_id:
         subject = f"region {region_id} of {result_id}"
-        measured = region_facts(chosen[0], located=result.located)
+        measured = region_facts(chosen[0])
         if asked.other and nearest[0]:
             measured |= _nearest_facts(nearest[0], chosen[0])
     else:
         subject = result_id
         measured = set_facts(result, regions, looked_at, [name for name in _SUMMED if name in asked.columns])
-        rounding = finest_rounding(regions, located=result.located)
+        rounding = finest_rounding(regions, result.units)
         if asked.other:
             measured |= distance_facts(Distances.of(nearest), "nearest", rounding, (regions, others))
         else:
             measured |= distance_facts(Distances.of(nearest), "nearest_neighbour", rounding)
     if asked.pairs_within_m is not None:
         measured["pairs_within"] = pairs_within(
-            own, others, asked.pairs_within_m, located=result.located, itself=itself and not region_id
+            own, others, asked.pairs_within_m, units=result.units, itself=itself and not region_id
         ) - int(itself and bool(region_id))
     if asked.other and not itself and not region_id:
         measured |= difference_facts(result, other)
@@ -182,7 +183,7 @@ def _of_result(
     if asked.listed:
         table = table_of(
             chosen,
-            located=result.located,
+            result.units,
             columns=asked.columns,
             sort_by=asked.sort_by,
             descending=asked.descending,
@@ -215,25 +216,24 @@ def _of_image(
         where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
         view = scene.view(window=where, bbox=None if where else bbox, max_size=engine.settings.max_size)
         scale = Scale.of(view, scene.gsd_m)
-        located = scene.georeference.located
+        units = Units.of(scene.georeference)
         bounds = view.georeference.bounds_lonlat(view.width, view.height)
         measured: dict[str, Any] = {
             "width_px": view.window.width,
             "height_px": view.window.height,
             **scale_facts(scale),
             "crs": scene.georeference.crs_name or None,
-            "bounds_lonlat": bounds and [Rounding.of(view.gsd_m or 1.0, located=True).place(value) for value in bounds],
+            "bounds_lonlat": bounds and [Rounding.of(view.gsd_m or 1.0, METRES).place(value) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
         }
-        if located:
+        if units.on_earth:
             measured["image_area_m2"] = _significant_area(image_area(view))
         if bands:
             measured["bands"] = band_facts(scene, view.window, view.valid)
         if remarks := [*filter(None, [scale.remark(engine.settings.max_size)]), *scene.remarks()]:
             measured["remarks"] = remarks
         subject = scene.name + (f" in {list(bbox)}" if bbox else "") + (f" of {bbox_crs}" if where else "")
-    method = METHOD_EARTH if located else METHOD_PIXELS
-    return _with_claim(engine, subject, measured, method, view, question, progress)
+    return _with_claim(engine, subject, measured, method_of(units), view, question, progress)
 
 
 def _with_claim(
@@ -270,16 +270,15 @@ def scale_facts(scale: Scale) -> dict[str, float | None]:
     }
 
 
-def region_facts(region: Region, *, located: bool) -> dict[str, Any]:
+def region_facts(region: Region) -> dict[str, Any]:
     """Area, perimeter, place, smallest rectangle, compactness and origin of one region; units in the names."""
-    area, length = ("m2", "m") if located else ("px2", "px")
-    rounding = region.rounding
+    area, length, rounding = region.units.area, region.units.length, region.rounding
     facts = {
         f"area_{area}": rounding.area(region.area.value),
         f"area_pm_{area}": rounding.area(region.area.plus_minus),
         f"perimeter_{length}": rounding.length(region.perimeter.value),
         f"perimeter_pm_{length}": rounding.length(region.perimeter.plus_minus),
-        "centroid_lonlat" if located else "centroid_px": list(region.centroid),
+        region.units.centroid_key: list(region.centroid),
         "bbox": list(region.bbox),
         "label": region.label,
         "score": region.score,
@@ -312,11 +311,11 @@ def set_facts(
     The same as of areas is said of each of `lengths`: `length`, `width`, `perimeter`.
     What the plus/minus of a total, mean and median mean is said by `regions.summary`.
     """
-    rounding = finest_rounding(regions, located=result.located)
+    rounding = finest_rounding(regions, result.units)
     facts: dict[str, Any] = {"count": len(regions), "pm_level": pm_level(result)}
     if result.count_low is not None and result.count_high is not None:
         facts["true_count"] = [result.count_low, result.count_high]
-    area = "m2" if result.located else "px2"
+    area = result.units.area
     if not regions:
         facts |= {f"total_area_{area}": 0.0, f"total_area_pm_{area}": result.total_area_pm}
     for name in ("area", *lengths):
@@ -341,7 +340,7 @@ def set_facts(
             "share_of_image_pm": significant(share.plus_minus, 3),
             f"image_area_{area}": _significant_area(looked_at),
         }
-        if result.located:
+        if result.units.on_earth:
             facts["regions_per_hectare"] = significant(len(regions) * M2_PER_HECTARE / looked_at, 5)
     return facts
 

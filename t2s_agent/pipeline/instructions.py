@@ -8,6 +8,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from t2s_agent.regions.units import METRES, Units
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedInstruction:
@@ -60,18 +62,18 @@ _LENGTH_UNITS = {"m": 1.0, "metres": 1.0, "meters": 1.0, "km": 1e3, "kilometres"
 _MORE, _LESS = ("larger", "bigger", "longer"), ("smaller", "shorter")
 
 
-def parse_instruction(instruction: str, *, located: bool = True) -> ParsedInstruction | None:
+def parse_instruction(instruction: str, units: Units = METRES) -> ParsedInstruction | None:
     """What an instruction means where every word of it is understood; None where a model is to be asked.
 
-    Sizes in metres, and compass directions, are understood only where there is a ground (`located`), and left, right, top and
+    Sizes in metres, and compass directions, are understood only on Earth, and left, right, top and
     bottom only where there is none: a picture's top need not be north.
     """
     words = " ".join(instruction.lower().split()).rstrip(".!")
-    return _most(words, located) or (_size(words) if located else None)
+    return _most(words, units) or (_size(words) if units.on_earth else None)
 
 
-def _most(words: str, located: bool) -> ParsedInstruction | None:
-    orders = _ORDERS | (_PLACES_ON_EARTH if located else _PLACES_IN_PIXELS)
+def _most(words: str, units: Units) -> ParsedInstruction | None:
+    orders = _ORDERS | (_PLACES_ON_EARTH if units.on_earth else _PLACES_IN_PIXELS)
     count = "|".join((*_NUMBERS, "[1-9][0-9]{0,4}"))
     most = "|".join(map(re.escape, orders))
     found = re.fullmatch(f"{_KEEP}(?:the )?(?:(?P<count>{count}) )?(?P<most>{most}){_REGIONS}", words)

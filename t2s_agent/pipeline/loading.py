@@ -41,7 +41,7 @@ def other_result(engine: Engine, result: Record, other: str) -> Record:
     Pixels mean the same only on one image: two results without a place on Earth must be of the same one.
     """
     found = engine.store.load(other)
-    if found.located != result.located:
+    if found.units != result.units:
         raise T2SError(
             "no_georeference", f"{found.id} and {result.id} do not share a ground", "Combine results of one kind"
         )
@@ -50,7 +50,7 @@ def other_result(engine: Engine, result: Record, other: str) -> Record:
         result.scene.width,
         result.scene.height,
     )
-    if not result.located and not same:
+    if not result.units.on_earth and not same:
         raise T2SError(
             "no_georeference",
             f"{found.id} and {result.id} are of two images without a place on Earth",
@@ -62,7 +62,7 @@ def other_result(engine: Engine, result: Record, other: str) -> Record:
 def regions_with_edges(engine: Engine, result: Record) -> tuple[Region, ...]:
     """The regions of a stored result with their estimated outlines, for distances."""
     path = engine.store.artifact(result.id, MASK)
-    place = place_of_mask(path) if result.located else Georeference()
+    place = place_of_mask(path) if result.units.on_earth else Georeference()
     return with_edges(stored_regions(engine, result), read_mask(path), place, Window(*result.scene.window))
 
 
@@ -73,6 +73,6 @@ def region_set(engine: Engine, result: Record) -> RegionSet:
     return RegionSet(
         stored_regions(engine, result),
         labels,
-        result.located,
+        result.units,
         calibration=None if used is None else CalibrationUsed(used.sha256, used.data, used.date, used.cut),
     )

@@ -44,6 +44,7 @@ from t2s_agent.regions.lineage import of_parent, with_parents
 from t2s_agent.regions.order import ordered, require_order
 from t2s_agent.regions.region import Region, RegionSet, Source
 from t2s_agent.regions.relations import nearest_of
+from t2s_agent.regions.units import Units
 from t2s_agent.results.record import Record
 from t2s_agent.scene import View
 from t2s_agent.text import plain
@@ -128,7 +129,7 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
     query = parent.query
     answered: Status = "not_understood" if parent.status == "not_understood" else "found"
     warnings: list[str] = []
-    computed = parse_instruction(how.instruction, located=parent.located)
+    computed = parse_instruction(how.instruction, parent.units)
     if how.instruction:
         query = f"{parent.query}; {plain(how.instruction, LONGEST_QUERY)}"
     if computed is not None:
@@ -175,7 +176,7 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
     changes = corrections.changes(regions)
     regions = with_parents(regions, before, parent.id)
     warnings += regions.warnings
-    if not regions.located:
+    if not regions.units.on_earth:
         warnings += read_as_pixels(
             within_m=how.within_m,
             beyond_m=how.beyond_m,
@@ -235,7 +236,7 @@ def _operated(
     theirs = region_set(engine, other) if other is not None else None
     if theirs is not None and other is not None and (how.within_m is not None or how.beyond_m is not None):
         own = with_edges(chosen, regions.labels, view.georeference, view.window)
-        kept = _by_distance(own, regions_with_edges(engine, other), other.id, regions.located, how, left_out)
+        kept = _by_distance(own, regions_with_edges(engine, other), other.id, regions.units, how, left_out)
         chosen = [region for region in chosen if region.id in kept]
     each = dict(zip((region.id for region in regions.regions), operations.masks_of(regions), strict=True))
     pieces = [_Piece(each[region.id], region, region.sources) for region in chosen]
@@ -259,7 +260,7 @@ def _operated(
     if how.sort_by == "nearest" and theirs is not None and other is not None:
         edges = with_edges(built.regions, built.labels, view.georeference, view.window)
         found = nearest_of(
-            edges, regions_with_edges(engine, other), located=built.located, own=_own(built.regions, other.id)
+            edges, regions_with_edges(engine, other), units=built.units, own=_own(built.regions, other.id)
         )
         distances = {nearest.id: nearest.distance.value for nearest in found if nearest}
     filtered = _filtered(replace(built, left_out=left_out), how, distances)
@@ -294,12 +295,12 @@ def _by_distance(
     regions: Sequence[Region],
     others: Sequence[Region],
     other: str,
-    located: bool,
+    units: Units,
     how: Refinement,
     left_out: dict[str, int],
 ) -> set[int]:
     """The ids of the regions that lie as far from the nearest of the others as is asked."""
-    nearest = nearest_of(regions, others, located=located, own=_own(regions, other))
+    nearest = nearest_of(regions, others, units=units, own=_own(regions, other))
     found = set()
     for region, each in zip(regions, nearest, strict=True):
         metres = each.distance.value if each else math.inf
@@ -380,7 +381,7 @@ def _filtered(regions: RegionSet, how: Refinement, distances: Mapping[int, float
         descending=how.descending,
         first=how.first,
         distances=distances,
-        located=regions.located,
+        units=regions.units,
     )
     if len(order) < len(left):
         left_out["first"] = left_out.get("first", 0) + len(left) - len(order)

@@ -132,7 +132,7 @@ def segment_with_picture(
         warnings=(
             *remarks,
             *answer.warnings,
-            *([] if regions.located else read_as_pixels(min_area_m2=min_area_m2)),
+            *([] if regions.units.on_earth else read_as_pixels(min_area_m2=min_area_m2)),
         ),
         clock=clock,
         progress=progress,

@@ -20,6 +20,7 @@ from t2s_agent.regions.polygons import SIMPLIFY_PX, simplified_all, to_lonlat_al
 from t2s_agent.regions.rectangle import Rectangle, rectangles_in_pixels, rectangles_on_ground
 from t2s_agent.regions.region import MOST_REGIONS, Geometry, Measure, Region, RegionSet, Source
 from t2s_agent.regions.rounding import Rounding
+from t2s_agent.regions.units import METRES, PIXELS, Units
 from t2s_agent.scene.view import View
 
 SAME_IOU = 0.5  # masks that overlap more are one object, prompted twice: so it was in 71 of 75 pairs up to 0.7, in one it was not
@@ -105,7 +106,7 @@ def build_regions(
     return RegionSet(
         tuple(replace(region, overlaps=overlaps[region.id]) if region.id in overlaps else region for region in found),
         ids[labels],
-        view.georeference.located,
+        Units.of(view.georeference),
         tuple(warnings),
         {"min_area_m2": too_small} if too_small else {},
     )
@@ -187,7 +188,7 @@ def measured_all(outlines: Sequence[Geometry], view: View, simplify_px: float = 
     touching = ((left <= 0) | (top <= 0) | (right >= view.width) | (bottom >= view.height)).tolist()
     parts = shapely.get_num_geometries(outlines).tolist()
     place = view.georeference
-    if not place.located:
+    if Units.of(place) == PIXELS:
         around = rectangles_in_pixels(boundaries, view.window.width / view.width, view.window.height / view.height)
         return [
             _in_pixels(outlines[i], smooth[i], boundaries[i], around[i], touching[i], parts[i], view)
@@ -197,7 +198,7 @@ def measured_all(outlines: Sequence[Geometry], view: View, simplify_px: float = 
     areas = areas_m2(exact)
     there = np.flatnonzero(areas > 0).tolist()
     pixels = np.sqrt(areas[there] / shapely.area([outlines[i] for i in there])).tolist()
-    roundings = [Rounding.of(pixel, located=True) for pixel in pixels]
+    roundings = [Rounding.of(pixel, METRES) for pixel in pixels]
     perimeters = perimeters_on_ground([boundaries[i] for i in there], place, pixels)
     grounds = to_lonlat_all([smooth[i] for i in there], place, _decimals([outlines[i] for i in there], roundings))
     centres = centroids_of([exact[i] for i in there], pixels)
@@ -211,7 +212,7 @@ def measured_all(outlines: Sequence[Geometry], view: View, simplify_px: float = 
         found[index] = Region(
             0,
             ground,
-            Measure(float(areas[index]), perimeter.value * pixel / 2, "m2"),
+            Measure(float(areas[index]), perimeter.value * pixel / 2, METRES.area),
             perimeter,
             (rounding.place(centre.x), rounding.place(centre.y)),
             bbox_of(ground),
@@ -253,8 +254,8 @@ def _in_pixels(
     exact, outline = shapely.transform(traced, move), shapely.transform(smooth, move)
     pixel = float(np.sqrt(sx * sy))
     perimeter = perimeter_in_pixels(boundary, sx, sy)
-    area = Measure(float(exact.area), perimeter.value * pixel / 2, "px2")
-    spot, rounding = exact.centroid, Rounding.of(pixel, located=False)
+    area = Measure(float(exact.area), perimeter.value * pixel / 2, PIXELS.area)
+    spot, rounding = exact.centroid, Rounding.of(pixel, PIXELS)
     return Region(
         0,
         outline,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from t2s_agent.regions.plus_minus import level_of
 from t2s_agent.regions.region import Measure, Region
+from t2s_agent.regions.units import Units
 from t2s_agent.scene.scale import significant
 from t2s_agent.text import plain
 
@@ -43,12 +44,15 @@ class About:
     pm_method: str = ""
 
 
-def fields_of(*, located: bool) -> tuple[Field, ...]:
-    """All attributes, in the order in which files have them. With a place on Earth m2, m and degrees, else px2 and px."""
-    area, length = ("m2", "m") if located else ("px2", "px")
-    x, y = ("lon", "lat") if located else ("x_px", "y_px")
-    place = "degree" if located else "px"
-    where = "{} of the centroid" if located else "{} of the centroid in pixels of the image, from its upper left corner"
+def fields_of(units: Units) -> tuple[Field, ...]:
+    """All attributes, in the order in which files have them. Those of the units are named by them."""
+    area, length, place = units.area, units.length, units.place
+    x, y = units.centroid
+    where = (
+        "{} of the centroid"
+        if units.on_earth
+        else "{} of the centroid in pixels of the image, from its upper left corner"
+    )
     return (
         Field("uid", "uid", "text", "", "id that stays unique when files are merged: result id, hyphen, id"),
         Field("id", "id", "integer", "", "id of the region in its result, from 1; the value of its pixels in mask.tif"),
@@ -69,8 +73,8 @@ def fields_of(*, located: bool) -> tuple[Field, ...]:
             "direction of the long side, clockwise from north (from the top of an image without a place), 0 to 180",
         ),
         Field("compactness", "compact", "real", "", "4 pi area / perimeter^2: 1 for a disc, 0.785 for a square"),
-        Field(x, x, "real", place, where.format("longitude" if located else "x")),
-        Field(y, y, "real", place, where.format("latitude" if located else "y, downwards,")),
+        Field(x, x, "real", place, where.format("longitude" if units.on_earth else "x")),
+        Field(y, y, "real", place, where.format("latitude" if units.on_earth else "y, downwards,")),
         Field(f"pixel_{length}", f"pixel_{length}", "real", length, "side of a view pixel there: the resolution"),
         Field("score", "score", "real", "", "the segmenter's own estimate of the mask, 0 to 1"),
         Field("agreement", "agreement", "real", "", "how far several sampled answers agree on the object, 0 to 1"),
@@ -93,9 +97,8 @@ def fields_of(*, located: bool) -> tuple[Field, ...]:
 
 def values_of(region: Region, about: About) -> dict[str, Any]:
     """The attributes of a region by name, rounded as its pixels allow; None where a value is not known."""
-    located = region.area.unit == "m2"
-    area, length, rounding = region.area.unit, region.perimeter.unit, region.rounding
-    x, y = ("lon", "lat") if located else ("x_px", "y_px")
+    area, length, rounding = region.units.area, region.units.length, region.rounding
+    x, y = region.units.centroid
 
     def size(name: str, measure: Measure | None) -> dict[str, float | None]:
         return {

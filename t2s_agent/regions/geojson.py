@@ -18,6 +18,7 @@ from t2s_agent.regions.fields import About, fields_of, typed, values_of, without
 from t2s_agent.regions.frame import EARTH, Frame
 from t2s_agent.regions.plus_minus import LEVEL
 from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet, Source
+from t2s_agent.regions.units import METRES, PIXELS, Units
 
 NOTHING = About()
 _LONGEST_NAME = 56  # bytes of a layer's name: PostgreSQL cuts names at 63, and tools add endings such as _geom_idx
@@ -30,7 +31,7 @@ def feature_collection(
     frame: Frame = EARTH,
 ) -> dict[str, Any]:
     """A FeatureCollection of regions in the coordinates of `frame`, with what `about` says on every feature."""
-    fields = fields_of(located=regions.located)
+    fields = fields_of(regions.units)
     rows = without_unknown([typed(values_of(region, about), fields) for region in regions.regions])
     outlines = frame.placed([region.geometry for region in regions.regions])
     member = frame.member()
@@ -42,7 +43,7 @@ def feature_collection(
         "result": about.result,
         "query": about.question,
         "measured": regions.method(),
-        "coordinates": _coordinates(regions.located, frame),
+        "coordinates": _coordinates(regions.units, frame),
         "features": [
             _feature(region, multipolygon(outline), row, frame)
             for region, outline, row in zip(regions.regions, outlines, rows, strict=True)
@@ -75,8 +76,8 @@ def multipolygon(geometry: Geometry) -> MultiPolygon:
     return MultiPolygon([orient(part, 1.0) for part in parts])
 
 
-def _coordinates(located: bool, frame: Frame) -> str:
-    if located:
+def _coordinates(units: Units, frame: Frame) -> str:
+    if units.on_earth:
         return "lon/lat WGS 84"
     if frame.transform is None:
         return "pixels of the scene, x right, y down: not on Earth"
@@ -103,7 +104,7 @@ def regions_from(collection: dict[str, Any]) -> tuple[Region, ...]:
 def region_from(feature: dict[str, Any], frame: Frame | None = None) -> Region:
     """The region of one feature; `frame` is that of its file (`Frame.read`)."""
     p = feature["properties"]
-    area_unit, length_unit = ("m2", "m") if "area_m2" in p else ("px2", "px")
+    units = METRES if f"area_{METRES.area}" in p else PIXELS
     outline = _geometry(feature["geometry"])
     west, south, east, north = feature["bbox"]
     if frame is not None:
@@ -114,9 +115,9 @@ def region_from(feature: dict[str, Any], frame: Frame | None = None) -> Region:
         return Measure(p[f"{name}_{unit}"], p[f"{name}_pm_{unit}"], unit)
 
     def optional(name: str) -> Measure | None:
-        return measure(name, length_unit) if p.get(f"{name}_{length_unit}") is not None else None
+        return measure(name, units.length) if p.get(f"{name}_{units.length}") is not None else None
 
-    area, perimeter = measure("area", area_unit), measure("perimeter", length_unit)
+    area, perimeter = measure("area", units.area), measure("perimeter", units.length)
     label = p.get("label") or ""
     return Region(
         int(p["id"] if "id" in p else feature["id"]),
@@ -129,7 +130,7 @@ def region_from(feature: dict[str, Any], frame: Frame | None = None) -> Region:
         label,
         Instance(None, label=label, score=p["agreement"]) if p.get("agreement") is not None else None,
         p.get("was"),
-        p.get(f"pixel_{length_unit}") or _pixel(area, perimeter),
+        p.get(f"pixel_{units.length}") or _pixel(area, perimeter),
         optional("length"),
         optional("width"),
         p.get("orientation_deg"),
@@ -151,7 +152,8 @@ def _geometry(geometry: dict[str, Any]) -> Geometry:
 def _centroid(p: dict[str, Any]) -> tuple[float, float]:
     if "centroid" in p:  # of earlier versions
         return p["centroid"][0], p["centroid"][1]
-    return (p["lon"], p["lat"]) if "lon" in p else (p["x_px"], p["y_px"])
+    x, y = METRES.centroid if METRES.centroid[0] in p else PIXELS.centroid
+    return p[x], p[y]
 
 
 def _overlaps(value: str | list[int] | None) -> tuple[int, ...]:

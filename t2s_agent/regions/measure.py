@@ -17,6 +17,7 @@ import shapely
 
 from t2s_agent.regions.boundary import Boundary
 from t2s_agent.regions.region import Geometry, Measure
+from t2s_agent.regions.units import METRES, PIXELS
 from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
 _STRAIGHT_PX = 32.0  # a straight line in pixels may be curved on the ground: longer sides are measured in pieces
@@ -76,7 +77,7 @@ def perimeters_on_ground(
         own = slice(at, at + count)
         pixels = _pixel_areas_m2(middles[own], georeference, gsd_m)
         length, plus_minus = boundary.length(sides[own], departures[own], arrivals[own], pixels)
-        found.append(Measure(length, plus_minus, "m"))
+        found.append(Measure(length, plus_minus, METRES.length))
     return found
 
 
@@ -127,4 +128,6 @@ def perimeter_in_pixels(boundary: Boundary, width: float, height: float) -> Meas
     """Length of a mask's estimated boundary in pixels of the scene, of which a View pixel has `width` x `height`."""
     side = (boundary.corners[boundary.following] - boundary.corners) * (width, height)
     directions = np.arctan2(side[:, 1], side[:, 0])
-    return Measure(*boundary.length(np.hypot(side[:, 0], side[:, 1]), directions, directions, width * height), "px")
+    return Measure(
+        *boundary.length(np.hypot(side[:, 0], side[:, 1]), directions, directions, width * height), PIXELS.length
+    )

@@ -7,8 +7,8 @@ import numpy as np
 
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.region import Region
+from t2s_agent.regions.units import METRES, PIXELS, Units
 
-ON_EARTH, IN_PIXELS = ("lon", "lat"), ("x", "y")  # of the centroid
 SORT_BY = (
     "area",
     "length",
@@ -20,8 +20,8 @@ SORT_BY = (
     "agreement",
     "probability",
     "nearest",
-    *ON_EARTH,
-    *IN_PIXELS,
+    *METRES.axes,  # of the centroid
+    *PIXELS.axes,
     "id",
 )
 
@@ -45,7 +45,7 @@ def ordered(
     descending: bool = False,
     first: int = 0,
     distances: Mapping[int, float] | None = None,
-    located: bool = True,
+    units: Units = METRES,
 ) -> list[int]:
     """Positions of regions in the order of a measure, the smallest first unless `descending`; at most `first` of them (0: all).
 
@@ -56,7 +56,7 @@ def ordered(
     require_order(sort_by, descending, first)
     positions = list(range(len(regions)))
     if sort_by:
-        values = _values(regions, sort_by, distances or {}, located)
+        values = _values(regions, sort_by, distances or {}, units)
         sign = -1 if descending else 1
         known = [value is not None and math.isfinite(value) for value in values]
         positions.sort(key=lambda i: (not known[i], sign * (values[i] or 0.0) if known[i] else 0.0))
@@ -64,16 +64,16 @@ def ordered(
 
 
 def _values(
-    regions: Sequence[Region], sort_by: str, distances: Mapping[int, float], located: bool
+    regions: Sequence[Region], sort_by: str, distances: Mapping[int, float], units: Units
 ) -> list[float | None]:
-    if sort_by in (ON_EARTH if not located else IN_PIXELS):
-        raise T2SError(
-            "no_georeference" if not located else "argument_invalid",
-            f"regions cannot be sorted by {sort_by}: the image has {'a' if located else 'no'} place on Earth",
-            f"Sort by {' or '.join(ON_EARTH if located else IN_PIXELS)}",
-        )
-    if sort_by in (*ON_EARTH, *IN_PIXELS):
-        axis = int(sort_by in ("lat", "y"))
+    if sort_by in (*METRES.axes, *PIXELS.axes):
+        if sort_by not in units.axes:
+            raise T2SError(
+                "argument_invalid" if units.on_earth else "no_georeference",
+                f"regions cannot be sorted by {sort_by}: the image has {'a' if units.on_earth else 'no'} place on Earth",
+                f"Sort by {' or '.join(units.axes)}",
+            )
+        axis = units.axes.index(sort_by)
         values = np.array([region.centroid[axis] for region in regions])
         return list(from_middle(values) if sort_by == "lon" else values)
     if sort_by == "nearest":

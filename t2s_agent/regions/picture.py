@@ -11,6 +11,7 @@ from t2s_agent.regions.plus_minus import levels
 from t2s_agent.regions.polygons import simplified, traced_all
 from t2s_agent.regions.region import Measure, RegionSet
 from t2s_agent.regions.rounding import with_plus_minus
+from t2s_agent.regions.units import METRES
 from t2s_agent.scene.view import View
 
 # Okabe and Ito's colours (2008), which the colour-blind can tell apart
@@ -157,7 +158,7 @@ def _legend(regions: RegionSet) -> list[tuple[int, str]]:
 
 def area_in_words(area: Measure) -> str:
     """An area with its plus/minus for a small space: m2, km2 from a million on, or px2. (Pillow's font has no raised 2.)"""
-    if area.unit == "m2" and area.value >= _KM2:
+    if area.unit == METRES.area and area.value >= _KM2:
         return f"{with_plus_minus(area.value / _KM2, area.plus_minus / _KM2)} km2"
     return f"{with_plus_minus(area.value, area.plus_minus)} {area.unit}"
 

@@ -4,15 +4,15 @@ Without a calibration it speaks of pixels only. With one (`t2s_agent.calibration
 calibration was measured on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+
+from t2s_agent.regions.units import Units
 
 LEVEL = "90 %"
 LEVEL_PIXELS = "pixel only: the model's own error is not known"
-_EARTH, _PIXELS = "geodesic on the WGS 84 ellipsoid", "pixels of the scene, which has no place on Earth"
 _BOUNDS = "plus/minus of an area: half a pixel along the boundary; of a perimeter: what its estimate from pixels can be off by"
-METHOD_EARTH = f"{_EARTH}; {_BOUNDS}; {LEVEL_PIXELS}"
-METHOD_PIXELS = f"{_PIXELS}; {_BOUNDS}; {LEVEL_PIXELS}"
 _MOST_IDS = 10  # regions that a sentence names
 
 
@@ -43,16 +43,21 @@ def levels(calibrated: Sequence[bool], *, total: bool = False) -> str:
     return f"{LEVEL}; of some regions {LEVEL_PIXELS}"
 
 
-def method_of(*, located: bool, calibrated: dict[int, bool], used: CalibrationUsed | None, total: bool) -> str:
+def method_of(
+    units: Units,
+    *,
+    calibrated: Mapping[int, bool] = MappingProxyType({}),
+    used: CalibrationUsed | None = None,
+    total: bool = False,
+) -> str:
     """How a result was measured and what its plus/minus cover. `calibrated` by region id.
 
     `total`: whether the total area has a calibrated plus/minus of its own, which counts what was missed and what is false.
     """
-    base = _EARTH if located else _PIXELS
     pixel = [id_ for id_, known in calibrated.items() if not known]
     if used is None or (len(pixel) == len(calibrated) and not total):
-        return f"{base}; {_BOUNDS}; {LEVEL_PIXELS}"
-    parts = [base]
+        return f"{units.measured}; {_BOUNDS}; {LEVEL_PIXELS}"
+    parts = [units.measured]
     if len(pixel) < len(calibrated):
         parts.append(
             f"plus/minus of a region: {LEVEL} of the regions that are what was asked for lie within it, "

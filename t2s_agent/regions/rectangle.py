@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from t2s_agent.regions.boundary import Boundary
 from t2s_agent.regions.plane import SINGLE_REACH_M, LocalPlane, flat_alone
 from t2s_agent.regions.region import Measure
+from t2s_agent.regions.units import METRES, PIXELS
 from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
 PLUS_MINUS = (0.6, 4.0, 1.2)  # pixels; the second divided by the pixels across; at most the third
@@ -51,7 +52,7 @@ def rectangles_in_pixels(boundaries: Sequence[Boundary], width: float, height: f
         return []
     corners, starts = _hulls(boundaries)
     pixels = np.broadcast_to(np.diag([width, -height]), (len(boundaries), 2, 2))
-    return [_rectangle(row, "px") for row in _smallest(corners, corners * (width, -height), starts, pixels)]
+    return [_rectangle(row, PIXELS.length) for row in _smallest(corners, corners * (width, -height), starts, pixels)]
 
 
 def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georeference) -> list[Rectangle | None]:
@@ -82,7 +83,7 @@ def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georefere
     reach = np.maximum.reduceat(np.where(seen, metres, np.inf)[: len(owner)], firsts)
     reach = np.where(seen[len(owner) :].reshape(-1, 4).all(1), reach, np.inf)
     found: list[Rectangle | None] = [
-        _rectangle(row, "m") for row in _smallest(corners, flat[: len(owner)], starts, pixels)
+        _rectangle(row, METRES.length) for row in _smallest(corners, flat[: len(owner)], starts, pixels)
     ]
     for index in np.flatnonzero(reach > _FLAT_M).tolist():
         own = slice(starts[index], starts[index + 1])
@@ -126,7 +127,7 @@ def _of_bent(corners: Floats, georeference: Georeference) -> Rectangle | None:
     pixel = float(np.sqrt(areas[0])) if np.isfinite(areas[0]) else 0.0
     length, width = lengths.max() + pixel / 2, lengths.min() + pixel / 2
     off = PLUS_MINUS[2] * pixel
-    return _rectangle(np.array([length, width, off, off, np.degrees(np.arctan2(dx, dy)) % 180]), "m")
+    return _rectangle(np.array([length, width, off, off, np.degrees(np.arctan2(dx, dy)) % 180]), METRES.length)
 
 
 def _hulls(boundaries: Sequence[Boundary]) -> tuple[Floats, Indexes]:

@@ -12,6 +12,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from t2s_agent.instance import Instance
 from t2s_agent.regions.plus_minus import CalibrationUsed, method_of
 from t2s_agent.regions.rounding import Rounding
+from t2s_agent.regions.units import Units
 
 Geometry: TypeAlias = Polygon | MultiPolygon
 Labels: TypeAlias = NDArray[
@@ -93,9 +94,14 @@ class Region:
         return 4 * math.pi * self.area.value / self.perimeter.value**2
 
     @property
+    def units(self) -> Units:
+        """Metres or pixels."""
+        return Units.of_area(self.area.unit)
+
+    @property
     def rounding(self) -> Rounding:
         """How many decimals the region's numbers deserve."""
-        rounding = Rounding.of(self.pixel, located=self.area.unit == "m2")
+        rounding = Rounding.of(self.pixel, self.units)
         return rounding.shown(
             (self.area.value, self.area.plus_minus), (self.perimeter.value, self.perimeter.plus_minus)
         )
@@ -117,7 +123,7 @@ class RegionSet:
 
     regions: tuple[Region, ...]
     labels: Labels
-    located: bool
+    units: Units
     warnings: tuple[str, ...] = field(default=())
     left_out: Mapping[str, int] = field(default_factory=dict)
     calibration: CalibrationUsed | None = None
@@ -128,17 +134,17 @@ class RegionSet:
         """The sum of the areas. Their errors may all point one way, so they add, unless a calibration speaks of the total."""
         if self.total is not None:
             return self.total
-        unit = "m2" if self.located else "px2"
-        return Measure(sum(r.area.value for r in self.regions), sum(r.area.plus_minus for r in self.regions), unit)
+        value, plus_minus = sum(r.area.value for r in self.regions), sum(r.area.plus_minus for r in self.regions)
+        return Measure(value, plus_minus, self.units.area)
 
     def rounding(self) -> Rounding:
         """How many decimals numbers of the whole set deserve: as many as those of its finest region."""
-        return finest_rounding(self.regions, located=self.located)
+        return finest_rounding(self.regions, self.units)
 
     def method(self) -> str:
         """How everything was measured, and what the plus/minus cover."""
         return method_of(
-            located=self.located,
+            self.units,
             calibrated={region.id: region.calibrated for region in self.regions},
             used=self.calibration,
             total=self.total is not None,
@@ -149,11 +155,11 @@ class RegionSet:
         return tuple(region for region in self.regions if region.id in ids)
 
 
-def finest_rounding(regions: Sequence[Region], *, located: bool) -> Rounding:
+def finest_rounding(regions: Sequence[Region], units: Units) -> Rounding:
     """As many decimals as the finest of the regions deserves."""
     each = [region.rounding for region in regions]
     if not each:
-        return Rounding.of(1.0, located=located)
+        return Rounding.of(1.0, units)
     return Rounding(max(r.places for r in each), max(r.areas for r in each), max(r.lengths for r in each))
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from t2s_agent.regions.plane import apart, distance_m, flat_together
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.summary import median_of
+from t2s_agent.regions.units import Units
 
 _OFF = 0.5  # pixels
 _TOUCHING = 0.05  # pixels
@@ -80,7 +81,7 @@ def nearest_of(
     regions: Sequence[Region],
     others: Sequence[Region],
     *,
-    located: bool,
+    units: Units,
     itself: bool = False,
     own: Sequence[Collection[int]] | None = None,
 ) -> list[Nearest | None]:
@@ -94,20 +95,19 @@ def nearest_of(
     if own is None:
         own = [{region.id} if itself else () for region in regions]
     excluded = [[k for k, other in enumerate(others) if other.id in ids] if ids else [] for ids in own]
-    flat = _flat(regions, others, located)
+    flat = _flat(regions, others, units)
     if flat is None:
         found = _nearest_far(regions, others, excluded)
     else:
         found = _nearest_on_plane(flat[: len(regions)], flat[len(regions) :], excluded, itself)
-    unit = "m" if located else "px"
     return [
-        None if match is None else _pair(region, others[match[0]], match[1], unit)
+        None if match is None else _pair(region, others[match[0]], match[1], units)
         for region, match in zip(regions, found, strict=True)
     ]
 
 
 def pairs_within(
-    regions: Sequence[Region], others: Sequence[Region], distance: float, *, located: bool, itself: bool = False
+    regions: Sequence[Region], others: Sequence[Region], distance: float, *, units: Units, itself: bool = False
 ) -> int:
     """How many pairs of a region and one of `others` are at most so far apart (metres, or pixels), edge to edge.
 
@@ -115,7 +115,7 @@ def pairs_within(
     """
     if not regions or not others:
         return 0
-    flat = _flat(regions, others, located)
+    flat = _flat(regions, others, units)
     if flat is not None:
         return _pairs_on_plane(flat[: len(regions)], flat[len(regions) :], distance, itself)
     near = np.argwhere(_least(regions, others) <= distance)
@@ -148,10 +148,10 @@ def _pairs_on_plane(flat: NDArray[np.object_], others: NDArray[np.object_], dist
     return count
 
 
-def _flat(regions: Sequence[Region], others: Sequence[Region], located: bool) -> NDArray[np.object_] | None:
+def _flat(regions: Sequence[Region], others: Sequence[Region], units: Units) -> NDArray[np.object_] | None:
     """The outlines of both on one plane; None where they lie too far apart for one."""
     geometries = [region.geometry for region in (*regions, *others)]
-    flat = flat_together(geometries) if located else geometries
+    flat = flat_together(geometries) if units.on_earth else geometries
     return None if flat is None else np.array(flat, object)
 
 
@@ -197,8 +197,8 @@ def _least(regions: Sequence[Region], others: Sequence[Region]) -> NDArray[np.fl
     return apart([region.geometry for region in regions], [other.geometry for other in others])
 
 
-def _pair(region: Region, other: Region, distance: float, unit: str) -> Nearest:
+def _pair(region: Region, other: Region, distance: float, units: Units) -> Nearest:
     touching = distance < _TOUCHING * min(region.pixel, other.pixel)
     return Nearest(
-        region.id, other.id, Measure(0.0 if touching else distance, _OFF * (region.pixel + other.pixel), unit)
+        region.id, other.id, Measure(0.0 if touching else distance, _OFF * (region.pixel + other.pixel), units.length)
     )

@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass, replace
 
+from t2s_agent.regions.units import Units
+
 _FINER = 100.0  # areas and lengths are kept to a hundredth of a pixel
-_FINER_DEGREES = 50.0  # and positions to a fiftieth: an outline of six pixels keeps its area to half a percent
-_METRES_PER_DEGREE = 111_320.0  # along a meridian or the equator
-_LEAST_DEGREES = 6  # decimals; RFC 7946 calls six usual (a decimetre)
 _MOST = 15  # decimals, beyond which a float holds none
 _ENOUGH = 2  # decimals of areas and lengths that are kept where a pixel allows them, whatever the plus/minus says
 
@@ -20,11 +19,10 @@ class Rounding:
     lengths: int
 
     @classmethod
-    def of(cls, pixel: float, *, located: bool) -> "Rounding":
-        """For what was measured with View pixels of that size: metres where `located`, else pixels of the scene."""
-        lengths = _decimals(pixel / _FINER)
-        places = _decimals(pixel / _FINER_DEGREES / _METRES_PER_DEGREE) if located else lengths
-        return cls(max(_LEAST_DEGREES, places) if located else places, _decimals(pixel**2 / _FINER), lengths)
+    def of(cls, pixel: float, units: Units) -> "Rounding":
+        """For what was measured with View pixels of that size, which is in the units' length."""
+        places = max(units.place_decimals, _decimals(pixel * units.place_step))
+        return cls(places, _decimals(pixel**2 / _FINER), _decimals(pixel / _FINER))
 
     def shown(self, area: tuple[float, float], length: tuple[float, float]) -> "Rounding":
         """The same without decimals that say nothing of an area and a length, each with its plus/minus.

@@ -9,6 +9,7 @@ from t2s_agent.regions.order import ordered, require_order
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.relations import Nearest
 from t2s_agent.regions.rounding import Rounding
+from t2s_agent.regions.units import Units
 from t2s_agent.text import plain
 
 # What may be asked for beside id, area, its plus/minus and the place
@@ -52,8 +53,8 @@ def require_columns(columns: Sequence[str]) -> None:
 
 def table_of(
     regions: Sequence[Region],
+    units: Units,
     *,
-    located: bool,
     columns: Sequence[str] = (),
     sort_by: str = "",
     descending: bool = False,
@@ -74,10 +75,9 @@ def table_of(
     wanted = list(dict.fromkeys([*columns, *(["nearest"] if nearest is not None else [])]))
     known = nearest or {}
     distances = {id_: each.distance.value for id_, each in known.items()}
-    chosen = ordered(regions, sort_by, descending=descending, first=first, distances=distances, located=located)
-    area, length = ("m2", "m") if located else ("px2", "px")
-    names = ["id", f"area_{area}", "pm", *(("lon", "lat") if located else ("x_px", "y_px"))]
-    parts = [_column(name, length, located, known) for name in wanted]
+    chosen = ordered(regions, sort_by, descending=descending, first=first, distances=distances, units=units)
+    names = ["id", f"area_{units.area}", "pm", *units.centroid]
+    parts = [_column(name, units, known) for name in wanted]
     names += [name for each, _ in parts for name in each]
     rows = []
     for region in (regions[i] for i in chosen):
@@ -97,7 +97,7 @@ def table_of(
 _Values = Callable[[Region, Rounding], Sequence[Any]]
 
 
-def _column(name: str, unit: str, located: bool, nearest: Mapping[int, Nearest]) -> tuple[tuple[str, ...], _Values]:
+def _column(name: str, units: Units, nearest: Mapping[int, Nearest]) -> tuple[tuple[str, ...], _Values]:
     """Names of the columns that one wish makes, and the values of a region in them."""
 
     def size(measure: Measure | None, rounding: Rounding) -> tuple[float | None, float | None]:
@@ -109,7 +109,7 @@ def _column(name: str, unit: str, located: bool, nearest: Mapping[int, Nearest])
         found = nearest.get(region.id)
         return (*size(found.distance, rounding), found.other_id) if found else (None, None, None)
 
-    corners = ("west", "south", "east", "north") if located else ("x1", "y1", "x2", "y2")
+    unit = units.length
     columns: dict[str, tuple[tuple[str, ...], _Values]] = {
         "length": ((f"length_{unit}", "length_pm"), lambda r, by: size(r.length, by)),
         "width": ((f"width_{unit}", "width_pm"), lambda r, by: size(r.width, by)),
@@ -119,7 +119,7 @@ def _column(name: str, unit: str, located: bool, nearest: Mapping[int, Nearest])
             ("compactness",),
             lambda r, _: (None if r.compactness is None else round(r.compactness, 3),),
         ),
-        "bbox": (corners, lambda r, by: [by.place(value) for value in r.bbox]),
+        "bbox": (units.corners, lambda r, by: [by.place(value) for value in r.bbox]),
         "nearest": ((f"nearest_{unit}", "nearest_pm", "nearest_id"), distance),
         "edge": (("edge",), lambda r, _: (r.touches_edge,)),
         "parts": (("parts",), lambda r, _: (r.parts,)),

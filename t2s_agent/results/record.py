@@ -11,6 +11,7 @@ from t2s_agent.prompting.answer import Outcome
 from t2s_agent.regions.fields import About
 from t2s_agent.regions.plus_minus import levels
 from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.regions.units import Units
 from t2s_agent.results.files import LOCAL
 from t2s_agent.text import model_name, plain
 
@@ -175,6 +176,11 @@ class Record(_Part):
     created_utc: str = ""
     owner: str = LOCAL
 
+    @property
+    def units(self) -> Units:
+        """Metres or pixels: those of every measure in the record."""
+        return Units.of_area(self.unit_area)
+
 
 def new_id() -> str:
     """`r_` and 24 hexadecimal digits: eight of the second, so that ids sort by time, and sixteen (64 bits) of chance."""
@@ -230,9 +236,9 @@ def measures_of(regions: RegionSet) -> dict[str, Any]:
     total, rounding, used = regions.total_area(), regions.rounding(), regions.calibration
     low, high = regions.count_range or (None, None)
     return {
-        "located": regions.located,
-        "unit_area": "m2" if regions.located else "px2",
-        "unit_length": "m" if regions.located else "px",
+        "located": regions.units.on_earth,
+        "unit_area": regions.units.area,
+        "unit_length": regions.units.length,
         "method": regions.method(),
         "calibration": used and CalibrationRecord(sha256=used.sha256, data=used.data, date=used.date, cut=used.cut),
         "count_low": low,

@@ -6,6 +6,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, describe, refine, segment
 from t2s_agent.pipeline.loading import regions_with_edges
 from t2s_agent.regions.relations import nearest_of
+from t2s_agent.regions.units import METRES
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"
 
@@ -32,7 +33,7 @@ def test_a_region_knows_its_length_its_parts_and_the_edge(tanks, ships):
 
 
 def test_within_and_beyond_divide_a_result(engine, tanks, ships):
-    nearest = nearest_of(stored(engine, tanks), stored(engine, ships), located=True)
+    nearest = nearest_of(stored(engine, tanks), stored(engine, ships), units=METRES)
     limit = sorted(each.distance.value for each in nearest)[2]
     near = refine(engine, tanks.id, Refinement(other=ships.id, within_m=limit))
     far = refine(engine, tanks.id, Refinement(other=ships.id, beyond_m=limit))
@@ -44,7 +45,7 @@ def test_within_and_beyond_divide_a_result(engine, tanks, ships):
 
 
 def test_against_itself_a_region_is_not_its_own_neighbour(engine, tanks):
-    nearest = nearest_of(stored(engine, tanks), stored(engine, tanks), located=True, itself=True)
+    nearest = nearest_of(stored(engine, tanks), stored(engine, tanks), units=METRES, itself=True)
     least = min(each.distance.value for each in nearest)
     assert refine(engine, tanks.id, Refinement(other=tanks.id, within_m=least / 2)).regions == ()
     pair = refine(engine, tanks.id, Refinement(other=tanks.id, within_m=least)).regions

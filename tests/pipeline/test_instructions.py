@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from t2s_agent.pipeline import Refinement, refine, replay, segment
 from t2s_agent.pipeline.instructions import ParsedInstruction, parse_instruction
+from t2s_agent.regions.units import PIXELS
 
 TANKS = "Where are the storage tanks?"
 
@@ -65,10 +66,10 @@ def test_what_is_not_understood_as_a_whole_is_for_a_model(words):
 
 
 def test_without_a_ground_there_are_no_compass_and_no_metres_but_left_and_right():
-    assert parse_instruction("the northernmost", located=False) is None
-    assert parse_instruction("larger than 200 m2", located=False) is None
-    assert parse_instruction("only the two leftmost", located=False) == ParsedInstruction("x", False, 2)
-    assert parse_instruction("the topmost", located=False) == ParsedInstruction("y", False, 1)
+    assert parse_instruction("the northernmost", units=PIXELS) is None
+    assert parse_instruction("larger than 200 m2", units=PIXELS) is None
+    assert parse_instruction("only the two leftmost", units=PIXELS) == ParsedInstruction("x", False, 2)
+    assert parse_instruction("the topmost", units=PIXELS) == ParsedInstruction("y", False, 1)
 
 
 @given(st.text())

@@ -90,7 +90,7 @@ def test_a_disc_is_round(radius):
 @pytest.mark.parametrize("crs", [32633, None])
 def test_a_described_disc_is_compact(crs):
     region = measured(trace(disc(12, 0.2, 0.4)), view_of(crs=crs), id=1)
-    facts = region_facts(region, located=crs is not None)
+    facts = region_facts(region)
     assert facts["compactness"] == pytest.approx(1, abs=0.03)
 
 

@@ -14,6 +14,7 @@ from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.edges import edges_of, with_edges
 from t2s_agent.regions.polygons import rasterised, trace, traced_all
 from t2s_agent.regions.relations import nearest_of
+from t2s_agent.regions.units import METRES, PIXELS
 from t2s_agent.scene import Window
 
 SHAPES = {
@@ -34,7 +35,7 @@ def found_gaps(shape, count, rng):
         drawn = [affinity.translate(affinity.rotate(each, angle, (0, 0)), *place) for each in SHAPES[shape](gap)]
         built = build_regions([Mask.of(rasterised(each, 90, 90)) for each in drawn], view)
         first, second = with_edges(built.regions, built.labels, view.georeference, view.window)
-        (found,) = nearest_of([first], [second], located=False)
+        (found,) = nearest_of([first], [second], units=PIXELS)
         off.append(found.distance.value - gap)
         bounds.append(found.distance.plus_minus)
     return np.array(off), np.array(bounds)
@@ -64,14 +65,14 @@ def test_a_hole_stays_one_and_what_lies_in_it_is_apart():
     ring = mask_of(view, 5, 5, 35, 35) & ~mask_of(view, 10, 10, 30, 30)
     built = build_regions(cropped([ring, mask_of(view, 18, 18, 22, 22)]), view)
     regions = with_edges(built.regions, built.labels, view.georeference, view.window)
-    assert [each.distance.value for each in nearest_of(regions, regions, located=False, itself=True)] == [8, 8]
+    assert [each.distance.value for each in nearest_of(regions, regions, units=PIXELS, itself=True)] == [8, 8]
 
 
 def test_neighbours_that_share_an_edge_touch():
     view = view_of()
     built = build_regions(cropped([mask_of(view, 5, 5, 15, 15), mask_of(view, 15, 5, 30, 15)]), view)
     regions = with_edges(built.regions, built.labels, view.georeference, view.window)
-    assert [each.distance.value for each in nearest_of(regions, regions, located=True, itself=True)] == [0, 0]
+    assert [each.distance.value for each in nearest_of(regions, regions, units=METRES, itself=True)] == [0, 0]
 
 
 def test_in_a_part_of_a_scene_edges_are_in_pixels_of_the_scene():

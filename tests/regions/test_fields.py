@@ -8,6 +8,7 @@ from views.data import mask_of, view_of
 from t2s_agent.mask import Mask
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.fields import About, fields_of, uid_of, values_of, without_unknown
+from t2s_agent.regions.units import METRES, PIXELS
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "files.md"
 
@@ -17,7 +18,7 @@ def test_a_region_has_a_value_or_none_for_each_field_and_nothing_else(crs):
     view = view_of(crs=crs)
     (region,) = build_regions([Mask.of(mask_of(view, 10, 10, 16, 16))], view).regions
     values = values_of(region, About(result="r_0", question="q"))
-    fields = fields_of(located=crs is not None)
+    fields = fields_of(METRES if crs else PIXELS)
     assert list(values) == [field.name for field in fields]
     types = {"text": str, "integer": int, "real": (int, float), "boolean": bool}
     for field in fields:
@@ -29,7 +30,7 @@ def test_a_region_has_a_value_or_none_for_each_field_and_nothing_else(crs):
 def test_the_documentation_has_the_fields_their_short_names_types_and_units():
     table = [line.split(" | ") for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     rows = [[cell.strip("| ") for cell in row] for row in table if len(row) == 5]
-    for there, earth, pixels in zip(rows, fields_of(located=True), fields_of(located=False), strict=True):
+    for there, earth, pixels in zip(rows, fields_of(METRES), fields_of(PIXELS), strict=True):
         for cell, names in ((there[0], (earth.name, pixels.name)), (there[1], (earth.short, pixels.short))):
             assert cell == " or ".join(dict.fromkeys(f"`{name}`" for name in names))
         assert there[2] == earth.kind

@@ -16,6 +16,7 @@ from t2s_agent.regions.fields import About
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.measure import area_m2
 from t2s_agent.regions.rounding import Rounding
+from t2s_agent.regions.units import METRES, PIXELS
 from t2s_agent.results.record import measures_of
 
 
@@ -46,7 +47,7 @@ def test_the_unit_and_what_is_said_of_coordinates_go_together(crs):
     regions = six_by_six(1.0, crs=crs)
     collection = feature_collection(regions)
     (feature,) = collection["features"]
-    if regions.located:
+    if regions.units.on_earth:
         assert "lon/lat" in collection["coordinates"]
         assert "area_m2" in feature["properties"]
     else:
@@ -83,21 +84,21 @@ def test_a_region_over_the_limb_is_measured_without_what_lies_beside_the_earth()
 
 
 @pytest.mark.parametrize(
-    ("pixel", "located", "expected"),
+    ("pixel", "units", "expected"),
     [
-        (0.001, True, Rounding(10, 8, 5)),  # a fiftieth of a millimetre are 1.8e-10 degrees
-        (0.5, True, Rounding(8, 3, 3)),
-        (10, True, Rounding(6, 0, 1)),
-        (1000, True, Rounding(6, 0, 0)),
-        (2, False, Rounding(2, 2, 2)),
+        (0.001, METRES, Rounding(10, 8, 5)),  # a fiftieth of a millimetre are 1.8e-10 degrees
+        (0.5, METRES, Rounding(8, 3, 3)),
+        (10, METRES, Rounding(6, 0, 1)),
+        (1000, METRES, Rounding(6, 0, 0)),
+        (2, PIXELS, Rounding(2, 2, 2)),
     ],
 )
-def test_decimals_are_those_of_a_hundredth_of_a_pixel(pixel, located, expected):
-    assert Rounding.of(pixel, located=located) == expected
+def test_decimals_are_those_of_a_hundredth_of_a_pixel(pixel, units, expected):
+    assert Rounding.of(pixel, units) == expected
 
 
 def test_decimals_that_say_nothing_are_left_out():
-    fine = Rounding.of(0.05, located=True)  # 5 cm: an area could have five decimals
+    fine = Rounding.of(0.05, METRES)  # 5 cm: an area could have five decimals
     assert (fine.areas, fine.lengths) == (5, 4)
     assert fine.shown((8.00444, 0.3), (11.93456, 0.11)).area(8.00444) == 8.0
     assert fine.shown((8.00444, 0.3), (11.93456, 0.11)).length(11.93456) == 11.93

@@ -12,6 +12,7 @@ from views.data import region_of
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.order import SORT_BY, from_middle, ordered
 from t2s_agent.regions.region import Measure
+from t2s_agent.regions.units import PIXELS
 
 AREAS, LENGTHS = (30.0, 10.0, 20.0, 10.0), (1.0, None, 3.0, 2.0)
 
@@ -45,8 +46,8 @@ def four():
         ("lon", {}, [2, 0, 1, 3]),  # 178, 179, 181, 182 degrees east
         ("id", {"descending": True}, [3, 2, 1, 0]),
         ("nearest", {"distances": {8: 5.0, 10: 1.0}}, [3, 1, 0, 2]),
-        ("y", {"located": False}, [3, 2, 1, 0]),
-        ("x", {"located": False}, [1, 3, 2, 0]),
+        ("y", {"units": PIXELS}, [3, 2, 1, 0]),
+        ("x", {"units": PIXELS}, [1, 3, 2, 0]),
     ],
 )
 def test_regions_stand_in_the_order_that_is_asked_for(sort_by, more, order):
@@ -59,7 +60,7 @@ def test_regions_stand_in_the_order_that_is_asked_for(sort_by, more, order):
         ("beauty", {}, "argument_invalid"),
         ("", {"descending": True}, "argument_invalid"),
         ("area", {"first": -1}, "argument_invalid"),
-        ("lon", {"located": False}, "no_georeference"),
+        ("lon", {"units": PIXELS}, "no_georeference"),
         ("x", {}, "argument_invalid"),
     ],
 )

@@ -14,6 +14,7 @@ from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.plane import LocalPlane, bbox_of, distance_m
 from t2s_agent.regions.polygons import to_lonlat
 from t2s_agent.regions.relations import nearest_of, pairs_within
+from t2s_agent.regions.units import METRES
 from t2s_agent.scene.georeference import georeference_of
 
 WGS84 = Geod(ellps="WGS84")
@@ -25,11 +26,11 @@ def regions_of(geometries):
 
 def distances(geometries):
     regions = regions_of(geometries)
-    return [each.distance.value for each in nearest_of(regions, regions, located=True, itself=True)]
+    return [each.distance.value for each in nearest_of(regions, regions, units=METRES, itself=True)]
 
 
 def near(geometries, others, metres):
-    return pairs_within(regions_of(geometries), regions_of(others), metres, located=True)
+    return pairs_within(regions_of(geometries), regions_of(others), metres, units=METRES)
 
 
 @pytest.mark.parametrize("left", [179.9995, 178.0])

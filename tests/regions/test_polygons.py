@@ -13,6 +13,7 @@ from shapely.geometry import Point, box
 from t2s_agent.regions.measure import area_m2
 from t2s_agent.regions.plane import bbox_of, centroid_of
 from t2s_agent.regions.polygons import to_lonlat
+from t2s_agent.regions.units import METRES
 from t2s_agent.scene.georeference import georeference_of
 
 KM_GRID = Affine(1000, 0, -256_000, 0, -1000, 256_000)  # 512 x 512 pixels around the origin, which is the pole
@@ -135,7 +136,7 @@ def test_an_outline_keeps_its_area_however_small_its_pixels_are(pixel_m):
     from t2s_agent.regions.rounding import Rounding
 
     grid = Affine(pixel_m, 0, 500_000, 0, -pixel_m, 5_000_000)
-    decimals = Rounding.of(pixel_m, located=True).places
+    decimals = Rounding.of(pixel_m, METRES).places
     ground = on_ground(box(10, 10, 16, 16), "EPSG:32633", grid, (40, 40), decimals)
     assert area_m2(ground) == pytest.approx(36 * pixel_m**2 / 0.9996**2, rel=0.01)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t2s_agent.regions.rounding import Rounding, with_plus_minus
+from t2s_agent.regions.units import METRES, PIXELS
 
 sizes = st.floats(1e-4, 1e5)
 
@@ -25,26 +26,26 @@ sizes = st.floats(1e-4, 1e5)
     ],
 )
 def test_on_earth_decimals_follow_the_pixel(pixel, places, areas, lengths):
-    assert Rounding.of(pixel, located=True) == Rounding(places, areas, lengths)
+    assert Rounding.of(pixel, METRES) == Rounding(places, areas, lengths)
 
 
 @pytest.mark.parametrize(("pixel", "places", "areas"), [(1.0, 2, 2), (2.0, 2, 2), (0.5, 3, 3), (100.0, 0, 0)])
 def test_without_a_place_positions_have_the_decimals_of_lengths(pixel, places, areas):
-    assert Rounding.of(pixel, located=False) == Rounding(places, areas, places)
+    assert Rounding.of(pixel, PIXELS) == Rounding(places, areas, places)
 
 
 @pytest.mark.parametrize("pixel", [0.0, math.nan, math.inf])
 def test_a_pixel_without_a_size_deserves_no_decimals(pixel):
-    assert Rounding.of(pixel, located=False) == Rounding(0, 0, 0)
+    assert Rounding.of(pixel, PIXELS) == Rounding(0, 0, 0)
 
 
 def test_a_float_holds_no_more_than_fifteen_decimals():
-    assert Rounding.of(1e-20, located=True) == Rounding(15, 15, 15)
+    assert Rounding.of(1e-20, METRES) == Rounding(15, 15, 15)
 
 
-@given(sizes, st.floats(-1e4, 1e4), st.booleans())
-def test_rounding_moves_a_number_by_less_than_it_says(pixel, value, located):
-    rounding = Rounding.of(pixel, located=located)
+@given(sizes, st.floats(-1e4, 1e4), st.sampled_from([METRES, PIXELS]))
+def test_rounding_moves_a_number_by_less_than_it_says(pixel, value, units):
+    rounding = Rounding.of(pixel, units)
     assert abs(rounding.length(value) - value) <= max(pixel / 100, 0.5) + 1e-9
     assert abs(rounding.area(value) - value) <= max(pixel**2 / 100, 0.5) + 1e-9
     if pixel <= 100:

@@ -8,6 +8,7 @@ from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.region import Measure
 from t2s_agent.regions.relations import Nearest
 from t2s_agent.regions.table import COLUMNS, require_columns, table_of
+from t2s_agent.regions.units import METRES, PIXELS
 
 
 def two(crs=32633):
@@ -16,14 +17,14 @@ def two(crs=32633):
 
 
 def test_without_wishes_a_row_is_id_area_plus_minus_and_place():
-    table = table_of(two(None), located=False)
+    table = table_of(two(None), units=PIXELS)
     assert table.columns == ("id", "area_px2", "pm", "x_px", "y_px")
     assert table.rows == ((1, 200, pytest.approx(30, rel=0.01), 15, 10), (2, 100, pytest.approx(20, rel=0.01), 45, 5))
     assert table.total == 2
 
 
 def test_on_earth_the_units_are_metres_and_the_place_is_in_degrees():
-    table = table_of(two(), located=True, columns=("length", "width", "perimeter"))
+    table = table_of(two(), units=METRES, columns=("length", "width", "perimeter"))
     assert table.columns == (
         "id", "area_m2", "pm", "lon", "lat", "length_m", "length_pm", "width_m", "width_pm", "perimeter_m", "perimeter_pm",
     )  # fmt: skip
@@ -35,7 +36,7 @@ def test_on_earth_the_units_are_metres_and_the_place_is_in_degrees():
 
 
 def test_a_box_an_edge_and_the_parts_are_those_of_the_region():
-    table = table_of(two(None), located=False, columns=("bbox", "edge", "parts"))
+    table = table_of(two(None), units=PIXELS, columns=("bbox", "edge", "parts"))
     assert table.columns[5:] == ("x1", "y1", "x2", "y2", "edge", "parts")
     assert [row[5:] for row in table.rows] == [(5, 5, 25, 15, False, 1), (40, 0, 50, 10, True, 1)]
 
@@ -43,25 +44,25 @@ def test_a_box_an_edge_and_the_parts_are_those_of_the_region():
 def test_every_column_that_is_offered_can_be_asked_for_once():
     for name in COLUMNS:
         known = {1: Nearest(1, 9, Measure(3.0, 0.5, "m"))} if name == "nearest" else None
-        table = table_of(two(), located=True, columns=(name, name), nearest=known)
+        table = table_of(two(), units=METRES, columns=(name, name), nearest=known)
         assert len(set(table.columns)) == len(table.columns)
         assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
 def test_of_the_nearest_region_distance_and_id_are_told_where_it_is_known():
-    table = table_of(two(), located=True, nearest={2: Nearest(2, 9, Measure(3.0, 0.5, "m"))})
+    table = table_of(two(), units=METRES, nearest={2: Nearest(2, 9, Measure(3.0, 0.5, "m"))})
     assert table.columns[5:] == ("nearest_m", "nearest_pm", "nearest_id")
     assert [row[5:] for row in table.rows] == [(None, None, None), (3.0, 0.5, 9)]
 
 
 def test_rows_are_sorted_and_cut_and_the_total_stays():
-    table = table_of(two(), located=True, sort_by="area", first=1)
+    table = table_of(two(), units=METRES, sort_by="area", first=1)
     assert ([row[0] for row in table.rows], table.total) == ([2], 2)
 
 
 @pytest.mark.parametrize("wrong", [{"columns": ("beauty",)}, {"columns": ("nearest",)}, {"sort_by": "nearest"}])
 def test_a_column_that_there_is_not_and_a_nearest_of_nothing_are_refused(wrong):
     with pytest.raises(T2SError) as caught:
-        table_of(two(), located=True, **wrong)
+        table_of(two(), units=METRES, **wrong)
     assert caught.value.code == "argument_invalid"
     require_columns(COLUMNS)

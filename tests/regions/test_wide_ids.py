@@ -14,6 +14,7 @@ from t2s_agent.regions.lineage import unchanged_ids
 from t2s_agent.regions.polygons import traced_all
 from t2s_agent.regions.raster import read_mask, write_mask
 from t2s_agent.regions.region import MOST_REGIONS, RegionSet
+from t2s_agent.regions.units import PIXELS
 
 
 def labels_of(*ids):
@@ -50,7 +51,7 @@ def test_ids_that_differ_by_65536_are_two_regions():
 def test_seventy_thousand_regions_are_numbered_again_in_another_order():
     ids = range(1, 70_001)
     regions = tuple(region_of(id_, box(0, 0, 1, 1)) for id_ in ids)
-    found = subset(RegionSet(regions, labels_of(1, 70_000, 65_536), located=False), [69_999, *range(1, 69_999)])
+    found = subset(RegionSet(regions, labels_of(1, 70_000, 65_536), units=PIXELS), [69_999, *range(1, 69_999)])
     assert [region.id for region in found.regions[-2:]] == [69_998, 69_999]
     assert sorted(set(found.labels.ravel().tolist())) == [0, 1, 65_536]  # 1 is left out, 70,000 has become the first
 

@@ -31,7 +31,7 @@ def write_geojson(record: Record, folder: Path, path: Path) -> None:
     if _is_of_today(folder):
         shutil.copyfile(folder / REGIONS, path)
         return
-    found = RegionSet(tuple(regions), np.zeros((0, 0), np.int32), record.located)
+    found = RegionSet(tuple(regions), np.zeros((0, 0), np.int32), record.units)
     with path.open("w", encoding="utf-8") as file:
         file.writelines(text_of(feature_collection(found, about(record), frame_of(record, frame))))
 

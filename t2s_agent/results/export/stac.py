@@ -40,7 +40,7 @@ def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) ->
     mask = folder / "mask.tif"
     with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(mask) as file:
         shape, dtype, transform, wkt = [file.height, file.width], file.dtypes[0], list(file.transform)[:6], _wkt(file)
-    footprint = _footprint(place_of_mask(mask), shape[1], shape[0]) if record.located else None
+    footprint = _footprint(place_of_mask(mask), shape[1], shape[0]) if record.units.on_earth else None
     code = record.scene.crs if re.fullmatch(r"\w+:\w+", record.scene.crs) else None
     return {
         "type": "Feature",

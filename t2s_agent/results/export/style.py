@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from t2s_agent.regions.picture import COLOURS
+from t2s_agent.regions.units import Units
 
 # As text: QGIS before 3.28 reads the values of classes as text and asks GDAL for `(...) IN ('0', ...)`, which holds for no number in
 # SQLite: then it draws nothing.
@@ -27,15 +28,15 @@ INSERT INTO layer_styles
 SELECT '', '', table_name, column_name, 'regions', ?, '', 1, 'as in the picture', '' FROM gpkg_geometry_columns WHERE table_name = ?"""
 
 
-def add_style(path: Path, layer: str, *, located: bool) -> None:
+def add_style(path: Path, layer: str, units: Units) -> None:
     """Puts the style of a layer into its GeoPackage, where QGIS finds it by itself."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_TABLE)
         database.execute(_REGISTER)
-        database.execute(_INSERT, (regions_qml(located=located), layer))
+        database.execute(_INSERT, (regions_qml(units), layer))
 
 
-def regions_qml(*, located: bool) -> str:
+def regions_qml(units: Units) -> str:
     """The style of a layer of regions, as QGIS 3 reads it."""
     categories = "".join(
         f'<category render="true" symbol="{k}" value="{k}" label="id {k + 1}, {k + 1 + len(COLOURS)}, ..." type="string"/>'
@@ -48,7 +49,7 @@ def regions_qml(*, located: bool) -> str:
         f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(_CLASS)} '
         'enableorderby="0" forceraster="0" symbollevels="0">'
         f"<categories>{categories}</categories><symbols>{symbols}</symbols></renderer-v2>"
-        f"{_labels(located)}<layerGeometryType>2</layerGeometryType></qgis>"
+        f"{_labels(units)}<layerGeometryType>2</layerGeometryType></qgis>"
     )
 
 
@@ -71,9 +72,9 @@ def _symbol(number: int, colour: tuple[int, int, int]) -> str:
     )
 
 
-def label_expression(*, located: bool) -> str:
+def label_expression(units: Units) -> str:
     """A label as the picture's legend has it: `3: 549 ± 25 m²`, with the decimals that show two digits of the plus/minus."""
-    if not located:
+    if not units.on_earth:
         return _with_decimals('"area_px2"', '"area_pm_px2"', "px²")
     km2 = _with_decimals('"area_m2" / 1e6', '"area_pm_m2" / 1e6', "km²")
     return f"""if("area_m2" >= 1e6, {km2}, {_with_decimals('"area_m2"', '"area_pm_m2"', "m²")})"""
@@ -87,8 +88,8 @@ def _with_decimals(value: str, plus_minus: str, unit: str) -> str:
     )
 
 
-def _labels(located: bool) -> str:
-    expression = quoteattr(label_expression(located=located))
+def _labels(units: Units) -> str:
+    expression = quoteattr(label_expression(units))
     return (
         '<labeling type="simple"><settings calloutType="simple">'
         f'<text-style fieldName={expression} isExpression="1" fontFamily="Sans" fontSize="9" fontSizeUnit="Point" '

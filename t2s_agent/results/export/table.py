@@ -30,20 +30,20 @@ def stored(folder: Path) -> tuple[list[Region], Frame | None]:
 
 def frame_of(record: Record, frame: Frame | None) -> Frame:
     """The frame in which a result is written: that of its file, or for files of earlier versions pixels with y up."""
-    if record.located:
+    if record.units.on_earth:
         return EARTH
     return frame if frame is not None else Frame.pixels()
 
 
 def crs_of(record: Record, frame: Frame | None) -> str:
     """The CRS of outlines in files, as a code or WKT."""
-    return LONLAT if record.located else frame_of(record, frame).crs or PIXELS_WKT
+    return LONLAT if record.units.on_earth else frame_of(record, frame).crs or PIXELS_WKT
 
 
 def rows_of(record: Record, regions: list[Region]) -> tuple[tuple[Field, ...], list[dict[str, Any]]]:
     """Fields, and the values of each region."""
     said = about(record)
-    return fields_of(located=record.located), [values_of(region, said) for region in regions]
+    return fields_of(record.units), [values_of(region, said) for region in regions]
 
 
 def to_geodataframe(record: Record, folder: Path) -> "geopandas.GeoDataFrame":

@@ -22,7 +22,7 @@ def write_geopackage(record: Record, folder: Path, path: Path) -> None:
     layer = layer_name(record.query)
     about = {"IDENTIFIER": record.query, "DESCRIPTION": f"{record.query} ({record.id})"}
     _write(to_geodataframe(record, folder), path, "GPKG", layer, dataset_options=_GPKG, layer_options=about)
-    add_style(path, layer, located=record.located)
+    add_style(path, layer, record.units)
 
 
 def write_parquet(record: Record, folder: Path, path: Path) -> None:
@@ -42,18 +42,18 @@ def write_flatgeobuf(record: Record, folder: Path, path: Path) -> None:
 def write_shapefile(record: Record, folder: Path, path: Path) -> None:
     """A shapefile: the fields by their short names, texts cut at 254 bytes, true and false as 1 and 0."""
     table = to_geodataframe(record, folder)
-    for field in fields_of(located=record.located):
+    for field in fields_of(record.units):
         if field.kind == "text":
             table[field.name] = table[field.name].map(_cut, na_action="ignore").astype("string")
         elif field.kind == "boolean":
             table[field.name] = table[field.name].astype("Int32")
-    table = table.rename(columns={field.name: field.short for field in fields_of(located=record.located)})
+    table = table.rename(columns={field.name: field.short for field in fields_of(record.units)})
     _write(table, path, "ESRI Shapefile", path.stem)
 
 
 def write_kml(record: Record, folder: Path, path: Path) -> None:
     """KML, named by `uid`, the id as `region_id`. It holds places on Earth only: `no_georeference` for any other result."""
-    if not record.located:
+    if not record.units.on_earth:
         raise T2SError(
             "no_georeference",
             f"KML holds places on Earth, and {record.scene.name} has none",

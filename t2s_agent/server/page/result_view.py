@@ -45,7 +45,7 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
         "outlines": outlines(read_mask(folder / MASK)),
         "grid": None if place is None else lonlat_grid(place, width, height),
         "gsd_m": gsd,
-        "decimals": Rounding.of(gsd or 1.0, located=result.located).places,
+        "decimals": Rounding.of(gsd or 1.0, result.units).places,
         "remark": remark,
         "lineage": [summary.model_dump(mode="json") for summary in relatives(result.id, others)],
         "files": [{"name": name, "bytes": (folder / name).stat().st_size} for name in MEDIA_TYPES],
@@ -55,7 +55,7 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
 
 def _place_of(engine: Engine, result: Record) -> tuple[Georeference | None, str]:
     """Where the View lies, and why that cannot be known: the image may have gone since."""
-    if not result.located:
+    if not result.units.on_earth:
         return None, ""
     try:
         return place_of(engine, result), ""
@@ -166,7 +166,7 @@ def to_refinement_points(engine: Engine, result: Record, points: Sequence[Point]
                 f"The picture has {width} x {height} pixels, counted from its upper left corner",
             )
     xs, ys = np.array(points, dtype=np.float64).T
-    if result.located:
+    if result.units.on_earth:
         lon, lat = place_of(engine, result).to_lonlat(xs, ys)
         if not np.isfinite(lon).all():
             raise T2SError("bbox_outside", "a point lies beside the Earth", "Click on the ground")

@@ -202,7 +202,7 @@ def api_routes(
                 instruction=asked.instruction.strip(),
                 positive=to_refinement_points(engine, parent, asked.positive),
                 negative=to_refinement_points(engine, parent, asked.negative),
-                pixels=not parent.located,
+                pixels=not parent.units.on_earth,
                 keep=tuple(asked.keep),
                 drop=tuple(asked.drop),
             )

@@ -24,6 +24,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.regions.fields import fields_of
 from t2s_agent.regions.frame import PIXELS_WKT
 from t2s_agent.regions.picture import COLOURS
+from t2s_agent.regions.units import METRES, PIXELS
 from t2s_agent.results.export import ENDINGS, to_geodataframe, to_stac_item, write
 from t2s_agent.scene import Window
 
@@ -141,13 +142,13 @@ def test_what_the_user_named_is_replaced_and_nothing_else(tmp_path, ending):
 
 
 def test_fields_of_a_shapefile_are_unique_within_ten_characters(tmp_path):
-    for located in (True, False):
-        short = [field.short for field in fields_of(located=located)]
+    for units in (METRES, PIXELS):
+        short = [field.short for field in fields_of(units)]
         assert len({name.lower() for name in short}) == len(short)
         assert max(map(len, short)) <= 10
     record, folder = stored_result(tmp_path / "r", BOXES, query="Wo " + "ä" * 200)
     info = pyogrio.read_info(write(tmp_path / "a.shp", record, folder))
-    assert list(info["fields"]) == [field.short for field in fields_of(located=True)]
+    assert list(info["fields"]) == [field.short for field in fields_of(METRES)]
     question = read(tmp_path / "a.shp")["question"].iloc[0]
     assert question == "Wo " + "ä" * 125  # 253 bytes: no letter is cut in two
 
@@ -182,7 +183,7 @@ def test_a_geopackage_holds_the_layer_named_after_the_question_and_its_style(tmp
 
 
 def test_csv_has_the_same_columns_with_and_without_regions(tmp_path):
-    header = "WKT," + ",".join(field.name for field in fields_of(located=True))
+    header = "WKT," + ",".join(field.name for field in fields_of(METRES))
     for boxes in (BOXES, []):
         record, folder = stored_result(tmp_path / str(len(boxes)), boxes)
         lines = write(tmp_path / "a.csv", record, folder).read_text(encoding="utf-8").splitlines()

@@ -94,7 +94,7 @@ def test_type_checkers_see_each_public_name_from_the_module_it_is_loaded_from():
 
 @pytest.mark.parametrize("name", ["segment", "refine", "describe"])
 def test_a_function_has_the_options_of_its_command(name):
-    command = typer.main.get_command(app).commands[name]
+    command = typer.main.get_group(app).commands[name]
     options = {RENAMED.get(each.name, each.name) for each in command.params if each.name != "help"} - SHOWN
     parameters = set(inspect.signature(getattr(t2s_agent, name)).parameters)
     assert options == parameters - {"engine", "progress"}

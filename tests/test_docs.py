@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 import t2s_agent
 from t2s_agent import errors
@@ -136,7 +136,7 @@ def test_every_page_of_the_site_exists_and_is_in_the_navigation():
 def test_the_generated_pages_have_every_command_setting_and_error_code():
     pages = _generator().PAGES
     assert tuple(pages) == GENERATED
-    for name in get_command(app).commands:
+    for name in get_group(app).commands:
         assert f"`t2s-agent {name}`" in pages["command-line.md"]()
     for name in Settings.model_fields:
         assert f"\n| `{name}` | " in pages["settings.md"]()

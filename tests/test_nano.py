@@ -86,6 +86,6 @@ def test_both_models_weigh_less_than_forty_megabytes():
 
 
 def test_pictures_and_prompts_of_the_segmenter_share_one_code_of_positions():
-    model = Models(load_settings(device="cpu")).segmenter()._inner._model
+    model = Models(load_settings(device="cpu")).segmenter()._inner._model  # type: ignore[attr-defined]  # a close-up segmenter
     ours = model.prompt_encoder.shared_embedding.positional_embedding
     assert (model.shared_image_embedding.positional_embedding == ours).all()

@@ -40,7 +40,7 @@ def test_what_the_user_has_chosen_stays(monkeypatch, name):
 
 def test_both_of_nanos_models_are_small():
     models = Models(load_settings(device="cpu"))
-    assert (models.prompter().threads, models.segmenter().threads) == (1, 1)
+    assert [vars(model)["threads"] for model in (models.prompter(), models.segmenter())] == [1, 1]
 
 
 def test_the_number_holds_inside_and_is_put_back():

@@ -6,7 +6,8 @@ python -m evals.datasets check ROOT --dataset NAME     what is missing, broken o
 """
 
 from evals.datasets.bank import Bank
-from evals.datasets.dataset import BrokenDataset, BrokenSample, Card, Dataset, Expected, Problem
+from evals.datasets.dataset import Card, Dataset, Expected
+from evals.datasets.problems import BrokenDataset, BrokenSample, Problem
 from evals.datasets.reading import Read, Reading
 from evals.datasets.registry import DATASETS, open_dataset
 from evals.datasets.sample import Image, Sample, Truth, TruthMask

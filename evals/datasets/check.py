@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evals.datasets.dataset import BrokenSample, Dataset, Problem
+from evals.datasets.dataset import Dataset
 from evals.datasets.files import orientation
+from evals.datasets.problems import BrokenSample, Problem
 from evals.datasets.reading import read
 from evals.datasets.registry import DATASETS, asks_by_bank, open_dataset
 from t2s_agent.errors import T2SError

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.datasets.bank import Bank, Question, category_of, identity, item_of
-from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
+from evals.datasets.dataset import Card, Dataset, Expected
 from evals.datasets.files import Files, Folder, Tar, picture, size_of
 from evals.datasets.near import near
+from evals.datasets.problems import BrokenSample
 from evals.datasets.rle import decoded
 from evals.datasets.sample import Image, Labelled, Sample, Truth, TruthMask
 from t2s_agent.errors import T2SError

@@ -1,32 +1,14 @@
 """What all datasets share: the card of facts about one, its samples, and the problems that were found while it was listed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar
 
+from evals.datasets.files import Files
+from evals.datasets.problems import Kind, Problem
 from evals.datasets.sample import Sample
-from t2s_agent.errors import T2SError
-
-if TYPE_CHECKING:
-    from evals.datasets.files import Files
-
-Kind = Literal["missing", "broken", "doubled", "count"]
-OnBroken = Literal["stop", "skip"]
-_NAMED = 5  # problems that an error quotes; the check lists all
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with a file or an entry: `where` names it, `what` says what is wrong."""
-
-    kind: Kind
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.where}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +29,6 @@ class Card:
     licence: str
     expected: Mapping[str, Expected] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-class BrokenSample(T2SError):
-    """One sample cannot be read. `problem` says which and why; a run stops on it, or counts it and goes on."""
-
-    def __init__(self, kind: Kind, where: str, what: str) -> None:
-        super().__init__(
-            "image_unreadable", f"{where}: {what}", "Mend the file, or go on without it by on_broken='skip'"
-        )
-        self.problem = Problem(kind, where, what)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problem.kind, self.problem.where, self.problem.what)
-
-
-class BrokenDataset(T2SError):
-    """A dataset's listing has problems. `problems` holds them all, the text quotes the first ones."""
-
-    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
-        quoted = "; ".join(str(problem) for problem in problems[:_NAMED])
-        more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
-        super().__init__(
-            "argument_invalid",
-            f"dataset {name} has {len(problems)} problems: {quoted}{more}",
-            "`python -m evals.datasets check ROOT --dataset NAME` lists them all; on_broken='skip' goes on without them",
-        )
-        self.name = name
-        self.problems = tuple(problems)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.name, self.problems)
 
 
 class Dataset(ABC):
@@ -110,7 +61,7 @@ class Dataset(ABC):
         del root
         return []
 
-    def pictures(self) -> Iterator[tuple["Files", str]]:
+    def pictures(self) -> Iterator[tuple[Files, str]]:
         """Where the images' files are, for a look at them as files; none where images are not files."""
         return iter(())
 

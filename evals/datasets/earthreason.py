@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
+from evals.datasets.dataset import Card, Dataset, Expected
 from evals.datasets.files import PICTURES, Files, Folder, mask, picture, size_of
+from evals.datasets.problems import BrokenSample
 from evals.datasets.sample import Sample, Truth
 from t2s_agent.errors import T2SError
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from evals.datasets.dataset import BrokenSample
+from evals.datasets.problems import BrokenSample
 from evals.datasets.sample import Image, TruthMask
 from t2s_agent.errors import T2SError
 

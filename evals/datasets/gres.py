@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
+from evals.datasets.dataset import Card, Dataset, Expected
 from evals.datasets.files import Files, Folder, picture, size_of
+from evals.datasets.problems import BrokenSample
 from evals.datasets.sample import Sample, Truth
 from t2s_agent.errors import T2SError
 

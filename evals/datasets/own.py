@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from evals.datasets.dataset import BrokenSample, Card, Dataset
+from evals.datasets.dataset import Card, Dataset
 from evals.datasets.files import Files, Folder, mask
 from evals.datasets.polygons import COORDINATES, drawn, objects_of
+from evals.datasets.problems import BrokenSample
 from evals.datasets.sample import Image, Sample, Truth
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import union_of

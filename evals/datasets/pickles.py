@@ -8,7 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from evals.datasets.dataset import BrokenSample
+from evals.datasets.problems import BrokenSample
 
 MOST_BYTES = 2**29
 _ERRORS = (

@@ -10,8 +10,8 @@ from rasterio.features import rasterize
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from evals.datasets.dataset import BrokenSample
 from evals.datasets.files import Folder
+from evals.datasets.problems import BrokenSample
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
 from t2s_agent.scene import Georeference

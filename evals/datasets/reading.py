@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from evals.datasets.dataset import BrokenSample, Dataset, OnBroken, Problem
+from evals.datasets.dataset import Dataset
+from evals.datasets.problems import BrokenSample, OnBroken, Problem
 from evals.datasets.sample import Image, Sample, Truth
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from evals.datasets.bank import Bank
 from evals.datasets.coco import Coco, Isaid, Isaid448, LandcoverBuildings
-from evals.datasets.dataset import BrokenDataset, Dataset, OnBroken
+from evals.datasets.dataset import Dataset
 from evals.datasets.earthreason import EarthReason
 from evals.datasets.gres import Gres
 from evals.datasets.own import Own
 from evals.datasets.phrases import RefSegRS, RISBench
+from evals.datasets.problems import BrokenDataset, OnBroken
 from evals.datasets.procedural import Procedural
 from evals.datasets.rrsis_d import RrsisD
 from evals.datasets.semantic import Landcover, Semantic

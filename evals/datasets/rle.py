@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from evals.datasets.dataset import BrokenSample
+from evals.datasets.problems import BrokenSample
 from evals.datasets.sample import TruthMask
 
 _FIRST = 48  # the character that stands for 0

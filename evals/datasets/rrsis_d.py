@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evals.datasets.coco import loaded
-from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
+from evals.datasets.dataset import Card, Dataset, Expected
 from evals.datasets.files import Files, Folder, picture, size_of
 from evals.datasets.pickles import plain
+from evals.datasets.problems import BrokenSample
 from evals.datasets.rle import decoded
 from evals.datasets.sample import Sample, Truth
 from t2s_agent.errors import T2SError

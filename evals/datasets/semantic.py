@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from evals.datasets.bank import Bank, Question, category_of, identity, item_of
-from evals.datasets.dataset import BrokenSample, Card, Dataset, Expected
+from evals.datasets.dataset import Card, Dataset, Expected
 from evals.datasets.files import PICTURES, Files, Folder, Tar, picture, size_of, values
+from evals.datasets.problems import BrokenSample
 from evals.datasets.sample import Labelled, Sample, Truth, TruthMask
 from t2s_agent.errors import T2SError
 

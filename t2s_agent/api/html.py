@@ -1,38 +1,48 @@
 """A result as a notebook shows it: its picture and the first of its regions. Every word of others is escaped."""
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from io import BytesIO
 from itertools import islice
-from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.regions.units import Units
+from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.text import one_line
-
-if TYPE_CHECKING:
-    from t2s_agent.api.result import Result
 
 _ROWS = 10
 _PICTURE = 720  # px: longer side of the picture in a page
 _LONGEST = 400  # characters of a question, a warning or a label
 
 
-def page_of(result: "Result") -> str:
-    """HTML without scripts, styles of its own or addresses: the picture lies in it."""
-    count = len(result.regions)
-    rows = "".join(_row(region) for region in islice(result.regions, _ROWS))
-    place = Units.of_area(result.total_area.unit).axes
+def page_of(
+    *,
+    id: str,
+    status: str,
+    question: str,
+    warnings: Sequence[str],
+    total_area: Measure,
+    pm_level: str,
+    regions: StoredRegions,
+    picture: Image.Image,
+) -> str:
+    """HTML without scripts, styles of its own or addresses: the picture lies in it. The arguments are a result's properties."""
+    count = len(regions)
+    rows = "".join(_row(region) for region in islice(regions, _ROWS))
+    place = Units.of_area(total_area.unit).axes
     names = ("id", "label", "area", "perimeter", *place, "score")
     table = f"<table><thead><tr>{''.join(f'<th>{n}</th>' for n in names)}</tr></thead><tbody>{rows}</tbody></table>"
     more = f"<p>and {count - _ROWS} more regions</p>" if count > _ROWS else ""
-    warnings = "".join(f"<li>{_said(warning)}</li>" for warning in result.warnings)
+    items = "".join(f"<li>{_said(warning)}</li>" for warning in warnings)
     return (
-        f"<div><p><b>{_said(result.question)}</b><br>{escape(result.id)}: {escape(result.status)}, "
-        f"{count} region{'s' * (count != 1)}, {_shown(result.total_area)}; ± {_said(result.pm_level)}</p>"
-        f"{f'<ul>{warnings}</ul>' if warnings else ''}"
-        f'<img alt="the image with its regions" src="{_picture(result)}">'
+        f"<div><p><b>{_said(question)}</b><br>{escape(id)}: {escape(status)}, "
+        f"{count} region{'s' * (count != 1)}, {_shown(total_area)}; ± {_said(pm_level)}</p>"
+        f"{f'<ul>{items}</ul>' if items else ''}"
+        f'<img alt="the image with its regions" src="{_data_url(picture)}">'
         f"{table if count else ''}{more}</div>"
     )
 
@@ -53,9 +63,9 @@ def _shown(measure: Measure) -> str:
     return f"{with_plus_minus(measure.value, measure.plus_minus)} {unit}"
 
 
-def _picture(result: "Result") -> str:
-    picture = result.picture.convert("RGB")
-    picture.thumbnail((_PICTURE, _PICTURE))
+def _data_url(picture: Image.Image) -> str:
+    small = picture.convert("RGB")
+    small.thumbnail((_PICTURE, _PICTURE))
     data = BytesIO()
-    picture.save(data, "JPEG", quality=85)
+    small.save(data, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -230,7 +230,16 @@ class Result:
         }
 
     def _repr_html_(self) -> str:
-        return html.page_of(self)
+        return html.page_of(
+            id=self.id,
+            status=self.status,
+            question=self.question,
+            warnings=self.warnings,
+            total_area=self.total_area,
+            pm_level=self.pm_level,
+            regions=self.regions,
+            picture=self.picture,
+        )
 
     def __repr__(self) -> str:
         count, area = len(self.regions), self.total_area

@@ -60,7 +60,7 @@ def t2s(place, tmp_path):
                 main()
                 code = 0
             except SystemExit as end:
-                code = end.code or 0
+                code = int(end.code or 0)
         return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
     return run

@@ -176,7 +176,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else str(value)
+    text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
     return " ".join(text.replace("|", "/").split())
 
 

@@ -34,7 +34,9 @@ def test_a_schema_that_came_through_whole_is_kept():
 
 
 def test_what_a_framework_took_from_a_schema_is_said():
-    bare = {"properties": {name: {"anyOf": [{"type": "string"}, {"type": "null"}]} for name in SCHEMA["properties"]}}
+    bare: dict[str, Any] = {
+        "properties": {name: {"anyOf": [{"type": "string"}, {"type": "null"}]} for name in SCHEMA["properties"]}
+    }
     bare |= {"required": list(bare["properties"]), "additionalProperties": False}
     assert changes_of(bare) == "all required, limits lost, choices lost, closed, null added, descriptions lost"
 

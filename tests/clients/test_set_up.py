@@ -5,7 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from typer.main import get_command
+from typer.main import get_group
 
 from t2s_agent.cli.app import app
 from t2s_agent.settings import Settings
@@ -73,7 +73,7 @@ def test_the_image_runs_our_server_as_nobody():
 
 
 def _flags_of(command: str) -> set[str]:
-    return {flag for option in get_command(app).commands[command].params for flag in option.opts}
+    return {flag for option in get_group(app).commands[command].params for flag in option.opts}
 
 
 def _servers(text: str) -> list[dict]:

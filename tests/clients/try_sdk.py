@@ -5,6 +5,7 @@ import sys
 
 import anyio
 from mcp import Client, StdioServerParameters
+from mcp_types import TextContent
 
 from tests.clients.acts import Answer, put_through
 
@@ -20,7 +21,9 @@ async def main() -> None:
 
             async def call(tool: str, arguments: dict, client: Client = client, noted=noted) -> Answer:
                 result = await client.call_tool(tool, arguments, progress_callback=noted)
-                return Answer(result.content[0].text, result.is_error)
+                block = result.content[0]
+                assert isinstance(block, TextContent)
+                return Answer(block.text, result.is_error)
 
             tools = [tool.name for tool in (await client.list_tools()).tools]
             await put_through(f"sdk {client.protocol_version}", tools, call, seen)

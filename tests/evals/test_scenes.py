@@ -72,7 +72,8 @@ def test_every_category_turns_up_and_things_stand_anywhere_in_the_frame():
             seen[thing.category] += 1
             places.append(np.array(thing.centroid()) / 224)
     assert len(seen) == 16, seen
-    counts = np.histogram2d(*np.array(places).T, bins=3, range=[[0, 1], [0, 1]])[0]
+    x, y = np.array(places).T
+    counts = np.histogram2d(x, y, bins=3, range=[(0, 1), (0, 1)])[0]
     assert counts.min() > counts.mean() / 3
 
 

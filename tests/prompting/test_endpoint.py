@@ -75,7 +75,7 @@ def served():
 def ask(served, view_of, monkeypatch):
     """Asks the server one question about a View of 1680 x 420 px; waits between tries are noted, not waited."""
     waits = []
-    monkeypatch.setattr(way.time, "sleep", waits.append)
+    monkeypatch.setattr("time.sleep", waits.append)
     monkeypatch.setenv("T2S_API_KEY", KEY)
 
     def answer(model="think2seg-rs", **options):
@@ -85,7 +85,7 @@ def ask(served, view_of, monkeypatch):
         finally:
             prompter.close()
 
-    answer.waits = waits
+    answer.waits = waits  # type: ignore[attr-defined]  # functions hold what they are given
     return answer
 
 
@@ -219,7 +219,7 @@ def test_a_flood_is_not_read_to_its_end(served, ask, monkeypatch):
 
 
 def test_a_server_that_is_not_there_is_named_with_the_way_out(view_of, monkeypatch):
-    monkeypatch.setattr(way.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     prompter = EndpointPrompter("http://127.0.0.1:9/v1", "m", retries=1)
     with pytest.raises(T2SError) as caught:
         prompter.answer([view_of(30, 30)], ["q"])
@@ -231,7 +231,7 @@ def test_a_server_that_is_not_there_is_named_with_the_way_out(view_of, monkeypat
 def test_a_server_that_never_answers_is_given_up(view_of, monkeypatch):
     import socket
 
-    monkeypatch.setattr(way.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         prompter = EndpointPrompter(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "m", timeout_s=0.2, retries=0)
         with pytest.raises(T2SError, match="ReadTimeout"):

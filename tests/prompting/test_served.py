@@ -11,7 +11,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from t2s_agent.errors import T2SError
-from t2s_agent.prompting import served as way
 from t2s_agent.prompting.endpoint import EndpointPrompter
 from t2s_agent.prompting.secret import PLACEHOLDERS, Redaction
 
@@ -24,7 +23,7 @@ TRUE = (51.2, 102.4, 153.6, 204.8)
 @pytest.fixture
 def ask(view_of, monkeypatch):
     """Asks a server that answers with `reply` about a View of 512 x 512 px; gives the answer and the requests."""
-    monkeypatch.setattr(way.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setenv("T2S_API_KEY", KEY)
 
     def answer(reply, times=1, model="Qwen3-VL-8B", **options):

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2s_agent.errors import T2SError
-from t2s_agent.prompting import served as way
 from t2s_agent.prompting.endpoint import EndpointPrompter
 from t2s_agent.prompting.frames import Size, smart_size, stable_size
 from t2s_agent.prompting.sizing import ratio_of
@@ -117,7 +116,7 @@ def test_a_picture_that_was_resized_nobody_knows_how_is_refused(view_of):
 
 
 def test_a_failing_check_does_not_lose_the_answer(view_of, monkeypatch):
-    monkeypatch.setattr(way.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
 
     def reply(body):
         width, height = picture_size(body)

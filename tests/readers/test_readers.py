@@ -1,6 +1,7 @@
 """Other programs see the regions that we wrote: number, areas and CRS, in each file type that they can read."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -22,4 +23,4 @@ def test_a_wrong_number_is_seen():
     right = check.Line("earth", ".gpkg", "GDAL", 3, case.area, case.area, "EPSG:4326")
     assert not check.judged(right, case).wrong
     for wrong in ({"count": 2}, {"area": 100.0}, {"measured": 150.0}, {"crs": "Pixels"}):
-        assert check.judged(check.replace(right, **wrong), case).wrong
+        assert check.judged(replace(right, **wrong), case).wrong

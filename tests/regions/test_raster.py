@@ -37,6 +37,6 @@ def test_what_the_environment_says_of_gdal_does_not_displace_a_mask(tmp_path, re
 
 def test_a_mask_without_a_place_is_written_too(tmp_path):
     view = view_of(crs=None)
-    labels = np.full((40, 60), 3, np.uint16)
+    labels = np.full((40, 60), 3, np.int32)
     write_mask(labels, view, tmp_path / "mask.tif")
     assert (read_mask(tmp_path / "mask.tif") == labels).all()

@@ -99,7 +99,7 @@ def test_where_there_are_no_locks_writing_works_and_leftovers_stay_for_a_day(tmp
     def none(descriptor, how):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(parts.fcntl, "flock", none)
+    monkeypatch.setattr("fcntl.flock", none)
     with parts.part_of(tmp_path) as part:
         parts.sweep(tmp_path)
         assert part.is_dir()

@@ -4,6 +4,7 @@ import http.server
 import importlib.util
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,16 +27,16 @@ def caller():
 
     class Count(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            self.server.requests.append(self.path)
+            requests.append(self.path)
             self.send_error(404)
 
         def log_message(self, *_):
             pass
 
+    requests: list[str] = []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Count) as server:
-        server.requests, server.url = [], f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield server
+        yield SimpleNamespace(requests=requests, url=f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
         thread.join()

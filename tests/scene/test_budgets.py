@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.band_facts import band_facts
-from t2s_agent.scene import Limits, Window, open_scene, reading
+from t2s_agent.scene import Limits, Window, open_scene
 from t2s_agent.scene.tiff import directories
 
 LOW = Limits(piece_bytes=4096)
@@ -66,7 +66,7 @@ def test_the_clock_is_looked_at_before_every_piece(tmp_path, make, read, monkeyp
     """A clock that moves a second with each look, and a budget of a few: the read ends there, not at its own end."""
     path = masked(tmp_path / "a.tif", make, height=300, width=400, tiled=True, blockxsize=16, blockysize=16)
     looks = iter(range(100_000))
-    monkeypatch.setattr(reading.time, "monotonic", lambda: next(looks))
+    monkeypatch.setattr("time.monotonic", lambda: next(looks))
     with open_scene(path, limits=Limits(piece_bytes=4096, seconds=5)) as scene:
         with pytest.raises(T2SError) as caught:
             read(scene)

@@ -105,7 +105,7 @@ def test_an_outer_mask_hides_what_it_hides(tmp_path, make):
         file.write(shown)
     with open_scene(path, trust_sidecars=True) as scene:
         view = scene.view()
-        assert scene.read().mask[:, :, :15].all()
+        assert np.ma.getmaskarray(scene.read())[:, :, :15].all()
     assert not view.valid[:, :15].any()
     assert view.valid[:, 15:].all()
 
@@ -155,7 +155,7 @@ def test_what_is_not_what_its_name_says_is_refused_by_name(tmp_path, make, name,
     assert error.code == "image_unreadable"
     assert why in error.what
     assert name in error.what
-    assert open_scene(path).close() is None  # untrusted, it does not matter
+    open_scene(path).close()  # untrusted, it does not matter
 
 
 def test_a_long_text_beside_an_image_is_refused(tmp_path, make):

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import partial
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def embedding(key, nbytes=10):
 def test_memory_never_exceeds_its_budget_and_the_right_value_comes_back(asked):
     cache = EmbeddingCache(max_bytes=100)
     for key, nbytes in asked:
-        assert cache.get(key, lambda key=key, nbytes=nbytes: embedding(key, nbytes)).key == key
+        assert cache.get(key, partial(embedding, key, nbytes)).key == key
         assert cache.nbytes <= 100
 
 
@@ -65,7 +66,7 @@ def test_the_folder_too_is_bounded_and_what_a_killed_process_left_goes(tmp_path)
     os.utime(half, (0, 0))
     cache = EmbeddingCache(folder=tmp_path, max_disk_bytes=500)
     for number in range(5):
-        cache.get(f"k{number}", lambda number=number: on_disk(f"k{number}"))
+        cache.get(f"k{number}", partial(on_disk, f"k{number}"))
         os.utime(tmp_path / f"k{number}.safetensors", (number + 1,) * 2)
     left = sorted(file.name for file in tmp_path.iterdir())
     assert left == ["k3.safetensors", "k4.safetensors"]  # each has 100 bytes and a header
@@ -82,7 +83,7 @@ def test_what_came_first_is_kept_where_that_was_asked_for(tmp_path):
     for _ in range(2):  # the second reader goes through the same images in the same order
         cache = EmbeddingCache(max_bytes=0, folder=tmp_path, max_disk_bytes=800, keep_first=True)
         for key in "abcdefgh":
-            cache.get(key, lambda key=key: on_disk(key))
+            cache.get(key, partial(on_disk, key))
     assert cache.from_disk > 0
     assert cache.from_disk + cache.made == 8
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 800 + 400
@@ -91,7 +92,7 @@ def test_what_came_first_is_kept_where_that_was_asked_for(tmp_path):
 def test_it_says_where_embeddings_came_from(tmp_path):
     cache = EmbeddingCache(folder=tmp_path)
     for key in "aba":
-        cache.get(key, lambda key=key: on_disk(key))
+        cache.get(key, partial(on_disk, key))
     assert (cache.made, cache.from_memory, cache.from_disk) == (2, 1, 0)
     again = EmbeddingCache(folder=tmp_path)
     again.get("a", lambda: on_disk("a"))

@@ -1,5 +1,7 @@
 """Arguments against a schema, in words that an agent can act on."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from t2s_agent.errors import T2SError
 from t2s_agent.server.arguments import checked
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "name": {"type": "string", "description": "whose it is"},

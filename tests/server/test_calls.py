@@ -234,15 +234,15 @@ def test_two_clients_that_ask_the_same_at_once_share_the_work(held):
     assert models.asked == ["tanks"]
 
 
+def text_of(result):
+    return result.content[0].text
+
+
 def test_a_long_error_is_cut_in_its_middle_and_keeps_its_way_out():
-    text = (
-        error_result(T2SError("image_not_found", "there is no " + "x" * 900, "Did you mean 'harbour.tif'"))
-        .content[0]
-        .text
-    )
+    text = text_of(error_result(T2SError("image_not_found", "there is no " + "x" * 900, "Did you mean 'harbour.tif'")))
     assert len(text) <= 400
     assert text.startswith("image_not_found: there is no xxx")
     assert text.endswith("Did you mean 'harbour.tif'.")
-    both = error_result(T2SError("image_not_found", "x" * 900, "y" * 900)).content[0].text
+    both = text_of(error_result(T2SError("image_not_found", "x" * 900, "y" * 900)))
     assert len(both) <= 400
     assert "yyy" in both

@@ -13,6 +13,7 @@ from served.data import HeldModels, settings_in
 
 from t2s_agent.server import tasks as tasks_module
 from t2s_agent.server.build import build_server
+from t2s_agent.server.jobs import Job
 from t2s_agent.server.service import OWNER
 
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -58,7 +59,7 @@ class Takes(ClientExtension):
 
 
 async def send(session, method, task_id, **more: Any):
-    request = mcp_types.Request[Params, str](method=method, params=Params(taskId=task_id, **more))
+    request = mcp_types.Request[Params, str](method=method, params=Params.model_validate({"taskId": task_id, **more}))
     return (await session.send_request(request, Answer)).model_dump(by_alias=True, exclude_none=True)
 
 
@@ -206,7 +207,7 @@ def test_a_task_of_one_credential_is_not_there_for_another(held):
 
 def test_tasks_are_bounded_and_those_that_ended_make_room(monkeypatch):
     monkeypatch.setattr(tasks_module, "MOST_TASKS", 2)
-    jobs = [tasks_module.Job(f"j_{i}", str(i), "local", lambda _: None) for i in range(4)]
+    jobs = [Job(f"j_{i}", str(i), "local", lambda _: None) for i in range(4)]
     table = tasks_module.TaskTable(jobs=None)
     first, second = table.add("local", "t", jobs[0]), table.add("local", "t", jobs[1])
     assert table.add("local", "t", jobs[2]) is None

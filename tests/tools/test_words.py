@@ -40,7 +40,7 @@ def texts_of(folder):
         for node in ast.walk(tree):  # an f-string comes before its parts
             if isinstance(node, ast.JoinedStr):
                 parts |= {id(value) for value in node.values}
-                yield "".join(v.value if isinstance(v, ast.Constant) else "1" for v in node.values)
+                yield "".join(str(v.value) if isinstance(v, ast.Constant) else "1" for v in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
                 yield node.value
 

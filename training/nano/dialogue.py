@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES, PromptStyle
 from training.nano.image_tokens import GRID, NUMBERS, STEP
-from training.nano.model import KINDS, cell_text, opening, thought
+from training.nano.model import KINDS, cell_text, opening, thought, token_id
 
 MOST_INSTANCES = 16  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended
 _MARK = "\x00"
@@ -87,7 +87,7 @@ class Writer:
         self._cell = cells
 
     def _id(self, piece: str) -> int:
-        return int(self.tokenizer.convert_tokens_to_ids(piece))
+        return token_id(self.tokenizer, piece)
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -159,7 +159,7 @@ def loss_of(
     The figures, all teacher-forced: loss; share of categories, of cells and of other words that are right; how often an answer
     that ought to end does; mean error of the numbers (0..1000).
     """
-    logits = forward(model, tokens, sheet) @ model.get_input_embeddings().weight.float().T
+    logits = forward(model, tokens, sheet) @ model.model.language_model.embed_tokens.weight.float().T
     log_p = logits.log_softmax(-1)
     wanted = sheet.wanted
     loss = -log_p.gather(1, wanted[:, None])[:, 0]

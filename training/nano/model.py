@@ -126,11 +126,18 @@ def build_tokenizer(boilerplate: list[str], vocabulary: int = 1600) -> PreTraine
     return fast
 
 
+def token_id(tokenizer: PreTrainedTokenizerFast, piece: str) -> int:
+    """The id of one token, which the tokenizer types as that of one or of several."""
+    found = tokenizer.convert_tokens_to_ids(piece)
+    assert isinstance(found, int)
+    return found
+
+
 def build_model(
     tokenizer: PreTrainedTokenizerFast, *, eye_depth: int = 7, layers: int = 4
 ) -> Qwen3VLForConditionalGeneration:
     """Fresh weights, initialised for layers this narrow; number tokens start as the codes of their values."""
-    ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
+    ids = {text: token_id(tokenizer, text) for text in SPECIAL}
     text = {
         "vocab_size": (len(tokenizer) + 63) // 64 * 64,
         "hidden_size": WIDTH,
@@ -176,7 +183,7 @@ def build_model(
     model = Qwen3VLForConditionalGeneration(config)
     model.generation_config = GenerationConfig(do_sample=False, pad_token_id=ids[PAD], eos_token_id=ids[END])
     with torch.no_grad():
-        _start_words(model.get_input_embeddings().weight, tokenizer)
+        _start_words(model.model.language_model.embed_tokens.weight, tokenizer)
         for layer in model.model.language_model.layers:
             for projection in (layer.self_attn.o_proj, layer.mlp.down_proj):
                 projection.weight.zero_()  # a fresh layer must not drown what the tokens say
@@ -247,7 +254,7 @@ def _start_words(weight: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> No
     """Words that stand for something of the code start as what the eye writes for it."""
 
     def ids(pieces: list[str]) -> list[int]:
-        return [tokenizer.convert_tokens_to_ids(piece) for piece in pieces]
+        return [token_id(tokenizer, piece) for piece in pieces]
 
     weight[:, OWN].mul_(0.5)
     weight[:, ASKED] = 0.0  # a word that names no category and no cell must not seem to
@@ -560,11 +567,13 @@ def save(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerF
     An answer can begin with nothing but a thought: transformers keeps the other words back there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    thoughts = {tokenizer.convert_tokens_to_ids(thought(name, kind)) for kind in (None, *KINDS) for name in CATEGORIES}
-    model.generation_config.begin_suppress_tokens = sorted(set(range(model.config.text_config.vocab_size)) - thoughts)
+    thoughts = {token_id(tokenizer, thought(name, kind)) for kind in (None, *KINDS) for name in CATEGORIES}
+    model.generation_config.begin_suppress_tokens = sorted(
+        set(range(model.config.get_text_config().vocab_size)) - thoughts
+    )
     kept = model.dtype
-    model.to(torch.bfloat16).save_pretrained(folder)
-    model.to(kept)
+    model.to(torch.bfloat16).save_pretrained(folder)  # type: ignore[arg-type]  # a decorator loses the types of `to`
+    model.to(kept)  # type: ignore[arg-type]  # the same
     tokenizer.save_pretrained(folder)
     processor = {
         "image_processor_type": "Qwen2VLImageProcessor",

@@ -248,7 +248,7 @@ def export(run: Path, out: Path) -> None:
     model = build()
     model.load_state_dict(torch.load(run / "state.pt", weights_only=False)["model"])
     out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(out)
+    model.to(torch.bfloat16).save_pretrained(out)  # type: ignore[arg-type]  # a decorator loses the types of `to`
     processor = {
         "image_processor_type": "Sam2ImageProcessorFast",
         "size": {"height": LOOK, "width": LOOK},

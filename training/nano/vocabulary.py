@@ -12,6 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def held_out() -> list[str]:
     return asked
 
 
-def measure(known: Vocabulary) -> dict[str, object]:
+def measure(known: Vocabulary) -> dict[str, Any]:
     """Shares of held-out phrasings that are refused, and of untaught things that are."""
     bank = [text for each in QUESTIONS.values() for text in each.held_out]
     asked = held_out()

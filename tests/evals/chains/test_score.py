@@ -1,5 +1,7 @@
 """Which answers are right, and which class a wrong one falls into."""
 
+from typing import Any
+
 import pytest
 from yard.data import scene_of, yard
 
@@ -13,8 +15,8 @@ TANKS = {"things": "tank"}
 
 def question_of(kind="count", truth=None, tools=(), **form):
     return Question(
-        id="made", scene="quay", topic="counting", text="?", answer=AnswerForm(kind=kind, **form),
-        truth=truth or {"measure": "count", "of": TANKS}, tools=list(tools),
+        id="made", scene="quay", text="?", answer=AnswerForm(kind=kind, **form),
+        truth=truth or {"measure": "count", "of": TANKS}, tools=list(tools), **{"class": "counting"},
     )  # fmt: skip
 
 
@@ -118,7 +120,10 @@ def test_without_tools_a_wrong_answer_is_perception_and_none_is_none():
 
 
 def test_a_question_that_hangs_on_half_a_pixel_is_found():
-    near = {"measure": "count", "of": {"things": "tank", "within": {"metres": 20.1, "of": {"things": "shed"}}}}
+    near: dict[str, Any] = {
+        "measure": "count",
+        "of": {"things": "tank", "within": {"metres": 20.1, "of": {"things": "shed"}}},
+    }
     assert sturdy(question_of(truth=near), YARD)
     near["of"]["within"]["metres"] = 60
     assert not sturdy(question_of(truth=near), YARD)

@@ -93,7 +93,7 @@ def test_words_of_an_image_do_not_depend_on_other_images(tmp_path):
 def test_a_phrasing_is_of_the_bank_that_its_metadata_names(tmp_path, phrasing):
     dataset = open_dataset("coco", write_packed(tmp_path), "test", phrasing=phrasing, kinds=("name", "hint", "empty"))
     for sample in dataset.samples():
-        bank = QUESTIONS[sample.metadata["category"]]
+        bank = QUESTIONS[str(sample.metadata["category"])]
         assert sample.metadata["phrasing"] == phrasing
         assert sample.question in (bank.held_out if phrasing == "held_out" else bank.train)
 
@@ -214,7 +214,7 @@ def test_a_file_that_stands_in_a_tar_twice_is_named(tmp_path):
 
 
 def test_an_image_with_all_its_objects_is_given_for_other_uses_than_questions(tmp_path):
-    empty, full = open_dataset("coco", write_packed(tmp_path), "test").labelled()
+    empty, full = open_dataset("coco", write_packed(tmp_path), "test").labelled()  # type: ignore[attr-defined]  # a Coco
     assert (empty.image_id, empty.objects) == ("a.2.png", ())
     assert [(name, mask.area) for name, mask in full.objects] == [("ship", 15), ("ship", 300), ("harbor", 360)]
 

@@ -18,8 +18,9 @@ masks = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(lambda shape: 
 @given(masks)
 def test_what_pycocotools_writes_is_read_as_it_was(mask):
     written = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-    assert (decoded(written | {"size": list(mask.shape)}, *mask.shape, "m") == mask).all()
-    assert (decoded(dict(written, counts=written["counts"].decode()), *mask.shape, "m") == mask).all()
+    height, width = mask.shape
+    assert (decoded(written | {"size": [height, width]}, height, width, "m") == mask).all()
+    assert (decoded(dict(written, counts=written["counts"].decode()), height, width, "m") == mask).all()
 
 
 def test_runs_go_down_the_columns_and_begin_outside():

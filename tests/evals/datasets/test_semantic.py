@@ -43,7 +43,7 @@ def test_masks_of_one_bit_are_read_as_0_and_1(tmp_path):
 
 
 def test_an_image_with_all_its_classes_is_given_for_other_uses_than_questions(tmp_path):
-    first, second = open_dataset("semantic", write_packed(tmp_path), "tiny_test").labelled()
+    first, second = open_dataset("semantic", write_packed(tmp_path), "tiny_test").labelled()  # type: ignore[attr-defined]  # a Semantic
     assert [(name, int(mask.sum())) for name, mask in first.land] == [("building", 20), ("bare land", 550)]
     assert [name for name, _ in second.land] == ["bare land"]
 

@@ -9,14 +9,14 @@ from shapely.geometry import mapping
 
 from t2s_agent import pipeline
 from t2s_agent.api import drawing, html
-from t2s_agent.regions.plus_minus import level_of
+from t2s_agent.regions.plus_minus import level_of, levels
 from t2s_agent.regions.raster import read_mask
 from t2s_agent.regions.region import Labels, Measure
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.results import export
 from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 from t2s_agent.results.outlines import StoredRegions
-from t2s_agent.results.record import Record, pm_level
+from t2s_agent.results.record import Record
 from t2s_agent.text import one_line
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ class Result:
     def __init__(self, engine: pipeline.Engine, record: Record) -> None:
         """`record` is that of a result in the engine's store."""
         self.engine: pipeline.Engine = engine
-        self._level = pm_level(record)
         self._head = record.model_copy(update={"regions": ()})  # 100,000 records of regions take 400 MB
         self.folder: Path = engine.store.folder / record.id
         self.regions: StoredRegions = StoredRegions(self.folder / REGIONS)
@@ -107,7 +106,8 @@ class Result:
     @property
     def pm_level(self) -> str:
         """What the plus/minus of the regions and of the total cover: "90 %", or that they are of pixels only."""
-        return self._level
+        calibrated = [region.calibrated for region in self.regions]  # a record may come without its regions
+        return levels(calibrated, total=self._head.count_high is not None)
 
     @property
     def record(self) -> Record:

@@ -5,6 +5,7 @@ They are far beyond what a person or an agent needs. They keep one call from tak
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 from t2s_agent.errors import T2SError
 
@@ -20,7 +21,7 @@ LARGEST_INTEGER = 2**53  # beyond it JSON's numbers are not exact
 
 def require_amount(name: str, value: float, most: float, unit: str) -> None:
     """Raises `argument_invalid` where a size or distance is not a number from 0 to `most`."""
-    if math.isnan(value):
+    if not isinstance(value, Real) or math.isnan(value):
         why = "is not a number"
     elif value < 0:
         why = "is negative"
@@ -30,7 +31,7 @@ def require_amount(name: str, value: float, most: float, unit: str) -> None:
         return
     raise T2SError(
         "argument_invalid",
-        f"{name} = {value} {why}",
+        f"{name} = {value if isinstance(value, Real) else repr(value)} {why}",
         f"Give {unit} from 0 to {most:g}",
         name=name,
         value=value,

@@ -1,6 +1,7 @@
 """`segment`, `refine` and `describe`: the commands of `t2s-agent` as functions, with the same options by the same names."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import index
 from pathlib import Path
 from typing import Literal
 
@@ -68,7 +69,7 @@ def segment(
         trust_sidecars=trust_sidecars,
         store=store,
     )
-    _require_box(bbox, bbox_crs)
+    bbox = _box(bbox, bbox_crs)
     path = image_named(str(image), engine.settings.roots)
     with add_place_hints(engine, path, [bbox] if bbox else [], option="bbox_crs", crs=bbox_crs):
         record = pipeline.segment(
@@ -139,11 +140,9 @@ def refine(
     chosen = _engine_of(
         result, engine, prompter=prompter, segmenter=segmenter, samples=samples, device=device, store=store
     )
-    _require_points("point", point)
-    _require_points("not_point", not_point)
-    parent = chosen.store.load(_id(chosen, result))
-    positive, negative = tuple(point), tuple(not_point)
+    positive, negative = _points("point", point), _points("not_point", not_point)
     around = None if box is None else _four(box)
+    parent = chosen.store.load(_id(chosen, result))
     places: list[Sequence[float]] = [*positive, *negative, *([around] if around else [])]
     if crs and (pixels or not places):
         raise T2SError(
@@ -156,8 +155,8 @@ def refine(
         positive=positive,
         negative=negative,
         box=around,
-        keep=tuple(keep),
-        drop=tuple(drop),
+        keep=_ids("keep", keep),
+        drop=_ids("drop", drop),
         other="" if with_ is None else _id(chosen, with_),
         operation=operation,
         within_m=within_m,
@@ -169,7 +168,7 @@ def refine(
         smooth_m=smooth_m,
         sort_by=sort_by,
         descending=descending,
-        first=first,
+        first=_whole("first", first),
         pixels=pixels or bool(crs),
     )
     with add_place_hints(chosen, parent.scene.path, () if pixels else places, option="crs", crs=crs):
@@ -213,7 +212,7 @@ def describe(
     0.50015
     """
     chosen = _engine_of(subject, engine, prompter=prompter, device=device, trust_sidecars=trust_sidecars, store=store)
-    _require_box(bbox, bbox_crs)
+    bbox = _box(bbox, bbox_crs)
     named = isinstance(subject, Result) or (isinstance(subject, str) and is_result(subject))
     image = "" if named else image_named(str(subject), chosen.settings.roots)
     with add_place_hints(chosen, image, [bbox] if bbox else [], option="bbox_crs", crs=bbox_crs):
@@ -266,19 +265,45 @@ def _id(engine: pipeline.Engine, result: Result | str) -> str:
     return result.id if isinstance(result, Result) else result_id(engine.store, result)
 
 
-def _require_box(box: Box | None, crs: str | None) -> None:
-    if crs and not box:
-        raise T2SError("argument_invalid", f"bbox_crs {crs} without a box", "Add bbox=(xmin, ymin, xmax, ymax)")
+def _box(box: Box | None, crs: str | None) -> Box | None:
+    """The box as plain numbers. What its four numbers mean is checked where the image is known."""
+    if box is None:
+        if crs:
+            raise T2SError("argument_invalid", f"bbox_crs {crs} without a box", "Add bbox=(xmin, ymin, xmax, ymax)")
+        return None
+    return _four(box)
 
 
-def _require_points(name: str, points: Points) -> None:
-    if isinstance(points, str) or any(not isinstance(each, Sequence) or len(each) != 2 for each in points):
+def _points(name: str, points: Points) -> tuple[tuple[float, float], ...]:
+    """Points of lists, tuples or arrays as plain numbers."""
+    try:
+        return tuple((float(x), float(y)) for x, y in points)
+    except (TypeError, ValueError) as error:
         raise T2SError(
             "argument_invalid", f"{name} = {points!r} is not a list of points", f"Write {name}=[(4.338, 51.911)]"
-        )
+        ) from error
 
 
 def _four(box: Box) -> tuple[float, float, float, float]:
-    if len(box) != 4:
-        raise T2SError("bbox_invalid", f"the box {list(box)} is not four numbers", "Give west, south, east, north")
-    return box[0], box[1], box[2], box[3]
+    try:
+        west, south, east, north = (float(each) for each in box)
+    except (TypeError, ValueError) as error:
+        raise T2SError(
+            "bbox_invalid", f"the box {box!r} is not four numbers", "Give west, south, east, north"
+        ) from error
+    return west, south, east, north
+
+
+def _ids(name: str, ids: Iterable[int]) -> tuple[int, ...]:
+    """Ids of a list, an array or a column of a table as plain numbers."""
+    try:
+        return tuple(index(each) for each in ids)
+    except TypeError as error:
+        raise T2SError("argument_invalid", f"{name} = {ids!r} is not a list of ids", f"Write {name}=[1, 2]") from error
+
+
+def _whole(name: str, number: int) -> int:
+    try:
+        return index(number)
+    except TypeError as error:
+        raise T2SError("argument_invalid", f"{name} = {number!r} is no whole number", "Give one, such as 3") from error

@@ -9,6 +9,7 @@ from shapely.geometry import mapping
 
 from t2s_agent import pipeline
 from t2s_agent.api import drawing, html
+from t2s_agent.errors import T2SError
 from t2s_agent.regions.plus_minus import level_of, levels
 from t2s_agent.regions.raster import read_mask
 from t2s_agent.regions.region import Labels, Measure
@@ -138,10 +139,15 @@ class Result:
 
     @property
     def picture(self) -> Image.Image:
-        """The picture, at most 2,048 px wide and high without its legend."""
-        with Image.open(self.picture_path) as image:
-            image.load()
-            return image
+        """The picture, at most 2,048 px wide and high without its legend. Raises `result_damaged` where it cannot be read."""
+        try:
+            with Image.open(self.picture_path) as image:
+                image.load()
+                return image
+        except OSError as error:
+            raise T2SError(
+                "result_damaged", f"the picture of {self.id} cannot be read", "Make the result again"
+            ) from error
 
     def refine(self, instruction: str = "", **options: Any) -> "Result":
         """A new result from this one: `t2s_agent.refine` with this engine and the same options.

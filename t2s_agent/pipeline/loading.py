@@ -1,7 +1,5 @@
 """Stored results loaded again: the View, the regions and the mask of a record."""
 
-import json
-
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.regions.edges import with_edges
@@ -10,6 +8,7 @@ from t2s_agent.regions.plus_minus import CalibrationUsed
 from t2s_agent.regions.raster import place_of_mask, read_mask
 from t2s_agent.regions.region import Region, RegionSet
 from t2s_agent.results.files import MASK, REGIONS
+from t2s_agent.results.outlines import read_outlines
 from t2s_agent.results.record import Record
 from t2s_agent.scene import View, Window
 from t2s_agent.scene.georeference import Georeference
@@ -32,7 +31,7 @@ def view_of(engine: Engine, result: Record) -> View:
 def stored_regions(engine: Engine, result: Record) -> tuple[Region, ...]:
     """The regions of a stored result with their outlines."""
     path = engine.store.artifact(result.id, REGIONS)
-    return regions_from(json.loads(path.read_text(encoding="utf-8")))
+    return regions_from(read_outlines(path))
 
 
 def other_result(engine: Engine, result: Record, other: str) -> Record:

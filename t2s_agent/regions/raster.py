@@ -1,6 +1,7 @@
 """The mask of a result as a cloud-optimised GeoTIFF: region ids, 0 for none, in the picture's colours up to 255 regions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import rasterio.shutil
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.errors import RasterioIOError
 
+from t2s_agent.errors import T2SError
 from t2s_agent.regions.frame import place_of
 from t2s_agent.regions.picture import COLOURS
 from t2s_agent.regions.region import Labels
@@ -45,7 +48,12 @@ def write_labels(
     if transform is not None:
         profile |= {"crs": crs, "transform": transform}
     overviews = "AUTO" if max(labels.shape) > _LARGE else "NONE"
-    with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.MemoryFile() as memory:
+    with (
+        rasterio.Env(**PINNED),
+        ignore_not_georeferenced(),
+        rasterio.MemoryFile() as memory,
+        rasterio.MemoryFile() as whole,
+    ):
         with memory.open(driver="GTiff", **profile) as plain:
             plain.write(labels.astype(dtype), 1)
             plain.set_band_description(1, "region id, 0 = none")
@@ -55,22 +63,34 @@ def write_labels(
                 plain.gcps = (list(gcps), crs)
         with memory.open() as plain:
             rasterio.shutil.copy(
-                plain, path, driver="COG", compress="deflate", overviews=overviews, overview_resampling="nearest"
+                plain, whole.name, driver="COG", compress="deflate", overviews=overviews, overview_resampling="nearest"
             )
+        path.write_bytes(whole.read())  # GDAL tells a full disk by other errors than OSError, or not at all
 
 
 def place_of_mask(path: Path) -> Georeference:
-    """Where the pixels of such a file lie."""
-    with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(path) as file:
+    """Where the pixels of such a file lie. Raises `result_damaged` where it cannot be read."""
+    with _opened(path) as file:
         gcps, crs_of_gcps = file.gcps
         transform = None if gcps or file.transform.is_identity else file.transform
         return georeference_of(crs_of_gcps if gcps else file.crs, transform, gcps, file.width, file.height)
 
 
 def read_mask(path: Path) -> Labels:
-    """The labels (H, W) of a file that `write_mask` wrote."""
-    with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(path) as file:
+    """The labels (H, W) of a file that `write_mask` wrote. Raises `result_damaged` where it cannot be read."""
+    with _opened(path) as file:
         return np.asarray(file.read(1), dtype=np.int32)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
+    try:
+        with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(path) as file:
+            yield file
+    except RasterioIOError as error:
+        raise T2SError(
+            "result_damaged", f"the mask of {path.parent.name} cannot be read", "Make the result again"
+        ) from error
 
 
 def _dtype(most: int) -> str:

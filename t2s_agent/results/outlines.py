@@ -21,6 +21,19 @@ _FEATURES = re.compile(r'"features"\s*:\s*\[')  # within a string the second quo
 _BETWEEN = re.compile(r"[\s,]*")
 
 
+def read_outlines(path: Path) -> dict[str, Any]:
+    """The whole FeatureCollection of a result. Raises `result_damaged` where the file is missing or not whole."""
+    try:
+        collection: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    return collection
+
+
+def _damaged(path: Path) -> T2SError:
+    return T2SError("result_damaged", f"the outlines of {path.parent.name} cannot be read", "Make the result again")
+
+
 class StoredRegions(Sequence[Region]):
     """The regions of a result in the order of their ids: `regions[0]`, `regions[-3:]`, `len(regions)`, `for region in regions`.
 
@@ -69,19 +82,14 @@ class StoredRegions(Sequence[Region]):
                     file.seek(index.starts[position])
                     yield region_from(json.loads(file.read(index.sizes[position])), index.frame)
         except (OSError, json.JSONDecodeError) as error:
-            raise self._damaged() from error
+            raise _damaged(self._path) from error
 
     @cached_property
     def _index(self) -> "_Index":
         try:
             return _index_of(self._path)
         except (OSError, ValueError) as error:
-            raise self._damaged() from error
-
-    def _damaged(self) -> T2SError:
-        return T2SError(
-            "result_damaged", f"the outlines of {self._path.parent.name} cannot be read", "Make the result again"
-        )
+            raise _damaged(self._path) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +108,14 @@ def _index_of(path: Path) -> _Index:
         first = file.readline()
         if not first.rstrip().endswith(b"["):
             return _index_of_line(first + file.read())
-        at = len(first)
+        at, line = len(first), first
         for line in file:
             if line.startswith(b"{"):
                 starts.append(at)
                 sizes.append(len(line.rstrip(b",\r\n")))
             at += len(line)
+    if line.strip() != b"]}":
+        raise ValueError("the end is missing")  # a file cut between two lines would have fewer regions
     return _Index(starts, sizes, _frame(first.decode("utf-8")))
 
 
@@ -122,6 +132,8 @@ def _index_of_line(data: bytes) -> _Index:
         starts.append(at)
         sizes.append(end - at)
         at = _skipped(text, end)
+    if text[at : at + 1] != "]":
+        raise ValueError("the end is missing")
     return _Index(starts, sizes, _frame(text[: begun.end()]))
 
 

@@ -3,6 +3,7 @@
 import base64
 import builtins
 import io
+import json
 
 import geopandas
 import matplotlib as mpl
@@ -11,6 +12,7 @@ import pytest
 import shapely
 from PIL import Image
 
+from t2s_agent import pipeline
 from t2s_agent.api.result import Result
 from t2s_agent.errors import T2SError
 
@@ -160,3 +162,40 @@ def test_a_missing_library_is_named_with_the_extra_to_install(stored, monkeypatc
     with pytest.raises(T2SError, match=rf'pip install "t2s-agent\[{extra}\]"') as caught:
         use(stored())
     assert caught.value.code == "output_unwritable"
+
+
+@pytest.mark.parametrize("what", ["mask", "picture"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_file_that_is_gone_or_cut_short_is_a_damaged_result(stored, what, gone):
+    result = stored()
+    path = result.mask_path if what == "mask" else result.picture_path
+    if gone:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_bytes((path.read_bytes() if path.exists() else b"")[:150])
+    with pytest.raises(T2SError) as caught:
+        getattr(result, what)
+    assert caught.value.code == "result_damaged"
+
+
+def test_ids_and_numbers_may_come_from_arrays_and_tables(stored, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pipeline, "refine", lambda engine, id_, how, **_: asked.append(how) or engine.store.load(id_))
+    result = stored()
+    table = result.to_geodataframe()
+    largest = table.loc[table["area_m2"] == table["area_m2"].max(), "id"]
+    result.refine(keep=largest, first=np.int64(1), point=np.array([[15.0001, 2.0]]), box=np.array([15, 1, 16, 2]))
+    [how] = asked
+    kept = json.loads(json.dumps([how.keep, how.first, how.positive, how.box]))  # a record keeps it as JSON
+    assert kept == [[2], 1, [[15.0001, 2.0]], [15, 1, 16, 2]]
+
+
+@pytest.mark.parametrize("options", [
+    {"keep": 1}, {"keep": ["a"]}, {"drop": [1.5]}, {"first": 1.5}, {"point": [("a", 1)]}, {"point": (4.3, 51.9)},
+    {"not_point": [(1, 2, 3)]}, {"box": "1,2,3,4"}, {"box": (None, 1, 2, 3)}, {"keep": [1], "min_area_m2": "5"},
+])  # fmt: skip
+def test_an_argument_of_another_type_is_named(stored, options):
+    with pytest.raises(T2SError) as caught:
+        stored().refine(**options)
+    assert caught.value.code in ("argument_invalid", "bbox_invalid")
+    assert any(name in str(caught.value) for name in (*options, "box"))

@@ -87,3 +87,15 @@ def test_going_through_many_holds_few(tmp_path):
     tracemalloc.stop()
     assert count == 5_000
     assert peak < 1_000_000 < path.stat().st_size / 3
+
+
+@pytest.mark.parametrize("old", [True, False])
+@pytest.mark.parametrize("kept", [3, 5])
+def test_a_file_that_is_cut_between_two_features_is_damaged_and_not_a_shorter_result(tmp_path, old, kept):
+    path = file_of(tmp_path)
+    between = b",\n{" if not old else b',{"type":"Feature"'
+    data = (as_one_line(path) if old else path).read_bytes()
+    path.write_bytes(between.join(data.split(between)[:kept]) + (b"," if old else b",\n"))
+    with pytest.raises(T2SError) as caught:
+        len(StoredRegions(path))
+    assert caught.value.code == "result_damaged"

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from t2s_agent.errors import T2SError
+from t2s_agent.results.catalogue import ID
+from t2s_agent.results.files import RECORD
 
 STAC = ".stac.json"
 # ending: what is written
@@ -36,6 +38,8 @@ LEFTOVERS = {".shp": (".qix", ".sbn", ".sbx"), ".gpkg": (".gpkg-wal", ".gpkg-shm
 def ending_of(path: Path) -> str:
     """The ending by which a file type is chosen, in lower case; `argument_invalid` for one that is not known."""
     name = path.name.lower()
+    if "\0" in str(path):
+        raise T2SError("argument_invalid", f"{str(path)!r} holds a null character", "Choose another name")
     if name.endswith(STAC):
         return STAC
     ending = Path(name).suffix
@@ -59,8 +63,11 @@ def check_ending(path: Path | str) -> Path:
     missing = [library for library in _LIBRARIES.get(ending, ()) if find_spec(library) is None]
     if missing:
         raise T2SError("output_unwritable", f"{ending} needs {' and '.join(missing)}, not installed", f"Run {EXTRA}")
-    if path.is_dir():
-        raise T2SError("argument_invalid", f"{path} is a folder", "Name a file in it")
+    try:
+        if path.is_dir():
+            raise T2SError("argument_invalid", f"{path} is a folder", "Name a file in it")
+    except OSError as error:
+        raise T2SError("output_unwritable", f"{path} ({error.strerror})", "Choose another name") from error
     demand_writable(path.parent)
     if not path.exists():  # else the user named it, with all of its parts
         demand_free([path.with_suffix(part) for part in PARTS.get(ending, ())], path)
@@ -70,6 +77,7 @@ def check_ending(path: Path | str) -> Path:
 def demand_writable(folder: Path) -> None:
     """Raises `output_unwritable` where a folder can neither be written to nor be made."""
     there = folder.absolute()
+    demand_no_result(there)
     while not os.path.lexists(there):
         there = there.parent
     if not there.is_dir():
@@ -80,6 +88,16 @@ def demand_writable(folder: Path) -> None:
     except OSError as error:
         why = error.strerror or "no reason is given"
         raise T2SError("output_unwritable", f"{there} cannot be written to ({why})", "Choose another place") from error
+
+
+def demand_no_result(folder: Path) -> None:
+    """Raises `output_unwritable` for the folder of a stored result and what lies in it: a stored result is never changed."""
+    resolved = folder.resolve()
+    for each in (resolved, *resolved.parents):
+        if ID.fullmatch(each.name) and (each / RECORD).is_file():
+            raise T2SError(
+                "output_unwritable", f"{each} is a stored result, which is never changed", "Choose another place"
+            )
 
 
 def demand_free(files: Iterable[Path], path: Path) -> None:

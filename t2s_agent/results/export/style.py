@@ -30,10 +30,13 @@ SELECT '', '', table_name, column_name, 'regions', ?, '', 1, 'as in the picture'
 
 def add_style(path: Path, layer: str, units: Units) -> None:
     """Puts the style of a layer into its GeoPackage, where QGIS finds it by itself."""
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute(_TABLE)
-        database.execute(_REGISTER)
-        database.execute(_INSERT, (regions_qml(units), layer))
+    try:
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(_TABLE)
+            database.execute(_REGISTER)
+            database.execute(_INSERT, (regions_qml(units), layer))
+    except sqlite3.Error as error:
+        raise OSError(f"SQLite says: {error}") from error
 
 
 def regions_qml(units: Units) -> str:

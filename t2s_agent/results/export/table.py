@@ -1,7 +1,6 @@
 """The regions of a stored result as a table of typed columns: the same columns and types for one region, many or none."""
 
 import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from t2s_agent.regions.geojson import multipolygon, region_from
 from t2s_agent.regions.region import Region
 from t2s_agent.results.export.endings import EXTRA
 from t2s_agent.results.files import REGIONS
+from t2s_agent.results.outlines import read_outlines
 from t2s_agent.results.record import Record, about
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _TYPES = {"text": "string", "integer": "Int32", "real": "float64", "boolean": "b
 
 def stored(folder: Path) -> tuple[list[Region], Frame | None]:
     """The regions of a result's folder, and the frame that their file names; None for files of earlier versions."""
-    collection = json.loads((folder / REGIONS).read_text(encoding="utf-8"))
+    collection = read_outlines(folder / REGIONS)
     frame = Frame.read(collection.get("frame"))
     return [region_from(feature, frame) for feature in collection["features"]], frame
 

@@ -1,5 +1,6 @@
 """Regions as GeoPackage, GeoParquet, FlatGeobuf, shapefile and KML, by geopandas and GDAL."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +67,19 @@ def write_kml(record: Record, folder: Path, path: Path) -> None:
 
 def _write(table: "geopandas.GeoDataFrame", path: Path, driver: str, layer: str, **options: Any) -> None:
     import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
-    # the geometry type is said, so that an empty layer has it too
-    pyogrio.write_dataframe(
-        table, path, layer=layer, driver=driver, geometry_type="MultiPolygon", use_arrow=True, **options
-    )
+    # GDAL does not tell that the disk is full while it ends these, so that Python writes them
+    memory = BytesIO() if driver in ("FlatGeobuf", "KML") else None
+    try:
+        # the geometry type is said, so that an empty layer has it too
+        pyogrio.write_dataframe(
+            table, memory or path, layer=layer, driver=driver, geometry_type="MultiPolygon", use_arrow=True, **options
+        )
+    except (DataLayerError, DataSourceError, FeatureError) as error:
+        raise OSError(f"GDAL says: {error}") from error
+    if memory:
+        path.write_bytes(memory.getvalue())
 
 
 def _cut(text: str) -> str:

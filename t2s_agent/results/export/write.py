@@ -33,7 +33,7 @@ def write(path: Path | str, record: Record, folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             # in the same folder, so that renaming stays on one file system
-            beside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent)))
+            beside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".t2s-", dir=path.parent)))
             _WRITERS[ending_of(path)](record, folder, beside / path.name)
             _put(beside, path)
     except OSError as error:

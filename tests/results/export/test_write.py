@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -289,3 +292,63 @@ def test_a_region_over_the_limb_of_a_geostationary_image_is_clipped_and_written(
     elif ending == ".stac.json":
         west, south, east, north = json.loads(path.read_text(encoding="utf-8"))["bbox"]
         assert (west, south, east, north) == pytest.approx((-80, -80, 80, 80), abs=2)
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from stored.data import stored_result
+from t2s_agent.errors import T2SError
+from t2s_agent.results.export import write
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path, ending = Path(sys.argv[1]), sys.argv[2]
+record, folder = stored_result(path / "stored", [(10, 10, 16, 16), (30, 5, 40, 20)])
+file = path / f"tanks{ending}"
+write(file, record, folder)
+before = file.read_bytes()
+for most in (200, len(before) - 60):  # the disk is full at once, or when the end is written
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    try:
+        write(file, record, folder)
+    except T2SError as error:
+        assert error.code == "output_unwritable", error
+    else:
+        raise SystemExit(f"{file.stat().st_size} of {len(before)} bytes were written without an error")
+    assert file.read_bytes() == before
+"""
+
+
+@pytest.mark.parametrize("ending", sorted(set(ENDINGS) - {".json", ".tiff"}))
+def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path, ending):
+    paths = os.pathsep.join(each for each in sys.path if each)
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path), ending]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", ["mask.tif", "new.geojson", "below/mask.tif"])
+def test_no_file_is_written_into_a_stored_result(tmp_path, name):
+    record, folder = stored_result(tmp_path / "r_00000001", BOXES, id="r_00000001")
+    (folder / "record.json").write_text("{}", encoding="utf-8")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with pytest.raises(T2SError, match="is a stored result, which is never changed"):
+        write(folder / name, record, folder)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".csv", "a\0.csv"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
+    record, folder = stored_result(tmp_path / "stored", BOXES)
+    with pytest.raises(T2SError, match=r"too long|null character"):
+        write(tmp_path / name, record, folder)
+
+
+@pytest.mark.parametrize("ending", [".geojson", ".gpkg", ".csv"])
+def test_outlines_that_are_cut_short_are_not_written_as_if_they_were_all(tmp_path, ending):
+    record, folder = stored_result(tmp_path / "stored", BOXES)
+    whole = (folder / "regions.geojson").read_bytes()
+    (folder / "regions.geojson").write_bytes(whole[: whole.index(b"\n{") + 40])
+    with pytest.raises(T2SError) as caught:
+        write(tmp_path / f"a{ending}", record, folder)
+    assert caught.value.code == "result_damaged"
+    assert not (tmp_path / f"a{ending}").exists()

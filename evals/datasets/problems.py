@@ -28,7 +28,9 @@ class BrokenSample(T2SError):
 
     def __init__(self, kind: Kind, where: str, what: str) -> None:
         super().__init__(
-            "image_unreadable", f"{where}: {what}", "Mend the file, or go on without it by on_broken='skip'"
+            "image_unreadable",
+            f"{where}: {what}",
+            "Fix the file, or go on without it: on_broken='skip' (--on-broken skip)",
         )
         self.problem = Problem(kind, where, what)
 
@@ -45,7 +47,7 @@ class BrokenDataset(T2SError):
         super().__init__(
             "argument_invalid",
             f"dataset {name} has {len(problems)} problems: {quoted}{more}",
-            "`python -m evals.datasets check ROOT --dataset NAME` lists them all; on_broken='skip' goes on without them",
+            "`python -m evals.datasets check ROOT --dataset NAME` lists them all; on_broken='skip' (--on-broken skip) goes on without them",
         )
         self.name = name
         self.problems = tuple(problems)

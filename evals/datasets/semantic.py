@@ -232,4 +232,4 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise T2SError("argument_invalid", f"{path} is not JSON: {error}", "Mend the file") from error
+        raise T2SError("argument_invalid", f"{path} is not JSON: {error}", "Fix the file") from error

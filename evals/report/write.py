@@ -74,7 +74,11 @@ def _run(path: Path, header: Mapping[str, Any], samples: Iterable[Sample] | None
     notes, settings = header["notes"], header["settings"]
     rows, broken = read_scores(path)
     summaries = {
-        name: {**summary_of(rows, protocol, broken=broken, resamples=resamples), "total": notes.get("total")}
+        name: {
+            **summary_of(rows, protocol, broken=broken, resamples=resamples),
+            "total": notes.get("total"),
+            "problems": notes.get("problems", 0),
+        }
         for name, protocol in PROTOCOLS.items()
     }
     wanted = chosen(rows, gallery)

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except T2SError as error:
-        print(f"{error}\n{error.fix}", file=sys.stderr)
+        print(error, file=sys.stderr)  # its text ends with what to do
         return 2
     return 0
 
@@ -72,6 +72,7 @@ def answers(options: argparse.Namespace) -> Path:
         "limit": options.limit,
         "total": len(dataset),
         "problems": [str(problem) for problem in dataset.problems],
+        "on_broken": options.on_broken,
     }
     return write_answers(
         dataset.samples(),
@@ -111,6 +112,7 @@ def scores(options: argparse.Namespace) -> Path:
         looking=Looking.named(notes["view"], notes["max_size"]),
         prompts=options.prompts,
         shard=shard,
+        skip_broken=(options.on_broken or notes.get("on_broken")) == "skip",
         notes={
             "answers": str(file),
             "dataset": facts,
@@ -118,6 +120,7 @@ def scores(options: argparse.Namespace) -> Path:
             "view": notes["view"],
             "max_size": notes["max_size"],
             "total": notes["total"],
+            "problems": len(notes["problems"]),
         },
     )
     _say_store(store)
@@ -226,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     second.add_argument("--segmenter", default="nano", help="nano, box, a hub name, a folder, a .pth file")
     second.add_argument("--prompts", choices=PROMPT_KINDS, default="box+points")
     second.add_argument("--root", type=Path, help="folder of the dataset, where it has moved")
+    second.add_argument("--on-broken", choices=("stop", "skip"), help="default: what the answers were made with")
     second.add_argument("--out", type=Path, help="default: a folder beside the answers")
     joined = commands.add_parser("merge", help="make one file of several processes' files")
     joined.set_defaults(run=merge_shards)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.datasets.sample import Sample
+from evals.datasets.sample import Sample, Truth
 from evals.metrics.overlap import BoolMask
 from evals.metrics.row import Row
 from evals.protocols.grids import Grid
@@ -32,12 +32,14 @@ def write_scores(
     looking: Looking,
     prompts: PromptKind = "box+points",
     shard: Shard = ALONE,
+    skip_broken: bool = False,
     notes: Mapping[str, Any] | None = None,
 ) -> Path:
     """Scores all answers of this shard that `out` has no row for yet; the file of scores.
 
     An image's answers are drawn together: one embedding, from the segmenter's store where it is there, and one call of the
-    decoder. Answers that could not be read or whose sample is broken become rows that say so.
+    decoder. Answers that could not be read or whose sample is broken become rows that say so. A truth that cannot be read stops
+    the run, or with `skip_broken` becomes such a row.
     """
     header = header_of(answers)
     settings = {
@@ -55,7 +57,7 @@ def write_scores(
         for group in by_image(samples, shard):
             missing = [each for each in group if each.id in places and each.id not in records.done]
             rows = [places.read(each.id) for each in missing]
-            for row in _scored(missing, rows, segmenter, looking, prompts):
+            for row in _scored(missing, rows, segmenter, looking, prompts, skip_broken):
                 records.add(row)
             counter.add(len(missing))
     return path
@@ -92,6 +94,7 @@ def _scored(
     segmenter: Segmenter,
     looking: Looking,
     prompts: PromptKind,
+    skip_broken: bool,
 ) -> list[dict[str, Any]]:
     """The rows of the answers about one image."""
     broken = [
@@ -109,13 +112,13 @@ def _scored(
     seconds = (time.perf_counter() - began) / len(pairs)
     rows = []
     for (sample, plain), answer, instances, (union, areas, scores) in zip(pairs, read, kept, drawn, strict=True):
-        truth = sample.read_truth()
-        if list(truth.mask.shape) != plain["image"]:
-            raise T2SError(
-                "argument_invalid",
-                f"the truth of {sample.id} has {truth.mask.shape}, its image {tuple(plain['image'])} pixels",
-                "Run `python -m evals.datasets check` on the data",
-            )
+        try:
+            truth = _truth(sample, plain["image"])
+        except T2SError as error:
+            if not skip_broken:
+                raise
+            broken.append({"id": sample.id, "image_id": sample.image_id, "broken": str(error)})
+            continue
         item, index, cluster = place_of(sample)
         boxes = boxes_in_image(answer.instances, union.shape, truth.mask.shape)
         row = Row(
@@ -138,6 +141,18 @@ def _scored(
         )
         rows.append({**row.to_dict(), "mask": packed(union), "mask_areas": areas, "mask_scores": scores})
     return [*broken, *rows]
+
+
+def _truth(sample: Sample, size: Sequence[int]) -> Truth:
+    """What is right, on a mask of the image's `size` (height, width)."""
+    truth = sample.read_truth()
+    if list(truth.mask.shape) != list(size):
+        raise T2SError(
+            "argument_invalid",
+            f"the truth of {sample.id} has {truth.mask.shape}, its image {tuple(size)} pixels",
+            "Run `python -m evals.datasets check` on the data",
+        )
+    return truth
 
 
 def _drawn(

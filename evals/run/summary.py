@@ -47,7 +47,14 @@ def write_summary(scores: Path, protocol: Protocol, *, resamples: int = RESAMPLE
     rows, broken = read_scores(scores, protocol.grid)
     header = header_of(scores)
     total = header["notes"].get("total")
-    facts = {"total": total, "settings": header["settings"], "answers": header["notes"], "hash": header["hash"]}
+    problems = header["notes"].get("problems", 0)
+    facts = {
+        "total": total,
+        "problems": problems,
+        "settings": header["settings"],
+        "answers": header["notes"],
+        "hash": header["hash"],
+    }
     path = scores.with_name(f"summary-{protocol.name}.json")
     fresh = path.with_suffix(".new")
     summary = {**facts, **summary_of(rows, protocol, broken=broken, resamples=resamples)}

@@ -17,9 +17,10 @@ def table(summary: Mapping[str, Any]) -> str:
     """The protocol's numbers, with and without targets, and the baselines."""
     whole = summary["all"]
     total = f" of the dataset's {summary['total']}" if summary.get("total") else ""
+    listing = f", {summary['problems']} more left out by problems of the listing" if summary.get("problems") else ""
     first = (
         f"{summary['protocol']}: {whole['samples']} samples{total} ({whole['empty']} without a target) in {whole['clusters']} "
-        f"clusters, {whole['unknown']} more whose truth is not known, {summary['broken']} broken"
+        f"clusters, {whole['unknown']} more whose truth is not known, {summary['broken']} broken{listing}"
     )
     lines = [first]
     columns = {"all": whole["metrics"], **{k: v["metrics"] for k, v in summary["slices"].get("target", {}).items()}}

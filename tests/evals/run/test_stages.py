@@ -167,6 +167,18 @@ def test_a_truth_of_another_size_than_its_image_is_named(tmp_path, samples, prom
         scored(other, answers, tmp_path)
 
 
+def test_a_truth_that_cannot_be_read_stops_the_scores_or_is_counted(tmp_path, samples, prompter):
+    def unreadable():
+        raise T2SError("image_unreadable", "mask 1.png is cut short", "Fetch it again")
+
+    answers = answered(samples, prompter, tmp_path)
+    broken = [replace(samples[0], read_truth=unreadable), *samples[1:]]
+    with pytest.raises(T2SError, match="is cut short"):
+        scored(broken, answers, tmp_path)
+    rows, count = read_scores(scored(broken, answers, tmp_path, skip_broken=True))
+    assert (len(rows), count) == (5, 1)
+
+
 def test_a_large_image_is_shown_smaller_and_its_mask_compared_in_its_own_pixels(tmp_path):
     samples = [make_sample(0, "the field", (100, 50, 300, 150), size=(200, 400))]
     asking = replace(ASKING, looking=Looking(max_size=100))

@@ -82,9 +82,11 @@ def corrected(
     drawn = draw(asked)
     scores = [np.nan if region.score is None else region.score for region in regions.regions]
     softness = [np.nan if region.softness is None else region.softness for region in regions.regions]
-    instances = [region.instance or Instance(None, label=region.label) for region in regions.regions]
+    instances = [region.instance for region in regions.regions]
+    agreements = [region.agreement for region in regions.regions]
     for index, spot in enumerate(owners):
         masks[spot], scores[spot], instances[spot] = drawn.masks[index], float(drawn.scores[index]), changed[index]
+        agreements[spot] = None  # the answers agreed on the region as it was
         softness[spot] = float(drawn.softness[index])
     masks += drawn.masks[len(changed) :]
     scores += [float(score) for score in drawn.scores[len(changed) :]]
@@ -98,6 +100,8 @@ def corrected(
         view,
         scores=np.array(scores, np.float32),
         instances=[*instances, *fresh],
+        names=[*(region.label for region in regions.regions), *(each.label for each in fresh)],
+        agreements=[*agreements, *(None for _ in fresh)],
         sources=sources,
         softness=np.array(softness, np.float32),
     )

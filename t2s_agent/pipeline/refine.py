@@ -17,7 +17,7 @@ from t2s_agent.bounds import (
     require_at_most,
 )
 from t2s_agent.errors import T2SError
-from t2s_agent.instance import Box, Instance, Point
+from t2s_agent.instance import Box, Point
 from t2s_agent.mask import Mask, boxes_of
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.calibrating import carried, with_own_prompts, with_persons_prompts
@@ -251,7 +251,9 @@ def _operated(
         masks,
         view,
         scores=[np.nan if piece.region.score is None else piece.region.score for piece in pieces],
-        instances=[piece.region.instance or Instance(None, label=piece.region.label) for piece in pieces],
+        instances=[piece.region.instance for piece in pieces],
+        names=[piece.region.label for piece in pieces],
+        agreements=[piece.region.agreement for piece in pieces],
         sources=[piece.sources for piece in pieces],
     )
     same_grid = theirs is not None and other is not None and _same_grid(parent, other)

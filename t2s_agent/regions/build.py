@@ -32,7 +32,9 @@ def build_regions(
     view: View,
     *,
     scores: Sequence[float] | NDArray[np.float32] = (),
-    instances: Sequence[Instance] = (),
+    instances: Sequence[Instance | None] = (),
+    names: Sequence[str] = (),
+    agreements: Sequence[float | None] = (),
     sources: Sequence[tuple[Source, ...]] = (),
     softness: Sequence[float] | NDArray[np.float32] = (),
     merge: Merge = "instances",
@@ -44,7 +46,8 @@ def build_regions(
     Pixels without data belong to no region. Masks of which one repeats the other (IoU above 0.5) become one, with the `sources` of
     both; where others overlap, the smaller one keeps the pixels, since it would vanish otherwise, and both name each other in
     `overlaps`. `union` makes a single region of all. Regions below `min_area_m2` are left out and counted (in pixels where there
-    is no CRS, square pixels are meant). Raises `limit_exceeded` for more regions than ids.
+    is no CRS, square pixels are meant). Labels (`names`) and `agreements` are those of the
+    `instances` where they are not given. Raises `limit_exceeded` for more regions than ids.
     """
     warnings: list[str] = []
     usable = view.valid
@@ -57,7 +60,7 @@ def build_regions(
     own = [mask.where(usable) for mask in masks] if not usable.all() else list(masks)
     if merge == "union" and own:
         own = [Mask.of(union_of(own, view.height, view.width))]
-        scores, instances, softness = (), (), ()
+        scores, instances, names, agreements, softness = (), (), (), (), ()
         sources = (tuple(dict.fromkeys(each for some in sources for each in some)),)
     areas = [mask.area for mask in own]
     twins = _twins(own, areas, scores, warnings)
@@ -90,13 +93,15 @@ def build_regions(
                 "Look at a part of the image with a box, or leave out small regions",
             )
         instance = instances[index] if len(instances) > index else None
+        label, agreement = (instance.label, instance.score) if instance else ("", None)
         found.append(
             replace(
                 region,
                 id=len(found) + 1,
                 score=float(scores[index]) if len(scores) > index and np.isfinite(scores[index]) else None,
                 instance=instance,
-                label=instance.label if instance else "",
+                label=names[index] if len(names) > index else label,
+                agreement=agreements[index] if len(agreements) > index else agreement,
                 sources=origins.get(index, ()),
                 softness=float(softness[index]) if len(softness) > index and np.isfinite(softness[index]) else None,
             )
@@ -175,8 +180,8 @@ def measured(
 ) -> Region | None:
     """One region of a mask's traced outline; None where it has no area on Earth. Areas are taken of the outline before it is rounded."""
     region = measured_all([traced], view, simplify_px)[0]
-    label = label or (instance.label if instance else "")
-    return region and replace(region, id=id, score=score, instance=instance, label=label)
+    own, agreement = (instance.label, instance.score) if instance else ("", None)
+    return region and replace(region, id=id, score=score, instance=instance, label=label or own, agreement=agreement)
 
 
 def measured_all(outlines: Sequence[Geometry], view: View, simplify_px: float = SIMPLIFY_PX) -> list[Region | None]:

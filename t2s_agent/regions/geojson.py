@@ -13,7 +13,6 @@ from typing import Any
 from shapely.geometry import MultiPolygon, mapping, shape
 from shapely.geometry.polygon import orient
 
-from t2s_agent.instance import Instance
 from t2s_agent.regions.fields import About, fields_of, typed, values_of, without_unknown
 from t2s_agent.regions.frame import EARTH, Frame
 from t2s_agent.regions.plus_minus import LEVEL
@@ -118,7 +117,6 @@ def region_from(feature: dict[str, Any], frame: Frame | None = None) -> Region:
         return measure(name, units.length) if p.get(f"{name}_{units.length}") is not None else None
 
     area, perimeter = measure("area", units.area), measure("perimeter", units.length)
-    label = p.get("label") or ""
     return Region(
         int(p["id"] if "id" in p else feature["id"]),
         outline,
@@ -127,8 +125,8 @@ def region_from(feature: dict[str, Any], frame: Frame | None = None) -> Region:
         _centroid(p),
         (west, south, east, north),
         p.get("score"),
-        label,
-        Instance(None, label=label, score=p["agreement"]) if p.get("agreement") is not None else None,
+        p.get("label") or "",
+        p.get("agreement"),
         p.get("was"),
         p.get(f"pixel_{units.length}") or _pixel(area, perimeter),
         optional("length"),

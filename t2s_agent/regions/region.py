@@ -47,6 +47,9 @@ class Region:
     the region's id in the result that this one was refined from, where its pixels are the same; `sources` are all the regions
     that it was made of, also where its pixels are others now.
 
+    `score` is the segmenter's own estimate of the mask, `agreement` how far several sampled answers agree on the object: 0 to 1,
+    None where there was none, or one answer.
+
     `length`, `width` and `orientation_deg` are those of the smallest rectangle around the estimated outline: None for a region
     of more than 2,000 km, and in results from before they were kept. `orientation_deg` is the direction of the long side,
     degrees clockwise from north (from the top of the image where there is no ground), 0 to 180; None where the long side cannot
@@ -71,7 +74,7 @@ class Region:
     bbox: tuple[float, float, float, float]
     score: float | None = None
     label: str = ""
-    instance: Instance | None = None
+    agreement: float | None = None
     was: int | None = None
     pixel: float = 1.0
     length: Measure | None = None
@@ -81,6 +84,7 @@ class Region:
     parts: int | None = None
     overlaps: tuple[int, ...] = ()
     sources: tuple[Source, ...] = ()
+    instance: Instance | None = None  # what the segmenter was prompted with; None for a region of a stored result
     softness: float | None = None
     calibrated: bool = False
     probability: float | None = None
@@ -105,11 +109,6 @@ class Region:
         return rounding.shown(
             (self.area.value, self.area.plus_minus), (self.perimeter.value, self.perimeter.plus_minus)
         )
-
-    @property
-    def agreement(self) -> float | None:
-        """How far several sampled answers agree on this object, 0 to 1; None where there was one."""
-        return self.instance.score if self.instance else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,7 @@
 """Corrections say what they did."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from views.data import cropped, mask_of, view_of
@@ -40,6 +42,14 @@ def test_a_positive_point_that_grows_its_region_is_a_change_and_no_warning(two):
     assert (change.region, change.was, change.why) == (1, 1, "positive point")
     assert (change.area_before, change.area_after) == pytest.approx((25, 30), rel=1e-3)
     assert did.warnings == ()
+
+
+def test_a_corrected_region_keeps_its_label_and_loses_the_agreement_of_earlier_answers(two):
+    view, regions = two
+    named = tuple(replace(region, label=f"tank {region.id}", agreement=0.75) for region in regions.regions)
+    after, _ = corrected(replace(regions, regions=named), view, [(5, 5)], [], None, draws((0, 0, 12, 10)))
+    assert [(region.label, region.agreement) for region in after.regions] == [("tank 1", None), ("tank 2", 0.75)]
+    assert [region.instance is None for region in after.regions] == [False, True]
 
 
 def test_a_point_that_does_the_contrary_is_warned_of(two):

@@ -146,6 +146,17 @@ def test_a_region_knows_its_own_place_size_label_and_whether_it_touches_an_edge(
     assert [region.instance for region in regions] == instances
 
 
+def test_label_and_agreement_are_those_of_the_prompt_unless_they_are_given():
+    view, boxes = view_of(), [(0, 5, 10, 9), (20, 0, 30, 12)]
+    masks = cropped([mask_of(view, *box) for box in boxes])
+    prompted = [Instance(boxes[0], label="tank", score=0.75), None]
+    regions = build_regions(masks, view, instances=prompted).regions
+    assert [(region.label, region.agreement) for region in regions] == [("tank", 0.75), ("", None)]
+    given_ = build_regions(masks, view, instances=prompted, names=["ship", "quay"], agreements=[None, 0.5]).regions
+    assert [(region.label, region.agreement) for region in given_] == [("ship", None), ("quay", 0.5)]
+    assert [region.instance for region in given_] == prompted
+
+
 def test_on_earth_a_centroid_is_longitude_then_latitude_of_the_middle():
     view = view_of()
     (region,) = build_regions(cropped([mask_of(view, 30, 4, 50, 10)]), view).regions

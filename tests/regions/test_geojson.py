@@ -83,6 +83,17 @@ def test_a_region_over_the_limb_is_measured_without_what_lies_beside_the_earth()
     assert json.loads(text)["features"][0]["properties"]["area_m2"] > 1e12
 
 
+def test_label_and_agreement_come_back_from_a_file_without_prompts():
+    view = view_of()
+    masks = [Mask.of(mask_of(view, *box)) for box in ((0, 5, 10, 9), (20, 0, 30, 12))]
+    regions = build_regions(masks, view, names=["tank", ""], agreements=[0.75, None])
+    back = regions_from(feature_collection(regions))
+    assert [(region.label, region.agreement, region.instance) for region in back] == [
+        ("tank", 0.75, None),
+        ("", None, None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("pixel", "units", "expected"),
     [

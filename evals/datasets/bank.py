@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.questions import CATEGORIES, hinting, naming
-from evals.questions.choosing import EXTREMES, choosing, extreme
-from evals.questions.relating import LANDMARKS, relating
+from evals.questions.extremes import EXTREMES, extreme, extreme_question
+from evals.questions.relations import LANDMARKS, relation_question
 from evals.questions.untaught import ASKED
 from evals.questions.words import NAMES
 from t2s_agent.errors import T2SError
@@ -138,7 +138,7 @@ class Bank:
         ]
         if possible:
             category, kind, one = possible[rng.integers(len(possible))]
-            text = choosing(category, kind, rng, held_out=self.phrasing == "held_out")
+            text = extreme_question(category, kind, rng, held_out=self.phrasing == "held_out")
             yield Question(text, "extreme", category, self.phrasing, (one,))
 
     def _relation(
@@ -155,7 +155,7 @@ class Bank:
         ]
         if possible:
             category, landmark, which = possible[rng.integers(len(possible))]
-            text = relating(category, landmark, rng, held_out=self.phrasing == "held_out")
+            text = relation_question(category, landmark, rng, held_out=self.phrasing == "held_out")
             yield Question(text, "relation", category, self.phrasing, tuple(np.flatnonzero(which).tolist()))
 
 

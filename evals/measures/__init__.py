@@ -1,1 +1,1 @@
-"""How far off lengths and areas are, on drawn shapes of known size: `python -m evals.measures perimeter`."""
+"""Measures the error of lengths and areas on synthetic shapes of known size: `python -m evals.measures perimeter`."""

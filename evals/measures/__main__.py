@@ -1,4 +1,4 @@
-"""Tables of how far off measures are, on drawn shapes of known size; `fit` prints the constants of the estimate."""
+"""Prints tables of the error of lengths and areas on shapes of known size; `fit` prints the constants of the length estimate."""
 
 import argparse
 
@@ -10,16 +10,16 @@ def main() -> None:
     parser.add_argument("what", choices=["perimeter", "fit"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--masks", type=int, default=40, help="masks of each shape, angle and size; fewer of large ones"
+        "--masks", type=int, default=40, help="masks for each shape, angle and size; fewer of large ones"
     )
     parser.add_argument("--sizes", type=float, nargs="+", default=list(perimeter.SIZES), help="short sides in pixels")
     parser.add_argument("--no-compare", action="store_true", help="leave the alternatives out")
     options = parser.parse_args()
     if options.what == "fit":
-        constant, cut = fit.fitted(fit.drawn(options.seed, options.masks * 100))
+        constant, cut = fit.fit_constants(fit.draw_shapes(options.seed, options.masks * 100))
         print(f"CUT_CORNER = ({constant:.3f}, {cut:.3f})")
     else:
-        cells = perimeter.measured(options.seed, options.masks, options.sizes, compare=not options.no_compare)
+        cells = perimeter.measure_cells(options.seed, options.masks, options.sizes, compare=not options.no_compare)
         print(perimeter.report(cells))
 
 

@@ -1,4 +1,4 @@
-"""Estimators of a mask's boundary length to compare: ours, the outline's, and those of libraries where they are installed."""
+"""Estimators of the boundary length of a mask: ours, that of the outline, and those of libraries if they are installed."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -16,12 +16,12 @@ Estimator = Callable[[NDArray[np.bool_]], float]
 
 
 def ours(mask: NDArray[np.bool_]) -> Measure:
-    """What a result states, in pixels."""
+    """Returns the perimeter as a result states it, in pixels."""
     return perimeter_in_pixels(boundary_of(trace(mask)), 1.0, 1.0)
 
 
 def available() -> dict[str, Estimator]:
-    """Named alternatives; those of scikit-image and OpenCV only where they are installed."""
+    """Returns the alternatives by name; those of scikit-image and OpenCV only if they are installed."""
     found: dict[str, Estimator] = {
         "outline along pixel edges": lambda mask: float(trace(mask).length),
         "the same, simplified within half a pixel": lambda mask: float(simplified(trace(mask)).length),

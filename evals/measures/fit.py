@@ -1,19 +1,19 @@
-"""The two constants of `regions/boundary.py` by least squares, on other shapes than discs, squares, 2:1 and 10:1."""
+"""Fits the two constants of `regions/boundary.py` by least squares, without discs, squares, 2:1 and 10:1 rectangles."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evals.measures.estimators import ours
-from evals.measures.shapes import HEXAGON, L_SHAPE, ROUNDED, Drawn, ellipse, rectangle
+from evals.measures.shapes import HEXAGON, L_SHAPE, ROUNDED, ShapeMask, ellipse, rectangle
 from t2s_agent.regions import boundary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def drawn(seed: int, count: int) -> list[Drawn]:
-    """Shapes of random kind, proportion, angle and size (4 to 120 px, as many small as large)."""
+def draw_shapes(seed: int, count: int) -> list[ShapeMask]:
+    """Returns shapes of random kind, proportion, angle and size (4 to 120 px, log-uniform)."""
     rng = np.random.default_rng(seed)
     shapes = []
     for index in range(count):
@@ -32,8 +32,8 @@ def drawn(seed: int, count: int) -> list[Drawn]:
     return shapes
 
 
-def fitted(shapes: list[Drawn]) -> tuple[float, float]:
-    """CUT_CORNER with the least squared error, an error weighing as the root of the length: a length is linear in both."""
+def fit_constants(shapes: list[ShapeMask]) -> tuple[float, float]:
+    """Returns CUT_CORNER with the smallest squared error / length. A length is linear in both constants."""
     kept = boundary.CUT_CORNER
     lengths: list[NDArray[np.float64]] = []
     try:

@@ -1,4 +1,4 @@
-"""Tables of the perimeter's bias and spread, and of how often its plus/minus and that of the area hold."""
+"""Computes tables of the perimeter's bias and spread, and of how often the true length and area are inside plus/minus."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.measures.estimators import available, ours
-from evals.measures.shapes import ANGLES, JUDGED, OTHERS, Shape, disc
+from evals.measures.shapes import ANGLES, MAIN_SHAPES, OTHER_SHAPES, Shape, disc
 
 SIZES = (5.0, 10.0, 20.0, 40.0, 100.0, 400.0)
-_NEAR = 0.05  # a size is drawn within five per cent of the named one: whole pixels are no special case
+_SIZE_VARIATION = (
+    0.05  # sizes vary by five per cent around the nominal one, so that whole pixels are not a special case
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +40,13 @@ class Cell:
         return float(np.std(self.estimate / self.length - 1))
 
 
-def measured(seed: int = 0, masks: int = 40, sizes: Iterable[float] = SIZES, *, compare: bool = True) -> list[Cell]:
-    """Cells of all shapes and angles; `masks` of each small one, fewer where pixels are many."""
+def measure_cells(
+    seed: int = 0, masks: int = 40, sizes: Iterable[float] = SIZES, *, compare: bool = True
+) -> list[Cell]:
+    """Returns the cells of all shapes and angles, with `masks` masks of each small size and fewer of large ones."""
     shapes: list[tuple[str, Shape, float]] = [("disc", disc, float("nan"))]
-    shapes += [(name, draw, angle) for name, draw in JUDGED.items() for angle in (*ANGLES, float("nan"))]
-    shapes += [(name, draw, float("nan")) for name, draw in OTHERS.items()]
+    shapes += [(name, draw, angle) for name, draw in MAIN_SHAPES.items() for angle in (*ANGLES, float("nan"))]
+    shapes += [(name, draw, float("nan")) for name, draw in OTHER_SHAPES.items()]
     cells = []
     for size in sizes:
         for index, (name, draw, degrees) in enumerate(shapes):
@@ -52,9 +56,11 @@ def measured(seed: int = 0, masks: int = 40, sizes: Iterable[float] = SIZES, *, 
 
 
 def _count(masks: int, size: float, name: str) -> int:
-    """Fewer of large masks: their errors vary little in per cent, and drawing them takes the time."""
+    """Returns the number of masks: fewer large ones, because their relative errors vary little and drawing them is slow."""
     pixels = size * (10 if name == "10:1" else 2)
-    return max(2, masks if name not in OTHERS else masks // 2) if pixels <= 100 else max(2, int(masks * 30 / pixels))
+    return (
+        max(2, masks if name not in OTHER_SHAPES else masks // 2) if pixels <= 100 else max(2, int(masks * 30 / pixels))
+    )
 
 
 def _cell(
@@ -64,7 +70,7 @@ def _cell(
     rows = []
     for _ in range(count):
         angle = rng.uniform(0, 90) if np.isnan(degrees) else degrees
-        drawn = draw(size * rng.uniform(1 - _NEAR, 1 + _NEAR), angle, rng)
+        drawn = draw(size * rng.uniform(1 - _SIZE_VARIATION, 1 + _SIZE_VARIATION), angle, rng)
         estimate = ours(drawn.mask)
         row = [drawn.length, estimate.value, estimate.plus_minus, drawn.area, np.count_nonzero(drawn.mask)]
         rows.append(row + [other(drawn.mask) for other in others.values()])
@@ -74,7 +80,7 @@ def _cell(
 
 
 def report(cells: list[Cell]) -> str:
-    """The tables as text."""
+    """Returns the tables as text."""
     sizes = sorted({cell.size for cell in cells})
     lines = ["Perimeter: mean error and its standard deviation, per cent", _row("size, px", [f"{s:g}" for s in sizes])]
     for shape, degrees in dict.fromkeys((cell.shape, str(cell.degrees)) for cell in cells):
@@ -87,11 +93,11 @@ def report(cells: list[Cell]) -> str:
         "",
         "Perimeter: share inside the plus/minus, median half-width in per cent, half-width / root mean square error",
     ]
-    lines += _held(cells, sizes, lambda c: (c.estimate - c.length, c.plus_minus, c.length))
+    lines += _coverage_rows(cells, sizes, lambda c: (c.estimate - c.length, c.plus_minus, c.length))
     lines += ["", "Area (half a pixel along the estimated boundary): the same"]
-    lines += _held(cells, sizes, lambda c: (c.counted - c.area, c.estimate / 2, c.area))
+    lines += _coverage_rows(cells, sizes, lambda c: (c.counted - c.area, c.estimate / 2, c.area))
     lines += ["", "Largest mean error of the perimeter over discs, squares and rectangles (all angles), per cent"]
-    judged = [cell for cell in cells if cell.shape not in OTHERS]
+    judged = [cell for cell in cells if cell.shape not in OTHER_SHAPES]
     for name in ("ours", *dict.fromkeys(name for cell in judged for name in cell.alternatives)):
         worst = []
         for size in sizes:
@@ -105,13 +111,13 @@ def report(cells: list[Cell]) -> str:
     return "\n".join(lines)
 
 
-def _held(
+def _coverage_rows(
     cells: list[Cell], sizes: list[float], of: Callable[[Cell], tuple[NDArray[np.float64], ...]]
 ) -> Iterable[str]:
-    """A row for each kind of shape, and one for all that are judged."""
+    """Yields a row for each kind of shape, and one for all main shapes together."""
     names = list(dict.fromkeys(cell.shape for cell in cells))
     groups = {name: [cell for cell in cells if cell.shape == name] for name in names}
-    judged = {"discs to 10:1": [cell for cell in cells if cell.shape not in OTHERS]}
+    judged = {"discs to 10:1": [cell for cell in cells if cell.shape not in OTHER_SHAPES]}
     for name, group in {**groups, **judged}.items():
         row = []
         for size in (*sizes, None):

@@ -1,7 +1,7 @@
-"""Questions by the category that answers them: those that nano was trained with, and others that are kept for measuring it.
+"""Holds questions for each category: those that nano is trained with, and held-out ones to measure it.
 
-About three in five name the category (`naming`), the others only hint at it (`hinting`), as EarthReason's do.
-Training also puts sentences together from what people say of a category (`words`), and says all of them less carefully.
+About three in five name the category (`naming`), the others only hint at it (`hinting`), like those of EarthReason.
+Training also composes questions from phrases about a category (`words`), and simplifies the text of all questions at random.
 """
 
 import re
@@ -11,9 +11,9 @@ import numpy as np
 
 from evals.questions import hinting as hinting
 from evals.questions import naming as naming
-from evals.questions import words as said
+from evals.questions import words as word_bank
 
-CATEGORIES: tuple[str, ...] = (  # the order is part of packed imagery and of trained weights
+CATEGORIES: tuple[str, ...] = (  # packed imagery and trained weights depend on the order
     "ship",
     "storage tank",
     "baseball diamond",
@@ -36,7 +36,7 @@ CATEGORIES: tuple[str, ...] = (  # the order is part of packed imagery and of tr
     "bare land",
 )
 
-TELL: tuple[str, ...] = (  # answered by a list of what is present
+TELL: tuple[str, ...] = (  # the answer is a list of what is present
     "What is in this image?",
     "Describe the scene.",
     "What can be seen here?",
@@ -54,7 +54,7 @@ TELL: tuple[str, ...] = (  # answered by a list of what is present
 
 @dataclass(frozen=True)
 class Bank:
-    """All phrasings of one category's question; `held_out` ones are never trained on."""
+    """All phrasings for one category; `held_out` ones are never used in training."""
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
@@ -70,7 +70,7 @@ QUESTIONS: dict[str, Bank] = {
 
 
 def pick(category: str, rng: np.random.Generator, held_out: bool = False) -> str:
-    """A question for `category`, each equally likely; KeyError for a category that is none of CATEGORIES."""
+    """Returns a random question for `category`; raises KeyError for a category that is not in CATEGORIES."""
     bank = QUESTIONS[category]
     phrasings = bank.held_out if held_out else bank.train
     return phrasings[rng.integers(len(phrasings))]
@@ -78,7 +78,7 @@ def pick(category: str, rng: np.random.Generator, held_out: bool = False) -> str
 
 _FRAMES: tuple[tuple[dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
     (
-        said.NAMES,
+        word_bank.NAMES,
         (
             "{}", "Find all {}.", "Where are the {}?", "Are there any {} here?", "Mark the {}.", "Show me the {}",
             "Segment the {}.", "I am looking for {}.", "Which of these are {}?", "Count the {}", "Outline any {}, please.",
@@ -87,14 +87,14 @@ _FRAMES: tuple[tuple[dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        said.SINGULAR,
+        word_bank.SINGULAR,
         (
             "{}", "Is there {}?", "Find {}.", "Can you spot {} anywhere?", "I am looking for {}.", "Show me {}",
             "Where could I see {}?", "Which object is {}?", "Point out {}.",
         ),
     ),
     (
-        said.ACTIVITIES,
+        word_bank.ACTIVITIES,
         (
             "Where could someone {}?", "Where can people {}?", "Where would one {}?", "a place to {}",
             "I want to {}. Where?", "Find somewhere to {}.", "Where do people go to {}?", "Show the spot where you can {}",
@@ -102,25 +102,25 @@ _FRAMES: tuple[tuple[dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        said.PARTS,
+        word_bank.PARTS,
         ("Which objects have {}?", "something with {}", "What has {}?", "Find whatever has {}.", "things with {}",
          "Show me what has {}", "Look for {}."),
     ),
-    (said.HINTS, ("{}",)),
-    (said.LOOKS, ("{}", "Find {}.", "Do you see {}?", "Show me {}", "I can make out {}. Mark it.", "What is it that looks like {}?")),
+    (word_bank.HINTS, ("{}",)),
+    (word_bank.LOOKS, ("{}", "Find {}.", "Do you see {}?", "Show me {}", "I can make out {}. Mark it.", "What is it that looks like {}?")),
 )  # fmt: skip
 _WEIGHTS = (0.25, 0.1, 0.2, 0.12, 0.25, 0.08)
 
 
 def composed(category: str, rng: np.random.Generator) -> str:
-    """A question for `category` put together from pieces of `words`."""
+    """Returns a question for `category` composed from phrases of `words`."""
     pieces, frames = _FRAMES[rng.choice(len(_FRAMES), p=_WEIGHTS)]
     piece = pieces[category][rng.integers(len(pieces[category]))]
     return frames[rng.integers(len(frames))].format(piece)
 
 
-def careless(question: str, rng: np.random.Generator) -> str:
-    """The question as somebody might type it: a word left out, without capitals, without its last mark."""
+def simplified(question: str, rng: np.random.Generator) -> str:
+    """Returns the question as people may type it: at random without one word, without capitals, or without its last mark."""
     words = question.split()
     if len(words) > 4 and rng.random() < 0.25:
         del words[rng.integers(len(words))]
@@ -132,10 +132,10 @@ def careless(question: str, rng: np.random.Generator) -> str:
     return question
 
 
-def taught(category: str, rng: np.random.Generator) -> str:
-    """A question of training: from the bank or composed, often careless, never one that is held out."""
+def training_question(category: str, rng: np.random.Generator) -> str:
+    """Returns a random training question, from the bank or composed, often simplified, never a held-out one."""
     while True:
-        question = careless(composed(category, rng) if rng.random() < 0.55 else pick(category, rng), rng)
+        question = simplified(composed(category, rng) if rng.random() < 0.55 else pick(category, rng), rng)
         if _bare(question) not in _HELD_OUT:
             return question
 

@@ -1,9 +1,9 @@
-"""Questions that name nothing: what is looked for follows from its use, its parts or its fame.
+"""Lists questions that do not name the category: it follows from its use, its parts or general knowledge.
 
-Each fits one category only. Held-out ones may need words, and knowledge, that the others do not have.
+Each question fits one category only. Held-out ones may need words and knowledge that the others do not contain.
 """
 
-# Packed by hand: one phrasing a line would make the file three times as long.
+# Formatted by hand: with one phrasing in a line, the file would be three times as long.
 # fmt: off
 TRAIN: dict[str, tuple[str, ...]] = {
     "ship": (

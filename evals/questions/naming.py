@@ -1,9 +1,9 @@
-"""Questions that name what they look for, under one of its names.
+"""Lists questions that name the category by one of its names.
 
-Held-out ones put words of the others into new sentences.
+Held-out ones use words of the others in new sentences.
 """
 
-# Packed by hand: one phrasing a line would make the file three times as long.
+# Formatted by hand: with one phrasing in a line, the file would be three times as long.
 # fmt: off
 TRAIN: dict[str, tuple[str, ...]] = {
     "ship": (

@@ -1,11 +1,11 @@
-"""Things that no category of the question bank covers: the right answer is "I do not know what that is", whatever the image shows.
+"""Lists things outside of the question bank's categories: the right answer is "I do not know what that is" for any image.
 
-`ASKED` are the four that the benchmark always asks for; `UNTAUGHT` is the longer list that nano's vocabulary is measured with.
+`ASKED` are the four that the benchmark always asks for; `UNTAUGHT` is the longer list for the measurement of nano's vocabulary.
 """
 
 # fmt: off
 ASKED: tuple[str, ...] = ("solar panels", "crosswalks", "greenhouses", "wind turbines")
-UNTAUGHT: tuple[str, ...] = (  # things seen from above that are no category of `CATEGORIES`, nor a kind of one
+UNTAUGHT: tuple[str, ...] = (  # things visible from above that are not in `CATEGORIES` and not a subclass of one
     "solar panels", "wind turbines", "greenhouses", "crosswalks", "zebra crossings", "parking lots", "railway tracks", "power lines",
     "pylons", "chimneys", "cooling towers", "smokestacks", "cranes", "shadows", "clouds", "snow", "glaciers", "volcanoes", "graveyards",
     "cemeteries", "golf courses", "playgrounds", "fences", "antennas", "satellite dishes", "manholes", "billboards", "statues",

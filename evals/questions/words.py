@@ -1,5 +1,5 @@
-"""What people say when they mean a category, in pieces that sentences are built from: names, parts, activities, people, situations."""
-# Packed by hand: one phrase a line would make the file many times as long.
+"""Lists phrases for each category, from which questions are composed: names, parts, activities, people, situations."""
+# Formatted by hand: with one phrase in a line, the file would be many times as long.
 # fmt: off
 
 NAMES: dict[str, tuple[str, ...]] = {

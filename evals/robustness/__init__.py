@@ -1,1 +1,1 @@
-"""How far answers, counts and areas move when only the picture's frame, grid or light does; see `python -m evals.robustness`."""
+"""Measures how answers, counts and areas change if only the image's frame, grid or brightness changes: `python -m evals.robustness`."""

@@ -1,11 +1,11 @@
-"""How far answers, counts and areas move when a scene is shifted, turned, at half or double resolution, hazed or brightened.
+"""Measures how answers, counts and areas change if a scene is shifted, rotated, rescaled, hazed or brightened.
 
-    python -m evals.robustness                                           40 questions about drawn scenes, by nano
+    python -m evals.robustness                                           40 questions about procedural scenes, by nano
     python -m evals.robustness --data isaid448 --root ../shared/data/isaid448
     python -m evals.robustness --prompter nano --segmenter nano --count 100 --out runs/robustness
 
-Each answer is mapped back and compared with the answer to the unchanged picture, not with the truth. Where only one of the two found
-anything the IoU is 0 and the area moved by 100 %; where both found nothing the sample is left out of the means and counted.
+Each answer is mapped back and compared with the answer to the unchanged image, not with the truth. If only one of the two found
+anything, the IoU is 0 and the area changed by 100 %. If both found nothing, the sample is counted but left out of the means.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 
 from evals.datasets import Sample, open_dataset
 from evals.robustness.changes import MARGIN_PX
-from evals.robustness.measure import by_models, moved
+from evals.robustness.measure import answers_by_models, compare_answers
 from evals.robustness.report import as_text, summary
 from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
@@ -39,11 +39,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m evals.robustness", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="procedural", help="a dataset of evals.datasets")
-    parser.add_argument("--root", type=Path, help="its folder; drawn scenes need none")
+    parser.add_argument("--root", type=Path, help="its folder; procedural scenes need none")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--count", type=int, default=40, help="so many samples, one an image, from the first on")
     parser.add_argument(
-        "--kind", default="name", help="question kind of a question bank: name, hint, empty, ...; all for any"
+        "--count", type=int, default=40, help="number of samples, one for each image, from the first on"
+    )
+    parser.add_argument(
+        "--kind", default="name", help="question kind of the question bank: name, hint, empty, ...; all for any"
     )
     parser.add_argument("--prompter", default="nano")
     parser.add_argument("--segmenter", default="nano")
@@ -67,7 +69,7 @@ def _run(given: argparse.Namespace) -> int:
             f"{done} of {len(samples)}, {rate:.1f} s each, {left:.0f} s left: {sample.id}", file=sys.stderr, flush=True
         )
 
-    rows = moved(samples, by_models(models), report=report)
+    rows = compare_answers(samples, answers_by_models(models), report=report)
     facts = summary(rows)
     title = (
         f"{given.data} {given.split}, {len(samples)} questions ({given.kind}), {given.prompter} and {given.segmenter}"
@@ -83,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _samples(given: argparse.Namespace) -> Any:
-    """The first question of the kind about each image. Drawn scenes are drawn with the margin on top of nano's 448 px."""
+    """Yields the first question of the kind for each image. Procedural scenes are drawn at nano's 448 px plus the margin."""
     options = {"size": 448 + 2 * MARGIN_PX, "count": 4 * given.count} if given.data == "procedural" else {}
     seen: set[str] = set()
     for sample in open_dataset(given.data, given.root, given.split, **options).samples():

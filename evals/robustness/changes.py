@@ -1,7 +1,7 @@
-"""Changes of a picture that leave what it shows as it is, and how labels come back from the changed picture to the base.
+"""Changes an image without a change of its content, and maps labels of the changed image back to the base image.
 
-A picture is read with a margin of `MARGIN_PX` on each side: the base is its inner part, and a shifted picture is another window of
-it, so that real pixels come in at the border. Labels are int (H, W), 0 for nothing.
+An image is read with a margin of `MARGIN_PX` on each side. The base is its inner part, and a shifted image is another window, so that
+the new pixels at its border are real. Labels are int (H, W), 0 for nothing.
 """
 
 from collections.abc import Callable
@@ -14,65 +14,65 @@ from PIL import Image
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 Labels = NDArray[np.integer]  # (H, W), 0 for nothing
-Seen = NDArray[np.bool_]  # (H, W), pixels of the base that the changed picture shows too
+VisiblePixels = NDArray[np.bool_]  # (H, W), pixels of the base that the changed image shows too
 Family = Literal["same", "shift", "turn", "scale", "haze", "light"]
 
 MARGIN_PX = 16
 SHIFTS_PX = (1, 2, 4, 8, 16)  # to the right and down
 HAZE = np.array([0.75, 0.80, 0.88]) * 255  # the colour of haze in evals/scenes
-HAZES = (0.15, 0.30)  # share of haze; the drawn scenes have up to 0.18
-LIGHTS = (1.25, 0.80)  # times as bright
+HAZE_SHARES = (0.15, 0.30)  # share of haze; procedural scenes have up to 0.18
+BRIGHTNESS_FACTORS = (1.25, 0.80)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change by name. `apply` takes the picture with its margin; `back` takes labels to the base's pixels."""
+    """A change with its name. `apply` takes the image with its margin; `map_back` returns labels in the base's pixels and what is visible."""
 
     name: str
     family: Family
     apply: Callable[[Picture], Picture]
-    back: Callable[[Labels], tuple[Labels, Seen]]
+    map_back: Callable[[Labels], tuple[Labels, VisiblePixels]]
 
 
 def base_of(picture: Picture) -> Picture:
-    """The picture without its margin, its sides even, so that halves are whole."""
+    """Returns the image without its margin, cropped to even sides, so that half the size is a whole number."""
     height, width = ((side - 2 * MARGIN_PX) // 2 * 2 for side in picture.shape[:2])
     return picture[MARGIN_PX : MARGIN_PX + height, MARGIN_PX : MARGIN_PX + width]
 
 
 def changes() -> list[Change]:
-    """All changes, the unchanged picture first: its answer must agree with itself."""
+    """Returns all changes; the unchanged image comes first, and its answer must agree with itself."""
     return [
-        Change("unchanged", "same", base_of, _whole(_same)),
+        Change("unchanged", "same", base_of, _all_visible(_same)),
         *(shift(px) for px in SHIFTS_PX),
-        *(turn(quarters) for quarters in (1, 2, 3)),
-        Change("half resolution", "scale", _on_base(_halved), _whole(_repeated)),
-        Change("double resolution", "scale", _on_base(_doubled), _whole(_every_second)),
-        *(haze(share) for share in HAZES),
-        *(light(by) for by in LIGHTS),
+        *(rotate(quarters) for quarters in (1, 2, 3)),
+        Change("half resolution", "scale", _on_base(_halved), _all_visible(_repeated)),
+        Change("double resolution", "scale", _on_base(_doubled), _all_visible(_every_second)),
+        *(haze(share) for share in HAZE_SHARES),
+        *(brightness(by) for by in BRIGHTNESS_FACTORS),
     ]
 
 
-def turn(quarters: int) -> Change:
-    """Turned counterclockwise by quarter turns."""
+def rotate(quarters: int) -> Change:
+    """Returns a counterclockwise rotation by a number of quarter turns."""
     apply = _on_base(lambda rgb: np.rot90(rgb, quarters))
     return Change(
-        f"turned by {90 * quarters} degrees", "turn", apply, _whole(lambda labels: np.rot90(labels, -quarters))
+        f"turned by {90 * quarters} degrees", "turn", apply, _all_visible(lambda labels: np.rot90(labels, -quarters))
     )
 
 
 def haze(share: float) -> Change:
-    """Mixed with the colour of haze."""
-    return Change(f"haze of {share:.0%}", "haze", _on_base(lambda rgb: _hazed(rgb, share)), _whole(_same))
+    """Returns a mix with the colour of haze."""
+    return Change(f"haze of {share:.0%}", "haze", _on_base(lambda rgb: _hazed(rgb, share)), _all_visible(_same))
 
 
-def light(by: float) -> Change:
-    """So many times as bright."""
-    return Change(f"{by:.2f} times as bright", "light", _on_base(lambda rgb: _lit(rgb, by)), _whole(_same))
+def brightness(by: float) -> Change:
+    """Returns a change of brightness by the factor `by`."""
+    return Change(f"{by:.2f} times as bright", "light", _on_base(lambda rgb: _brightened(rgb, by)), _all_visible(_same))
 
 
 def shift(px: int) -> Change:
-    """The window moved by so many pixels to the right and down."""
+    """Returns a shift of the window by `px` pixels to the right and down. Raises ValueError beyond the margin."""
     if not 0 <= px <= MARGIN_PX:
         raise ValueError(f"a shift is 0 to {MARGIN_PX} px, not {px}")
 
@@ -81,26 +81,26 @@ def shift(px: int) -> Change:
         start = MARGIN_PX + px
         return picture[start : start + height, start : start + width]
 
-    def back(labels: Labels) -> tuple[Labels, Seen]:
+    def map_back(labels: Labels) -> tuple[Labels, VisiblePixels]:
         height, width = labels.shape
-        moved, seen = np.zeros_like(labels), np.zeros(labels.shape, bool)
-        moved[px:, px:] = labels[: height - px, : width - px]
+        compare_answers, seen = np.zeros_like(labels), np.zeros(labels.shape, bool)
+        compare_answers[px:, px:] = labels[: height - px, : width - px]
         seen[px:, px:] = True
-        return moved, seen
+        return compare_answers, seen
 
-    return Change(f"shifted by {px} px", "shift", apply, back)
+    return Change(f"shifted by {px} px", "shift", apply, map_back)
 
 
 def _on_base(act: Callable[[Picture], Picture]) -> Callable[[Picture], Picture]:
     return lambda picture: np.ascontiguousarray(act(base_of(picture)))
 
 
-def _whole(act: Callable[[Labels], Labels]) -> Callable[[Labels], tuple[Labels, Seen]]:
-    def back(labels: Labels) -> tuple[Labels, Seen]:
+def _all_visible(act: Callable[[Labels], Labels]) -> Callable[[Labels], tuple[Labels, VisiblePixels]]:
+    def map_back(labels: Labels) -> tuple[Labels, VisiblePixels]:
         there = act(labels)
         return there, np.ones(there.shape, bool)
 
-    return back
+    return map_back
 
 
 def _same(labels: Labels) -> Labels:
@@ -133,5 +133,5 @@ def _hazed(rgb: Picture, share: float) -> Picture:
     return np.asarray(np.clip(np.round(rgb * (1 - share) + HAZE * share), 0, 255), np.uint8)
 
 
-def _lit(rgb: Picture, by: float) -> Picture:
+def _brightened(rgb: Picture, by: float) -> Picture:
     return np.asarray(np.clip(np.round(rgb * by), 0, 255), np.uint8)

@@ -1,4 +1,4 @@
-"""Asks the same question of a picture and of its changes, and compares each answer with that of the unchanged picture."""
+"""Asks the same question about an image and its changed versions, and compares each answer with that for the unchanged image."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ import numpy as np
 
 from evals.datasets.sample import Sample
 from evals.metrics.overlap import mask_iou
-from evals.robustness.changes import Change, Labels, Picture, Seen, base_of, changes
+from evals.robustness.changes import Change, Labels, Picture, VisiblePixels, base_of, changes
 from evals.run.views import Looking
 from t2s_agent.models import Models
 from t2s_agent.regions.build import build_regions
 from t2s_agent.segmenting.segmenter import Masks
 
-Answering = Callable[[Sequence[Picture], str], list[Labels]]  # pictures and a question: the labels of each answer
-_MOSTLY = 0.5  # of a region's pixels that both pictures must show for it to be counted
+AnswerFunction = Callable[[Sequence[Picture], str], list[Labels]]  # images and a question: the labels of each answer
+_MIN_VISIBLE_SHARE = 0.5  # share of a region's pixels that both images must show for the region to be counted
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """One sample under one change, compared where both pictures show the ground.
+class Comparison:
+    """One sample under one change, compared in the pixels that both images show.
 
-    `iou` of the answer with that to the unchanged picture: None where both found nothing, 0 where only one did. Areas are pixels of
+    `iou` of the answer with that for the unchanged image: None if both found nothing, 0 if only one found anything. Areas are pixels of
     the base.
     """
 
@@ -37,18 +37,18 @@ class Moved:
 
     @property
     def one_sided(self) -> bool:
-        """Whether only one of the two answers found anything."""
+        """Returns whether only one of the two answers found anything."""
         return (self.area_before == 0) != (self.area_after == 0)
 
     @property
     def area_moved(self) -> float | None:
-        """The difference of the areas as a share of the larger one, 0..1; None where both are empty."""
+        """Returns the difference of the areas as a share of the larger one, 0..1; None if both are empty."""
         larger = max(self.area_before, self.area_after)
         return abs(self.area_after - self.area_before) / larger if larger else None
 
 
-def by_models(models: Models, *, max_size: int = 1024) -> Answering:
-    """Answers by a prompter and a segmenter, as the product answers: an answer that cannot be read finds nothing."""
+def answers_by_models(models: Models, *, max_size: int = 1024) -> AnswerFunction:
+    """Returns a function that answers like the product, with a prompter and a segmenter; an answer that cannot be parsed finds nothing."""
     looking = Looking(max_size)
 
     def answer(pictures: Sequence[Picture], question: str) -> list[Labels]:
@@ -65,14 +65,14 @@ def by_models(models: Models, *, max_size: int = 1024) -> Answering:
     return answer
 
 
-def moved(
+def compare_answers(
     samples: Iterable[Sample],
-    answer: Answering,
+    answer: AnswerFunction,
     *,
     which: Sequence[Change] = (),
     report: Callable[[Sample], None] = lambda _: None,
-) -> list[Moved]:
-    """Every sample under every change. The picture is looked at once without change, and once for each change."""
+) -> list[Comparison]:
+    """Returns each sample under each change. The model sees the image once without a change and once for each change."""
     which = which or changes()
     rows = []
     for sample in samples:
@@ -80,30 +80,30 @@ def moved(
         base, *others = answer([base_of(picture), *(change.apply(picture) for change in which)], sample.question)
         cluster = str(sample.metadata.get("block", sample.metadata.get("source", sample.image_id)))
         for change, labels in zip(which, others, strict=True):
-            rows.append(_compared(sample.id, cluster, change, base, labels))
+            rows.append(_compare(sample.id, cluster, change, base, labels))
         report(sample)
     return rows
 
 
-def _compared(sample: str, cluster: str, change: Change, base: Labels, changed: Labels) -> Moved:
-    after, seen = change.back(changed)
+def _compare(sample: str, cluster: str, change: Change, base: Labels, changed: Labels) -> Comparison:
+    after, seen = change.map_back(changed)
     first, second = (base > 0) & seen, (after > 0) & seen
     empty = not first.any() and not second.any()
-    return Moved(
+    return Comparison(
         sample,
         cluster,
         change.name,
         change.family,
         None if empty else mask_iou(first, second),
-        _counted(base, base, seen),
-        _counted(after, changed, seen),
+        _count_visible(base, base, seen),
+        _count_visible(after, changed, seen),
         int(first.sum()),
         int(second.sum()),
     )
 
 
-def _counted(labels: Labels, whole: Labels, seen: Seen) -> int:
-    """Regions of which both pictures show at least half: `labels` in the base's pixels, `whole` as the answer drew them."""
+def _count_visible(labels: Labels, whole: Labels, seen: VisiblePixels) -> int:
+    """Returns how many regions are visible for at least half in both images: `labels` in the base's pixels, `whole` as in the answer."""
     inside = np.bincount(labels[seen].ravel())
     drawn = np.bincount(whole.ravel(), minlength=len(inside))[: len(inside)] * (labels.size / whole.size)
-    return int(((inside > 0) & (inside >= _MOSTLY * drawn))[1:].sum())
+    return int(((inside > 0) & (inside >= _MIN_VISIBLE_SHARE * drawn))[1:].sum())

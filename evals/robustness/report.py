@@ -1,20 +1,20 @@
-"""What moved, change by change: means over samples with intervals over clusters of samples, as a table and as JSON."""
+"""Summarises the comparisons for each change: means over samples with intervals over clusters of samples, as a table and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from evals.metrics.ratios import Interval, Ratios
-from evals.robustness.measure import Moved
+from evals.robustness.measure import Comparison
 
 METRICS = ("iou", "one_sided", "same_count", "count_moved", "area_moved")
 
 
-def summary(rows: Sequence[Moved]) -> dict[str, dict[str, Any]]:
-    """For each change: how many samples, in how many of them either answer found something, and METRICS over those.
+def summary(rows: Sequence[Comparison]) -> dict[str, dict[str, Any]]:
+    """Returns for each change: the number of samples, in how many either answer found something, and METRICS over those.
 
-    `iou` with the answer to the unchanged picture; `one_sided`: share where only one answer found anything; `same_count`: share with
-    as many regions; `count_moved`: difference of the counts in regions; `area_moved`: difference of the areas as a share of the larger.
+    `iou`: with the answer for the unchanged image; `one_sided`: share with only one answer that found anything; `same_count`: share with
+    the same number of regions; `count_moved`: difference of the counts; `area_moved`: difference of the areas as a share of the larger.
     """
     found: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(row.change for row in rows):
@@ -26,7 +26,7 @@ def summary(rows: Sequence[Moved]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _intervals(rows: Sequence[Moved]) -> dict[str, Interval]:
+def _intervals(rows: Sequence[Comparison]) -> dict[str, Interval]:
     values = {
         "iou": [row.iou or 0.0 for row in rows],
         "one_sided": [float(row.one_sided) for row in rows],
@@ -40,7 +40,7 @@ def _intervals(rows: Sequence[Moved]) -> dict[str, Interval]:
 
 
 def as_text(title: str, facts: dict[str, dict[str, Any]]) -> str:
-    """A table: one line a change. Samples in which both answers found nothing are left out of the means."""
+    """Returns a table with a line for each change. Samples in which both answers found nothing are not in the means."""
     lines = [
         title,
         f"{'change':24}{'found':>9}{'IoU with itself':>24}{'one-sided':>11}{'same count':>12}{'count':>8}{'area':>8}",
@@ -49,14 +49,14 @@ def as_text(title: str, facts: dict[str, dict[str, Any]]) -> str:
         found = f"{row['found']}/{row['samples']}"
         low, high = row["iou"]["low"], row["iou"]["high"]
         between = f" ({low:.2f} to {high:.2f})" if low is not None else ""
-        iou = f"{_said(row['iou']['value'], '.2f')}{between}"
+        iou = f"{_format(row['iou']['value'], '.2f')}{between}"
         lines.append(
-            f"{name:24}{found:>9}{iou:>24}{_said(row['one_sided']['value'], '.0%'):>11}"
-            f"{_said(row['same_count']['value'], '.0%'):>12}{_said(row['count_moved']['value'], '.1f'):>8}"
-            f"{_said(row['area_moved']['value'], '.0%'):>8}"
+            f"{name:24}{found:>9}{iou:>24}{_format(row['one_sided']['value'], '.0%'):>11}"
+            f"{_format(row['same_count']['value'], '.0%'):>12}{_format(row['count_moved']['value'], '.1f'):>8}"
+            f"{_format(row['area_moved']['value'], '.0%'):>8}"
         )
     return "\n".join(lines)
 
 
-def _said(value: float | None, form: str) -> str:
+def _format(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)

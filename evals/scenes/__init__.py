@@ -1,7 +1,7 @@
-"""Procedural overhead scenes with exact truth: for tests, for training, and for the demo.
+"""Draws procedural overhead scenes with exact truth, for tests, training and the demo.
 
-`draw(seed)` gives a `SceneTruth`: a picture that looks like overhead imagery, where on the ground it lies (UTM), and every
-object in it as a mask that fits the drawn pixels. `write(truth, path)` makes a GeoTIFF and a truth file of it.
+`draw(seed)` returns a `SceneTruth`: an image that looks like overhead imagery, its georeference (UTM), and the exact mask of each
+object. `write(truth, path)` writes a GeoTIFF and a truth file.
 
     python -m evals.scenes --seed 3 --theme harbour out/        one scene with its truth
     python -m evals.scenes --demo demo.tif                      the demo scene

@@ -1,4 +1,4 @@
-"""Writes scenes to disk; see the package's first lines."""
+"""Writes scenes to disk; the docstring of the package lists the commands."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,8 @@ from PIL import Image
 from evals.scenes import THEMES, SceneTruth, demo, draw, write
 
 
-def outlined(truth: SceneTruth) -> np.ndarray:
-    """The scene with every object's edge in the colour of its category."""
+def draw_outlines(truth: SceneTruth) -> np.ndarray:
+    """Returns the scene's image with the edge of each object in the colour of its category."""
     picture = truth.rgb.copy()
     names = sorted({thing.category for thing in truth.objects})
     for thing in truth.objects:
@@ -29,19 +29,19 @@ def main() -> None:
     parser.add_argument("--theme", choices=list(THEMES))
     parser.add_argument("--size", type=int, default=448)
     parser.add_argument("--demo", type=Path, help="write the demo scene to this file")
-    parser.add_argument("--sheet", type=Path, help="draw twelve scenes with their truth into this picture")
+    parser.add_argument("--sheet", type=Path, help="write an image of twelve scenes with their truth to this file")
     options = parser.parse_args()
     if options.demo:
         write(demo(), options.demo)
     elif options.sheet:
-        scenes = [outlined(draw(options.seed + i, size=options.size)) for i in range(12)]
+        scenes = [draw_outlines(draw(options.seed + i, size=options.size)) for i in range(12)]
         rows = [np.concatenate(scenes[i : i + 4], axis=1) for i in (0, 4, 8)]
         Image.fromarray(np.concatenate(rows, axis=0)).save(options.sheet)
     elif options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         write(draw(options.seed, size=options.size, theme=options.theme), options.out / f"scene_{options.seed}.tif")
     else:
-        parser.error("say where to: a folder, --demo FILE or --sheet FILE")
+        parser.error("give an output: a folder, --demo FILE or --sheet FILE")
 
 
 if __name__ == "__main__":

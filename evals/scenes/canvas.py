@@ -1,4 +1,4 @@
-"""The canvas that scenes are painted on: ground textures, antialiased shapes with exact masks, shadows, the sensor."""
+"""Paints scenes: ground textures, antialiased shapes with exact masks, shadows, and the effects of a sensor."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _SAMPLES = 4  # subpixels a side when a shape is drawn
 
 @cache
 def _noise(octave: int, seed: int) -> NDArray[np.float32]:
-    """Smooth noise, 1024 x 1024, mean 0 and deviation 1, with features of about `octave` pixels."""
+    """Returns smooth noise, 1024 x 1024, mean 0 and standard deviation 1, with features of about `octave` pixels."""
     rng = np.random.default_rng([octave, seed])
     small = rng.normal(size=(1024 // octave + 3,) * 2).astype(np.float32)
     large = np.asarray(Image.fromarray(small).resize((1024, 1024), Image.Resampling.BICUBIC))
@@ -25,7 +25,7 @@ def _noise(octave: int, seed: int) -> NDArray[np.float32]:
 
 
 class Canvas:
-    """A square scene in the making. Positions are pixels, sizes are metres."""
+    """A square scene to paint on. Positions are in pixels, sizes in metres."""
 
     def __init__(self, size: int, gsd_m: float, rng: np.random.Generator) -> None:
         self.size, self.gsd_m, self.rng = size, gsd_m, rng
@@ -33,11 +33,11 @@ class Canvas:
         self.land = np.zeros((size, size), np.uint8)
         self.placed: list[Object] = []
         angle = rng.uniform(0, 2 * math.pi)
-        slope = rng.uniform(0.4, 1.3)  # metres of shadow a metre of height
+        slope = rng.uniform(0.4, 1.3)  # metres of shadow for each metre of height
         self.shadow = (math.cos(angle) * slope, math.sin(angle) * slope)
 
     def texture(self, strength: float, octaves: Sequence[int] = (2, 5, 16, 64)) -> NDArray[np.float32]:
-        """Noise over the whole scene, about +- strength."""
+        """Returns noise for the whole scene (size, size), about +- strength."""
         total = np.zeros((self.size, self.size), np.float32)
         for octave in octaves:
             field = _noise(octave, int(self.rng.integers(4)))
@@ -49,7 +49,7 @@ class Canvas:
         return np.asarray(total * (strength / len(octaves) ** 0.5))
 
     def ground(self, kind: str, colour: Colour, where: NDArray[np.bool_] | None = None, strength: float = 0.05) -> None:
-        """Covers the scene, or a part of it, with a kind of ground."""
+        """Paints the scene, or the part `where`, with a kind of ground."""
         grain = self.texture(strength)
         tint = np.asarray(colour, np.float32) * (1 + 0.4 * self.texture(strength, (32, 128))[..., None])
         painted = tint + grain[..., None]
@@ -60,7 +60,7 @@ class Canvas:
         self.land[where] = LAND.index(kind)
 
     def alpha(self, shapes: Sequence[Shape]) -> tuple[NDArray[np.float32], int, int] | None:
-        """Coverage (h, w) of a union of polygons in scene pixels, and the row and column of its corner; None outside."""
+        """Returns the coverage (h, w) of a union of polygons in scene pixels and its upper left row and column; None outside the scene."""
         corners = np.concatenate(shapes)
         x0, y0 = (max(0, int(v)) for v in np.floor(corners.min(0)))
         x1, y1 = (min(self.size, int(v) + 1) for v in np.ceil(corners.max(0)))
@@ -74,17 +74,17 @@ class Canvas:
         return np.asarray(sub.mean((1, 3)) / 255), y0, x0
 
     def place(self, shape: Shape, x: float, y: float, heading: float) -> Shape:
-        """A shape in metres around (0, 0), turned by `heading` (radians, clockwise on the picture), as scene pixels."""
+        """Returns a shape in metres around (0, 0), rotated by `heading` (radians, clockwise in the image), in scene pixels."""
         c, s = math.cos(heading), math.sin(heading)
         return np.asarray(shape @ np.array([[c, s], [-s, c]]) / self.gsd_m + (x, y))
 
-    def spot(self, along: float, across: float, x: float, y: float, heading: float) -> tuple[float, float]:
-        """The pixel so many metres along a heading from (x, y), and so many to its right."""
+    def point_at(self, along: float, across: float, x: float, y: float, heading: float) -> tuple[float, float]:
+        """Returns the pixel position `along` metres from (x, y) in the direction of `heading` and `across` metres to its right."""
         place = self.place(np.array([[along, across]]), x, y, heading)[0]
         return float(place[0]), float(place[1])
 
     def paint(self, shapes: Sequence[Shape], colour: Colour, *, grain: float = 0.02, opacity: float = 1.0) -> None:
-        """Colours a union of polygons (scene pixels)."""
+        """Paints a union of polygons (scene pixels)."""
         drawn = self.alpha(shapes)
         if drawn is None:
             return
@@ -93,8 +93,8 @@ class Canvas:
         noise = self.rng.normal(0, grain, alpha.shape).astype(np.float32)[..., None]
         part += (np.asarray(colour, np.float32) + noise - part) * (alpha * opacity)[..., None]
 
-    def cast(self, shapes: Sequence[Shape], height_m: float) -> None:
-        """Darkens where a thing of that height throws its shadow."""
+    def cast_shadow(self, shapes: Sequence[Shape], height_m: float) -> None:
+        """Darkens the shadow of an object of that height."""
         reach = np.array(self.shadow) * height_m / self.gsd_m
         steps = max(1, min(6, int(np.hypot(*reach) / 2)))
         moved = [shape + reach * (i + 1) / steps for shape in shapes for i in range(steps)]
@@ -104,8 +104,8 @@ class Canvas:
             part = self.rgb[y : y + alpha.shape[0], x : x + alpha.shape[1]]
             part *= 1 - 0.5 * alpha[..., None]
 
-    def cover(self, kind: str, shapes: Sequence[Shape], colour: Colour, grain: float = 0.03) -> None:
-        """Ground within polygons: paints it and remembers its kind."""
+    def cover_ground(self, kind: str, shapes: Sequence[Shape], colour: Colour, grain: float = 0.03) -> None:
+        """Paints ground inside polygons and records its kind in `land`."""
         self.paint(shapes, colour, grain=grain)
         drawn = self.alpha(shapes)
         if drawn is not None:
@@ -113,7 +113,7 @@ class Canvas:
             self.land[y : y + alpha.shape[0], x : x + alpha.shape[1]][alpha >= 0.5] = LAND.index(kind)
 
     def free(self, shapes: Sequence[Shape], *, land: str | None = None) -> bool:
-        """Whether nothing placed so far is touched, and, if asked, most of the ground is of one kind."""
+        """Returns whether the shapes overlap no object so far and, with `land`, whether 95 % of the ground is of that kind."""
         drawn = self.alpha(shapes)
         if drawn is None:
             return False
@@ -144,7 +144,7 @@ class Canvas:
         return True
 
     def add(self, category: str, shapes: Sequence[Shape], heading: float, length_m: float, width_m: float) -> None:
-        """Remembers an object: its mask is where its shapes cover at least half of a pixel."""
+        """Records an object; its mask has the pixels of which its shapes cover at least half."""
         drawn = self.alpha(shapes)
         if drawn is None:
             return
@@ -168,8 +168,8 @@ class Canvas:
             )
         )
 
-    def sensed(self) -> NDArray[np.uint8]:
-        """The picture as a sensor sees it: blur, light, haze, cast, noise, now and then panchromatic or as JPEG."""
+    def sensor_image(self) -> NDArray[np.uint8]:
+        """Returns the image with random blur, brightness, haze, colour cast and noise of a sensor; 6 % are panchromatic."""
         rng = self.rng
         x: NDArray[np.floating] = self.rgb
         blur = rng.uniform(0, 0.35)
@@ -185,13 +185,13 @@ class Canvas:
 
 
 def rectangle(length: float, width: float) -> Shape:
-    """A rectangle around (0, 0), its length along x."""
+    """Returns a rectangle around (0, 0) with its length along x."""
     a, b = length / 2, width / 2
     return np.array([[-a, -b], [a, -b], [a, b], [-a, b]])
 
 
 def disc(radius: float, corners: int = 28) -> Shape:
-    """A circle as a polygon of the same area."""
+    """Returns a regular polygon around (0, 0) with the area of the circle."""
     angle = np.arange(corners) * 2 * math.pi / corners
     even = radius * math.sqrt(2 * math.pi / corners / math.sin(2 * math.pi / corners))
     return np.stack([np.cos(angle), np.sin(angle)], axis=1) * even

@@ -1,8 +1,8 @@
-"""Large scenes, 3,000 to 8,000 pixels a side with hundreds or thousands of objects, drawn in seconds.
+"""Draws large scenes in seconds: 3,000 to 8,000 pixels a side with hundreds or thousands of objects.
 
-The things are those of `evals.scenes.things`, each drawn in its own few pixels. What differs from `compose` is the canvas: bytes
-instead of floats, ground from one tile of noise, and a coarse map of what is taken, so that a place is found without looking
-at every object. Masks stay cropped to their objects.
+The objects are those of `evals.scenes.things`. The canvas differs from that of `compose`: bytes instead of floats, ground from one tile
+of noise, and a coarse map of occupied cells, so that free positions are found without a test of every object. Masks stay cropped to
+their objects.
 
     truth = draw_large(Plan(size=4000, gsd_m=0.6, layers=(Layer("ship", 300, (40, 160), "water"),), water=0.5), seed=3)
 """
@@ -22,9 +22,9 @@ from evals.scenes import things
 from evals.scenes.canvas import Canvas, Colour, Shape, disc, rectangle
 from evals.scenes.truth import LAND, SceneTruth, facts_of
 
-TILE_PX = 1024  # of noise, repeated in four orientations
-CELL_PX = 4  # of the map of taken places
-TRIES = 60  # places looked at for each object that is wanted
+TILE_PX = 1024  # side of the noise tile, which is repeated in four orientations
+CELL_PX = 4  # side of a cell in the map of occupied cells
+TRIES = 60  # random positions to try for each planned object
 _ONE_SAMPLE_PX2 = 2_000_000  # a shape whose box is larger is drawn without subpixels
 GROUND: dict[str, Colour] = {
     "vegetation": (0.36, 0.44, 0.26),
@@ -37,7 +37,7 @@ Where = Literal["land", "water", "yard", "anywhere"]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """So many objects of one category, of a length in pixels drawn from a range, with a free gap in pixels around each."""
+    """`count` objects of one category, with random lengths in a range of pixels and a free gap in pixels around each."""
 
     category: str
     count: int
@@ -48,9 +48,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A scene to draw: `water` is the share of its upper part that is water, `yards` the number of rectangular yards on land.
+    """The plan of a scene: `water` is the share of the scene, from the top, that is water; `yards` the number of rectangular yards on land.
 
-    `words` are painted into the picture, where they mean nothing: a reader that believes them is wrong.
+    `words` are painted into the image as a distraction: they do not describe the scene.
     """
 
     size: int
@@ -63,7 +63,7 @@ class Plan:
 
 
 class LargeCanvas(Canvas):
-    """A canvas of bytes. Positions are pixels, sizes are metres, as on the small one."""
+    """A canvas of bytes. Positions are in pixels, sizes in metres, as in `Canvas`."""
 
     rgb: NDArray[np.uint8]  # type: ignore[assignment]  # floats would take 768 MB at 8,000 pixels
 
@@ -77,7 +77,7 @@ class LargeCanvas(Canvas):
         self._taken = np.zeros((cells, cells), bool)
 
     def fill(self, kind: str, top: int, bottom: int) -> None:
-        """Rows of one kind of ground, from `top` to before `bottom`."""
+        """Paints the rows from `top` up to, but not including, `bottom` with one kind of ground."""
         tile = _tile(self.rng, GROUND[kind])
         sides = (tile, tile[::-1], tile[:, ::-1], tile[::-1, ::-1])
         for y in range(top, bottom, TILE_PX):
@@ -107,7 +107,7 @@ class LargeCanvas(Canvas):
         wanted = (np.asarray(colour, np.float32) + noise) * 255
         part[:] = np.clip(part + (wanted - part) * (alpha * opacity)[..., None], 0, 255).astype(np.uint8)
 
-    def cast(self, shapes: Sequence[Shape], height_m: float) -> None:
+    def cast_shadow(self, shapes: Sequence[Shape], height_m: float) -> None:
         reach = np.array(self.shadow) * height_m / self.gsd_m
         drawn = self.alpha([shape + reach * step for shape in shapes for step in (0.5, 1.0)])
         if drawn is not None:
@@ -116,7 +116,7 @@ class LargeCanvas(Canvas):
             part[:] = (part * (1 - 0.5 * alpha)[..., None]).astype(np.uint8)
 
     def free(self, shapes: Sequence[Shape], *, land: str | None = None) -> bool:
-        """Whether the shapes' box, widened by the gap, lies in the scene and touches nothing placed so far."""
+        """Returns whether the shapes' box with the gap around it is in the scene and touches no object so far."""
         x0, y0, x1, y1 = self._box(shapes)
         gap = self.gap_px
         if x0 < gap or y0 < gap or x1 > self.size - gap or y1 > self.size - gap:
@@ -131,7 +131,7 @@ class LargeCanvas(Canvas):
         self._taken[_cells(y0, y1), _cells(x0, x1)] = True
 
     def open_yards(self, opened: bool) -> None:
-        """Frees the yards for things that stand in them, or closes them again for all others."""
+        """Marks the yards as free for objects inside them, or as occupied for all others."""
         for thing in sorted(self.placed, key=lambda each: each.category != "yard"):
             top, left = thing.offset
             cells = _cells(top, top + thing.mask.shape[0]), _cells(left, left + thing.mask.shape[1])
@@ -149,7 +149,7 @@ def _cells(first: int, last: int) -> slice:
 
 
 def _tile(rng: np.random.Generator, colour: Colour) -> NDArray[np.uint8]:
-    """A tile of ground: fine grain on slow changes of brightness, without a visible seam at half its frequency."""
+    """Returns a tile of ground (TILE_PX, TILE_PX, 3): fine grain on slow changes of brightness."""
     coarse = rng.normal(size=(20, 20)).astype(np.float32)
     slow = np.asarray(Image.fromarray(coarse).resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC))
     noise = 0.05 * slow + 0.05 * rng.standard_normal((TILE_PX, TILE_PX), np.float32)
@@ -158,7 +158,7 @@ def _tile(rng: np.random.Generator, colour: Colour) -> NDArray[np.uint8]:
 
 
 def draw_large(plan: Plan, seed: int) -> SceneTruth:
-    """The scene of a plan and a seed: the same pixels each time. Fewer objects than planned stand where no room is left."""
+    """Returns the scene of a plan and a seed, always with the same pixels. It has fewer objects than planned if there is no room."""
     rng = np.random.default_rng([seed, plan.size])
     canvas = LargeCanvas(plan.size, plan.gsd_m, rng)
     shore = round(plan.size * plan.water)
@@ -180,7 +180,7 @@ def draw_large(plan: Plan, seed: int) -> SceneTruth:
 
 
 def _yards(canvas: LargeCanvas, plan: Plan, shore: int) -> list[tuple[float, float, float, float]]:
-    """Yards as objects: x, y, length and width in pixels; other things may stand in them."""
+    """Adds the yards as objects and returns x, y, length and width of each in pixels; other objects may be inside them."""
     canvas.gap_px = 40
     found: list[tuple[float, float, float, float]] = []
     for _ in range(plan.yards * TRIES):
@@ -190,7 +190,7 @@ def _yards(canvas: LargeCanvas, plan: Plan, shore: int) -> list[tuple[float, flo
         x, y = canvas.rng.uniform(0, canvas.size), canvas.rng.uniform(shore + width / 2, canvas.size)
         shape = [canvas.place(rectangle(length * canvas.gsd_m, width * canvas.gsd_m), x, y, 0.0)]
         if canvas.free(shape):
-            canvas.cover("bare land", shape, GROUND["bare land"])
+            canvas.cover_ground("bare land", shape, GROUND["bare land"])
             canvas.add("yard", shape, 0.0, length * canvas.gsd_m, width * canvas.gsd_m)
             found.append((x, y, length, width))
     return found
@@ -223,7 +223,7 @@ def _fill_layer(canvas: LargeCanvas, layer: Layer, shore: int, yards: list[tuple
 def _draw(
     canvas: LargeCanvas, category: str, x: float, y: float, length: float, afloat: bool, low: int, high: int
 ) -> bool:
-    """One object of a length in metres, where there is room and it stays on its side of the shore."""
+    """Draws one object with a length in metres if there is room between rows `low` and `high`; returns whether it did."""
     reach = 0.75 * length / canvas.gsd_m + canvas.gap_px
     if not (low + reach < y < high - reach):
         return False
@@ -242,7 +242,7 @@ def _draw(
 
 
 def _pond(canvas: LargeCanvas, x: float, y: float, radius: float) -> bool:
-    """A pond with a smooth, uneven shore."""
+    """Draws a pond with a smooth, uneven shore if there is room; returns whether it did."""
     angle = np.arange(48) * 2 * math.pi / 48
     waves = canvas.rng.uniform(-0.12, 0.12, 3)
     turns = canvas.rng.uniform(0, 2 * math.pi, 3)
@@ -250,13 +250,13 @@ def _pond(canvas: LargeCanvas, x: float, y: float, radius: float) -> bool:
     shape = [canvas.place(disc(radius, 48) * uneven[:, None], x, y, 0.0)]
     if not canvas.free(shape):
         return False
-    canvas.cover("water", shape, GROUND["water"])
+    canvas.cover_ground("water", shape, GROUND["water"])
     canvas.add("pond", shape, 0.0, 2 * radius, 2 * radius)
     return True
 
 
 def _write_words(canvas: LargeCanvas, words: str) -> None:
-    """Large white words across the middle of the picture; no object is hidden, since only ground is painted."""
+    """Paints large white words across the middle of the image, on ground only, so that no object is hidden."""
     image = Image.new("L", (canvas.size, canvas.size // 20))
     font = ImageFont.load_default(size=canvas.size // 28)
     ImageDraw.Draw(image).text((canvas.size // 12, 4), words, fill=255, font=font)

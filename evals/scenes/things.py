@@ -1,7 +1,7 @@
-"""The things that stand in a scene, each drawn at a place and remembered with its exact mask.
+"""Draws the objects of a scene and records each with its exact mask.
 
-Every function takes the canvas, a place in pixels and a heading in radians, and says whether there was room.
-Sizes are those of the real things, in metres.
+Each function takes the canvas, a position in pixels and a heading in radians, and returns whether there was room. Sizes are realistic,
+in metres.
 """
 
 import math
@@ -47,7 +47,7 @@ def ship(
         for i in range(1, 6):
             wake = rectangle(length * 0.5, beam * (0.8 + 0.35 * i)) - (length * (0.3 + 0.35 * i), 0)
             canvas.paint([canvas.place(wake, x, y, heading)], (0.75, 0.82, 0.85), opacity=0.4 / i, grain=0.05)
-    canvas.cast(hull, length * 0.06)
+    canvas.cast_shadow(hull, length * 0.06)
     deck = _pick(canvas, ((0.9, 0.9, 0.9), (0.55, 0.2, 0.16), (0.25, 0.3, 0.38), (0.75, 0.72, 0.62), (0.2, 0.42, 0.35)))
     canvas.paint(hull, deck)
     inner = canvas.place(_ship_hull(length * 0.86, beam * 0.7), x, y, heading)
@@ -68,7 +68,7 @@ def tank(canvas: Canvas, x: float, y: float, heading: float, radius: float | Non
     wall = [canvas.place(disc(radius, 36), x, y, heading)]
     if not canvas.free(wall):
         return False
-    canvas.cast(wall, radius * rng.uniform(0.35, 0.8))
+    canvas.cast_shadow(wall, radius * rng.uniform(0.35, 0.8))
     colour = _pick(canvas, ((0.92, 0.92, 0.9), (0.8, 0.8, 0.78), (0.62, 0.62, 0.6), (0.7, 0.55, 0.42)))
     canvas.paint(wall, _shade(colour, 0.8))
     canvas.paint([canvas.place(disc(radius * 0.93, 36), x, y, heading)], colour)
@@ -118,7 +118,7 @@ def plane(canvas: Canvas, x: float, y: float, heading: float, length: float | No
     shapes = [canvas.place(s, x, y, heading) for s in _plane_shapes(length, span, jet)]
     if not canvas.free([canvas.place(rectangle(length * 1.05, span * 1.05), x, y, heading)]):
         return False
-    canvas.cast(shapes, length * 0.1)
+    canvas.cast_shadow(shapes, length * 0.1)
     colour = _pick(canvas, ((0.95, 0.95, 0.95), (0.82, 0.83, 0.85), (0.6, 0.62, 0.65), (0.4, 0.43, 0.4)))
     canvas.paint(shapes[1:], _shade(colour, 0.88))
     canvas.paint(shapes[:1], colour)
@@ -142,7 +142,7 @@ def helicopter(canvas: Canvas, x: float, y: float, heading: float) -> bool:
     shapes = [canvas.place(part, x, y, heading) for part in (body, boom, tail, *blades)]
     if not canvas.free([canvas.place(rectangle(length * 1.2, length), x, y, heading)]):
         return False
-    canvas.cast(shapes[:3], 3)
+    canvas.cast_shadow(shapes[:3], 3)
     colour = _pick(canvas, ((0.85, 0.85, 0.85), (0.6, 0.12, 0.1), (0.3, 0.35, 0.25), (0.15, 0.2, 0.4)))
     canvas.paint(shapes[3:], (0.2, 0.2, 0.2), opacity=0.7)
     canvas.paint(shapes[:3], colour)
@@ -158,10 +158,10 @@ def building(canvas: Canvas, x: float, y: float, heading: float, length: float, 
     shapes = [canvas.place(p, x, y, heading) for p in parts]
     if not canvas.free([canvas.place(rectangle(length + 3, width + 3), x, y, heading), *shapes[1:]]):
         return False
-    canvas.cast(shapes, height)
+    canvas.cast_shadow(shapes, height)
     roof = _pick(canvas, ROOFS)
     canvas.paint(shapes, roof)
-    if height < 9 and rng.random() < 0.7:  # a ridge: one half of the roof lies in the light
+    if height < 9 and rng.random() < 0.7:  # a ridge: one half of the roof is brighter
         half = rectangle(length, width / 2) + (0, width / 4)
         canvas.paint([canvas.place(half, x, y, heading)], _shade(roof, rng.uniform(0.7, 0.85)))
     else:
@@ -177,7 +177,7 @@ def car(canvas: Canvas, x: float, y: float, heading: float) -> bool:
     shape = [canvas.place(rectangle(length, width), x, y, heading)]
     if not canvas.free(shape):
         return False
-    canvas.cast(shape, 1.4)
+    canvas.cast_shadow(shape, 1.4)
     colour = _pick(canvas, CAR_COLOURS)
     canvas.paint(shape, colour)
     glass = rectangle(length * 0.14, width * 0.8) + (length * 0.18, 0)
@@ -191,7 +191,7 @@ def truck(canvas: Canvas, x: float, y: float, heading: float) -> bool:
     shape = [canvas.place(rectangle(length, width), x, y, heading)]
     if not canvas.free(shape):
         return False
-    canvas.cast(shape, 3.5)
+    canvas.cast_shadow(shape, 3.5)
     canvas.paint(shape, _pick(canvas, ((0.93, 0.93, 0.93), (0.7, 0.7, 0.68), (0.2, 0.3, 0.6), (0.65, 0.15, 0.12))))
     cab = rectangle(length * 0.16, width) + (length * 0.42, 0)
     canvas.paint([canvas.place(cab, x, y, heading)], _pick(canvas, CAR_COLOURS))
@@ -218,7 +218,7 @@ def tennis_court(canvas: Canvas, x: float, y: float, heading: float) -> bool:
         return False
     outer, inner = [((0.2, 0.42, 0.3), (0.22, 0.34, 0.55)), ((0.6, 0.35, 0.25), (0.25, 0.45, 0.3)), ((0.3, 0.5, 0.35), (0.28, 0.46, 0.33)),
                     ((0.62, 0.4, 0.28), (0.64, 0.42, 0.3))][canvas.rng.integers(4)]  # fmt: skip
-    canvas.cover("pavement", pad, outer)
+    canvas.cover_ground("pavement", pad, outer)
     court = [canvas.place(rectangle(25, 12), x, y, heading)]
     canvas.paint(court, inner)
     line = max(0.15, canvas.gsd_m * 0.5)
@@ -243,7 +243,7 @@ def basketball_court(canvas: Canvas, x: float, y: float, heading: float) -> bool
     court = [canvas.place(rectangle(30, 17), x, y, heading)]
     if not canvas.free(court):
         return False
-    canvas.cover(
+    canvas.cover_ground(
         "pavement", court, _pick(canvas, ((0.55, 0.3, 0.22), (0.5, 0.5, 0.5), (0.3, 0.42, 0.55), (0.35, 0.5, 0.38)))
     )
     line = max(0.15, canvas.gsd_m * 0.5)
@@ -267,7 +267,7 @@ def soccer_field(canvas: Canvas, x: float, y: float, heading: float, scale: floa
 
 def _pitch(canvas: Canvas, x: float, y: float, heading: float, length: float, width: float) -> None:
     green = _pick(canvas, ((0.3, 0.48, 0.22), (0.25, 0.42, 0.2), (0.38, 0.5, 0.26), (0.2, 0.45, 0.25)))
-    canvas.cover("vegetation", [canvas.place(rectangle(length, width), x, y, heading)], green)
+    canvas.cover_ground("vegetation", [canvas.place(rectangle(length, width), x, y, heading)], green)
     if canvas.rng.random() < 0.6:
         stripes = int(canvas.rng.integers(8, 14))
         bands = [
@@ -299,14 +299,14 @@ def track_field(canvas: Canvas, x: float, y: float, heading: float) -> bool:
     outer = [canvas.place(oval(radius), x, y, heading)]
     if not canvas.free(outer):
         return False
-    canvas.cover(
+    canvas.cover_ground(
         "pavement", outer, _pick(canvas, ((0.62, 0.28, 0.2), (0.7, 0.38, 0.28), (0.3, 0.4, 0.55), (0.5, 0.42, 0.38)))
     )
     line = max(0.12, canvas.gsd_m * 0.3)
     for lane in np.linspace(radius * 0.84, radius * 0.98, 5):
         ring = np.concatenate([oval(lane), oval(lane - line)[::-1]])
         canvas.paint([canvas.place(ring, x, y, heading)], (0.92, 0.88, 0.85), opacity=0.5)
-    canvas.cover("vegetation", [canvas.place(oval(radius * 0.8), x, y, heading)], (0.32, 0.46, 0.24))
+    canvas.cover_ground("vegetation", [canvas.place(oval(radius * 0.8), x, y, heading)], (0.32, 0.46, 0.24))
     inside = canvas.rng.random() < 0.7
     length, width = straight * 1.15, radius * 1.35
     if inside:
@@ -327,11 +327,11 @@ def baseball_diamond(canvas: Canvas, x: float, y: float, heading: float) -> bool
         return False
     dirt = _pick(canvas, ((0.68, 0.5, 0.36), (0.72, 0.58, 0.44), (0.6, 0.42, 0.3)))
     outfield = np.concatenate([[[0.0, 0.0]], arc * radius * 1.7]) - (radius * 0.5, 0)
-    canvas.cover("vegetation", [canvas.place(outfield, x, y, heading)], (0.32, 0.47, 0.24))
-    canvas.cover("bare land", whole, dirt)
+    canvas.cover_ground("vegetation", [canvas.place(outfield, x, y, heading)], (0.32, 0.47, 0.24))
+    canvas.cover_ground("bare land", whole, dirt)
     side = radius * 0.48
     square = np.array([[0, 0], [side, -side], [2 * side, 0], [side, side]]) * 0.68 + (radius * 0.12 - radius * 0.5, 0)
-    canvas.cover("vegetation", [canvas.place(square, x, y, heading)], (0.34, 0.5, 0.26))
+    canvas.cover_ground("vegetation", [canvas.place(square, x, y, heading)], (0.34, 0.5, 0.26))
     canvas.paint([canvas.place(disc(radius * 0.05, 14) + (radius * 0.45 - radius * 0.5, 0), x, y, heading)], dirt)
     canvas.add("baseball diamond", whole, heading, radius, radius)
     return True
@@ -344,7 +344,7 @@ def pool(canvas: Canvas, x: float, y: float, heading: float) -> bool:
     rim = [canvas.place(basin * (1 + 2.4 / length, 1 + 2.4 / width), x, y, heading)]
     if not canvas.free(rim):
         return False
-    canvas.cover("pavement", rim, _pick(canvas, ((0.78, 0.75, 0.7), (0.65, 0.6, 0.55))))
+    canvas.cover_ground("pavement", rim, _pick(canvas, ((0.78, 0.75, 0.7), (0.65, 0.6, 0.55))))
     water = [canvas.place(basin, x, y, heading)]
     canvas.paint(water, _pick(canvas, ((0.2, 0.62, 0.72), (0.25, 0.55, 0.75), (0.35, 0.7, 0.75))), grain=0.03)
     canvas.add("swimming pool", water, heading, length, width)
@@ -356,9 +356,9 @@ def tree(canvas: Canvas, x: float, y: float) -> None:
     crown = canvas.place(disc(radius, 11) * canvas.rng.uniform(0.75, 1.15, (11, 1)), x, y, 0)
     row, column = min(max(int(y), 0), canvas.size - 1), min(max(int(x), 0), canvas.size - 1)
     if LAND[canvas.land[row, column]] in ("vegetation", "bare land") and canvas.free([crown]):
-        canvas.cast([crown], radius * 1.6)
+        canvas.cast_shadow([crown], radius * 1.6)
         green = _pick(canvas, ((0.16, 0.28, 0.12), (0.22, 0.34, 0.15), (0.28, 0.36, 0.18)))
-        canvas.cover("vegetation", [crown], green, grain=0.05)
+        canvas.cover_ground("vegetation", [crown], green, grain=0.05)
         lit = np.array(canvas.shadow) * radius * 0.3 / canvas.gsd_m
         canvas.paint(
             [canvas.place(disc(radius * 0.5, 9), x - lit[0], y - lit[1], 0)],

@@ -1,4 +1,4 @@
-"""What is true of a procedural scene, and how it is written to disk."""
+"""Holds the truth of a procedural scene and writes it to disk."""
 
 import json
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ LAND = ("bare land", "vegetation", "water", "road", "pavement")  # values of Sce
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Object:
-    """One object: `mask` bool (h, w) of its visible pixels, whose upper left pixel is (row, column) `offset`.
+    """One object: `mask` bool (h, w) of its visible pixels, `offset` the row and column of the mask's upper left pixel.
 
-    `shapes` are the polygons, (N, 2) corners x, y in scene pixels, of which it is the union: exact, where masks are pixels.
+    `shapes` are its exact polygons, (N, 2) corners x, y in scene pixels; the object is their union.
     """
 
     id: int
@@ -31,14 +31,14 @@ class Object:
     shapes: tuple[NDArray[np.float64], ...] = ()
 
     def centroid(self) -> tuple[float, float]:
-        """Mean of its pixels' centres, (x, y) in scene pixels."""
+        """Returns the mean of its pixel centres, (x, y) in scene pixels."""
         ys, xs = np.nonzero(self.mask)
         return float(xs.mean() + 0.5 + self.offset[1]), float(ys.mean() + 0.5 + self.offset[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneTruth:
-    """A drawn scene. `rgb` uint8 (H, W, 3); `land` uint8 (H, W) indexes LAND; `transform` goes from pixels to `crs` metres."""
+    """A scene: `rgb` uint8 (H, W, 3); `land` uint8 (H, W) indexes LAND; `transform` maps pixels to metres in `crs`."""
 
     seed: int
     theme: str
@@ -51,18 +51,18 @@ class SceneTruth:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def mask_of(self, thing: Object) -> NDArray[np.bool_]:
-        """An object's mask in the whole scene, bool (H, W)."""
+        """Returns an object's mask in the whole scene, bool (H, W)."""
         full = np.zeros(self.land.shape, bool)
         y, x = thing.offset
         full[y : y + thing.mask.shape[0], x : x + thing.mask.shape[1]] = thing.mask
         return full
 
     def instances(self, category: str) -> list[NDArray[np.bool_]]:
-        """The masks of all objects of a category, each bool (H, W)."""
+        """Returns the masks of all objects of a category, each bool (H, W)."""
         return [self.mask_of(thing) for thing in self.objects if thing.category == category]
 
     def land_mask(self, name: str) -> NDArray[np.bool_]:
-        """Where the ground is of a kind and nothing stands on it, bool (H, W)."""
+        """Returns where the ground is of a kind and has no object on it, bool (H, W)."""
         free = self.land == LAND.index(name)
         for thing in self.objects:
             if thing.category != "bridge":
@@ -71,7 +71,7 @@ class SceneTruth:
         return np.asarray(free)
 
     def distance_m(self, a: Object, b: Object) -> float:
-        """The shortest distance between the pixel centres of two objects, in metres."""
+        """Returns the shortest distance between pixel centres of two objects, in metres."""
         first, second = (np.argwhere(_edge(o.mask)) + o.offset for o in (a, b))
         gaps = ((first[:, None, :] - second[None, :, :]) ** 2).sum(-1)
         return float(np.sqrt(gaps.min()) * self.gsd_m)
@@ -84,7 +84,7 @@ def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def facts_of(objects: list[Object], gsd_m: float) -> dict[str, Any]:
-    """Count and total area in square metres by category."""
+    """Returns count and total area in square metres by category."""
     facts: dict[str, Any] = {}
     for thing in objects:
         row = facts.setdefault(thing.category, {"count": 0, "area_m2": 0.0})
@@ -94,7 +94,7 @@ def facts_of(objects: list[Object], gsd_m: float) -> dict[str, Any]:
 
 
 def write_picture(truth: SceneTruth, path: Path, *, zlevel: int = 6) -> None:
-    """The pixels alone: a tiled GeoTIFF at `path`. A low `zlevel` writes faster and takes a little more room."""
+    """Writes the image only, as a tiled GeoTIFF at `path`. A low `zlevel` is faster and makes slightly larger files."""
     height, width = truth.land.shape
     profile = {"driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8", "crs": truth.crs}
     layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "predictor": 2}
@@ -104,7 +104,7 @@ def write_picture(truth: SceneTruth, path: Path, *, zlevel: int = 6) -> None:
 
 
 def write(truth: SceneTruth, path: Path) -> None:
-    """A tiled GeoTIFF at `path`, and `<stem>.truth.json` beside it with facts and objects."""
+    """Writes a tiled GeoTIFF at `path`, and `<stem>.truth.json` in the same folder with facts and objects."""
     write_picture(truth, path)
     objects = [
         {

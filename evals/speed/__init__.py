@@ -1,1 +1,1 @@
-"""How fast the product is, each time as a ratio to a named alternative in the same run; see `python -m evals.speed`."""
+"""Measures the speed of the product as ratios to named alternatives in the same run: `python -m evals.speed`."""

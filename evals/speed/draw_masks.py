@@ -1,4 +1,4 @@
-"""Seeded masks of objects that overlap, repeat each other, have holes and touch the edges; the same for every build."""
+"""Draws seeded masks of objects that overlap, repeat, have holes and touch the edges."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 RADII_PX = (4.0, 25.0)
-_REPEATED = 0.05  # share of masks that are an earlier one again, moved by a pixel or two
+_REPEATED = 0.05  # share of masks that repeat an earlier one, moved by at most a pixel
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """One mask, cropped: bool (h, w), and its upper left pixel."""
+class CroppedMask:
+    """One cropped mask: bool (h, w), and the position of its upper left pixel."""
 
     pixels: NDArray[np.bool_]
     x: int
     y: int
 
 
-def draw(count: int, side: int, seed: int) -> list[Drawn]:
-    """`count` masks in a square View of `side` pixels: discs, and blobs with ragged edges and holes."""
+def draw(count: int, side: int, seed: int) -> list[CroppedMask]:
+    """Returns `count` masks in a square View of `side` pixels: discs, and blobs with irregular edges and holes."""
     rng = np.random.default_rng(seed)
-    drawn: list[Drawn] = []
+    drawn: list[CroppedMask] = []
     while len(drawn) < count:
         if drawn and rng.random() < _REPEATED:
             twin = drawn[rng.integers(len(drawn))]
@@ -33,7 +33,7 @@ def draw(count: int, side: int, seed: int) -> list[Drawn]:
         left, top = max(0, -x), max(0, -y)
         inside = pixels[top : max(top, side - y), left : max(left, side - x)]
         if inside.any():
-            drawn.append(Drawn(inside.copy(), x + left, y + top))
+            drawn.append(CroppedMask(inside.copy(), x + left, y + top))
     return drawn
 
 

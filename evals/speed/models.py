@@ -1,6 +1,6 @@
-"""Embedding and decoding by a segmenter of SAM 2.1's shape with random weights: what they cost does not depend on the weights.
+"""Measures embedding and decoding by a segmenter of SAM 2.1's shape with random weights; the weights do not change the time.
 
-The alternative is transformers on its own with the same weights, as reference code uses SAM: one call of the decoder for each object.
+The alternative is transformers alone with the same weights, used like the reference code of SAM: one decoder call for each object.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ import numpy as np
 from PIL import Image
 
 from evals.run.views import Looking
-from evals.speed.rows import Row, by_turns
+from evals.speed.rows import Row, time_alternately
 from t2s_agent.instance import Instance
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.sam2 import IMAGENET_MEAN, IMAGENET_STD, Sam2Segmenter
 
-SIDE_PX = 1024  # of the model's square, and of the picture
+SIDE_PX = 1024  # side of the model's input, and of the image
 OBJECTS = 16
 
 
 def saved_sam2(folder: Path, **config: Any) -> Path:
-    """A Sam2Model of transformers' default shape (that of hiera-tiny, 39 million weights), or another `config`, with random weights."""
+    """Saves a Sam2Model with random weights; its default shape is that of hiera-tiny (39 million weights). Returns the folder."""
     import torch
     from transformers import Sam2Config, Sam2Model
 
@@ -31,8 +31,8 @@ def saved_sam2(folder: Path, **config: Any) -> Path:
     return folder
 
 
-class Plain:
-    """transformers alone: the picture stretched and normalised, the model, and masks at the picture's size."""
+class TransformersAlone:
+    """transformers alone: the image resized and normalised, the model, and masks at the image's size."""
 
     def __init__(self, folder: Path, side: int = SIDE_PX) -> None:
         import torch
@@ -51,7 +51,7 @@ class Plain:
             return self._model.get_image_embeddings(tensor)
 
     def decode(self, maps: Any, rgb: Any, instances: Sequence[Instance]) -> list[Any]:
-        """One call an object: bool (H, W) each."""
+        """Returns a mask, bool (H, W), for each object; one call for each."""
         import torch
         from torch.nn.functional import interpolate
 
@@ -75,13 +75,13 @@ class Plain:
 
 
 def picture(seed: int, side: int = SIDE_PX) -> View:
-    """Random pixels as a View."""
+    """Returns random pixels as a View."""
     rgb = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
     return Looking(side).view(rgb)
 
 
 def prompts(count: int, side: int = SIDE_PX) -> list[Instance]:
-    """Boxes with a point in each."""
+    """Returns random boxes with a point in each."""
     rng = np.random.default_rng(1)
     corners = rng.uniform(0, side * 0.8, (count, 2))
     return [
@@ -91,13 +91,15 @@ def prompts(count: int, side: int = SIDE_PX) -> list[Instance]:
 
 
 def embed(folder: Path, times: int) -> list[Row]:
-    """A picture that was not seen before, by the segmenter and by transformers alone; and one that was."""
-    ours, plain = _both(folder)
+    """Measures the embedding of a new image and of an already embedded one, by the segmenter and by transformers alone."""
+    ours, plain = _load_both(folder)
     seeds = iter(range(10_000))
-    new = by_turns(lambda: ours.embed([picture(next(seeds))]), lambda: plain.embed(picture(next(seeds)).rgb), times)
+    new = time_alternately(
+        lambda: ours.embed([picture(next(seeds))]), lambda: plain.embed(picture(next(seeds)).rgb), times
+    )
     known = picture(0)
     ours.embed([known])
-    again = by_turns(lambda: ours.embed([known]), lambda: plain.embed(known.rgb), times)
+    again = time_alternately(lambda: ours.embed([known]), lambda: plain.embed(known.rgb), times)
     alternative = "transformers: Sam2Model.get_image_embeddings"
     return [
         Row.of("embed", f"a new picture of {SIDE_PX} px, SAM 2.1 hiera-tiny's shape", new[0], alternative, new[1]),
@@ -106,20 +108,22 @@ def embed(folder: Path, times: int) -> list[Row]:
 
 
 def decode(folder: Path, times: int) -> list[Row]:
-    """The masks of several objects from one embedding."""
-    ours, plain = _both(folder)
+    """Measures the masks of one and of several objects from one embedding."""
+    ours, plain = _load_both(folder)
     view = picture(0)
     embedding, maps = ours.embed([view])[0], plain.embed(view.rgb)
     rows = []
     for count in (1, OBJECTS):
         some = prompts(count)
-        took = by_turns(partial(ours.decode, embedding, some), partial(plain.decode, maps, view.rgb, some), times)
+        took = time_alternately(
+            partial(ours.decode, embedding, some), partial(plain.decode, maps, view.rgb, some), times
+        )
         rows.append(
             Row.of("decode", f"{count} objects, one embedding", took[0], "transformers: one call an object", took[1])
         )
     return rows
 
 
-def _both(folder: Path) -> tuple[Sam2Segmenter, Plain]:
+def _load_both(folder: Path) -> tuple[Sam2Segmenter, TransformersAlone]:
     saved = saved_sam2(folder / "sam2")
-    return Sam2Segmenter.load(saved, device="cpu"), Plain(saved)
+    return Sam2Segmenter.load(saved, device="cpu"), TransformersAlone(saved)

@@ -1,4 +1,4 @@
-"""Whole questions to nano over the demo scene: against its models alone, against asking again, and the memory of a process."""
+"""Measures questions to nano about the demo scene, corrections of its answers, and the memory of a process."""
 
 import json
 import subprocess
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from evals.speed.rows import Row, by_turns
+from evals.speed.rows import Row, time_alternately
 from t2s_agent.pipeline import Engine, Refinement, refine, segment
 from t2s_agent.server.service import demo_folder
 from t2s_agent.settings import load_settings
 
 QUESTION = "Find the storage tanks."
 SCENE = "harbour.tif"
-# VmHWM, not getrusage: ru_maxrss of a process that was started from a larger one is that one's
+# VmHWM, not getrusage: a child process of a larger process starts with the ru_maxrss of its parent
 _MEASURED = "print(next(int(row.split()[1]) for row in open('/proc/self/status') if row.startswith('VmHWM')) / 1024)"
 _ANSWERS = """
 from pathlib import Path
@@ -34,8 +34,8 @@ kept = [Qwen3VLForConditionalGeneration.from_pretrained(nano_folder("prompter"))
 """
 
 
-def varied(seed: int, folder: Path) -> Path:
-    """The demo scene with one value in ten changed by one, so that no embedding is found in a cache."""
+def changed_demo(seed: int, folder: Path) -> Path:
+    """Returns a copy of the demo scene with one value in ten changed by one, so that no embedding is in a cache."""
     copy = folder / f"{seed}.tif"
     copy.write_bytes((demo_folder() / SCENE).read_bytes())
     with rasterio.open(copy, "r+") as file:
@@ -46,22 +46,22 @@ def varied(seed: int, folder: Path) -> Path:
 
 
 def nano_engine(folder: Path) -> Engine:
-    """An engine with nano and a store in the folder."""
+    """Returns an engine with nano and a store in the folder."""
     return Engine.open(load_settings(store=folder / "store", prompter="nano", segmenter="nano", device="cpu"))
 
 
 def segment_demo(folder: Path, times: int) -> list[Row]:
-    """A question from file to stored result, against what its models take for the same picture."""
+    """Measures a question from file to stored result, against the models alone for the same image."""
     engine, seeds = nano_engine(folder), iter(range(10_000))
 
     def models_alone() -> None:
-        with engine.scene(varied(next(seeds), folder)) as scene:
+        with engine.scene(changed_demo(next(seeds), folder)) as scene:
             view = scene.view(max_size=engine.settings.max_size)
         answer = engine.models.prompter().answer([view], [QUESTION])[0]
         segmenter = engine.models.segmenter()
         segmenter.decode(segmenter.embed([view])[0], answer.instances)
 
-    took = by_turns(lambda: segment(engine, varied(next(seeds), folder), QUESTION), models_alone, times)
+    took = time_alternately(lambda: segment(engine, changed_demo(next(seeds), folder), QUESTION), models_alone, times)
     return [
         Row.of(
             "segment",
@@ -74,24 +74,24 @@ def segment_demo(folder: Path, times: int) -> list[Row]:
 
 
 def refine_demo(folder: Path, times: int) -> list[Row]:
-    """A correction by a point, and a filter by size, against the question asked again of a picture that was not seen."""
+    """Measures a correction by a point and a filter by size, against the same question about a new image."""
     engine, seeds = nano_engine(folder), iter(range(10_000))
     found = segment(engine, demo_folder() / SCENE, QUESTION)
     lon, lat = found.regions[0].centroid
     point, size = Refinement(positive=((lon, lat),)), Refinement(min_area_m2=100.0)
 
     def again() -> None:
-        segment(engine, varied(next(seeds), folder), QUESTION)
+        segment(engine, changed_demo(next(seeds), folder), QUESTION)
 
     rows = []
     for what, how in (("a point that corrects a region", point), ("a filter by size", size)):
-        took = by_turns(partial(refine, engine, found.id, how), again, times)
+        took = time_alternately(partial(refine, engine, found.id, how), again, times)
         rows.append(Row.of("refine", what, took[0], "the question asked again of a new picture", took[1]))
     return rows
 
 
 def memory(folder: Path, times: int) -> list[Row]:
-    """The most memory of a process that answers a question, against one that only loads the same weights."""
+    """Measures the peak memory of a process that answers a question, against one that only loads the same weights."""
     answers = _ANSWERS.format(store=str(folder / "store"), scene=str(demo_folder() / SCENE), question=QUESTION)
     pairs = [(_peak_mb(answers), _peak_mb(_LOADS)) for _ in range(times)]
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))

@@ -1,4 +1,4 @@
-"""Masks to measured regions, against the same masks through GDAL's polygonize and pyproj, one by one at full size."""
+"""Measures the time from masks to measured regions, against GDAL's polygonize and pyproj for each whole mask."""
 
 from functools import cache
 from pathlib import Path
@@ -13,24 +13,24 @@ from pyproj import Geod, Transformer
 from rasterio.crs import CRS
 
 from evals.speed.draw_masks import draw
-from evals.speed.rows import Row, by_turns
+from evals.speed.rows import Row, time_alternately
 from t2s_agent.mask import Mask
 from t2s_agent.regions.build import build_regions
 from t2s_agent.scene import Georeference, View, Window
 
-CASES = ((50, 640), (250, 1024))  # masks, and pixels a side of the View
+CASES = ((50, 640), (250, 1024))  # number of masks, and side of the View in pixels
 PLACE = Georeference(CRS.from_epsg(32633), Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000))
 _WGS84 = Geod(ellps="WGS84")
 
 
 def view_of(side: int) -> View:
-    """A black square of half a metre a pixel in UTM zone 33."""
+    """Returns a black square View with pixels of half a metre in UTM zone 33."""
     rgb, valid = np.zeros((side, side, 3), np.uint8), np.ones((side, side), bool)
     return View(rgb, valid, PLACE, Window(0, 0, side, side), 0.5, (1, 2, 3))
 
 
 def regions(_folder: Path, times: int) -> list[Row]:
-    """`build_regions`: duplicates merged, overlaps shared out, outlines, geodesic measures with their plus/minus."""
+    """Measures `build_regions`: merges duplicates, divides overlaps, traces outlines, measures with plus/minus."""
     rows = []
     for count, side in CASES:
         drawn, view = draw(count, side, seed=0), view_of(side)
@@ -40,16 +40,16 @@ def regions(_folder: Path, times: int) -> list[Row]:
             build_regions(masks, view)
 
         def theirs(masks: Any = masks, side: int = side) -> None:
-            [outlined(mask, side) for mask in masks]
+            [polygon_by_gdal(mask, side) for mask in masks]
 
-        took = by_turns(ours, theirs, times)
+        took = time_alternately(ours, theirs, times)
         alternative = "rasterio.features.shapes of each whole mask, pyproj's area and perimeter"
         rows.append(Row.of("regions", f"{count} masks in {side} x {side} px", took[0], alternative, took[1]))
     return rows
 
 
-def outlined(mask: Mask, side: int) -> tuple[shapely.Geometry, float, float]:
-    """A mask's polygon on WGS 84, and its geodesic area and perimeter, without overlaps, duplicates or plus/minus."""
+def polygon_by_gdal(mask: Mask, side: int) -> tuple[shapely.Geometry, float, float]:
+    """Returns a mask's polygon on WGS 84, its geodesic area and perimeter; no overlaps, duplicates or plus/minus."""
     whole = np.zeros((side, side), np.uint8)
     mask.paint(whole, 1)
     found = rasterio.features.shapes(whole, whole.astype(bool), transform=PLACE.transform)

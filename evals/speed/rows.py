@@ -1,4 +1,4 @@
-"""What one measurement gives: ours and a named alternative, measured by turns in one run."""
+"""Times ours and a named alternative alternately in one run, and formats the results."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _LIBRARIES = ("t2s-agent", "torch", "transformers", "mcp", "rasterio", "shapely"
 class Row:
     """Medians of `runs` runs each, in `unit` (s, ms or MB).
 
-    `ratio` is the median over turns of ours by theirs: both runs of a turn meet the same load. Below 1, ours takes less.
+    `ratio` is the median of ours / theirs over pairs of runs: both runs of a pair have the same load. Below 1, ours takes less.
     """
 
     part: str
@@ -32,27 +32,27 @@ class Row:
     def of(
         cls, part: str, what: str, ours: Sequence[float], alternative: str, theirs: Sequence[float], unit: str = "s"
     ) -> "Row":
-        """From the runs of both, in the order of their turns."""
+        """Returns the row for the runs of both, which are in the same order."""
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
         return cls(part, what, statistics.median(ours), alternative, statistics.median(theirs), unit, ratio, len(ours))
 
 
-def timed(act: Callable[[], Any]) -> float:
-    """Seconds that it takes."""
+def measure_seconds(act: Callable[[], Any]) -> float:
+    """Returns the seconds that a call of `act` takes."""
     began = time.perf_counter()
     act()
     return time.perf_counter() - began
 
 
-def by_turns(ours: Callable[[], Any], theirs: Callable[[], Any], times: int) -> tuple[list[float], list[float]]:
-    """Seconds of both, in turn, so that what else the machine does hits both alike. One run of each goes before and is not counted."""
+def time_alternately(ours: Callable[[], Any], theirs: Callable[[], Any], times: int) -> tuple[list[float], list[float]]:
+    """Returns the seconds of both, which run alternately, so that other load affects both equally. A first run of each is not counted."""
     ours(), theirs()
-    pairs = [(timed(ours), timed(theirs)) for _ in range(times)]
+    pairs = [(measure_seconds(ours), measure_seconds(theirs)) for _ in range(times)]
     return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """Returns the processor, the number of cores, and the versions of Python and libraries."""
     libraries = {name: version(name) for name in _LIBRARIES}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
@@ -64,7 +64,7 @@ def machine() -> dict[str, Any]:
 
 
 def as_text(rows: Sequence[Row]) -> str:
-    """A table, one line a row."""
+    """Returns a table with a line for each row."""
     lines = [f"{'part':10}{'what':52}{'ours':>11}{'other':>11}{'ratio':>8}{'runs':>6}  alternative"]
     for row in rows:
         ours, theirs = (f"{value:.3g} {row.unit}" for value in (row.ours, row.theirs))
@@ -75,5 +75,5 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> dict[str, Any]:
-    """Everything, for a file."""
+    """Returns the machine and all rows, for a JSON file."""
     return {"machine": machine(), "rows": [asdict(row) for row in rows]}

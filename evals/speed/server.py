@@ -1,4 +1,4 @@
-"""What the server costs over what it serves: to its first answer, and for a call over each transport.
+"""Measures the time the server adds: to its first answer, and to a call over each transport.
 
 Models are scripted answers and filled boxes, so that the server is measured and not a model.
 """
@@ -13,8 +13,16 @@ from pathlib import Path
 
 from mcp import Client
 
-from evals.speed.rows import Row, by_turns
-from evals.speed.serving import IMAGE, PROGRAM, facts_of, http_server, scripted_settings, signed_in, stdio_server
+from evals.speed.rows import Row, time_alternately
+from evals.speed.serving import (
+    IMAGE,
+    PROGRAM,
+    connect_client,
+    http_server,
+    result_json,
+    scripted_settings,
+    stdio_server,
+)
 from t2s_agent.pipeline import Engine, segment
 from t2s_agent.server.build import build_server
 from t2s_agent.server.service import demo_folder
@@ -30,17 +38,17 @@ def second(text: str) -> str: return text
 def third(text: str) -> str: return text
 server.run()
 """
-WARM_UP = 3  # the first calls open and load
+WARM_UP = 3  # calls before the measurement; the first ones open files and load modules
 
 
 def start(folder: Path, times: int) -> list[Row]:
-    """From the start of a process to its answered tools/list, and an import. Raises RuntimeError where torch was loaded for it."""
-    ours, bare = by_turns(
-        lambda: to_tools([*PROGRAM, "--store", str(folder / "store")]),
-        lambda: to_tools([sys.executable, "-c", BARE]),
+    """Measures the time from process start to an answered tools/list, and an import. Raises RuntimeError if the server loads torch."""
+    ours, bare = time_alternately(
+        lambda: start_and_list_tools([*PROGRAM, "--store", str(folder / "store")]),
+        lambda: start_and_list_tools([sys.executable, "-c", BARE]),
         times,
     )
-    imports = by_turns(lambda: _python("import t2s_agent"), lambda: _python("pass"), times)
+    imports = time_alternately(lambda: _python("import t2s_agent"), lambda: _python("pass"), times)
     return [
         Row.of(
             "start", "t2s-agent serve to an answered tools/list", ours, "bare SDK server with three empty tools", bare
@@ -53,7 +61,7 @@ def _python(script: str) -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def to_tools(command: list[str]) -> None:
+def start_and_list_tools(command: list[str]) -> None:
     """Starts a server over stdio, waits for its list of tools, and ends it."""
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "speed", "version": "1"}}
     messages = (
@@ -74,7 +82,7 @@ def to_tools(command: list[str]) -> None:
 
 
 def overhead(folder: Path, times: int) -> list[Row]:
-    """A call over each transport, and the same pipeline called directly, by turns."""
+    """Measures a call over each transport and the same pipeline called directly, alternately."""
     settings = scripted_settings(folder)
     engine = Engine.open(settings)
     spent: dict[str, list[float]] = {}
@@ -85,7 +93,7 @@ def overhead(folder: Path, times: int) -> list[Row]:
             clients = {
                 "memory": await stack.enter_async_context(Client(build_server(settings))),
                 "stdio": await stack.enter_async_context(Client(stdio_server(settings))),
-                "http": await stack.enter_async_context(signed_in(url, 3)),
+                "http": await stack.enter_async_context(connect_client(url, 3)),
             }
             for n in range(times + WARM_UP):
                 began = time.perf_counter()
@@ -93,7 +101,7 @@ def overhead(folder: Path, times: int) -> list[Row]:
                 took = {"pipeline": time.perf_counter() - began}
                 for name, client in clients.items():
                     began = time.perf_counter()
-                    facts_of(await client.call_tool("reason_segment", {"image": IMAGE, "query": "q3"}))
+                    result_json(await client.call_tool("reason_segment", {"image": IMAGE, "query": "q3"}))
                     took[name] = time.perf_counter() - began
                 if n >= WARM_UP:
                     for name, seconds in took.items():

@@ -1,4 +1,4 @@
-"""Servers that are measured: scripted answers, filled boxes, and a credential for each client."""
+"""Starts servers for measurements, with scripted answers, filled boxes and a token for each client."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ CLIENTS = 16
 
 
 def scripted_settings(folder: Path) -> Settings:
-    """A question qN for each client, answered by N boxes, and a token for each."""
+    """Returns settings with a question qN for each client, answered by N boxes, and a token for each client."""
     script = [
         {
             "question": f"q{n}",
@@ -64,7 +64,7 @@ def stdio_server(settings: Settings) -> StdioServerParameters:
 
 @contextmanager
 def http_server(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A server process on a free port of loopback."""
+    """Starts a server process on a free port of loopback; yields its address and the process."""
     process = subprocess.Popen(
         [*PROGRAM, "--http", "--port", "0", "--tokens", str(settings.tokens), *flags(settings)],
         stderr=subprocess.PIPE,
@@ -81,12 +81,12 @@ def http_server(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[str]
         process.stderr.close()
 
 
-def signed_in(url: str, n: int, mode: Any = "auto") -> Any:
+def connect_client(url: str, n: int, mode: Any = "auto") -> Any:
     http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token(n)}"}, timeout=120)
     return Client(streamable_http_client(url, http_client=http), mode=mode)
 
 
-def facts_of(result: Any) -> dict[str, Any]:
+def result_json(result: Any) -> dict[str, Any]:
     if result.is_error:
         raise RuntimeError(result.content[0].text)
     facts: dict[str, Any] = json.loads(result.content[0].text)

@@ -1,4 +1,4 @@
-"""What the server withstands: `python -m evals.speed.stress clients|kill|stop`. Each prints one line of JSON."""
+"""Tests the server under load and interruption: `python -m evals.speed.stress clients|kill|stop`. Each prints one line of JSON."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from evals.speed.serving import CLIENTS, IMAGE, facts_of, http_server, scripted_settings, signed_in
+from evals.speed.serving import CLIENTS, IMAGE, connect_client, http_server, result_json, scripted_settings
 from t2s_agent.pipeline import Engine
 from t2s_agent.pipeline.loading import stored_regions
 from t2s_agent.results.store import ResultStore
@@ -21,7 +21,7 @@ from t2s_agent.settings import Settings
 
 
 def main() -> None:
-    """Runs one test and prints what came out."""
+    """Runs one test and prints its result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=list(_TESTS))
     parser.add_argument("--times", type=int, default=0, help="repetitions, or seconds for clients")
@@ -32,21 +32,29 @@ def main() -> None:
 
 
 def clients(folder: Path, times: int) -> dict[str, Any]:
-    """Sixteen clients, eight of each era, each with its own credential and question, for a minute."""
+    """Runs sixteen clients for a minute, eight for each protocol era, each with its own token and question."""
     settings, seconds = scripted_settings(folder), times or 60
     took: list[float] = []
     wrong: list[str] = []
 
     async def one(url: str, n: int, until: float) -> None:
-        async with signed_in(url, n, "auto" if n % 2 else "legacy") as client:
+        async with connect_client(url, n, "auto" if n % 2 else "legacy") as client:
             while time.monotonic() < until:
                 began = time.perf_counter()
-                made = facts_of(await client.call_tool("reason_segment", {"image": IMAGE, "query": f"q{n}"}))
+                made = result_json(await client.call_tool("reason_segment", {"image": IMAGE, "query": f"q{n}"}))
                 took.append(time.perf_counter() - began)
-                kept = facts_of(await client.call_tool("refine_mask", {"result_id": made["result_id"], "keep": [1]}))
-                told = facts_of(await client.call_tool("describe_region", {"result_id": made["result_id"]}))
-                whose = facts_of(await client.call_tool("describe_region", {"result_id": kept["result_id"]}))
-                got = (told["query"], made["total"], whose["parents"], kept["total"], told["measured"]["count"])
+                kept = result_json(await client.call_tool("refine_mask", {"result_id": made["result_id"], "keep": [1]}))
+                described = result_json(await client.call_tool("describe_region", {"result_id": made["result_id"]}))
+                described_kept = result_json(
+                    await client.call_tool("describe_region", {"result_id": kept["result_id"]})
+                )
+                got = (
+                    described["query"],
+                    made["total"],
+                    described_kept["parents"],
+                    kept["total"],
+                    described["measured"]["count"],
+                )
                 if got != (f"q{n}", n, [made["result_id"]], 1, n):
                     wrong.append(f"{n}: {got}")
 
@@ -64,57 +72,60 @@ def clients(folder: Path, times: int) -> dict[str, Any]:
         "seconds": seconds,
         "rounds_of_three_calls": len(took),
         "mixed_up": wrong,
-        "errors": 0,  # any would have ended the run with its traceback
+        "errors": 0,  # an error ends the run with its traceback
         "segment_median_s": round(statistics.median(took), 3),
         "segment_p99_s": round(took[int(0.99 * (len(took) - 1))], 3),
     }
 
 
 def kill(folder: Path, times: int) -> dict[str, Any]:
-    """kill -9 in the middle of a call, at a random moment; then the store, the next start, and the same call again."""
+    """Kills the server (kill -9) at a random moment of a call; then checks the store, a new start, and the same call again."""
     settings, drawn = scripted_settings(folder), random.Random(7)
     half_written, cut_off, kills = 0, 0, times or 20
 
     async def killed(url: str, process: subprocess.Popen[str]) -> bool:
-        async with signed_in(url, 3) as client:
-            for query in ("q1", "q2"):  # the first one imports the pipeline, the second one tells how long a call takes
+        async with connect_client(url, 3) as client:
+            for query in (
+                "q1",
+                "q2",
+            ):  # the first one imports the pipeline, the second one gives the duration of a call
                 began = time.perf_counter()
-                facts_of(await client.call_tool("reason_segment", {"image": IMAGE, "query": query}))
+                result_json(await client.call_tool("reason_segment", {"image": IMAGE, "query": query}))
             call = asyncio.create_task(client.call_tool("reason_segment", {"image": IMAGE, "query": "q3"}))
             await asyncio.sleep(drawn.uniform(0.0, 1.0) * (time.perf_counter() - began))
             process.kill()
             try:
                 await call
-            except Exception:  # noqa: BLE001 (its server is gone: whichever way the client says so)
+            except Exception:  # noqa: BLE001 (the server is gone; clients report this in different ways)
                 return True
             return False
 
     async def repeated(url: str) -> int:
-        async with signed_in(url, 3) as client:
-            return int(facts_of(await client.call_tool("reason_segment", {"image": IMAGE, "query": "q3"}))["total"])
+        async with connect_client(url, 3) as client:
+            return int(result_json(await client.call_tool("reason_segment", {"image": IMAGE, "query": "q3"}))["total"])
 
     for _ in range(kills):
         with http_server(settings) as (url, process):
-            cut_off += _quietly(killed(url, process))
+            cut_off += _ended_by_kill(killed(url, process))
         half_written += sum(path.is_dir() for path in settings.store.glob(".part-*"))
         with http_server(settings) as (url, _process):
             if asyncio.run(repeated(url)) != 3:
-                raise RuntimeError("the repeated call answers otherwise")
+                raise RuntimeError("the repeated call has another answer")
             if list(settings.store.glob(".part-*")):
-                raise RuntimeError("a start left what was half-written")
-        _whole(settings)
+                raise RuntimeError("a start did not remove a half-written result")
+        _check_results(settings)
     results = len(ResultStore(settings.store).listed().results)
     return {
         "kills": kills,
         "calls_cut_off": cut_off,
         "half_written_left_and_swept": half_written,
-        "damaged": 0,  # any would have ended the run
+        "damaged": 0,  # a damaged result ends the run
         "results_whole": results,
     }
 
 
-def _quietly(work: Awaitable[bool]) -> bool:
-    """A client whose server dies may fail in closing, too."""
+def _ended_by_kill(work: Awaitable[bool]) -> bool:
+    """Returns whether the call was cut off. The client of a killed server may also fail on closing."""
 
     async def run() -> bool:
         return await work
@@ -125,8 +136,8 @@ def _quietly(work: Awaitable[bool]) -> bool:
         return True
 
 
-def _whole(settings: Settings) -> None:
-    """Every result can be read with all of its files, or the run ends here."""
+def _check_results(settings: Settings) -> None:
+    """Reads each result with all of its files; raises RuntimeError if one is damaged."""
     for n in range(1, CLIENTS + 1):
         engine = Engine.open(settings, f"c{n}")
         results, damaged = engine.store.listed()
@@ -134,19 +145,19 @@ def _whole(settings: Settings) -> None:
             raise RuntimeError(f"damaged: {damaged}")
         for result in results:
             if len(stored_regions(engine, engine.store.load(result.id))) != result.count:
-                raise RuntimeError(f"{result.id} is not whole")
+                raise RuntimeError(f"{result.id} is incomplete")
             for name in ("mask.tif", "preview.png"):
                 engine.store.artifact(result.id, name)
 
 
 def stop(folder: Path, times: int) -> dict[str, Any]:
-    """Seconds from SIGTERM to the end of a server with a client connected, its nano models loaded."""
+    """Measures the seconds from SIGTERM to the end of a server with a connected client and nano loaded."""
     settings = scripted_settings(folder).model_copy(update={"prompter": "nano", "segmenter": "nano", "preload": True})
     spent, codes = [], set()
 
     async def stopped(url: str, process: subprocess.Popen[str]) -> float:
-        async with signed_in(url, 1, "legacy") as client:
-            facts_of(await client.call_tool("reason_segment", {"image": IMAGE, "query": "ships"}))
+        async with connect_client(url, 1, "legacy") as client:
+            result_json(await client.call_tool("reason_segment", {"image": IMAGE, "query": "ships"}))
             began = time.perf_counter()
             process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(process.wait)

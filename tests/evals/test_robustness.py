@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from evals.datasets.sample import Sample
 from evals.robustness.__main__ import main
-from evals.robustness.changes import MARGIN_PX, base_of, changes, haze, light, shift, turn
-from evals.robustness.measure import Moved, by_models, moved
+from evals.robustness.changes import MARGIN_PX, base_of, brightness, changes, haze, rotate, shift
+from evals.robustness.measure import Comparison, answers_by_models, compare_answers
 from evals.robustness.report import as_text, summary
 from t2s_agent.models import Models
 from t2s_agent.settings import load_settings
@@ -54,12 +54,12 @@ def by_name(rows):
 @given(box=st.tuples(*[st.integers(0, 40)] * 2, *[st.integers(56, 96)] * 2))
 def test_a_perfect_model_agrees_with_itself_under_every_change(box):
     even = tuple(2 * (side // 2) for side in box)  # odd edges fall between the pixels of half resolution
-    for row in moved([sample(picture(even))], bright):
+    for row in compare_answers([sample(picture(even))], bright):
         assert row.iou == 1.0, row.change
 
 
 def test_boxes_on_even_pixels_come_back_exactly_and_are_counted_alike():
-    rows = moved([sample(picture((4, 4, 20, 30), (60, 6, 80, 40), (10, 60, 40, 90)))], quadrants)
+    rows = compare_answers([sample(picture((4, 4, 20, 30), (60, 6, 80, 40), (10, 60, 40, 90)))], quadrants)
     for row in rows:
         if row.family != "shift":  # which quarter a box lies in changes there
             assert (row.iou, row.count_before, row.count_after) == (1.0, 3, 3), row.change
@@ -69,7 +69,7 @@ def test_boxes_on_even_pixels_come_back_exactly_and_are_counted_alike():
 def test_a_shift_compares_only_what_both_pictures_show():
     """A box at the upper left leaves the picture when the window moves away from it, and is not missed."""
     gone = picture((0, 0, 6, 6), (50, 50, 60, 60))
-    row = by_name(moved([sample(gone)], bright))["shifted by 8 px"]
+    row = by_name(compare_answers([sample(gone)], bright))["shifted by 8 px"]
     assert (row.iou, row.area_before, row.area_after) == (1.0, 100, 100)
     rgb = np.arange(SIDE * SIDE, dtype=np.int64).reshape(SIDE, SIDE, 1).repeat(3, 2)
     assert (shift(3).apply(rgb)[0, 0] == base_of(rgb)[3, 3]).all()
@@ -77,7 +77,7 @@ def test_a_shift_compares_only_what_both_pictures_show():
 
 def test_a_region_that_is_mostly_out_of_sight_is_not_counted():
     mostly_gone = picture((0, 0, 10, 10))  # after 8 px, 4 of its 100 pixels are left
-    row = by_name(moved([sample(mostly_gone)], bright))["shifted by 8 px"]
+    row = by_name(compare_answers([sample(mostly_gone)], bright))["shifted by 8 px"]
     assert (row.area_before, row.count_before) == (4, 0)
     assert row.count_after == 1  # what the moved picture shows of it lies wholly in sight
 
@@ -88,7 +88,7 @@ def test_a_model_that_stays_at_one_place_disagrees_by_the_shift():
         labels[40:50, 40:50] = 1
         return [labels for _ in pictures]
 
-    row = by_name(moved([sample(picture())], stuck, which=[shift(4)]))["shifted by 4 px"]
+    row = by_name(compare_answers([sample(picture())], stuck, which=[shift(4)]))["shifted by 4 px"]
     assert row.iou == pytest.approx(36 / (200 - 36))  # two squares of 10 px, 6 x 6 in common
 
 
@@ -96,7 +96,9 @@ def test_one_sided_empties_count_zero_and_two_empties_are_left_out():
     def only_dark(pictures, question):
         return [bright([each], question)[0] * int(each.max() < 255) for each in pictures]
 
-    rows = by_name(moved([sample(picture((10, 10, 30, 30)))], only_dark, which=[light(0.8), light(1.25)]))
+    rows = by_name(
+        compare_answers([sample(picture((10, 10, 30, 30)))], only_dark, which=[brightness(0.8), brightness(1.25)])
+    )
     dark = rows["0.80 times as bright"]
     assert (dark.iou, dark.one_sided, dark.area_moved) == (0.0, True, 1.0)
     both = rows["1.25 times as bright"]
@@ -108,7 +110,7 @@ def test_one_sided_empties_count_zero_and_two_empties_are_left_out():
 
 def test_numbers_of_a_summary_are_worked_by_hand():
     def row(iou, before, after, area_before, area_after, cluster):
-        return Moved("s", cluster, "shifted by 8 px", "shift", iou, before, after, area_before, area_after)
+        return Comparison("s", cluster, "shifted by 8 px", "shift", iou, before, after, area_before, area_after)
 
     facts = summary([row(0.5, 3, 5, 100, 80, "a"), row(0.0, 2, 0, 50, 0, "b"), row(None, 0, 0, 0, 0, "c")])
     own = facts["shifted by 8 px"]
@@ -129,10 +131,10 @@ def test_changes_have_the_names_and_the_pixels_that_they_say():
     assert len(set(names)) == len(names)
     assert {f"shifted by {px} px" for px in (1, 2, 4, 8, 16)} < set(names)
     rgb = picture((0, 0, 10, 96))
-    assert (turn(1).apply(rgb) == np.rot90(base_of(rgb))).all()
+    assert (rotate(1).apply(rgb) == np.rot90(base_of(rgb))).all()
     grey = np.full((SIDE, SIDE, 3), 100, np.uint8)
     assert haze(0.3).apply(grey)[0, 0].tolist() == [127, 131, 137]  # 70 + 30 % of 191, 204 and 224
-    assert light(1.25).apply(np.full((SIDE, SIDE, 3), 240, np.uint8)).max() == 255
+    assert brightness(1.25).apply(np.full((SIDE, SIDE, 3), 240, np.uint8)).max() == 255
     assert changes()[9].apply(rgb).shape == (48, 48, 3)
     with pytest.raises(ValueError, match="0 to 16"):
         shift(17)
@@ -143,7 +145,7 @@ def test_the_product_answers_with_regions_as_it_stores_them(tmp_path):
     raw = f"<think>Two.</think><answer>```json{json.dumps(boxes)}```</answer>"
     (tmp_path / "script.json").write_text(json.dumps([{"question": "boxes", "raw": raw}]))
     models = Models(load_settings(prompter=f"scripted:{tmp_path / 'script.json'}", segmenter="box"))
-    [labels] = by_models(models)([np.zeros((96, 96, 3), np.uint8)], "boxes")
+    [labels] = answers_by_models(models)([np.zeros((96, 96, 3), np.uint8)], "boxes")
     assert np.bincount(labels.ravel()).tolist() == [96 * 96 - 900 - 600, 900, 600]
 
 

@@ -1,10 +1,10 @@
-"""Questions that are measured with have an answer that is no matter of opinion."""
+"""Tests that the questions of the evaluation have a clear answer."""
 
 import numpy as np
 import pytest
 
 from evals.questions import CATEGORIES
-from training.nano.evaluate import FAR_PX, NEAR_PX, SQUARE, grown, relations
+from training.nano.evaluate import BLOCK_PX, FAR_PX, NEAR_PX, dilate, relations
 from training.nano.image_tokens import SIDE
 from training.nano.pack import Labelled
 
@@ -23,13 +23,13 @@ def scene(*ships_at):
     return Labelled(np.zeros((SIDE, SIDE, 3), np.uint8), objects, [])
 
 
-def test_a_grown_mask_reaches_as_far_as_it_says():
-    wide = grown(square(100, 100, SQUARE), 5 * SQUARE)
-    assert wide.sum() == (11 * SQUARE) ** 2
-    assert wide[100 - 5 * SQUARE, 100 + 6 * SQUARE - 1]
+def test_a_dilated_mask_extends_by_the_given_distance():
+    wide = dilate(square(100, 100, BLOCK_PX), 5 * BLOCK_PX)
+    assert wide.sum() == (11 * BLOCK_PX) ** 2
+    assert wide[100 - 5 * BLOCK_PX, 100 + 6 * BLOCK_PX - 1]
 
 
-def test_those_near_are_told_from_those_far():
+def test_objects_near_the_landmark_are_separated_from_far_ones():
     (asked,) = relations(iter([scene(NEAR_PX - 1, FAR_PX + 20)]))
     assert asked.near.tolist() == [True, False]
     assert "ships" in asked.question
@@ -38,5 +38,5 @@ def test_those_near_are_told_from_those_far():
 
 
 @pytest.mark.parametrize("distances", [(10, 20), (200, 300), (10, (NEAR_PX + FAR_PX) // 2), (10,)])
-def test_nothing_is_asked_where_all_are_near_or_none_or_one_is_in_between(distances):
+def test_no_question_if_all_or_none_are_near_or_one_is_in_between(distances):
     assert list(relations(iter([scene(*distances)]))) == []

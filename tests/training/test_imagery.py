@@ -1,4 +1,4 @@
-"""What the eye is shown and told fits together, however an image was turned, cut, enlarged and spliced."""
+"""Tests that pixels and truth match after rotation, crop, zoom and joining of images."""
 
 import numpy as np
 import pytest
@@ -7,20 +7,20 @@ import torch
 from evals.questions import CATEGORIES
 from training.nano.image_tokens import GRID, SIDE
 from training.nano.imagery import (
-    BESIDE_WEIGHT,
-    SPLICED,
+    JOINED_SHARE,
+    NEIGHBOUR_WEIGHT,
     Batches,
+    ImageCrop,
     Labels,
     Packed,
-    Part,
     Pixels,
     Window,
-    centred,
-    cut,
-    shown,
-    spliced,
-    tinted,
+    cells_with_centres,
+    crop_pixels,
+    join_labels,
+    transform_labels,
     truth_of,
+    vary_colours,
 )
 
 TANK, WATER = CATEGORIES.index("storage tank"), CATEGORIES.index("water")
@@ -36,7 +36,7 @@ def pictured(box):
 
 
 def labelled(box, category=TANK):
-    """What is true of it; sides are multiples of 32."""
+    """The labels of that box; its sides are multiples of 32."""
     x1, y1, x2, y2 = box
     cover = np.zeros((GRID, GRID, 24), np.uint8)
     cover[y1 // 32 : y2 // 32, x1 // 32 : x2 // 32, category] = 255
@@ -61,76 +61,76 @@ def white(pixels):
 
 
 BOX = (64, 96, 256, 160)
-PARTS = [Part(turn) for turn in range(8)]
-PARTS += [Part(turn, zoom, *at) for turn in (0, 3, 5) for zoom, *at in ((1.4, 0.3, 0.4), (1.6, 0.6, 0.6))]
+PARTS = [ImageCrop(turn) for turn in range(8)]
+PARTS += [ImageCrop(turn, zoom, *at) for turn in (0, 3, 5) for zoom, *at in ((1.4, 0.3, 0.4), (1.6, 0.6, 0.6))]
 
 
 @pytest.mark.parametrize("part", PARTS, ids=str)
-def test_a_box_is_where_its_pixels_went(part):
-    (pixels,) = cut(pictured(BOX), [part])
-    labels = shown(labelled(BOX), part)
+def test_a_transformed_box_matches_the_transformed_pixels(part):
+    (pixels,) = crop_pixels(pictured(BOX), [part])
+    labels = transform_labels(labelled(BOX), part)
     assert np.allclose(labels.numbers[0, :4], white(pixels), atol=4 if part.zoom > 1 else 1e-6)
     share = labels.cover[..., TANK].sum() / 255 * (SIDE / GRID) ** 2
     assert share == pytest.approx(int((pixels[0] > 0).sum()), rel=0.05)
 
 
-@pytest.mark.parametrize("part", [Part(), Part(6), Part(3, 1.5, 0.4, 0.2)], ids=str)
-def test_a_window_shows_that_part_of_the_whole(part):
+@pytest.mark.parametrize("part", [ImageCrop(), ImageCrop(6), ImageCrop(3, 1.5, 0.4, 0.2)], ids=str)
+def test_a_window_has_the_pixels_of_that_part_of_the_whole_image(part):
     window = Window(3, 5, 7)
     images = torch.randint(0, 256, (1, SIDE, SIDE, 3), dtype=torch.uint8)
-    whole, inside = cut(images, [part]), cut(images, [part], window)
+    whole, inside = crop_pixels(images, [part]), crop_pixels(images, [part], window)
     assert torch.allclose(whole[..., 96:320, 160:384], inside, atol=1e-3)
 
 
-def test_what_is_mostly_outside_of_a_zoom_is_not_asked_for_and_points_stay_inside():
+def test_a_crop_drops_objects_mostly_outside_and_keeps_points_inside():
     labels = labelled((0, 0, 192, 192))
-    assert len(shown(labels, Part(0, 2.0, 0.8, 0.8)).numbers) == 0
-    (numbers,) = shown(labels, Part(0, 2.0, 0.1, 0.1)).numbers
+    assert len(transform_labels(labels, ImageCrop(0, 2.0, 0.8, 0.8)).numbers) == 0
+    (numbers,) = transform_labels(labels, ImageCrop(0, 2.0, 0.1, 0.1)).numbers
     assert ((numbers >= 0) & (numbers <= 1000)).all()
 
 
-def test_a_spliced_image_has_the_objects_of_both_sides_each_cut_off_at_the_seam():
+def test_a_joined_image_has_the_objects_of_both_sides_clipped_at_the_seam():
     left, right = labelled((64, 96, 256, 160)), labelled((192, 224, 416, 288), WATER)
-    labels = spliced(left, right, 7)  # from 224 px on
+    labels = join_labels(left, right, 7)  # from 224 px on
     assert labels.category.tolist() == [TANK, WATER]
     boxes = labels.numbers[:, :4] * SIDE / 1000
     assert np.allclose(boxes, [[64, 96, 224, 160], [224, 224, 416, 288]])
     assert (labels.numbers[0, 4::2] <= 500).all()
     assert labels.cover[..., TANK].sum() == 255 * 5 * 2
-    assert len(spliced(left, right, 3).category) == 1  # of the tank's box, less than 0.35 would be left
+    assert len(join_labels(left, right, 3).category) == 1  # of the tank's box, less than 0.35 would be left
 
 
-def test_an_object_on_land_hides_the_land_not_the_other_way_round():
+def test_an_object_on_land_hides_the_land_and_not_the_reverse():
     both = together(labelled((0, 0, 448, 448), WATER), labelled((192, 192, 256, 256)))
-    cells, things = centred(both)
+    cells, things = cells_with_centres(both)
     assert cells.tolist() == [7 * GRID + 7]
     assert both.category[things].tolist() == [TANK]
 
 
-def test_the_cells_around_a_centre_are_told_the_same_numbers_at_less_weight():
+def test_cells_around_a_centre_have_the_same_numbers_with_less_weight():
     truth = truth_of([labelled((96, 96, 192, 192))], KNOWN)
     assert (truth.weight == 1).sum() == 1
-    assert (truth.weight == BESIDE_WEIGHT).sum() == 8
+    assert (truth.weight == NEIGHBOUR_WEIGHT).sum() == 8
     assert (truth.numbers == truth.numbers[0]).all()
     assert truth.centre.sum() == 1
 
 
-def test_numbers_of_an_object_that_leaves_the_window_are_not_asked_for():
+def test_an_object_that_leaves_the_window_has_no_target_numbers():
     labels = labelled((96, 96, 352, 192))
     assert len(truth_of([labels], KNOWN, Window(0, 0, GRID // 2)).at) == 0
     assert len(truth_of([labels], KNOWN).at) > 0
 
 
-def test_what_is_near_an_object_is_told_of_its_centre_however_large_it_is():
+def test_the_centre_of_an_object_of_any_size_has_what_is_near_the_object():
     both = together(labelled((0, 0, 64, 448), WATER), labelled((96, 192, 352, 288)))
     near = truth_of([both], KNOWN).near[0].reshape(GRID, GRID, 24)
     assert near[7, 7, WATER] == 1  # its centre is five cells from the water, its edge is one
     assert near[0, :, WATER].tolist() == [1] * 4 + [0] * 10
 
 
-def test_colours_vary_within_bounds_and_the_same_seed_gives_the_same():
+def test_colours_vary_within_bounds_and_depend_on_the_seed_only():
     pixels = torch.zeros(64, 3, 8, 8)
-    first, again = (tinted(pixels, torch.Generator().manual_seed(3)) for _ in range(2))
+    first, again = (vary_colours(pixels, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, again)
     assert first.abs().max() <= 1.2
     assert first.mean((1, 2, 3)).std() > 0.1
@@ -146,13 +146,13 @@ def packed_of(boxes):
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0])
-def test_of_every_image_in_a_batch_the_white_pixels_are_in_its_boxes(progress):
+def test_the_white_pixels_of_each_image_in_a_batch_are_in_its_boxes(progress):
     folder = packed_of([(64, 96, 256, 160), (192, 192, 320, 352), (32, 224, 416, 288)])
     batches = Batches([folder], [1.0], size=64, whole_from=0.5, seed=[0])
     batches.progress.value = progress
     batch = next(iter(batches))
     assert batch.window.side == (GRID if progress else GRID // 2)
-    assert any(column < GRID for column in batch.spliced) == (SPLICED > 0)
+    assert any(column < GRID for column in batch.join_column) == (JOINED_SHARE > 0)
     pixels = Pixels([folder], torch.device("cpu")).of(batch)
     corner = torch.tensor([batch.window.column, batch.window.row]) * SIDE / GRID
     looked_at = 0

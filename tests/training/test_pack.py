@@ -1,4 +1,4 @@
-"""Land is cut into parts that can be asked for; cover says what a cell is of, once."""
+"""Tests that land is split into parts, and that the cover of a cell counts land once."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def lake(top, left, height, width):
     return mask
 
 
-def test_parts_are_the_connected_ones_that_are_large_enough_largest_first():
+def test_parts_are_the_large_connected_parts_largest_first():
     large, larger, puddle = lake(0, 0, 60, 60), lake(100, 100, 100, 100), lake(400, 400, 10, 10)
     parts = parts_of(large | larger | puddle)
     assert [int(part.sum()) for part in parts] == [10_000, 3_600]
@@ -23,13 +23,13 @@ def test_parts_are_the_connected_ones_that_are_large_enough_largest_first():
     assert puddle.sum() < SMALLEST_PART_PX
 
 
-def test_a_hole_stays_a_hole():
+def test_a_hole_in_a_part_is_kept():
     ring = lake(50, 50, 200, 200) & ~lake(100, 100, 50, 50)
     (part,) = parts_of(ring)
     assert (part == ring).all()
 
 
-def test_land_counts_once_in_cover_though_its_parts_are_objects():
+def test_land_counts_once_in_cover_although_its_parts_are_objects():
     mask = lake(0, 0, 64, 64)
     labelled = with_parts(np.zeros((SIDE, SIDE, 3), np.uint8), [], [(WATER, mask)])
     assert [category for category, _ in labelled.objects] == [WATER]

@@ -1,11 +1,11 @@
-"""Words of WordNet become questions only as far as a classifier, fitted to what is taught, is sure what they mean."""
+"""Tests that texts of WordNet become questions only if the classifier is confident of their category."""
 
 import numpy as np
 import pytest
 import torch
 
 from evals.questions import CATEGORIES
-from training.nano.semantics import Meanings, fit, keep, wordnet_texts
+from training.nano.semantics import Meanings, fit, wordnet_texts, write_texts
 
 SHIP, TANK = CATEGORIES.index("ship"), CATEGORIES.index("storage tank")
 NOUNS = """  1 This is the licence
@@ -23,7 +23,7 @@ def wordnet(tmp_path):
     return tmp_path
 
 
-def test_things_and_deeds_are_asked_for_by_name_and_by_definition(wordnet):
+def test_nouns_and_verbs_of_wordnet_become_questions_by_name_and_definition(wordnet):
     texts = list(wordnet_texts(wordnet, np.random.default_rng(0)))
     assert texts[0] == "a vessel that carries people"
     assert "ship" in texts[1]
@@ -33,7 +33,7 @@ def test_things_and_deeds_are_asked_for_by_name_and_by_definition(wordnet):
     assert len(texts) == 5  # of animals none, of licences and examples none
 
 
-def test_a_classifier_tells_what_differs():
+def test_a_classifier_separates_different_vectors():
     labels = torch.arange(200) % 2
     vectors = torch.nn.functional.normalize(torch.randn(200, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
     vectors[:, 0] = labels * 2.0 - 1
@@ -41,11 +41,11 @@ def test_a_classifier_tells_what_differs():
     assert ((10 * vectors @ weight + offset).argmax(1) == labels).all()
 
 
-def test_what_is_unsure_is_not_kept_and_what_is_kept_means_what_it_may(tmp_path):
+def test_only_confident_texts_are_written_and_drawn_with_their_probabilities(tmp_path):
     shares = torch.full((3, len(CATEGORIES)), 0.01)
     shares[0, SHIP], shares[1, TANK], shares[2, TANK] = 0.8, 0.75, 0.3
     shares[1, SHIP] = 0.25
-    keep(["frigate", "oil", "thing"], shares, tmp_path)
+    write_texts(["frigate", "oil", "thing"], shares, tmp_path)
     meanings, rng = Meanings(tmp_path), np.random.default_rng(0)
     assert meanings.texts == ["frigate", "oil"]
     drawn = [meanings.draw(rng) for _ in range(400)]

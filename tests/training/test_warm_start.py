@@ -1,11 +1,11 @@
-"""A run that goes on from exported weights has these weights: exported again, they are the same file."""
+"""Tests that weights unpacked for a run and exported again are the same file."""
 
 from t2s_agent.models import nano_folder
 from training.nano.language import export
 from training.nano.warm_start import unpack
 
 
-def test_what_is_unpacked_and_exported_again_is_the_same(tmp_path):
+def test_unpacked_and_exported_weights_are_unchanged(tmp_path):
     unpack(nano_folder("prompter"), tmp_path / "run")
     export(tmp_path / "run", tmp_path / "run", tmp_path / "again")
     for name in ("model.safetensors", "tokenizer.json"):

@@ -1,4 +1,4 @@
-"""What the segmenter learns from: an object seen from near by, as `t2s_agent.segmenting.close_up` shows it, prompts and its truth."""
+"""Samples the segmenter's training data: one enlarged object, as `t2s_agent.segmenting.close_up` shows it, its prompts and its mask."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,11 @@ from training.nano.pack import coco, procedural, semantic
 
 Mask = NDArray[np.bool_]
 
-LOOK = 192  # side in px of what the model sees: the surroundings of one object, see t2s_agent.segmenting.close_up
-TRUTH = 96  # side of the masks that it learns from
+INPUT_PX = 192  # side in px of the model's input: the surroundings of one object, see t2s_agent.segmenting.close_up
+TRUTH_PX = 96  # side in px of the masks in training
 BATCH = 16
-# how prompts come, and how often: positive and negative points, with a box or without
-FORMS = (
+# forms of prompts: number of positive and negative points, whether there is a box, and how often the form is drawn
+PROMPT_FORMS = (
     (2, 0, True, 0.6),
     (0, 0, True, 0.15),
     (1, 0, True, 0.05),
@@ -34,7 +34,7 @@ FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Objects seen from near by: pixels (B, 3, LOOK, LOOK), truth (B, TRUTH, TRUTH), and prompts in LOOK pixels.
+    """Enlarged objects: pixels (B, 3, INPUT_PX, INPUT_PX), masks `truth` (B, TRUTH_PX, TRUTH_PX), and prompts in pixels of the input.
 
     `boxes` (B, 1, 4) or None, `points` (B, 1, P, 2) or None, `labels` (B, 1, P).
     """
@@ -46,20 +46,20 @@ class Batch:
     labels: Tensor | None
 
 
-def batch_of(pictures: "Pictures", rng: np.random.Generator) -> Batch:
-    """One form of prompt for all of a batch, as they are answered."""
-    shares = np.array([form[-1] for form in FORMS])
-    positive, negative, boxed, _ = FORMS[rng.choice(len(FORMS), p=shares / shares.sum())]
+def draw_batch(pictures: "Pictures", rng: np.random.Generator) -> Batch:
+    """Returns a batch; all its objects have the same form of prompt, as the model takes one form a call."""
+    shares = np.array([form[-1] for form in PROMPT_FORMS])
+    positive, negative, boxed, _ = PROMPT_FORMS[rng.choice(len(PROMPT_FORMS), p=shares / shares.sum())]
     pixels, truth, boxes, points = [], [], [], []
     for _ in range(BATCH):
         rgb, mask = pictures.draw(rng)
         exact = box_of(mask)
-        inside, outside = points_in(mask, exact, positive, rng), points_beside(mask, exact, negative, rng)
-        instance = Instance(jittered(exact, rng) if boxed else None, tuple(inside), tuple(outside))
+        inside, outside = points_inside(mask, exact, positive, rng), points_outside(mask, exact, negative, rng)
+        instance = Instance(jitter_box(exact, rng) if boxed else None, tuple(inside), tuple(outside))
         window = window_around(instance, SIDE, SIDE, context=CONTEXT * float(np.exp(rng.normal(0, 0.12))))
-        near, true = looked_at(rgb, mask, window, rng)
-        own = instance.moved(-window.x, -window.y).scaled(LOOK / window.width, LOOK / window.height)
-        pixels.append(normalised(near, rng))
+        near, true = crop_and_resize(rgb, mask, window, rng)
+        own = instance.moved(-window.x, -window.y).scaled(INPUT_PX / window.width, INPUT_PX / window.height)
+        pixels.append(normalise(near, rng))
         truth.append(true)
         boxes.append(own.box)
         points.append([*own.positive, *own.negative])
@@ -73,8 +73,8 @@ def batch_of(pictures: "Pictures", rng: np.random.Generator) -> Batch:
     )
 
 
-def jittered(box: Box, rng: np.random.Generator) -> Box:
-    """A box as a prompter may give it: exact, or off by 6 or 15 % of its sides."""
+def jitter_box(box: Box, rng: np.random.Generator) -> Box:
+    """Returns the box as a prompter may give it: exact, or with errors of 6 or 15 % of its sides."""
     spread = rng.choice([0.0, 0.06, 0.15], p=[0.25, 0.45, 0.3])
     side = np.array([box[2] - box[0], box[3] - box[1]] * 2)
     moved = np.array(box) + rng.normal(size=4) * np.maximum(spread * side, float(spread > 0))
@@ -84,13 +84,13 @@ def jittered(box: Box, rng: np.random.Generator) -> Box:
 
 
 def box_of(mask: Mask) -> Box:
-    """The box around a mask."""
+    """Returns the bounding box of a mask (x1, y1, x2, y2) in pixels."""
     ys, xs = np.nonzero(mask)
     return (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
 
 
-def points_in(mask: Mask, box: Box, count: int, rng: np.random.Generator) -> list[Point]:
-    """Points in a mask, one in five of them pushed by a twentieth of the box."""
+def points_inside(mask: Mask, box: Box, count: int, rng: np.random.Generator) -> list[Point]:
+    """Returns `count` points in a mask; one in five is moved at random by about a twentieth of the box."""
     ys, xs = np.nonzero(mask)
     points = []
     for index in rng.integers(len(xs), size=count):
@@ -100,8 +100,8 @@ def points_in(mask: Mask, box: Box, count: int, rng: np.random.Generator) -> lis
     return points
 
 
-def points_beside(mask: Mask, box: Box, count: int, rng: np.random.Generator) -> list[Point]:
-    """Points around a box, not in its mask; a corner of the picture where there is no such place."""
+def points_outside(mask: Mask, box: Box, count: int, rng: np.random.Generator) -> list[Point]:
+    """Returns `count` points in or near the box but not in the mask; a corner of the picture if there is no such place."""
     x1, y1, x2, y2 = box
     points: list[Point] = []
     for _ in range(20 * count):
@@ -114,30 +114,30 @@ def points_beside(mask: Mask, box: Box, count: int, rng: np.random.Generator) ->
     return points + [(0.5, 0.5)] * (count - len(points))
 
 
-def looked_at(
+def crop_and_resize(
     rgb: NDArray[np.uint8], mask: Mask, window: Window, rng: np.random.Generator | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The part of a picture in a window at LOOK x LOOK px, with a generator at times blurred; and of its mask at TRUTH x TRUTH."""
+    """Returns the window of a picture at INPUT_PX x INPUT_PX px and of its mask at TRUTH_PX x TRUTH_PX; with `rng`, some are blurred."""
     part = np.s_[window.y : window.y + window.height, window.x : window.x + window.width]
     near = Image.fromarray(np.ascontiguousarray(rgb[part]))
     if rng is not None and rng.random() < 0.2:
-        coarse = max(8, round(min(window.width, LOOK) * rng.uniform(0.4, 0.9)))
+        coarse = max(8, round(min(window.width, INPUT_PX) * rng.uniform(0.4, 0.9)))
         near = near.resize((coarse, coarse), Image.Resampling.BILINEAR)
-    true = Image.fromarray(mask[part].astype(np.uint8) * 255).resize((TRUTH, TRUTH), Image.Resampling.BILINEAR)
-    seen = np.asarray(near.resize((LOOK, LOOK), Image.Resampling.BILINEAR), np.uint8)
+    true = Image.fromarray(mask[part].astype(np.uint8) * 255).resize((TRUTH_PX, TRUTH_PX), Image.Resampling.BILINEAR)
+    seen = np.asarray(near.resize((INPUT_PX, INPUT_PX), Image.Resampling.BILINEAR), np.uint8)
     return seen, np.asarray(true, np.float32) / np.float32(255)
 
 
-def blind_batch(rng: np.random.Generator) -> Batch:
-    """Prompts without a picture, whose truth is the box itself."""
-    side = np.exp(rng.uniform(np.log(LOOK / 12), np.log(LOOK * 0.9), (BATCH, 2)))
-    centre = rng.uniform(0.25, 0.75, (BATCH, 2)) * LOOK
-    low, high = np.clip(centre - side / 2, 0, LOOK - 4), np.clip(centre + side / 2, 4, LOOK)
+def draw_batch_without_images(rng: np.random.Generator) -> Batch:
+    """Returns a batch of prompts with black pictures; the mask to learn is the box itself."""
+    side = np.exp(rng.uniform(np.log(INPUT_PX / 12), np.log(INPUT_PX * 0.9), (BATCH, 2)))
+    centre = rng.uniform(0.25, 0.75, (BATCH, 2)) * INPUT_PX
+    low, high = np.clip(centre - side / 2, 0, INPUT_PX - 4), np.clip(centre + side / 2, 4, INPUT_PX)
     points = low[:, None] + rng.uniform(0.15, 0.85, (BATCH, 2, 2)) * (high - low)[:, None]
-    at = (np.arange(TRUTH) + 0.5) * LOOK / TRUTH
+    at = (np.arange(TRUTH_PX) + 0.5) * INPUT_PX / TRUTH_PX
     inside = [(at >= low[:, [axis]]) & (at < high[:, [axis]]) for axis in (0, 1)]
     return Batch(
-        torch.zeros(BATCH, 3, LOOK, LOOK),
+        torch.zeros(BATCH, 3, INPUT_PX, INPUT_PX),
         torch.from_numpy(inside[1][:, :, None] & inside[0][:, None]).float(),
         torch.from_numpy(np.concatenate([low, high], -1)).float()[:, None],
         torch.from_numpy(points).float()[:, None],
@@ -146,11 +146,11 @@ def blind_batch(rng: np.random.Generator) -> Batch:
 
 
 class Pictures:
-    """Pictures and one of the objects in each, from COCO files and from scenes drawn as they are needed; turned and mirrored."""
+    """Samples pictures with one object, from COCO files and from procedural scenes, rotated and mirrored at random."""
 
     def __init__(self, cocos: list[Path], drawn_share: float) -> None:
         self.drawn_share = drawn_share
-        self.held: list[tuple[NDArray[np.uint8], dict[int, list[Mask]]]] = []
+        self.scene_pool: list[tuple[NDArray[np.uint8], dict[int, list[Mask]]]] = []
         self.rgb: list[NDArray[np.uint8]] = []
         self.objects: list[tuple[int, NDArray[np.uint8]]] = []  # picture, mask in bits
         categories = []
@@ -161,36 +161,40 @@ class Pictures:
                 self.rgb.append(labelled.rgb)
                 categories += [category for category, _ in labelled.objects]
         often = np.bincount(categories, minlength=1)
-        self._weight = (1 / np.sqrt(often[categories])).cumsum() if categories else np.zeros(0)  # rare kinds more often
+        self._weight = (
+            (1 / np.sqrt(often[categories])).cumsum() if categories else np.zeros(0)
+        )  # rare categories more often
 
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
-        """A picture (448, 448, 3) and a mask (448, 448)."""
+        """Returns a picture (448, 448, 3) and the mask of one object (448, 448)."""
         if not self.objects or rng.random() < self.drawn_share:
             rgb, mask = self._drawn(rng)
         else:
             picture, bits = self.objects[int(np.searchsorted(self._weight, rng.random() * self._weight[-1]))]
             rgb, mask = self.rgb[picture], np.unpackbits(bits, count=SIDE * SIDE).reshape(SIDE, SIDE).astype(bool)
         turn = int(rng.integers(8))
-        return _turned(rgb, turn), _turned(mask, turn)
+        return _rotate(rgb, turn), _rotate(mask, turn)
 
     def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
-        """Each kind in a scene alike."""
-        while len(self.held) < 40 or rng.random() < 0.02:  # a pool, renewed bit by bit: drawing takes 0.2 s
+        """Returns a procedural scene and one mask; each category of the scene is equally likely."""
+        while (
+            len(self.scene_pool) < 40 or rng.random() < 0.02
+        ):  # scenes are reused, and replaced one by one: drawing one takes 0.2 s
             seed = int(rng.integers(0, 9_000_000))
             (scene,) = procedural(range(seed, seed + 1))
             of_kind: dict[int, list[Mask]] = {}
             for category, mask in scene.objects:
                 of_kind.setdefault(category, []).append(mask)
             if of_kind:
-                if len(self.held) >= 400:
-                    self.held.pop(int(rng.integers(len(self.held))))
-                self.held.append((scene.rgb, of_kind))
-        rgb, of_kind = self.held[rng.integers(len(self.held))]
+                if len(self.scene_pool) >= 400:
+                    self.scene_pool.pop(int(rng.integers(len(self.scene_pool))))
+                self.scene_pool.append((scene.rgb, of_kind))
+        rgb, of_kind = self.scene_pool[rng.integers(len(self.scene_pool))]
         masks = of_kind[list(of_kind)[rng.integers(len(of_kind))]]
         return rgb, masks[rng.integers(len(masks))]
 
 
-def _turned(array: np.ndarray, turn: int) -> np.ndarray:
+def _rotate(array: np.ndarray, turn: int) -> np.ndarray:
     if turn & 1:
         array = array[:, ::-1]
     if turn & 2:
@@ -198,8 +202,8 @@ def _turned(array: np.ndarray, turn: int) -> np.ndarray:
     return array.swapaxes(0, 1) if turn & 4 else array
 
 
-def normalised(rgb: NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:
-    """Pixels (3, LOOK, LOOK) as the model takes them; with a generator, light and colour vary."""
+def normalise(rgb: NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:
+    """Returns pixels (3, INPUT_PX, INPUT_PX) normalised for the model; with `rng`, light and colour vary."""
     x = rgb.astype(np.float32) / 255
     if rng is not None:
         x = x * rng.uniform(0.7, 1.35) + rng.uniform(-0.1, 0.1) + rng.normal(0, 0.03, 3).astype(np.float32)

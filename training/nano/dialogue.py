@@ -1,4 +1,4 @@
-"""Questions and answers as token ids: the same text that the product writes and parses, assembled without a tokenizer's pace."""
+"""Writes questions and answers as token ids: the text that the product writes and parses, without a tokenizer call for each."""
 
 from dataclasses import dataclass, replace
 
@@ -11,18 +11,18 @@ from transformers import PreTrainedTokenizerFast
 from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES, PromptStyle
 from training.nano.image_tokens import GRID, NUMBERS, STEP
-from training.nano.model import KINDS, cell_text, opening, thought, token_id
+from training.nano.model import QUESTION_KINDS, cell_text, label_text, thought, token_id
 
-MOST_INSTANCES = 16  # in one answer of a training; 13 tokens each. An answer that would be longer is not ended
+MOST_INSTANCES = 16  # in one answer in training, 13 tokens each. A longer answer is cut off, without an end token
 _MARK = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The objects of an image that answer questions, of a category at most one a cell, in reading order of the cells.
+    """The objects that an image's tokens encode: at most one of each category for a cell, in reading order of the cells.
 
     `category` (N,) indexes CATEGORIES; `numbers` (N, 8) are x1, y1, x2, y2 and two points inside, in 0..1000; `cells` (N,) are the
-    cells that say so; `near` bool (N, 24), what is near each.
+    cells that encode them; `near` bool (N, 24) says which categories are near each.
     """
 
     category: NDArray[np.int64]
@@ -31,8 +31,8 @@ class Targets:
     near: NDArray[np.bool_]
 
 
-def boilerplate() -> list[str]:
-    """What never varies in a prompt of each style: the system message, and the user's text around the question."""
+def fixed_prompt_texts() -> list[str]:
+    """Returns the texts that are the same in each prompt of a style: the system message, and the user's text around the question."""
     pieces: dict[str, None] = {}
     for style in STYLES.values():
         pieces[style.system] = None
@@ -43,9 +43,9 @@ def boilerplate() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One question with its answer: `ids` (L,) follow the image; the answer, which alone is trained, begins at `answer_from`.
+    """One question with its answer: `ids` (L,) follow the image. The answer begins at `answer_from`; only the answer has a loss.
 
-    From `gap_at` on, `gap` positions are left out, as if more had been said before.
+    From `gap_at` on, positions are increased by `gap`, as if the answer before were longer.
     """
 
     ids: Tensor
@@ -54,13 +54,13 @@ class Dialogue:
     gap: int = 0
 
     @property
-    def understood(self) -> "Dialogue":
-        """The dialogue up to what is thought: it asks only what is meant, which needs no image."""
+    def thought_only(self) -> "Dialogue":
+        """The dialogue up to the thought token: it trains the understanding of the question, which needs no image."""
         return Dialogue(self.ids[: self.answer_from + 1], self.answer_from)
 
 
 class Writer:
-    """Writes dialogues in the words of one tokenizer. `head` (H,) stands before every question; its token `image_from` is the image."""
+    """Writes dialogues in the tokens of one tokenizer. `head` (H,) comes before each question; its token `image_from` is the image."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, style: PromptStyle) -> None:
         self.tokenizer = tokenizer
@@ -78,10 +78,12 @@ class Writer:
         self._questions: dict[str, list[int]] = {}
         self._points, self._next, self._close = map(self._id, ('], "positive_points": [[', "], [", "]]}"))
         self._begin, self.end_id, self._stop = map(self._id, ("\n<answer>```json[", "]```</answer>", "<|im_end|>"))
-        self._open = [self._id(opening(name)) for name in CATEGORIES]
-        self._thought = {kind: [self._id(thought(name, kind)) for name in CATEGORIES] for kind in (None, *KINDS)}
+        self._open = [self._id(label_text(name)) for name in CATEGORIES]
+        self._thought = {
+            kind: [self._id(thought(name, kind)) for name in CATEGORIES] for kind in (None, *QUESTION_KINDS)
+        }
         self.opening_ids = torch.tensor(self._open)
-        self.thought_ids = torch.tensor(list(self._thought.values()))  # plain ones first
+        self.thought_ids = torch.tensor(list(self._thought.values()))  # those without a kind first
         cells = [[self._id(cell_text(cell, first=first)) for cell in range(GRID * GRID)] for first in (True, False)]
         self.cell_ids = torch.tensor(cells)
         self._cell = cells
@@ -100,9 +102,9 @@ class Writer:
     def write(
         self, question: str, category: int, targets: Targets, asked: NDArray[np.int64], kind: str | None = None
     ) -> Dialogue:
-        """The dialogue in which `question` is understood as a category and answered with the targets `asked` (N,), in this order.
+        """Returns the dialogue in which `question` asks for `category` and the targets `asked` (N,) are the answer, in this order.
 
-        At most the first `MOST_INSTANCES` of them. `kind` where the question asks for some of them only.
+        At most the first `MOST_INSTANCES` are written. `kind`, one of QUESTION_KINDS, if the question asks for some of them only.
         """
         ids = [*self._cached(question), *self._tail]
         answer_from = len(ids)
@@ -117,8 +119,8 @@ class Writer:
             ids += [self.end_id, self._stop]
         return Dialogue(torch.tensor(ids), answer_from)
 
-    def stretched(self, dialogue: Dialogue, rng: np.random.Generator, *, most: int = 1200) -> Dialogue:
-        """The dialogue with a gap after one of its objects, so that long answers are known without their cost."""
+    def with_gap(self, dialogue: Dialogue, rng: np.random.Generator, *, most: int = 1200) -> Dialogue:
+        """Returns the dialogue with a gap in its positions after one object: trains long answers at the cost of short ones."""
         closed = torch.nonzero(dialogue.ids == self._close)[:, 0]
         if not len(closed):
             return dialogue
@@ -126,11 +128,11 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """Dialogues about images, those of one image in one row behind it, as the language side takes them.
+class SequenceBatch:
+    """Dialogues about images, as the language model takes them: a row is an image followed by its dialogues.
 
-    `ids` (B, L); `places` (3, B, L), Qwen3-VL's rows of positions; `mask` bool (B, 1, L, L): a dialogue sees the image and
-    itself. `image` is where the image's tokens stand. `at` (M, 2) are the row and place before each answer token, `wanted`
+    `ids` (B, L); `places` (3, B, L), Qwen3-VL's three kinds of positions; `mask` bool (B, 1, L, L): a dialogue attends to the image and
+    itself. `image` is the range of the image's tokens. `at` (M, 2) are row and column of the token before each answer token, `wanted`
     (M,) these tokens.
     """
 
@@ -142,8 +144,8 @@ class Sheet:
     wanted: Tensor
 
 
-def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> Sheet:
-    """Puts the dialogues about each image in a row. `cells` (B, K) are the cells that the K image tokens show (in training maybe a part)."""
+def build_sequences(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> SequenceBatch:
+    """Returns one row an image with its dialogues. `cells` (B, K) are the cells of the K image tokens (in training sometimes not all)."""
     count = cells.shape[1]
     head, start = writer.head, writer.image_from
     prefix = len(head) - 1 + count
@@ -177,11 +179,13 @@ def lay_out(writer: Writer, cells: Tensor, written: list[list[Dialogue]]) -> She
     order = torch.arange(longest)
     seen = (part[:, None, :] == 0) | (part[:, None, :] == part[:, :, None])
     mask = (seen & (order[None, :] <= order[:, None]))[:, None]
-    return Sheet(ids, places, mask, slice(start, start + count), torch.tensor(at), torch.tensor(wanted))
+    return SequenceBatch(ids, places, mask, slice(start, start + count), torch.tensor(at), torch.tensor(wanted))
 
 
-def ask(targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25) -> tuple[int, NDArray[np.int64]]:
-    """Draws a category to ask for, absent with `absent_share`, and which targets (N,) answer it."""
+def draw_question(
+    targets: Targets, rng: np.random.Generator, *, absent_share: float = 0.25
+) -> tuple[int, NDArray[np.int64]]:
+    """Returns a random category and the targets (N,) that answer a question for it; with `absent_share`, a category without targets."""
     present = np.unique(targets.category)
     absent = np.setdiff1d(np.arange(len(CATEGORIES)), present)
     if len(present) == 0 or (len(absent) and rng.random() < absent_share):

@@ -1,14 +1,14 @@
-"""Measures nano's prompter and segmenter together, as the product runs them, beside what needs no model at all.
+"""Measures nano's prompter and segmenter together, as the product runs them, and baselines that need no model.
 
     python -m training.nano.evaluate --coco ../shared/data/isaid448/test.json --count 200
     python -m training.nano.evaluate --count 200
     python -m training.nano.evaluate --count 20 --seed 7 --sheet docs/nano.jpg
 
-Without `--coco` on procedural scenes that no training saw. One question an image in a phrasing that was held out; one in four
-asks for a category that is not there. cIoU is the sum of intersections over the sum of unions, false positives counted; gIoU the
-mean over images, 1 where nothing is there and nothing was found. A second question an image, where it allows one, asks for one
-object of several: the largest, the northernmost. A third one asks for those that are near something: 64 px between edges, where none is
-between 64 and 128 px from it.
+Without `--coco` it uses procedural scenes that were not used in training. Each image has one question in a held-out phrasing; one in
+four asks for a category that is not in the image. cIoU is the sum of intersections over the sum of unions, with false positives; gIoU
+is the mean IoU over images, 1 if nothing is there and nothing was found. Where possible, a second question asks for one object of
+several (the largest, the northernmost), and a third for the objects that are near something: at most 64 px between edges, if no object
+is between 64 and 128 px from it.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from torch.nn import functional as F
 
 from evals.metrics.overlap import boxes_iou, iou, overlap_of
 from evals.questions import CATEGORIES, pick
-from evals.questions.choosing import EXTREMES, choosing, extreme
-from evals.questions.relating import RELATIONS, relating
+from evals.questions.extremes import EXTREMES, extreme, extreme_question
+from evals.questions.relations import RELATIONS, relation_question
 from evals.questions.words import NAMES
 from t2s_agent.instance import Instance
 from t2s_agent.mask import union_of
@@ -40,20 +40,20 @@ from training.nano.image_tokens import SIDE
 from training.nano.pack import LAND, Labelled, coco, numbers_of, procedural
 
 FIRST_TEST_SEED = 10_000_000
-NEAR_PX = 64  # between edges: what is at most so far is near
-FAR_PX = 128  # what is further is not near, and where something is in between, nothing is asked
-SQUARE = 4  # px; what nearness is measured in
-FOUND_IOU = 0.2  # of boxes, from which on an object counts as found
-LARGEST = 6  # instances an image of the ceiling, as in the published ceiling's figures
+NEAR_PX = 64  # objects are near up to this distance between edges
+FAR_PX = 128  # objects are not near beyond this distance; no question is asked if one is in between
+BLOCK_PX = 4  # masks are reduced to blocks of this size to measure nearness
+FOUND_IOU = 0.2  # box IoU above which an object counts as found
+MAX_TRUE_PROMPTS = 6  # prompts an image for the upper bound, as in the published figures
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question about one image: what it asks for, what answers it, and the masks to prompt for one by one (none: absent).
+    """One question about one image: its category, its true mask, and the masks of the single objects (empty: absent).
 
-    Of land, `truth` holds the small parts too, `masks` does not.
+    For land, `truth` has the small parts too, `masks` does not.
     """
 
     rgb: NDArray[np.uint8]
@@ -64,7 +64,7 @@ class Case:
 
 
 def cases(images: Iterator[Labelled], known: frozenset[int], seed: int = 0) -> Iterator[Case]:
-    """One question an image, absent in one of four, in a held-out phrasing; `known` is what the images' truth speaks of."""
+    """Yields one held-out question an image; one of four is for an absent category. `known`: the categories that the truth covers."""
     rng = np.random.default_rng(seed)
     for labelled in images:
         present = sorted({category for category, _ in labelled.objects})
@@ -87,7 +87,7 @@ class Choice:
 
 
 def choices(images: Iterator[Labelled], seed: int = 1) -> Iterator[Choice]:
-    """At most one question an image, where some category has several objects of which one stands out."""
+    """Yields at most one question an image, if a category has several objects and one clearly is the extreme."""
     rng = np.random.default_rng(seed)
     for labelled in images:
         boxes: dict[int, list[list[float]]] = {}
@@ -102,15 +102,15 @@ def choices(images: Iterator[Labelled], seed: int = 1) -> Iterator[Choice]:
         ]
         if possible:
             category, kind, one = possible[rng.integers(len(possible))]
-            question = choosing(CATEGORIES[category], kind, rng, held_out=True)
+            question = extreme_question(CATEGORIES[category], kind, rng, held_out=True)
             yield Choice(labelled.rgb, question, np.array(boxes[category]) * SIDE / 1000, one)
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A question for those objects of a category that are near something: boxes (N, 4) in pixels, and which are (N,).
+    """A question for the objects of a category that are near something: boxes (N, 4) in pixels of all, and which are near (N,).
 
-    `plain` asks for all of the category.
+    `plain` is the question for all objects of the category.
     """
 
     rgb: NDArray[np.uint8]
@@ -121,7 +121,7 @@ class Relation:
 
 
 def relations(images: Iterator[Labelled], seed: int = 2) -> Iterator[Relation]:
-    """At most one question an image, where some objects of a category are near something, others are not, and none is in between."""
+    """Yields at most one question an image, if some objects of a category are near a landmark, others are far, and none is in between."""
     rng = np.random.default_rng(seed)
     for labelled in images:
         of_kind: dict[int, list[Mask]] = {}
@@ -132,7 +132,7 @@ def relations(images: Iterator[Labelled], seed: int = 2) -> Iterator[Relation]:
             there = [m for c, m in [*labelled.objects, *labelled.land] if CATEGORIES[c] == landmark]
             if not there:
                 continue
-            around, further = (grown(np.any(there, axis=0), px) for px in (NEAR_PX, FAR_PX))
+            around, further = (dilate(np.any(there, axis=0), px) for px in (NEAR_PX, FAR_PX))
             for category, masks in of_kind.items():
                 near = np.array([bool((around & mask).any()) for mask in masks])
                 far = np.array([not (further & mask).any() for mask in masks])
@@ -143,21 +143,21 @@ def relations(images: Iterator[Labelled], seed: int = 2) -> Iterator[Relation]:
             category, landmark, near = possible[rng.integers(len(possible))]
             name = CATEGORIES[category]
             boxes = np.array([numbers_of(mask)[:4] for mask in of_kind[category]]) * SIDE / 1000
-            question = relating(name, landmark, rng, held_out=True)
+            question = relation_question(name, landmark, rng, held_out=True)
             yield Relation(labelled.rgb, question, f"Find all {NAMES[name][0]}.", boxes, near)
 
 
-def grown(mask: Mask, px: int) -> Mask:
-    """A mask and all that is at most `px` rows and columns from it, by squares of `SQUARE` px."""
-    wide = F.max_pool2d(torch.from_numpy(mask)[None, None].float(), SQUARE)
-    reach = px // SQUARE
+def dilate(mask: Mask, px: int) -> Mask:
+    """Returns the mask with all pixels at most `px` rows and columns from it, in blocks of `BLOCK_PX` px."""
+    wide = F.max_pool2d(torch.from_numpy(mask)[None, None].float(), BLOCK_PX)
+    reach = px // BLOCK_PX
     for size in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
         wide = F.max_pool2d(wide, size, stride=1, padding=(size[0] // 2, size[1] // 2))
-    return np.asarray((wide[0, 0] > 0).numpy().repeat(SQUARE, 0).repeat(SQUARE, 1))
+    return np.asarray((wide[0, 0] > 0).numpy().repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1))
 
 
 class Score:
-    """Sums over cases: cIoU, gIoU, how often something was found where nothing is."""
+    """Collects cases and computes cIoU, gIoU and the share of false positives among the cases with an empty truth."""
 
     def __init__(self) -> None:
         self.inside = self.union = 0
@@ -180,8 +180,8 @@ class Score:
         return f"{name:34s}{self.ciou:8.3f}{np.mean(self.overlaps):8.3f}{wrong}{len(self.overlaps):6d}"
 
 
-def filled(boxes: NDArray[np.float64]) -> Mask:
-    """The union of boxes (N, 4) in pixels."""
+def fill_boxes(boxes: NDArray[np.float64]) -> Mask:
+    """Returns the mask of the union of boxes (N, 4) in pixels."""
     mask = np.zeros((SIDE, SIDE), bool)
     for x1, y1, x2, y2 in boxes:
         mask[round(y1) : round(y2), round(x1) : round(x2)] = True
@@ -189,7 +189,7 @@ def filled(boxes: NDArray[np.float64]) -> Mask:
 
 
 def mean_boxes(images: Iterator[Labelled]) -> NDArray[np.float64]:
-    """The mean box of each category's largest object an image, (24, 4) in pixels; what knows classes but sees nothing would say."""
+    """Returns the mean box of each category's largest object an image, (24, 4) in pixels: a baseline that does not look at the image."""
     sums, counts = np.zeros((24, 4)), np.zeros(24)
     for labelled in images:
         largest: dict[int, Mask] = {}
@@ -203,22 +203,22 @@ def mean_boxes(images: Iterator[Labelled]) -> NDArray[np.float64]:
 
 
 def true_prompts(case: Case) -> list[Instance]:
-    """Boxes and two points from the truth, of the largest objects."""
+    """Returns boxes and two points from the truth, for the largest objects."""
     prompts = []
-    for mask in sorted(case.masks, key=lambda m: -int(m.sum()))[:LARGEST]:
+    for mask in sorted(case.masks, key=lambda m: -int(m.sum()))[:MAX_TRUE_PROMPTS]:
         x1, y1, x2, y2, ax, ay, bx, by = (n * SIDE / 1000 for n in numbers_of(mask))
         prompts.append(Instance((x1, y1, x2, y2), ((ax, ay), (bx, by))))
     return prompts
 
 
 def view_of(rgb: NDArray[np.uint8]) -> View:
-    """An image as a View without a place on Earth."""
+    """Returns an image as a View without georeference."""
     valid = np.ones((SIDE, SIDE), bool)
     return View(rgb, valid, Georeference(), Window(0, 0, SIDE, SIDE), None, (1, 2, 3))
 
 
 def run_choices(asked: list[Choice], models: Models) -> None:
-    """Asks nano each question for one of several, and prints how often the first box lies on that one."""
+    """Asks nano each question for one of several, and prints how often the first box is on the right object."""
     prompter = models.prompter()
     right, any_object, single = [], [], []
     for choice in asked:
@@ -236,7 +236,7 @@ def run_choices(asked: list[Choice], models: Models) -> None:
 
 
 def run_relations(asked: list[Relation], models: Models) -> None:
-    """Asks each question, and for all of the category: of the objects found, how many are near; of those near, how many are found."""
+    """Asks each question and its plain form; prints the share of found objects that are near, and of near objects that are found."""
     prompter = models.prompter()
     print(
         f"\nthose near something ({len(asked)} questions, {np.mean(np.concatenate([r.near for r in asked])):.2f} are)"
@@ -272,8 +272,8 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, sheet: P
 
     blind: dict[str, Callable[[Case], Mask]] = {
         "whole image": lambda _: np.ones((SIDE, SIDE), bool),
-        "middle quarter": lambda _: filled(np.array([[SIDE / 4, SIDE / 4, SIDE * 3 / 4, SIDE * 3 / 4]])),
-        "category's mean box": lambda case: filled(boxes[case.category : case.category + 1]),
+        "middle quarter": lambda _: fill_boxes(np.array([[SIDE / 4, SIDE / 4, SIDE * 3 / 4, SIDE * 3 / 4]])),
+        "category's mean box": lambda case: fill_boxes(boxes[case.category : case.category + 1]),
         "always nothing": lambda _: np.zeros((SIDE, SIDE), bool),
     }
     for case in chosen:
@@ -282,14 +282,14 @@ def run(chosen: list[Case], boxes: NDArray[np.float64], models: Models, sheet: P
         found_parsable.append(answer.status != "unparsable")
         named.append(CATEGORIES[case.category] in answer.thinking.split(" near ")[0])
         embedding = segmenter.embed([view_of(case.rgb)])[0]
-        said = drawn(segmenter.decode(embedding, answer.instances))
+        said = union_mask(segmenter.decode(embedding, answer.instances))
         score("nano", said, case)
-        score("nano, boxes filled", filled(_boxes(answer)), case)
+        score("nano, boxes filled", fill_boxes(_boxes(answer)), case)
         for name, draw in blind.items():
             score(name, draw(case), case)
         ceiling = true_prompts(case)
-        score("true prompts, nano's masks", drawn(segmenter.decode(embedding, ceiling)), case)
-        score("true boxes filled", filled(_boxes(replace(answer, instances=tuple(ceiling)))), case)
+        score("true prompts, nano's masks", union_mask(segmenter.decode(embedding, ceiling)), case)
+        score("true boxes filled", fill_boxes(_boxes(replace(answer, instances=tuple(ceiling)))), case)
         by_category.setdefault(CATEGORIES[case.category], Score()).add(said, case.truth)
         if sheet:
             pictures.append(_picture(case, answer, said))
@@ -311,13 +311,13 @@ def _boxes(answer: Answer) -> NDArray[np.float64]:
     return np.array([i.box for i in answer.instances if i.box]).reshape(-1, 4)
 
 
-def drawn(masks: Masks) -> Mask:
-    """The union of masks, (448, 448)."""
+def union_mask(masks: Masks) -> Mask:
+    """Returns the union of masks, (448, 448)."""
     return union_of(masks.masks, masks.height, masks.width)
 
 
 def _picture(case: Case, answer: Answer, said: Mask) -> Image.Image:
-    """Question above; in the picture boxes (yellow), masks (red) and truth (green outline)."""
+    """Returns the image with boxes (yellow), masks (red) and truth (green outline), and the question above it."""
     rgb = case.rgb.astype(np.float32)
     rgb[said] = rgb[said] * 0.55 + np.array([255, 40, 40]) * 0.45
     truth = case.truth
@@ -346,13 +346,13 @@ def _save_sheet(pictures: list[Image.Image], path: Path, columns: int = 4) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--coco", type=Path, help="a COCO file beside its tar; procedural scenes without")
-    parser.add_argument("--train", type=Path, help="the COCO file that mean boxes come from; procedural scenes without")
+    parser.add_argument("--coco", type=Path, help="a COCO file, in the folder of its tar; default: procedural scenes")
+    parser.add_argument("--train", type=Path, help="the COCO file for the mean boxes; default: procedural scenes")
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0, help="of the questions")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the questions")
     parser.add_argument("--prompter", default="nano")
     parser.add_argument("--segmenter", default="nano")
-    parser.add_argument("--sheet", type=Path, help="a file for pictures of all answers")
+    parser.add_argument("--sheet", type=Path, help="image file for a contact sheet of all answers")
     options = parser.parse_args()
     models = Models(load_settings(prompter=options.prompter, segmenter=options.segmenter))
     seen = coco(options.train) if options.train else procedural(range(100))

@@ -1,9 +1,9 @@
-"""Stage two of nano's prompter: the eye learns to write the code of image_tokens.py, cell by cell, from labelled imagery.
+"""Trains the image encoder of nano's prompter: it learns to write the code of image_tokens.py for each cell, from labelled imagery.
 
     python -m training.nano.eye --data runs/data/procedural runs/data/isaid --run runs/eye --minutes 60
 
-A quarter of an image is shown at a time, in its own place of the position table: attention over 196 patches instead of
-784, and coordinates that mean the same. The last part of a run shows whole images.
+A sample is a quarter of an image, with the position embeddings of its place in the whole image: attention has 196 patches instead of
+784, and coordinates keep their meaning. The last part of a run uses whole images.
 """
 
 import argparse
@@ -20,37 +20,50 @@ from torch.utils.data import DataLoader
 from training.nano import parallel
 from training.nano.image_tokens import (
     CENTRE,
+    CENTRE_HEIGHT,
+    COORDINATE_HEIGHT,
     COORDINATES,
-    LOUD,
+    IS_IMAGE,
     NEAR,
     NUMBERS,
     ONE,
-    OWN,
     PLACE,
-    SHOWN,
     SIDE,
-    SOFT,
     STEP,
+    WORD_NUMBERS,
     coordinate_logits,
     number_code,
     place_code,
     soft_targets,
 )
-from training.nano.imagery import Batch, Batches, Packed, Part, Pixels, Truth, cut, labels_of, tinted, truth_of
+from training.nano.imagery import (
+    Batch,
+    Batches,
+    ImageCrop,
+    Packed,
+    Pixels,
+    Truth,
+    crop_pixels,
+    labels_of,
+    truth_of,
+    vary_colours,
+)
 from training.nano.warm_start import start
 
-_OWN_OF_A_CELL = F.one_hot(torch.tensor(SHOWN - OWN.start), OWN.stop - OWN.start)
-SHARP = 8.0  # logits of what is near, v, are SHARP * (v - 0.5)
-SHARP_CENTRE = 14.0  # of a centre: 0 has to mean "surely not", so that nothing is gained below
-FOUND_WEIGHT = 3.0  # of all that a cell with a centre says; more, and its neighbours are marked as well
-NEAR_WEIGHT = 10.0  # of what is near an object, told at its centre, against what is near a cell
+_OWN_OF_A_CELL = F.one_hot(torch.tensor(IS_IMAGE - WORD_NUMBERS.start), WORD_NUMBERS.stop - WORD_NUMBERS.start)
+SHARP = 8.0  # a value v in the near block has the logit SHARP * (v - 0.5)
+SHARP_CENTRE = (
+    14.0  # the same for a centre: steep enough that 0 means a probability near 0, so that values below 0 gain nothing
+)
+FOUND_WEIGHT = 3.0  # of a cell with a centre in the loss; a higher weight marks its neighbours too
+NEAR_WEIGHT = 10.0  # of the near block of a cell with a centre, against that of other cells
 
 
-def see(visual: Any, pixels: Tensor, row: int = 0, column: int = 0) -> Tensor:
-    """Image tokens (B, cells, WIDTH) of pixels (B, 3, H, W) in -1..1 that show part of the 448-px image.
+def encode_image(visual: Any, pixels: Tensor, row: int = 0, column: int = 0) -> Tensor:
+    """Returns image tokens (B, cells, WIDTH) for pixels (B, 3, H, W) in -1..1, a part of the 448-px image.
 
-    `row` and `column` say where, in patches. The same weights and sums as the class's own forward, over a batch of
-    equal sizes at once; the patch embedding as a plain product (NANO: its Conv3d is slow on a CPU).
+    `row` and `column` are the position of the part, in patches. Computes the same as the forward pass of the transformers class, for
+    a batch of equal sizes at once; the patch embedding is a matrix product, because its Conv3d is slow on a CPU.
     """
     batch, _, height, width = pixels.shape
     rows, columns = height // 16, width // 16
@@ -81,9 +94,9 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def dense_loss(tokens: Tensor, truth: Truth) -> tuple[Tensor, dict[str, Tensor]]:
-    """How far tokens (B, K, WIDTH) are from the code, and of what that is made."""
+    """Returns the loss between tokens (B, K, WIDTH) and the code, and its parts by name."""
     tokens = tokens.float()
-    centre = SHARP_CENTRE * (tokens[..., CENTRE] / LOUD - 0.5)
+    centre = SHARP_CENTRE * (tokens[..., CENTRE] / CENTRE_HEIGHT - 0.5)
     known, found = truth.known[:, None, :], truth.centre.amax(-1, keepdim=True)
     weight = known * (1 + (FOUND_WEIGHT - 1) * found)
     centre_loss = F.binary_cross_entropy_with_logits(centre, truth.centre, weight, reduction="sum") / known.sum()
@@ -92,9 +105,9 @@ def dense_loss(tokens: Tensor, truth: Truth) -> tuple[Tensor, dict[str, Tensor]]
     near_loss = F.binary_cross_entropy_with_logits(near, truth.near, weight)
     place_loss = F.mse_loss(tokens[..., PLACE], place_code().to(tokens)[truth.cells].expand(len(tokens), -1, -1))
     place_loss = place_loss + (tokens[..., ONE] - 1).square().mean()
-    place_loss = place_loss + (tokens[..., OWN] - _OWN_OF_A_CELL.to(tokens)).square().mean()
+    place_loss = place_loss + (tokens[..., WORD_NUMBERS] - _OWN_OF_A_CELL.to(tokens)).square().mean()
     quiet = tokens[..., COORDINATES].square().mean()
-    # where nothing is, 0 is meant and not ever less: the language side weighs a cell's numbers against each other
+    # values below 0 are penalised: the language model compares a cell's numbers with each other
     below = tokens[..., : NEAR.stop].clamp(max=0).square().mean()
     total = centre_loss / 2 + 6 * near_loss + 40 * place_loss + 2 * below + 0.05 * quiet
     figures = {"centre": centre_loss, "near": near_loss, "place": place_loss, "below": below}
@@ -104,7 +117,7 @@ def dense_loss(tokens: Tensor, truth: Truth) -> tuple[Tensor, dict[str, Tensor]]
         share = truth.weight / truth.weight.sum()
         off = -(soft_targets(truth.numbers) * logits.log_softmax(-1)).sum(-1).mean(1)
         number_loss = (off * share).sum()
-        code = SOFT * number_code(truth.numbers).flatten(1)
+        code = COORDINATE_HEIGHT * number_code(truth.numbers).flatten(1)
         total = total + number_loss + 4 * ((said[:, COORDINATES] - code).square().mean(1) * share).sum()
         guess = logits.argmax(-1) * STEP
         exact = truth.weight == 1
@@ -115,9 +128,9 @@ def dense_loss(tokens: Tensor, truth: Truth) -> tuple[Tensor, dict[str, Tensor]]
 
 @torch.no_grad()
 def measure(visual: Any, packed: Packed, count: int = 64) -> dict[str, float]:
-    """On whole, plain images: does a cell know its category, how far are box sides off (0..1000), box IoU.
+    """Returns, on whole images without augmentation: precision and recall of centres, the mean error of box sides (0..1000), box IoU.
 
-    `best`: of the categories that are there, for how many the cell that says so loudest is right.
+    `best`: for which share of the categories in an image the cell with the highest value is right.
     """
     visual.eval()
     device = visual.pos_embed.weight.device
@@ -129,8 +142,8 @@ def measure(visual: Any, packed: Packed, count: int = 64) -> dict[str, float]:
         truth = truth_of([labels_of(packed, i) for i in indexes], [packed.known] * len(indexes))
         with torch.autocast(device.type, torch.bfloat16):
             images = torch.from_numpy(packed.images[indexes.start : indexes.stop].copy()).to(device)
-            tokens = see(visual, cut(images, [Part()] * len(indexes))).float().cpu()
-        guess = (tokens[..., CENTRE] > LOUD / 2) & truth.known[:, None].bool()
+            tokens = encode_image(visual, crop_pixels(images, [ImageCrop()] * len(indexes))).float().cpu()
+        guess = (tokens[..., CENTRE] > CENTRE_HEIGHT / 2) & truth.known[:, None].bool()
         hits += int((guess & (truth.centre > 0)).sum())
         said += int(guess.sum())
         real += int(truth.centre.sum())
@@ -155,7 +168,7 @@ def measure(visual: Any, packed: Packed, count: int = 64) -> dict[str, float]:
 
 
 def optimizers_of(visual: Any, peak: float) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices, AdamW for all else."""
+    """Returns Muon for the matrices of the blocks and AdamW for all other weights."""
     inner = [p for block in visual.blocks for p in block.parameters() if p.ndim == 2]
     inner.append(visual.merger.linear_fc1.weight)
     ids = {id(p) for p in inner}
@@ -180,9 +193,9 @@ def train(
     device: str = "cpu",
     workers: int = 0,
 ) -> None:
-    """Trains for `minutes` from where `run` stopped: windows first, whole images from the share `whole_from` on.
+    """Trains for `minutes`, continuing from the state in `run`: parts of images first, whole images from the share `whole_from` on.
 
-    Each process draws its own `size` windows a step, with `workers` of its own that work out the truth; the first one measures,
+    Each process draws its own `size` windows a step and has its own `workers` that compute the truth. The first process measures,
     prints and saves.
     """
     rank = parallel.rank()
@@ -196,10 +209,10 @@ def train(
     visual.to(device).train()
     optimizers = optimizers_of(visual, peak)
     for optimizer, each in zip(optimizers, held.get("optimizers", []), strict=False):
-        optimizer.load_state_dict(each)  # none if it was exported once (warm_start.py)
+        optimizer.load_state_dict(each)  # none if the run began with exported weights (warm_start.py)
     pixels = Pixels(folders, torch.device(device))
     generator = torch.Generator(device).manual_seed(step * 1000 + rank)
-    look = torch.compile(see) if device != "cpu" else see
+    look = torch.compile(encode_image) if device != "cpu" else encode_image
     started = said = tested = time.monotonic()
     spent = 0.0
     sums: dict[str, list[Tensor]] = {}
@@ -211,14 +224,14 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
         batch: Batch = next(drawn)
-        shown = tinted(pixels.of(batch), generator)
+        shown = vary_colours(pixels.of(batch), generator)
         with torch.autocast(shown.device.type, torch.bfloat16):
             tokens = look(visual, shown, 2 * batch.window.row, 2 * batch.window.column)
         loss, figures = dense_loss(tokens, batch.truth.to(shown.device))
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        spent = parallel.averaged(visual.parameters(), (time.monotonic() - started) / 60)
+        spent = parallel.average_gradients(visual.parameters(), (time.monotonic() - started) / 60)
         nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -253,8 +266,8 @@ def _save(state: Path, visual: Any, optimizers: list[torch.optim.Optimizer], ste
     fresh.replace(state)
 
 
-def work(options: argparse.Namespace) -> None:
-    """One process of the run."""
+def run_process(options: argparse.Namespace) -> None:
+    """Runs the training in one process."""
     model, _, _ = start(options.run)
     folders = [Packed.load(folder) for folder in options.data]
     shares = np.array(options.shares or [1.0] * len(folders))
@@ -276,19 +289,21 @@ def work(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="packed folders to train on")
-    parser.add_argument("--shares", type=float, nargs="+", help="how often each is drawn; equal by default")
+    parser.add_argument("--shares", type=float, nargs="+", help="how often each folder is drawn; equal by default")
     parser.add_argument("--test", type=Path, nargs="*", default=[], help="packed folders to measure on")
     parser.add_argument("--run", type=Path, default=Path("runs/eye"))
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--whole-from", type=float, default=0.6)
-    parser.add_argument("--size", type=int, default=32, help="windows a step and process")
-    parser.add_argument("--processes", type=int, default=1, help="cores to train on")
-    parser.add_argument("--device", default="cpu", help="cuda: one accelerator, in place of cores")
-    parser.add_argument("--workers", type=int, default=0, help="cores beside each process that work out what is true")
+    parser.add_argument("--size", type=int, default=32, help="windows in a step of each process")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes, one for each core")
+    parser.add_argument("--device", default="cpu", help="cuda: train on one GPU instead")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="additional processes for each process, which compute the truth"
+    )
     options = parser.parse_args()
-    start(options.run)  # the tokenizer is made once
-    parallel.run(work, options)
+    start(options.run)  # makes the tokenizer once, before the processes start
+    parallel.run(run_process, options)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How faithfully nano's language side says what its eye says, in greedy answers as the product gets them.
+"""Measures how faithfully nano's language model writes what its image tokens encode, in greedy answers as in the product.
 
     python -m training.nano.fidelity --prompter runs/export/prompter --count 40
 
-Teacher-forced figures do not show an answer that repeats itself or does not end: decide between runs on these. Scenes of seeds
-from 9,500,000 on, which neither training nor test uses; `--coco` for other imagery. Questions are held-out phrasings.
+Teacher-forced figures do not show answers that repeat or do not end, so use these figures to choose between runs. The scenes have seeds
+from 9,500,000 on, which neither training nor test uses; `--coco` takes other images. Questions are held-out phrasings.
 
-The last figures are cIoU: of the answers, and of what they would be if the language side were faithful, or knew the category too.
+The last figures are cIoU: of the answers, of a faithful answer, and of a faithful answer with the true category.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from t2s_agent.instance import Instance
 from t2s_agent.models import Models, nano_folder
 from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from t2s_agent.settings import load_settings
-from training.nano.evaluate import Case, Mask, Score, cases, drawn, view_of
-from training.nano.eye import see
+from training.nano.evaluate import Case, Mask, Score, cases, union_mask, view_of
+from training.nano.eye import encode_image
 from training.nano.image_tokens import GRID, SIDE, read_out
 from training.nano.pack import coco, procedural
 
@@ -34,15 +34,15 @@ _INSTANCE = re.compile(r'"at": \[(\d+), (\d+)\], "label": "[a-z ]+", "bbox_2d": 
 _THOUGHT = re.compile(r"Looking for (?:the \w+ )?(.*?)\.<")
 
 
-def said(raw: str) -> tuple[list[int], NDArray[np.float64]]:
-    """The cells (N,) that an answer names, as often as it does, and its boxes (N, 4) in 0..1000."""
+def parse_cells_and_boxes(raw: str) -> tuple[list[int], NDArray[np.float64]]:
+    """Returns the cells (N,) in an answer, repeats included, and its boxes (N, 4) in 0..1000."""
     rows = np.array([[int(n) for n in found] for found in _INSTANCE.findall(raw)], float).reshape(-1, 6)
     cells = (rows[:, 1] * GRID // 1000 * GRID + rows[:, 0] * GRID // 1000).astype(int)
     return cells.tolist(), rows[:, 2:]
 
 
-def judged(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[str, float]:
-    """Means over the cases; `faithful` is the share of answers with all the cells that the eye says, and no others."""
+def measure(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[str, float]:
+    """Returns means over the cases; `faithful` is the share of answers with exactly the cells that the image tokens encode."""
     prompter, segmenter = models.prompter(), models.segmenter()
     scores = {name: Score() for name in ("answered", "read out", "read out, true category")}
     understood, faithful, repeats, parsable = [], [], [], []
@@ -54,16 +54,16 @@ def judged(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[s
         thought = _THOUGHT.search(answer.raw)
         understood.append(thought is not None and thought[1] == CATEGORIES[case.category])
         at, category, numbers = read_out(_tokens(visual, case.rgb))
-        meant = CATEGORIES.index(thought[1]) if thought else -1
+        thought_category = CATEGORIES.index(thought[1]) if thought else -1
         embedding = segmenter.embed([view_of(case.rgb)])[0]
-        scores["answered"].add(drawn(segmenter.decode(embedding, answer.instances)), case.truth)
-        for name, wanted in (("read out", meant), ("read out, true category", case.category)):
+        scores["answered"].add(union_mask(segmenter.decode(embedding, answer.instances)), case.truth)
+        for name, wanted in (("read out", thought_category), ("read out, true category", case.category)):
             scores[name].add(_masked(numbers[category == wanted], segmenter, embedding), case.truth)
         if thought is None:
             continue
-        own = category == meant
+        own = category == thought_category
         true = dict(zip(at[own].tolist(), numbers[own].numpy(), strict=True))
-        cells, boxes = said(answer.raw)
+        cells, boxes = parse_cells_and_boxes(answer.raw)
         once = set(cells)
         repeats.append(len(cells) - len(once))
         good = once & set(true)
@@ -82,8 +82,8 @@ def judged(asked: list[Case], models: Models, visual: torch.nn.Module) -> dict[s
     }
 
 
-def named(models: Models, rgb: NDArray[np.uint8]) -> dict[str, float]:
-    """How many of all held-out questions, asked of one image, are taken for the right category."""
+def measure_phrasings(models: Models, rgb: NDArray[np.uint8]) -> dict[str, float]:
+    """Returns the share of all held-out questions for which nano names the right category, asked about one image."""
     prompter = models.prompter()
     shares = {}
     for kind, bank in (("naming", naming), ("hinting", hinting)):
@@ -97,33 +97,33 @@ def named(models: Models, rgb: NDArray[np.uint8]) -> dict[str, float]:
 
 
 def _masked(numbers: Tensor, segmenter: Segmenter, embedding: Embedding) -> Mask:
-    """The union of what the segmenter makes of box and two points (N, 8) in 0..1000."""
+    """Returns the union of the segmenter's masks for boxes and two points each (N, 8) in 0..1000."""
     rows = (numbers.numpy() * SIDE / 1000).tolist()
     prompts = [Instance((x1, y1, x2, y2), ((ax, ay), (bx, by))) for x1, y1, x2, y2, ax, ay, bx, by in rows]
-    return drawn(segmenter.decode(embedding, prompts))
+    return union_mask(segmenter.decode(embedding, prompts))
 
 
 @torch.inference_mode()
 def _tokens(visual: torch.nn.Module, rgb: NDArray[np.uint8]) -> Tensor:
     pixels = torch.from_numpy(rgb.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None].contiguous()
-    return see(visual, pixels)[0].float()
+    return encode_image(visual, pixels)[0].float()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompter", type=Path, default=nano_folder("prompter"))
-    parser.add_argument("--coco", type=Path, help="a COCO file beside its tar; procedural scenes without")
+    parser.add_argument("--coco", type=Path, help="a COCO file, in the folder of its tar; default: procedural scenes")
     parser.add_argument("--count", type=int, default=40)
-    parser.add_argument("--phrasings", action="store_true", help="ask all held-out questions, too")
+    parser.add_argument("--phrasings", action="store_true", help="ask all held-out questions too")
     options = parser.parse_args()
     torch.set_num_threads(1)
     images = coco(options.coco) if options.coco else procedural(range(FIRST_SEED, FIRST_SEED + options.count))
     visual = Qwen3VLForConditionalGeneration.from_pretrained(options.prompter, dtype=torch.float32).model.visual
     models = Models(load_settings(prompter=str(options.prompter), device="cpu"))
     asked = list(cases(islice(images, options.count), frozenset(range(len(CATEGORIES)))))
-    figures = judged(asked, models, visual)
+    figures = measure(asked, models, visual)
     if options.phrasings:
-        figures |= named(models, asked[0].rgb)
+        figures |= measure_phrasings(models, asked[0].rgb)
     for name, value in figures.items():
         print(f"{name:30s}{value:8.3f}")
 

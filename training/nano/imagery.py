@@ -1,7 +1,6 @@
-"""Packed imagery as the eye's training shows it: turned, zoomed into and tinted at random, with the truth that goes along.
+"""Augments packed imagery for the training of the image encoder (rotation, zoom, colours, joined images), with its truth.
 
-Truth is worked out by processes of their own where there are cores for it; pixels are cut where the eye is, on an accelerator
-by that.
+The truth can be computed in separate processes. Pixels are cropped on the device of the image encoder, on a GPU if there is one.
 """
 
 from collections.abc import Iterator
@@ -17,23 +16,23 @@ from torch.nn import functional as F
 from torch.utils.data import IterableDataset, get_worker_info
 
 from evals.questions import CATEGORIES
-from training.nano.image_tokens import AROUND, CELL, GRID, cell_of
+from training.nano.image_tokens import CELL, GRID, NEAR_CELLS, cell_of
 from training.nano.pack import LAND
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
 LAND_CATEGORIES = [CATEGORIES.index(name) for name in LAND]
-SOMETHING = 0.03  # of a cell, covered by a category: then it is there
-SPLICED = 0.25  # of images: few hundred real ones show the same neighbours again and again
-BESIDE_WEIGHT = 0.3  # of the numbers that a cell says that lies in an object, beside its centre
+COVER_THRESHOLD = 0.03  # share of a cell that a category has to cover to be present in it
+JOINED_SHARE = 0.25  # of images, joined from two: the few hundred real images repeat the same neighbours too often
+NEIGHBOUR_WEIGHT = 0.3  # in the loss, of the numbers of a cell that is in an object, next to the cell of its centre
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A packed folder (pack.py), its objects sorted by image; `first[i]:first[i + 1]` are those of image i.
+    """A packed folder (pack.py), with its objects sorted by image; `first[i]:first[i + 1]` are those of image i.
 
-    `known` (24,) float32: 1 for the categories that its truth speaks of, all that occur in it.
+    `known` (24,) float32: 1 for the categories that its truth covers, which are all that occur in it.
     """
 
     images: NDArray[np.uint8]
@@ -55,10 +54,10 @@ class Packed:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """How an image is shown: as one of the eight `turn`s and flips of a square, and of that a part, enlarged `zoom` times.
+class ImageCrop:
+    """A random view of an image: one of the eight rotations and flips of a square (`turn`), then a part, enlarged `zoom` times.
 
-    `turn`: bit 0 mirrors x, bit 1 mirrors y, bit 2 swaps them. `left` and `top` (0..1) say where among all places that there are.
+    `turn`: bit 0 mirrors x, bit 1 mirrors y, bit 2 swaps them. `left` and `top` (0..1): the position in the range of all possible ones.
     """
 
     turn: int = 0
@@ -67,15 +66,15 @@ class Part:
     top: float = 0.0
 
     @staticmethod
-    def draw(rng: np.random.Generator, *, zoomed: float, most: float) -> "Part":
-        """Turned at random; with the probability `zoomed` a part, enlarged up to `most` times."""
+    def draw(rng: np.random.Generator, *, zoomed: float, most: float) -> "ImageCrop":
+        """Returns a random rotation or flip; with the probability `zoomed` a part, enlarged up to `most` times."""
         zoom = float(np.exp(rng.uniform(0, np.log(most)))) if rng.random() < zoomed else 1.0
-        return Part(int(rng.integers(8)), zoom, *rng.random(2))
+        return ImageCrop(int(rng.integers(8)), zoom, *rng.random(2))
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What is true of one shown image: cover (14, 14, 24), categories (N,), numbers (N, 8), areas (N,)."""
+    """The truth of one augmented image: cover (14, 14, 24), categories (N,), numbers (N, 8), areas (N,)."""
 
     cover: NDArray[np.uint8]
     category: NDArray[np.int64]
@@ -83,19 +82,19 @@ class Labels:
     area: NDArray[np.float64]
 
 
-def labels_of(packed: Packed, index: int, part: Part | None = None) -> Labels:
+def labels_of(packed: Packed, index: int, part: ImageCrop | None = None) -> Labels:
     rows = packed.objects[packed.first[index] : packed.first[index + 1]].astype(np.float64)
     labels = Labels(packed.cover[index], rows[:, 1].astype(int), rows[:, 3:], rows[:, 2])
-    return shown(labels, part) if part else labels
+    return transform_labels(labels, part) if part else labels
 
 
-def shown(labels: Labels, part: Part) -> Labels:
-    """What is true of a part; objects that are mostly outside of it are left out."""
-    turned = _turned(labels, part.turn)
-    return _zoomed(turned, part) if part.zoom > 1 else turned
+def transform_labels(labels: Labels, part: ImageCrop) -> Labels:
+    """Returns the truth of a crop; objects that are mostly outside of it are left out."""
+    turned = _rotate(labels, part.turn)
+    return _crop_labels(turned, part) if part.zoom > 1 else turned
 
 
-def _turned(labels: Labels, turn: int) -> Labels:
+def _rotate(labels: Labels, turn: int) -> Labels:
     cover, numbers = labels.cover, labels.numbers.reshape(-1, 4, 2)
     if turn & 1:
         cover = cover[:, ::-1]
@@ -112,21 +111,21 @@ def _turned(labels: Labels, turn: int) -> Labels:
     return Labels(cover, labels.category, np.concatenate([box, points], 1).reshape(-1, 8), labels.area)
 
 
-def _zoomed(labels: Labels, part: Part) -> Labels:
+def _crop_labels(labels: Labels, part: ImageCrop) -> Labels:
     corner = np.array([part.left, part.top]) * (1000 - 1000 / part.zoom)
     across, down = (_shares(start * GRID / 1000, GRID / part.zoom) for start in corner)
     cover = np.tensordot(down, labels.cover.astype(np.float32), 1)
     cover = np.tensordot(across, cover, (1, 1)).swapaxes(0, 1)
     numbers = (labels.numbers.reshape(-1, 4, 2) - corner) * part.zoom
-    kept, numbers = _clipped(numbers, (0, 0), (1000, 1000))
+    kept, numbers = _clip_numbers(numbers, (0, 0), (1000, 1000))
     return Labels(np.round(cover).astype(np.uint8), labels.category[kept], numbers, labels.area[kept] * part.zoom**2)
 
 
-def spliced(left: Labels, right: Labels, column: int) -> Labels:
-    """What is true of an image whose cells from `column` on are those of another one."""
+def join_labels(left: Labels, right: Labels, column: int) -> Labels:
+    """Returns the truth of an image joined from two: the cells from `column` on come from the right one."""
     edge = column * 1000 / GRID
-    kept, numbers = _clipped(left.numbers.reshape(-1, 4, 2), (0, 0), (edge, 1000))
-    also, others = _clipped(right.numbers.reshape(-1, 4, 2), (edge, 0), (1000, 1000))
+    kept, numbers = _clip_numbers(left.numbers.reshape(-1, 4, 2), (0, 0), (edge, 1000))
+    also, others = _clip_numbers(right.numbers.reshape(-1, 4, 2), (edge, 0), (1000, 1000))
     return Labels(
         np.concatenate([left.cover[:, :column], right.cover[:, column:]], axis=1),
         np.concatenate([left.category[kept], right.category[also]]),
@@ -135,10 +134,10 @@ def spliced(left: Labels, right: Labels, column: int) -> Labels:
     )
 
 
-def _clipped(
+def _clip_numbers(
     numbers: NDArray[np.float64], low: tuple[float, float], high: tuple[float, float]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which of (N, 4, 2) lie in a rectangle for at least 0.35 of their box (N,), and these (K, 8), points and all inside."""
+    """Returns which of (N, 4, 2) have at least 0.35 of their box in a rectangle (N,), and these (K, 8), clipped, with points inside."""
     clipped = np.clip(numbers[:, :2], low, high)
     whole = np.prod(numbers[:, 1] - numbers[:, 0], axis=-1)
     kept = (np.prod(clipped[:, 1] - clipped[:, 0], axis=-1) >= 0.35 * whole) & (clipped[:, 1] > clipped[:, 0]).all(-1)
@@ -150,7 +149,7 @@ def _clipped(
 
 
 def _shares(start: float, length: float) -> NDArray[np.float32]:
-    """Of each of GRID equal parts of start..start + length, the share that lies in each unit (GRID, GRID); rows sum to 1."""
+    """Returns for each of GRID equal parts of start..start + length its share in each unit (GRID, GRID); rows sum to 1."""
     edges = start + np.arange(GRID + 1) * length / GRID
     unit = np.arange(GRID)
     inside = np.minimum(edges[1:, None], unit + 1) - np.maximum(edges[:-1, None], unit)
@@ -159,7 +158,7 @@ def _shares(start: float, length: float) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`side` x `side` cells of a shown image, the upper left one at (row, column)."""
+    """`side` x `side` cells of an augmented image, the upper left one at (row, column)."""
 
     row: int = 0
     column: int = 0
@@ -169,10 +168,10 @@ class Window:
 WHOLE = Window()
 
 
-def cut(images: Tensor, parts: list[Part], window: Window = WHOLE) -> Tensor:
-    """Pixels (B, 3, H, W) in -1..1 of a window of shown images, from whole ones (B, 448, 448, 3) uint8, where these are."""
+def crop_pixels(images: Tensor, parts: list[ImageCrop], window: Window = WHOLE) -> Tensor:
+    """Returns pixels (B, 3, H, W) in -1..1 of a window of the augmented images, on the device of `images` (B, 448, 448, 3) uint8."""
     pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-    if window == WHOLE and all(part == Part() for part in parts):
+    if window == WHOLE and all(part == ImageCrop() for part in parts):
         return pixels
     maps = torch.from_numpy(np.stack([_map(part, window) for part in parts])).to(pixels)
     shape = [len(parts), 3, window.side * CELL, window.side * CELL]
@@ -180,10 +179,12 @@ def cut(images: Tensor, parts: list[Part], window: Window = WHOLE) -> Tensor:
     return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
 
 
-def _map(part: Part, window: Window) -> NDArray[np.float64]:
-    """From places in the window (-1..1) to places in the image (-1..1), (2, 3)."""
+def _map(part: ImageCrop, window: Window) -> NDArray[np.float64]:
+    """Returns the affine map (2, 3) from positions in the window (-1..1) to positions in the image (-1..1)."""
     share = window.side / GRID
-    within = np.array([2 * window.column, 2 * window.row]) / GRID + share - 1  # the window's middle in what is shown
+    within = (
+        np.array([2 * window.column, 2 * window.row]) / GRID + share - 1
+    )  # the window's centre in the augmented image
     corner = np.array([part.left, part.top]) * (1 - 1 / part.zoom)
     scale, shift = share / part.zoom, within / part.zoom + 2 * corner + 1 / part.zoom - 1
     turn = np.eye(2)[::-1] if part.turn & 4 else np.eye(2)
@@ -191,8 +192,8 @@ def _map(part: Part, window: Window) -> NDArray[np.float64]:
     return np.concatenate([turn * scale, (turn @ shift)[:, None]], axis=1)
 
 
-def tinted(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Light, contrast, colour cast, grey and noise at random, for each image of (B, 3, H, W) in -1..1."""
+def vary_colours(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Returns images (B, 3, H, W) in -1..1 with random light, contrast, colour cast, grey and noise."""
 
     def uniform(low: float, high: float) -> Tensor:
         drawn = torch.rand(len(pixels), 1, 1, 1, generator=generator, device=pixels.device)
@@ -208,10 +209,10 @@ def tinted(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return x.clamp_(-1.2, 1.2)
 
 
-def centred(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cells (K,) with an object's centre, in reading order, and the object (K,) that each stands for.
+def cells_with_centres(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the cells (K,) with an object's centre, in reading order, and the index of that object (K,).
 
-    The largest, but none of land where something stands on it.
+    If there are several, the largest; an object on land comes before the land.
     """
     cells = cell_of(labels.numbers[:, :4])
     order = np.lexsort((-labels.area, np.isin(labels.category, LAND_CATEGORIES)))
@@ -221,17 +222,17 @@ def centred(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a batch of tokens (B, K) should say: centre (B, K, 24), near (B, K, 24), where and what the numbers are.
+    """The targets for a batch of tokens (B, K): centre (B, K, 24), near (B, K, 24), and the numbers with their positions.
 
-    Numbers are asked of the cell with an object's centre and, at less weight, of the cells around it that lie in the object: one of
-    them may be taken for the centre, and it is more to learn from. `known` (B, 24): the categories that the truth speaks of.
+    The cell with an object's centre has the numbers as a target and, with less weight, so do the cells around it that are in the object:
+    one of them may be taken for the centre, and it is more to learn from. `known` (B, 24): the categories that the truth covers.
     """
 
     centre: Tensor
     near: Tensor
     at: Tensor  # (M, 2): image of the batch, token
     numbers: Tensor  # (M, 8)
-    weight: Tensor  # (M,): 1 at a centre, BESIDE_WEIGHT beside it
+    weight: Tensor  # (M,): 1 at a centre, NEIGHBOUR_WEIGHT next to it
     cells: Tensor  # (K,)
     known: Tensor
 
@@ -246,14 +247,14 @@ def truth_of(labels: list[Labels], known: list[NDArray[np.float32]], window: Win
     token[cells] = np.arange(len(cells))
     centre = np.zeros((len(labels), len(cells), 24), np.float32)
     cover = np.stack([each.cover[row : row + side, column : column + side] for each in labels])
-    there = torch.from_numpy(cover >= 255 * SOMETHING).float().permute(0, 3, 1, 2)
-    around = F.max_pool2d(there, 2 * AROUND + 1, stride=1, padding=AROUND)
+    there = torch.from_numpy(cover >= 255 * COVER_THRESHOLD).float().permute(0, 3, 1, 2)
+    around = F.max_pool2d(there, 2 * NEAR_CELLS + 1, stride=1, padding=NEAR_CELLS)
     near = around.flatten(2).transpose(1, 2).contiguous()
     at, numbers, weights = [], [], []
     low = np.array([column, row]) * 1000 / GRID
     high = low + side * 1000 / GRID
     for index, each in enumerate(labels):
-        found = centred(each)
+        found = cells_with_centres(each)
         taken = set(found[0].tolist())
         for cell, thing in zip(*found, strict=True):
             box = each.numbers[thing, :4].reshape(2, 2)
@@ -263,11 +264,13 @@ def truth_of(labels: list[Labels], known: list[NDArray[np.float32]], window: Win
                 right, bottom = np.clip(np.ceil(box[1] * GRID / 1000).astype(int) - (column, row), 1, side)
                 near[index, token[cell]] = around[index, :, top:bottom, left:right].amax((1, 2))
             seen = np.prod(np.clip(np.minimum(box[1], high) - np.maximum(box[0], low), 0, None))
-            if seen < 0.9 * np.prod(box[1] - box[0]):  # what lies outside of the window cannot be known
+            if seen < 0.9 * np.prod(
+                box[1] - box[0]
+            ):  # an object that continues outside of the window has unknown numbers
                 continue
-            beside = _beside(int(cell), box) - taken
+            beside = _neighbours_inside(int(cell), box) - taken
             taken |= beside
-            for one, weight in ((int(cell), 1.0), *((each, BESIDE_WEIGHT) for each in sorted(beside))):
+            for one, weight in ((int(cell), 1.0), *((each, NEIGHBOUR_WEIGHT) for each in sorted(beside))):
                 if token[one] >= 0:
                     at.append([index, token[one]])
                     numbers.append(each.numbers[thing])
@@ -283,8 +286,8 @@ def truth_of(labels: list[Labels], known: list[NDArray[np.float32]], window: Win
     )
 
 
-def _beside(cell: int, box: NDArray[np.float64]) -> set[int]:
-    """The neighbours of a cell whose middle lies in a box (2, 2)."""
+def _neighbours_inside(cell: int, box: NDArray[np.float64]) -> set[int]:
+    """Returns the neighbours of a cell with their centre in a box (2, 2)."""
     row, column = divmod(cell, GRID)
     rows, columns = range(max(row - 1, 0), min(row + 2, GRID)), range(max(column - 1, 0), min(column + 2, GRID))
     low, high = box * GRID / 1000 - 0.5
@@ -294,22 +297,22 @@ def _beside(cell: int, box: NDArray[np.float64]) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a step is made of: which images (folder, index), how each is shown, and what is true of that.
+    """The data of one step: images (folder, index), the crop of each, and the truth.
 
-    From the column `spliced` on (GRID: none), an image shows the cells of the one before it in the batch.
+    From the column `join_column` on (GRID: none), an image has the cells of the image before it in the batch.
     """
 
     images: list[tuple[int, int]]
-    parts: list[Part]
-    spliced: list[int]
+    parts: list[ImageCrop]
+    join_column: list[int]
     window: Window
     truth: Truth
 
 
 class Batches(IterableDataset[Batch]):
-    """Batches without end from packed folders, drawn in the `shares` given.
+    """An endless iterator of batches from packed folders, which are sampled with the probabilities `shares`.
 
-    Quarters, `size` a step, as long as `progress` (0..1, of the run) is at most `whole_from`; whole images then, a quarter as many.
+    While `progress` (0..1, of the run) is at most `whole_from`: `size` quarters of images a step; then a quarter as many whole images.
     """
 
     def __init__(
@@ -322,9 +325,9 @@ class Batches(IterableDataset[Batch]):
         worker = get_worker_info()
         rng = np.random.default_rng([*self._seed, worker.id if worker else 0])
         while True:
-            yield self._drawn(rng)
+            yield self._draw_batch(rng)
 
-    def _drawn(self, rng: np.random.Generator) -> Batch:
+    def _draw_batch(self, rng: np.random.Generator) -> Batch:
         whole = self.progress.value > self._whole_from
         side, count = (GRID, max(4, self._size // 4)) if whole else (GRID // 2, self._size)
         row, column = (int(n) for n in rng.integers(0, GRID - side + 1, 2))
@@ -333,19 +336,19 @@ class Batches(IterableDataset[Batch]):
         for chosen in rng.choice(len(self._folders), count, p=self._shares).tolist():
             folder = self._folders[chosen]
             images.append((chosen, int(rng.integers(len(folder.images)))))
-            parts.append(Part.draw(rng, zoomed=0.4, most=2.0))
+            parts.append(ImageCrop.draw(rng, zoomed=0.4, most=2.0))
             labels.append(labels_of(folder, images[-1][1], parts[-1]))
         known = [self._folders[folder].known for folder, _ in images]
-        columns = np.where(rng.random(count) < SPLICED, rng.integers(3, GRID - 2, count), GRID).tolist()
+        columns = np.where(rng.random(count) < JOINED_SHARE, rng.integers(3, GRID - 2, count), GRID).tolist()
         mixed, spoken_of = list(labels), list(known)
         for n, column in enumerate(columns):
             if column < GRID:
-                mixed[n], spoken_of[n] = spliced(labels[n], labels[n - 1], column), known[n] * known[n - 1]
+                mixed[n], spoken_of[n] = join_labels(labels[n], labels[n - 1], column), known[n] * known[n - 1]
         return Batch(images, parts, columns, window, truth_of(mixed, spoken_of, window))
 
 
 class Pixels:
-    """The images of packed folders, in an accelerator's memory if there is one, else left where they are."""
+    """The images of packed folders, in the memory of the GPU if there is one, else memory-mapped."""
 
     def __init__(self, folders: list[Packed], device: torch.device) -> None:
         self._folders = folders
@@ -356,13 +359,13 @@ class Pixels:
             self._held = torch.cat([torch.from_numpy(np.array(folder.images)).to(device) for folder in folders])
 
     def of(self, batch: Batch) -> Tensor:
-        """Pixels (B, 3, H, W) in -1..1 of a batch."""
+        """Returns the pixels (B, 3, H, W) in -1..1 of a batch."""
         if self._held is not None:
             index = torch.tensor([self._first[folder] + image for folder, image in batch.images], device=self._device)
             images = self._held[index]
         else:
             images = torch.from_numpy(np.stack([self._folders[folder].images[image] for folder, image in batch.images]))
-        pixels = cut(images, batch.parts, batch.window)
+        pixels = crop_pixels(images, batch.parts, batch.window)
         cell = torch.arange(pixels.shape[-1], device=self._device) // CELL + batch.window.column
-        own = cell < torch.tensor(batch.spliced, device=self._device)[:, None]
+        own = cell < torch.tensor(batch.join_column, device=self._device)[:, None]
         return torch.where(own[:, None, None], pixels, pixels.roll(1, 0))

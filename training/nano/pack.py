@@ -1,4 +1,4 @@
-"""Packs imagery with truth once, memory-mapped from then on: procedural scenes, iSAID crops, building crops.
+"""Converts imagery and its truth to memory-mapped arrays: procedural scenes, iSAID crops, building crops, land cover.
 
     python -m training.nano.pack procedural --out runs/data/procedural --count 4000
     python -m training.nano.pack coco --source ../shared/data/isaid448/train.json --out runs/data/isaid
@@ -25,17 +25,17 @@ from evals.datasets.semantic import Semantic
 from evals.questions import CATEGORIES
 from training.nano.image_tokens import CELL, GRID, SIDE
 
-SMALLEST_PX = 12  # of an object's mask in the 448-px image: less is not asked for
+SMALLEST_PX = 12  # smallest mask of an object in the 448-px image
 LAND = ("water", "vegetation", "road", "bare land")
-SMALLEST_PART_PX = 2000  # of land, 1 % of the image
-MOST_PARTS = 6  # of one kind of land in an image, the largest
+SMALLEST_PART_PX = 2000  # smallest part of land that is an object, 1 % of the image
+MOST_PARTS = 6  # of one kind of land in an image; the largest are taken
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """One image (448, 448, 3) uint8 with masks (bool, 448 x 448) by category.
 
-    `land` is what the ground is of; its larger parts stand among the objects too.
+    `land` are the kinds of ground; their larger parts are in `objects` too.
     """
 
     rgb: NDArray[np.uint8]
@@ -44,7 +44,7 @@ class Labelled:
 
 
 def inside_points(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """Two points in a mask, in its pixels: in each half along the longer axis the pixel nearest to the half's centroid."""
+    """Returns two points in a mask, in pixels: for each half along the longer axis, the pixel nearest to the half's centroid."""
     ys, xs = np.nonzero(mask)
     places = np.stack([xs, ys], axis=1) + 0.5
     centred = places - places.mean(0)
@@ -63,7 +63,7 @@ def inside_points(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
 
 
 def numbers_of(mask: NDArray[np.bool_]) -> list[float]:
-    """Box and two inside points of a mask in 0..1000: x1, y1, x2, y2, ax, ay, bx, by."""
+    """Returns box and two inside points of a mask in 0..1000: x1, y1, x2, y2, ax, ay, bx, by."""
     ys, xs = np.nonzero(mask)
     x, y = int(xs.min()), int(ys.min())
     crop = mask[y : ys.max() + 1, x : xs.max() + 1]
@@ -74,7 +74,7 @@ def numbers_of(mask: NDArray[np.bool_]) -> list[float]:
 
 
 def cover_of(labelled: Labelled) -> NDArray[np.uint8]:
-    """The share of each cell that each category covers, (14, 14, 24) in 255ths."""
+    """Returns the share of each cell that each category covers, (14, 14, 24) in 255ths."""
     cover = np.zeros((GRID, GRID, 24), np.float32)
     ground = {category for category, _ in labelled.land}
     objects = [(category, mask) for category, mask in labelled.objects if category not in ground]
@@ -84,7 +84,7 @@ def cover_of(labelled: Labelled) -> NDArray[np.uint8]:
 
 
 def parts_of(mask: NDArray[np.bool_], least: int = SMALLEST_PART_PX, most: int = MOST_PARTS) -> list[NDArray[np.bool_]]:
-    """The connected parts of a mask of at least `least` pixels, the `most` largest."""
+    """Returns the connected parts of a mask with at least `least` pixels, at most the `most` largest."""
     from rasterio.features import rasterize, shapes
     from shapely.geometry import shape
 
@@ -96,13 +96,13 @@ def parts_of(mask: NDArray[np.bool_], least: int = SMALLEST_PART_PX, most: int =
 def with_parts(
     rgb: NDArray[np.uint8], objects: list[tuple[int, NDArray[np.bool_]]], land: list[tuple[int, NDArray[np.bool_]]]
 ) -> Labelled:
-    """An image whose land's larger parts can be asked for."""
+    """Returns an image with the larger parts of its land among the objects."""
     parts = [(category, part) for category, mask in land for part in parts_of(mask)]
     return Labelled(rgb, objects + parts, land)
 
 
 def procedural(seeds: range) -> Iterator[Labelled]:
-    """Scenes of evals.scenes, one a seed."""
+    """Yields the scenes of evals.scenes, one for each seed."""
     for scene in scenes(seeds, SIDE):
         objects = [
             (CATEGORIES.index(name), mask.full(SIDE, SIDE)) for name, mask in scene.objects if name in CATEGORIES
@@ -113,7 +113,7 @@ def procedural(seeds: range) -> Iterator[Labelled]:
 
 
 def coco(source: Path, *, only: str = "") -> Iterator[Labelled]:
-    """A COCO file beside a tar of its images (`isaid448`, `landcover`); other sizes than 448 are scaled."""
+    """Yields the images of a COCO file with a tar in the same folder (`isaid448`, `landcover`); scales other sizes to 448."""
     for each in Coco(source.parent, source.stem, bank=Bank(kinds=())).labelled():
         height, width = each.image.shape[:2]
         objects = [(CATEGORIES.index(only or name), _scaled(mask.full(height, width))) for name, mask in each.objects]
@@ -121,7 +121,7 @@ def coco(source: Path, *, only: str = "") -> Iterator[Labelled]:
 
 
 def semantic(source: Path, split: str) -> Iterator[Labelled]:
-    """A split of `landcover`'s Dubai scenes: land in parts; touching buildings are one."""
+    """Yields a split of `landcover`'s Dubai scenes: land in parts; touching buildings are one object."""
     building = CATEGORIES.index("building")
     for each in Semantic(source.parent, split, bank=Bank(kinds=())).labelled():
         scaled = [(name, _scaled(mask)) for name, mask in each.land]

@@ -1,4 +1,4 @@
-"""One process a core, each with its own samples, all with the same weights: gradients are averaged at each step."""
+"""Runs one training process for each core, with the same weights and its own samples, and averages their gradients."""
 
 import argparse
 from collections.abc import Callable, Iterable
@@ -11,12 +11,12 @@ from torch.multiprocessing.spawn import spawn
 
 
 def rank() -> int:
-    """Which of the processes this is; 0 prints and saves."""
+    """Returns the number of this process; process 0 prints and saves."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def averaged(weights: Iterable[nn.Parameter], spent: float) -> float:
-    """Averages the gradients over all processes, and the minutes spent, which decide when to stop; alone, changes nothing."""
+def average_gradients(weights: Iterable[nn.Parameter], spent: float) -> float:
+    """Averages gradients in place over all processes and returns their mean `spent` minutes; with one process changes nothing."""
     if not dist.is_initialized():
         return spent
     grads = [p.grad for p in weights if p.grad is not None]
@@ -29,17 +29,19 @@ def averaged(weights: Iterable[nn.Parameter], spent: float) -> float:
 
 
 def run(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
-    """Does `work` in `options.processes` processes of one thread, which meet over a file in the folder `options.run`."""
+    """Runs `work` in `options.processes` processes of one thread each, which find each other by a file in `options.run`."""
     meeting = (options.run / "meeting").absolute()
     meeting.unlink(missing_ok=True)
     if options.processes == 1:
         torch.set_num_threads(1)
         work(options)
         return
-    spawn(_one, args=(work, options, meeting), nprocs=options.processes)
+    spawn(_run_process, args=(work, options, meeting), nprocs=options.processes)
 
 
-def _one(number: int, work: Callable[[argparse.Namespace], None], options: argparse.Namespace, meeting: Path) -> None:
+def _run_process(
+    number: int, work: Callable[[argparse.Namespace], None], options: argparse.Namespace, meeting: Path
+) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=number, world_size=options.processes)
     work(options)

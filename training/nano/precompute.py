@@ -1,7 +1,7 @@
-"""What the trained eye sees of packed imagery, kept: stage three trains the language side on it without an eye's cost.
+"""Stores the image encoder's tokens of packed imagery, so that the language model can be trained without its cost.
 
-No truth is kept: the language side learns to say what the eye says (`image_tokens.read_out`), which it can, and not what the eye
-should have said, which it cannot know.
+The truth is not stored: the language model learns to write what the tokens encode (`image_tokens.read_out`). What they should have
+encoded cannot be learned from them.
 
 python -m training.nano.precompute --data runs/data/procedural --eye runs/eye --out runs/seen
 """
@@ -15,24 +15,26 @@ import torch
 from torch import Tensor
 
 from training.nano.dialogue import Targets
-from training.nano.eye import see
+from training.nano.eye import encode_image
 from training.nano.image_tokens import GRID, WIDTH
-from training.nano.imagery import Packed, Part, cut, tinted
+from training.nano.imagery import ImageCrop, Packed, crop_pixels, vary_colours
 from training.nano.synthetic_tokens import targets_of
 from training.nano.warm_start import start
 
 
-class Seen:
-    """Folders of kept tokens, drawn from in proportion to what they hold."""
+class StoredTokens:
+    """Folders of stored tokens, sampled in proportion to their size."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._tokens = [np.load(folder / "tokens.npy", mmap_mode="r") for folder in folders]
         sizes = np.array([len(t) for t in self._tokens], float)
         self._shares = sizes / sizes.sum()
 
-    def batch_of(self, rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
-        """As `synthetic_tokens.batch_of`: what the tokens say, 64 to 196 of the tokens (size, K, 256) and the cells of these (size, K)."""
-        shown = int(rng.choice([64, 112, GRID * GRID], p=[0.35, 0.3, 0.35]))  # fewer are cheaper and teach the same
+    def draw_batch(self, rng: np.random.Generator, size: int) -> tuple[list[Targets], Tensor, Tensor]:
+        """As `synthetic_tokens.draw_batch`: what the tokens say, 64 to 196 of the tokens (size, K, 256) and the cells of these (size, K)."""
+        shown = int(
+            rng.choice([64, 112, GRID * GRID], p=[0.35, 0.3, 0.35])
+        )  # fewer tokens are cheaper and train as well
         targets, tokens, cells = [], [], []
         for chosen in rng.choice(len(self._tokens), size, p=self._shares):
             part = np.sort(rng.permutation(GRID * GRID)[:shown])
@@ -45,10 +47,10 @@ class Seen:
 
 
 @torch.inference_mode()
-def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, seed: int = 0) -> None:
+def store_tokens(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, seed: int = 0) -> None:
     """Writes tokens.npy, float16 (N, 196, 256).
 
-    Each of the first `images` is looked at `turns` times, each time turned or flipped and tinted at random.
+    Each of the first `images` is encoded `turns` times, each time with a random rotation or flip, crop and colours.
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -57,9 +59,9 @@ def keep(visual: Any, packed: Packed, out: Path, *, images: int, turns: int, see
     for begin in range(0, count, 8):
         indexes = range(begin, min(begin + 8, count))
         shown = torch.from_numpy(np.stack([packed.images[i // turns] for i in indexes]))
-        parts = [Part.draw(rng, zoomed=0.25, most=1.6) for _ in indexes]
+        parts = [ImageCrop.draw(rng, zoomed=0.25, most=1.6) for _ in indexes]
         with torch.autocast("cpu", torch.bfloat16):
-            seen = see(visual, tinted(cut(shown, parts), generator))
+            seen = encode_image(visual, vary_colours(crop_pixels(shown, parts), generator))
         tokens[begin : begin + len(shown)] = seen.float().numpy()
 
 
@@ -75,7 +77,7 @@ def main() -> None:
     model, _, _ = start(options.eye)
     visual = model.model.visual
     visual.load_state_dict(torch.load(options.eye / "eye.pt", weights_only=False)["visual"])
-    keep(visual.eval(), Packed.load(options.data), options.out, images=options.images, turns=options.turns)
+    store_tokens(visual.eval(), Packed.load(options.data), options.out, images=options.images, turns=options.turns)
 
 
 if __name__ == "__main__":

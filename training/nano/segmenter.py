@@ -1,12 +1,12 @@
-"""Trains nano's segmenter: a Sam2Model of two and a half million weights, from nothing.
+"""Trains nano's segmenter from scratch: a Sam2Model of two and a half million weights.
 
     python -m training.nano.segmenter train --run runs/segmenter --minutes 90 --coco ../shared/data/isaid448/train.json
     python -m training.nano.segmenter export --run runs/segmenter --out t2s_agent/nano/segmenter
     python -m training.nano.segmenter evaluate --model t2s_agent/nano/segmenter --coco ../shared/data/isaid448/test.json
 
-It learns what it will be shown: one object from near by, as `t2s_agent.segmenting.close_up` cuts it out. First without pictures:
-prompts alone, whose truth is the box, until the decoder knows places. Then with pictures. A run goes on where it stopped. What
-mattered is in README.md beside this file.
+It is trained on its input in the product: one enlarged object, cropped as in `t2s_agent.segmenting.close_up`. The first minutes use no
+pictures, only prompts with the box as the mask, until the decoder knows positions. Then it uses pictures. A run continues where it
+stopped. HISTORY.md in this folder says which choices mattered.
 """
 
 import argparse
@@ -32,20 +32,29 @@ from t2s_agent.segmenting.close_up import CloseUpSegmenter
 from t2s_agent.segmenting.sam2 import IMAGENET_MEAN, IMAGENET_STD, Sam2Segmenter
 from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from t2s_agent.settings import load_settings
-from training.nano.close_ups import BATCH, LOOK, TRUTH, Pictures, batch_of, blind_batch, box_of, jittered
+from training.nano.close_ups import (
+    BATCH,
+    INPUT_PX,
+    TRUTH_PX,
+    Pictures,
+    box_of,
+    draw_batch,
+    draw_batch_without_images,
+    jitter_box,
+)
 from training.nano.evaluate import view_of
 from training.nano.image_tokens import SIDE
 from training.nano.pack import coco
 
-BLIND_MINUTES = 3.0  # without pictures
+MINUTES_WITHOUT_IMAGES = 3.0  # training time without images
 
 
 def build() -> Sam2Model:
-    """A small Hiera, fresh, with one position code for pictures and prompts and with widths that a fresh start can use."""
-    grid = [LOOK // 4, LOOK // 8, LOOK // 16]
+    """Returns a small Sam2Model with a Hiera encoder and fresh weights; images and prompts share one position code."""
+    grid = [INPUT_PX // 4, INPUT_PX // 8, INPUT_PX // 16]
     backbone = {
         "hidden_size": 32,
-        "image_size": [LOOK, LOOK],
+        "image_size": [INPUT_PX, INPUT_PX],
         "num_attention_heads": 1,
         "blocks_per_stage": [1, 2, 3, 2],
         "embed_dim_per_stage": [32, 64, 128, 256],
@@ -61,7 +70,7 @@ def build() -> Sam2Model:
             "backbone_feature_sizes": [[g, g] for g in grid],
             "fpn_hidden_size": 64,
         },
-        prompt_encoder_config={"hidden_size": 64, "image_size": LOOK, "patch_size": 16},
+        prompt_encoder_config={"hidden_size": 64, "image_size": INPUT_PX, "patch_size": 16},
         mask_decoder_config={
             "hidden_size": 64,
             "mlp_dim": 256,
@@ -84,7 +93,7 @@ def build() -> Sam2Model:
 def decode(
     model: Sam2Model, embeddings: list[Tensor], boxes: Tensor | None, points: Tensor | None, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Logits (B, h, w) and expected qualities (B,) of the prompts of a `Batch`."""
+    """Returns logits (B, h, w) and predicted qualities (B,) for the prompts of a `Batch`."""
     prompts = {"input_boxes": boxes, "input_points": points, "input_labels": labels}
     given = {name: value for name, value in prompts.items() if value is not None}
     out = model(image_embeddings=embeddings, multimask_output=False, **given)
@@ -92,11 +101,11 @@ def decode(
 
 
 def loss_of(logits: Tensor, quality: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """BCE, dice and the error of the quality that the model expects of itself; and the IoU (M,) of the masks.
+    """Returns the loss (BCE, dice and the error of the predicted quality) and the IoU (M,) of the masks.
 
-    `logits` (M, h, w), `quality` (M,), `truth` (M, TRUTH, TRUTH) in 0..1.
+    `logits` (M, h, w), `quality` (M,), `truth` (M, TRUTH_PX, TRUTH_PX) in 0..1.
     """
-    said = F.interpolate(logits[:, None], size=(TRUTH, TRUTH), mode="bilinear", align_corners=False)[:, 0]
+    said = F.interpolate(logits[:, None], size=(TRUTH_PX, TRUTH_PX), mode="bilinear", align_corners=False)[:, 0]
     with torch.no_grad():
         yes, true = said > 0, truth > 0.5
         iou = (yes & true).sum((1, 2)) / (yes | true).sum((1, 2)).clamp(min=1)
@@ -106,7 +115,7 @@ def loss_of(logits: Tensor, quality: Tensor, truth: Tensor) -> tuple[Tensor, Ten
 
 
 def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
-    """Feature maps of pixels (B, 3, LOOK, LOOK), the trunk in bfloat16; unlike the class's own, with gradients."""
+    """Returns feature maps of pixels (B, 3, INPUT_PX, INPUT_PX), the encoder in bfloat16; unlike the class's method, with gradients."""
     with torch.autocast("cpu", torch.bfloat16):
         maps = list(model.get_image_features(pixels, return_dict=True).fpn_hidden_states)
     maps = [m.float() for m in maps]
@@ -118,7 +127,7 @@ def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
 
 
 def optimizers_of(model: Sam2Model, peak: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the trunk's blocks and of the decoder's attention, AdamW for all else."""
+    """Returns Muon for the matrices of the encoder's blocks and of the decoder's attention, AdamW for all other weights."""
     parts = (model.vision_encoder.backbone.blocks, model.mask_decoder.transformer)
     inner = [p for part in parts for p in part.parameters() if p.ndim == 2 and min(p.shape) > 1]
     ids = {id(p) for p in inner}
@@ -139,16 +148,16 @@ def train(
     start: Path | None = None,
     test: Path | None = None,
 ) -> None:
-    """Trains for `minutes` from where `run` stopped, else from the weights in `start`, else from nothing.
+    """Trains for `minutes` from the state in `run`, else from the weights in `start`, else from scratch.
 
-    A line a minute; every five a checkpoint, and figures on the first images of `test` or, without it, on procedural scenes.
+    Prints a line a minute. Every five minutes saves and measures on the first images of `test`, by default on procedural scenes.
     """
     torch.manual_seed(0)
     model = build()
     if start:
         model.load_state_dict(Sam2Model.from_pretrained(start, dtype=torch.float32).state_dict())
     optimizers = optimizers_of(model, peak)
-    rng, step, trained = np.random.default_rng(0), 0, BLIND_MINUTES if start else 0.0
+    rng, step, trained = np.random.default_rng(0), 0, MINUTES_WITHOUT_IMAGES if start else 0.0
     state = run / "state.pt"
     if state.exists():
         held = torch.load(state, weights_only=False)
@@ -161,11 +170,11 @@ def train(
     started = said = saved = time.monotonic()
     before, sums = trained, []
     while (spent := (time.monotonic() - started) / 60) < minutes:
-        was_blind = trained < BLIND_MINUTES
+        was_blind = trained < MINUTES_WITHOUT_IMAGES
         trained = before + spent
-        blind = trained < BLIND_MINUTES
+        blind = trained < MINUTES_WITHOUT_IMAGES
         if was_blind and not blind:
-            _quiet(model)
+            _scale_down_encoder(model)
         rate = (
             peak
             * min(1.0, (step + 1) / 100)
@@ -174,7 +183,7 @@ def train(
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        batch = blind_batch(rng) if blind else batch_of(pictures, rng)
+        batch = draw_batch_without_images(rng) if blind else draw_batch(pictures, rng)
         if blind:
             sizes = zip((8, 16, 64), model.backbone_feature_sizes, strict=True)
             embeddings = [torch.zeros(BATCH, width, *size) for width, size in sizes]
@@ -207,14 +216,14 @@ def train(
 
 def _test(model: Sam2Model, test: Path | None, count: int = 24) -> None:
     images = _images(test, count) if test else _scenes(10_000_000, count)
-    now = Sam2Segmenter(model.eval(), name="now", digest="now", side=LOOK, cache=EmbeddingCache(0))
-    mask, box = np.mean([row[2:] for row in measured(CloseUpSegmenter(now), images)], axis=0)
+    now = Sam2Segmenter(model.eval(), name="now", digest="now", side=INPUT_PX, cache=EmbeddingCache(0))
+    mask, box = np.mean([row[2:] for row in measure_objects(CloseUpSegmenter(now), images)], axis=0)
     model.train()
     print(f"        test  IoU {mask:.3f}  filled box {box:.3f}", flush=True)
 
 
-def _quiet(model: Sam2Model) -> None:
-    """Before the first picture: a random trunk must not drown what the decoder has learned of places."""
+def _scale_down_encoder(model: Sam2Model) -> None:
+    """Makes the untrained encoder's output small before the first pictures, so that it does not hide the positions the decoder knows."""
     with torch.no_grad():
         for conv in (model.mask_decoder.conv_s0, model.mask_decoder.conv_s1):
             conv.weight.mul_(0.1)
@@ -244,15 +253,15 @@ def _save(
 
 
 def export(run: Path, out: Path) -> None:
-    """Writes a run's weights in transformers' layout, bfloat16."""
+    """Writes a run's weights in the layout of transformers, in bfloat16."""
     model = build()
     model.load_state_dict(torch.load(run / "state.pt", weights_only=False)["model"])
     out.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(out)  # type: ignore[arg-type]  # a decorator loses the types of `to`
     processor = {
         "image_processor_type": "Sam2ImageProcessorFast",
-        "size": {"height": LOOK, "width": LOOK},
-        "mask_size": {"height": LOOK // 4, "width": LOOK // 4},
+        "size": {"height": INPUT_PX, "width": INPUT_PX},
+        "mask_size": {"height": INPUT_PX // 4, "width": INPUT_PX // 4},
         "image_mean": list(IMAGENET_MEAN),
         "image_std": list(IMAGENET_STD),
         "do_convert_rgb": True,
@@ -261,7 +270,7 @@ def export(run: Path, out: Path) -> None:
         "do_resize": True,
         "resample": 2,
         "rescale_factor": 1 / 255,
-        "close_up": True,  # for t2s_agent: show it one object at a time
+        "close_up": True,  # for t2s_agent: the model takes one enlarged object at a time
     }
     (out / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n", encoding="utf-8")
 
@@ -280,15 +289,15 @@ def _images(path: Path, count: int) -> Iterator[tuple[NDArray[np.uint8], list[tu
 
 
 @torch.inference_mode()
-def measured(
+def measure_objects(
     segmenter: Segmenter,
     images: Iterator[tuple[NDArray[np.uint8], list[tuple[str, NDArray[np.bool_]]]]],
     *,
     jitter: bool = False,
 ) -> list[tuple[str, float, float, float]]:
-    """Of each object: category, size in pixels, IoU of the mask from the true box and two points, IoU of the filled box.
+    """Returns for each object: category, size in pixels, IoU of the mask from the true box and two points, IoU of the filled box.
 
-    At most 30 objects an image, drawn the same at each call.
+    At most 30 objects an image; each call draws the same.
     """
     rng = np.random.default_rng(5)
     rows: list[tuple[str, float, float, float]] = []
@@ -302,7 +311,7 @@ def measured(
             ys, xs = np.nonzero(mask)
             two = rng.integers(len(xs), size=2)
             points = tuple((float(xs[i]) + 0.5, float(ys[i]) + 0.5) for i in two)
-            instances.append(Instance(jittered(exact, rng) if jitter else exact, points))
+            instances.append(Instance(jitter_box(exact, rng) if jitter else exact, points))
         said = segmenter.decode(segmenter.embed([view_of(rgb)])[0], instances).masks
         filled = BoxSegmenter().decode(Embedding("", SIDE, SIDE, {}, 0), instances).masks
         for (category, mask), got, box in zip(chosen, said, filled, strict=True):
@@ -318,7 +327,7 @@ def measured(
 
 
 def _report(rows: list[tuple[str, float, float, float]]) -> None:
-    """Prints means of `measured` by category and size."""
+    """Prints means of `measure_objects` by category and size."""
     print(f"{'':24s}{'instances':>10}{'mask':>8}{'box':>8}")
     names = sorted({row[0] for row in rows})
     means = []
@@ -349,15 +358,17 @@ def main() -> None:
         default=[],
         help="COCO files (or landcover's semantic.json) beside their tars, to train or measure on",
     )
-    parser.add_argument("--drawn", type=float, default=0.5, help="share of procedural scenes in training")
+    parser.add_argument("--drawn", type=float, default=0.5, help="share of procedural scenes in training, 0..1")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--peak", type=float, default=8e-4)
-    parser.add_argument("--start", type=Path, help="an exported folder to go on from")
-    parser.add_argument("--test", type=Path, help="a COCO file to measure on while training; procedural scenes without")
+    parser.add_argument("--start", type=Path, help="an exported folder with the initial weights")
+    parser.add_argument(
+        "--test", type=Path, help="a COCO file to measure on during training; default: procedural scenes"
+    )
     parser.add_argument("--out", type=Path)
     parser.add_argument("--model", type=Path, help="an exported folder to measure")
     parser.add_argument("--count", type=int, default=100, help="images to measure on")
-    parser.add_argument("--jitter", action="store_true", help="measure with prompts as a prompter gives them")
+    parser.add_argument("--jitter", action="store_true", help="measure with inexact prompts, as a prompter gives them")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.verb == "train":
@@ -375,7 +386,7 @@ def main() -> None:
     else:
         segmenter = Models(load_settings(segmenter=str(options.model), device="cpu")).segmenter()
         images = _images(options.coco[0], options.count) if options.coco else _scenes(10_000_000, options.count)
-        _report(measured(segmenter, images, jitter=options.jitter))
+        _report(measure_objects(segmenter, images, jitter=options.jitter))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The words that nano was taught, for the product to know what nano cannot know: writes `vocabulary.json`, and measures it.
+"""Writes `vocabulary.json`, the words of nano's training, by which the product refuses questions, and measures how well this works.
 
     python -m training.nano.vocabulary --out t2s_agent/nano/prompter
     python -m training.nano.vocabulary --measure
 
-A question is refused where it names, or hints at, nothing that was taught (`t2s_agent.prompting.vocabulary`). Held-out phrasings
-of taught classes must not be refused; things that are no class of nano's should be.
+A question is refused if no word of the training data matches what it asks for (`t2s_agent.prompting.vocabulary`). Held-out phrasings
+of nano's classes must not be refused; things that are not among nano's classes should be.
 """
 
 import argparse
@@ -12,23 +12,22 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from evals.questions import CATEGORIES, QUESTIONS, TELL
 from evals.questions import hinting as hinting
 from evals.questions import naming as naming
-from evals.questions import words as said
-from evals.questions.choosing import EXTREMES, choosing
-from evals.questions.relating import LANDMARKS, relating
+from evals.questions import words as word_bank
+from evals.questions.extremes import EXTREMES, extreme_question
+from evals.questions.relations import LANDMARKS, relation_question
 from evals.questions.untaught import FRAMES, UNTAUGHT
 from t2s_agent.models import nano_folder
 from t2s_agent.prompting.vocabulary import FILE, Vocabulary, stem, stems
 
-OFTEN = 2  # phrases that name one category and hold a word, from which on the word names it by itself: tennis, rotor
-COMMON = 8  # categories in the questions of which a word is; from here on it says nothing about any of them
-_ASKING = (  # words of requests, and of relations, that the banks use too rarely to be common
+OFTEN = 2  # a word in so many names of one category, and of no other, names it alone: tennis, rotor
+COMMON = 8  # a word in the questions for so many categories does not indicate any of them
+_ASKING = (  # words of requests and relations that are too rare in the banks to count as common
     "see want pick draw trace give list choose get outlined marked found farthest furthest nearest closest upper lower edge least most "
     "extensive short way far not neighbourhood vicinity reach next adjacent anywhere somewhere nearby image picture photo scene map "
     "north south east west northern southern eastern western top bottom left right "
@@ -36,27 +35,27 @@ _ASKING = (  # words of requests, and of relations, that the banks use too rarel
 )
 
 
-def taught() -> Iterator[tuple[str, str, bool]]:
-    """Category, phrase, and whether it names the category (others hint at it). Held-out phrasings are not among them."""
+def training_phrases() -> Iterator[tuple[str, str, bool]]:
+    """Yields category, phrase, and whether it names the category (the others hint at it), without held-out phrasings."""
     for category in CATEGORIES:
         yield category, category, True
-        for phrase in (*said.NAMES[category], *said.SINGULAR[category], *naming.TRAIN[category]):
+        for phrase in (*word_bank.NAMES[category], *word_bank.SINGULAR[category], *naming.TRAIN[category]):
             yield category, phrase, True
         for phrase in (
             *hinting.TRAIN[category],
-            *said.ACTIVITIES[category],
-            *said.PARTS[category],
-            *said.HINTS[category],
-            *said.LOOKS[category],
+            *word_bank.ACTIVITIES[category],
+            *word_bank.PARTS[category],
+            *word_bank.HINTS[category],
+            *word_bank.LOOKS[category],
         ):
             yield category, phrase, False
 
 
 def vocabulary() -> Vocabulary:
-    """What the question banks teach."""
+    """Returns the vocabulary of the question banks."""
     classes_of: defaultdict[str, set[str]] = defaultdict(set)
-    named_in: defaultdict[str, int] = defaultdict(int)  # how many phrases that name a category hold a word
-    for category, phrase, names in taught():
+    named_in: defaultdict[str, int] = defaultdict(int)  # number of phrases that name a category and contain the word
+    for category, phrase, names in training_phrases():
         for word in set(stems(phrase)):
             classes_of[word].add(category)
             named_in[word] += names
@@ -68,12 +67,12 @@ def vocabulary() -> Vocabulary:
     }
     articles = Vocabulary(CATEGORIES, {}, frozenset(), frozenset({"a", "an", "the"}))
     for category in CATEGORIES:
-        for name in (category, *said.NAMES[category], *said.SINGULAR[category]):
+        for name in (category, *word_bank.NAMES[category], *word_bank.SINGULAR[category]):
             *beside, head = articles.named(name)[0]
             heads[head] |= set(beside)
             alone |= set() if beside else {head}
-    for category in CATEGORIES:  # barren soil is known from barren land and bare soil
-        phrases = [stems(phrase) for each, phrase, names in taught() if each == category and names]
+    for category in CATEGORIES:  # so "barren soil" is known from "barren land" and "bare soil"
+        phrases = [stems(phrase) for each, phrase, names in training_phrases() if each == category and names]
         for head in {words[-1] for words in phrases} & set(heads):
             heads[head] |= {word for words in phrases for word in words if word not in glue} - {head}
     by_noun = {head: frozenset() if head in alone else frozenset(beside) for head, beside in heads.items()}
@@ -85,8 +84,8 @@ def _extremes() -> set[str]:
     return {stem(word) for clauses in EXTREMES.values() for clause in clauses for word in clause.split()}
 
 
-def written(known: Vocabulary) -> str:
-    """The file's text: sorted, so that it only changes where the banks do."""
+def as_json(known: Vocabulary) -> str:
+    """Returns the text of the file, sorted, so that it changes only if the banks change."""
     fields = {
         "classes": list(known.classes),
         "heads": {head: sorted(known.heads[head]) for head in sorted(known.heads)},
@@ -97,17 +96,19 @@ def written(known: Vocabulary) -> str:
 
 
 def held_out() -> list[str]:
-    """Phrasings of taught categories that training never saw: of the bank, and of those that choose or relate."""
+    """Returns phrasings of nano's categories that are not used in training: of the bank, and for extremes and relations."""
     rng = np.random.default_rng(5)
     asked = [text for bank in QUESTIONS.values() for text in bank.held_out]
     for category in CATEGORIES:
-        asked += [choosing(category, kind, rng, held_out=True) for kind in EXTREMES]
-        asked += [relating(category, landmark, rng, held_out=True) for landmark in LANDMARKS if landmark != category]
+        asked += [extreme_question(category, kind, rng, held_out=True) for kind in EXTREMES]
+        asked += [
+            relation_question(category, landmark, rng, held_out=True) for landmark in LANDMARKS if landmark != category
+        ]
     return asked
 
 
 def measure(known: Vocabulary) -> dict[str, Any]:
-    """Shares of held-out phrasings that are refused, and of untaught things that are."""
+    """Returns the share of held-out phrasings that are refused, and of unknown things that are refused."""
     bank = [text for each in QUESTIONS.values() for text in each.held_out]
     asked = held_out()
     refused = [text for text in asked if known.unknown(text)]
@@ -125,13 +126,13 @@ def measure(known: Vocabulary) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Writes the file, or prints how well the one in the package does."""
+    """Writes the file, or prints the measurements of the one in the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder of the model that the file belongs to")
     parser.add_argument("--measure", action="store_true")
     given = parser.parse_args()
     if given.out:
-        (given.out / FILE).write_text(written(vocabulary()), encoding="utf-8")
+        (given.out / FILE).write_text(as_json(vocabulary()), encoding="utf-8")
     if given.measure:
         known = Vocabulary.of(given.out or nano_folder("prompter"))
         print(json.dumps(measure(known or vocabulary()), indent=1, ensure_ascii=False))

@@ -1,8 +1,8 @@
-"""Where every run of nano's prompter begins: the same fresh weights, and a tokenizer that is made once and kept.
+"""Starts runs of nano's prompter: from the same fresh weights and a stored tokenizer, or from exported weights.
 
     python -m training.nano.warm_start --prompter t2s_agent/nano/prompter --run runs/again
 
-makes the folder of a run that goes on from exported weights: eye and language side, without an optimizer's memory.
+makes the folder of a run that continues from exported weights: image encoder and language model, without optimizer state.
 """
 
 import argparse
@@ -12,24 +12,24 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from t2s_agent.prompting.style import STYLES
-from training.nano.dialogue import Writer, boilerplate
+from training.nano.dialogue import Writer, fixed_prompt_texts
 from training.nano.model import build_model, build_tokenizer
 
 
 def start(run: Path) -> tuple[Qwen3VLForConditionalGeneration, PreTrainedTokenizerFast, Writer]:
-    """A fresh model and the run's tokenizer."""
+    """Returns a fresh model, the run's tokenizer (made and stored if there is none), and its writer of dialogues."""
     torch.manual_seed(0)
     where = run / "tokenizer"
     if where.exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(where)
     else:
-        tokenizer = build_tokenizer(boilerplate())
+        tokenizer = build_tokenizer(fixed_prompt_texts())
         tokenizer.save_pretrained(where)
     return build_model(tokenizer), tokenizer, Writer(tokenizer, STYLES["box_2_points"])
 
 
 def unpack(prompter: Path, run: Path) -> None:
-    """Writes a run's tokenizer, eye.pt and state.pt from an exported folder."""
+    """Writes the tokenizer, eye.pt and state.pt of a run from an exported folder."""
     PreTrainedTokenizerFast.from_pretrained(prompter).save_pretrained(run / "tokenizer")
     model = Qwen3VLForConditionalGeneration.from_pretrained(prompter, dtype=torch.float32).model
     torch.save({"visual": model.visual.state_dict()}, run / "eye.pt")

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evals.questions import CATEGORIES, QUESTIONS, TELL, careless, composed, pick, taught
+from evals.questions import CATEGORIES, QUESTIONS, TELL, composed, pick, simplified, training_question
 from evals.questions import hinting as hinting
 from evals.questions import naming as naming
 from evals.questions import words as said
@@ -106,7 +106,7 @@ def test_a_careless_question_loses_a_word_at_most():
     rng = np.random.default_rng(0)
     whole = words("Where would a captain steer the Ship?")
     for _ in range(100):
-        left = words(careless("Where would a captain steer the Ship?", rng))
+        left = words(simplified("Where would a captain steer the Ship?", rng))
         assert len(left) >= len(whole) - 1
         assert set(left) <= set(whole)
 
@@ -115,4 +115,4 @@ def test_a_careless_question_loses_a_word_at_most():
 def test_no_held_out_question_is_ever_taught(category):
     rng = np.random.default_rng(0)
     held = {words(text) for text in HELD_OUT}
-    assert held.isdisjoint(words(taught(category, rng)) for _ in range(1000))
+    assert held.isdisjoint(words(training_question(category, rng)) for _ in range(1000))

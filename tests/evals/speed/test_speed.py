@@ -9,8 +9,8 @@ import pytest
 from evals.speed import __main__ as command
 from evals.speed import models, regions
 from evals.speed.draw_masks import draw
-from evals.speed.pipeline import _peak_mb, varied
-from evals.speed.rows import Row, as_json, as_text, by_turns
+from evals.speed.pipeline import _peak_mb, changed_demo
+from evals.speed.rows import Row, as_json, as_text, time_alternately
 from t2s_agent.mask import Mask
 from t2s_agent.regions.build import build_regions
 from t2s_agent.segmenting.sam2 import Sam2Segmenter
@@ -40,7 +40,7 @@ def test_a_ratio_is_the_median_over_turns_not_of_medians():
 
 def test_both_sides_run_by_turns_after_one_run_that_is_not_counted():
     order = []
-    ours, theirs = by_turns(lambda: order.append("a"), lambda: order.append("b"), 3)
+    ours, theirs = time_alternately(lambda: order.append("a"), lambda: order.append("b"), 3)
     assert order == ["a", "b"] * 4
     assert (len(ours), len(theirs)) == (3, 3)
 
@@ -48,7 +48,7 @@ def test_both_sides_run_by_turns_after_one_run_that_is_not_counted():
 def test_an_unknown_part_or_a_folder_that_is_absent_is_named_before_any_work(monkeypatch, capsys, tmp_path):
     for arguments, said in (
         (["regoins"], "no part regoins"),
-        (["--json", str(tmp_path / "no" / "x.json")], "is no folder"),
+        (["--json", str(tmp_path / "no" / "x.json")], "is not a folder"),
     ):
         monkeypatch.setattr(sys, "argv", ["speed", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -73,14 +73,14 @@ def test_regions_and_their_alternative_measure_the_same_things():
     alone = draw(1, 200, seed=3)[0]
     mask, view = Mask.of(alone.pixels, alone.x, alone.y), regions.view_of(200)
     [region] = build_regions([mask], view).regions
-    outline, area, _ = regions.outlined(mask, 200)
+    outline, area, _ = regions.polygon_by_gdal(mask, 200)
     assert area == pytest.approx(region.area.value, rel=0.01)
     assert outline.intersects(region.geometry)
 
 
 def test_embedding_and_decoding_and_their_alternative_draw_the_same_masks(tmp_path):
     saved = models.saved_sam2(tmp_path / "sam2", **SMALL)
-    ours, plain = Sam2Segmenter.load(saved, device="cpu"), models.Plain(saved, side=256)
+    ours, plain = Sam2Segmenter.load(saved, device="cpu"), models.TransformersAlone(saved, side=256)
     view, some = models.picture(0, side=256), models.prompts(5, side=256)
     drawn = ours.decode(ours.embed([view])[0], some)
     others = plain.decode(plain.embed(view.rgb), view.rgb, some)
@@ -94,7 +94,7 @@ def test_embedding_and_decoding_and_their_alternative_draw_the_same_masks(tmp_pa
 def test_a_varied_scene_has_other_pixels_and_the_same_place(tmp_path):
     import rasterio
 
-    with rasterio.open(varied(0, tmp_path)) as first, rasterio.open(varied(1, tmp_path)) as second:
+    with rasterio.open(changed_demo(0, tmp_path)) as first, rasterio.open(changed_demo(1, tmp_path)) as second:
         assert first.transform == second.transform
         assert 0.05 < np.mean(first.read() != second.read()) < 0.3
 

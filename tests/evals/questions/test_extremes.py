@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evals.questions import CATEGORIES
-from evals.questions.choosing import EXTREMES, choosing, extreme
+from evals.questions.extremes import EXTREMES, extreme, extreme_question
 
 # upper left and small, lower right and large, in the middle between them
 THREE = np.array([[0, 0, 100, 100], [600, 600, 1000, 1000], [300, 300, 500, 500]], float)
@@ -27,11 +27,11 @@ def test_nothing_stands_out_among_equals_or_alone(kind):
 def test_held_out_questions_are_never_taught(kind):
     rng = np.random.default_rng(0)
     for category in CATEGORIES:
-        taught = {choosing(category, kind, rng) for _ in range(200)}
-        assert taught.isdisjoint(choosing(category, kind, rng, held_out=True) for _ in range(50))
+        taught = {extreme_question(category, kind, rng) for _ in range(200)}
+        assert taught.isdisjoint(extreme_question(category, kind, rng, held_out=True) for _ in range(50))
 
 
 def test_a_question_says_which_and_of_what():
-    question = choosing("storage tank", "largest", np.random.default_rng(3), held_out=True)
+    question = extreme_question("storage tank", "largest", np.random.default_rng(3), held_out=True)
     assert "storage tank" in question
     assert any(word in question for word in (*EXTREMES["largest"], "larger", "greatest", "most"))

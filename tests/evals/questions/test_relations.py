@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from evals.questions import CATEGORIES
-from evals.questions.relating import LANDMARKS, RELATIONS, relating
+from evals.questions.relations import LANDMARKS, RELATIONS, relation_question
 
 
 @pytest.mark.parametrize("landmark", LANDMARKS)
 def test_held_out_questions_are_never_taught(landmark):
     rng = np.random.default_rng(0)
     for category in CATEGORIES:
-        taught = {relating(category, landmark, rng) for _ in range(200)}
-        assert taught.isdisjoint(relating(category, landmark, rng, held_out=True) for _ in range(50))
+        taught = {relation_question(category, landmark, rng) for _ in range(200)}
+        assert taught.isdisjoint(relation_question(category, landmark, rng, held_out=True) for _ in range(50))
 
 
 def test_a_question_says_what_and_beside_what():
-    question = relating("ship", "harbor", np.random.default_rng(3), held_out=True)
+    question = relation_question("ship", "harbor", np.random.default_rng(3), held_out=True)
     assert "ships" in question
     assert "harbor" in question
 

@@ -1,13 +1,13 @@
-"""Questions for those of a kind that are near something of another kind: the ships near the harbour.
+"""Makes questions for the objects of a category that are near another category: the ships near the harbour.
 
-What is near is said by the eye (`codes.NEAR`).
+Nano's image encoder writes what is near (`training.nano.image_tokens.NEAR`).
 """
 
 import numpy as np
 
 from evals.questions.words import NAMES, SINGULAR
 
-LANDMARKS = (  # what is asked to be near; the order is part of trained weights
+LANDMARKS = (  # categories that objects can be near; trained weights depend on the order
     "harbor",
     "building",
     "water",
@@ -41,8 +41,8 @@ _FRAMES_HELD_OUT = ("Pick out the {} {}.", "Can you outline the {} that lie {}?"
 # fmt: on
 
 
-def relating(category: str, landmark: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
-    """A question for the objects of a category that are near one of LANDMARKS."""
+def relation_question(category: str, landmark: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
+    """Returns a question for the objects of a category that are near one of LANDMARKS."""
     if held_out:
         return _drawn(_FRAMES_HELD_OUT, rng).format(NAMES[category][0], f"{_drawn(_BETWEEN, rng)} the {landmark}")
     one = _drawn(SINGULAR[landmark], rng)

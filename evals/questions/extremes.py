@@ -1,6 +1,6 @@
-"""Questions for one object among several of a kind: the largest, the one furthest north.
+"""Makes questions for one object of several of a category: the largest, the northernmost.
 
-What an extreme is measured by is in `extreme`; a question whose answer would be a matter of opinion is not asked.
+`extreme` measures which object it is; there is no question if the answer is not clear.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from evals.questions.words import SINGULAR
 
 # fmt: off
-EXTREMES: dict[str, tuple[str, ...]] = {  # what fits between "the" and the name of a thing
+EXTREMES: dict[str, tuple[str, ...]] = {  # words between "the" and the name
     "north": ("northernmost", "most northern", "topmost", "uppermost"),
     "south": ("southernmost", "most southern", "bottommost", "lowest"),
     "west": ("westernmost", "most western", "leftmost"),
@@ -17,7 +17,7 @@ EXTREMES: dict[str, tuple[str, ...]] = {  # what fits between "the" and the name
     "largest": ("largest", "biggest", "most extensive"),
     "smallest": ("smallest", "tiniest", "least extensive"),
 }
-_CLAUSES: dict[str, tuple[str, ...]] = {  # what fits after the name
+_CLAUSES: dict[str, tuple[str, ...]] = {  # words after the name
     "north": ("furthest north", "farthest to the north", "closest to the top", "nearest the upper edge"),
     "south": ("furthest south", "farthest to the south", "closest to the bottom", "nearest the lower edge"),
     "west": ("furthest west", "farthest to the west", "furthest to the left", "nearest the left edge"),
@@ -41,8 +41,8 @@ _AFTER_HELD_OUT = ("Pick out the {} {}.", "Where do you see the {} {}?")
 # fmt: on
 
 
-def choosing(category: str, kind: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
-    """A question for the `kind` of EXTREMES among the objects of a category."""
+def extreme_question(category: str, kind: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
+    """Returns a question for the `kind` of EXTREMES among the objects of a category."""
     names = [category, *(name.split(" ", 1)[1] for name in SINGULAR[category] if name.startswith(("a ", "an ")))]
     name = names[0] if held_out else names[int(rng.integers(len(names)))]
     if rng.random() < 0.6:
@@ -57,9 +57,9 @@ def _drawn(texts: tuple[str, ...], rng: np.random.Generator) -> str:
 
 
 def extreme(kind: str, numbers: NDArray[np.float64]) -> int | None:
-    """Which row of `numbers` (N, 4 or more: a box in 0..1000) is the one asked for; None where another comes close.
+    """Returns which row of `numbers` (N, 4 or more: a box in 0..1000) is the extreme; None if another one is close to it.
 
-    North is up. One of two is larger if its box is so by 30 %; further north if its middle is so by 40 of 1000.
+    North is up. A box has to be larger by 30 %, or its centre further in the direction by 40 of 1000.
     """
     if len(numbers) < 2:
         return None

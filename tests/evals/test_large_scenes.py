@@ -29,12 +29,12 @@ def test_the_same_seed_draws_the_same_pixels(scene):
     assert draw_large(PLAN, 4).rgb.tobytes() != scene.rgb.tobytes()
 
 
-def test_as_many_things_stand_there_as_were_planned(scene):
+def test_a_scene_has_the_planned_number_of_objects(scene):
     counts = collections.Counter(thing.category for thing in scene.objects)
     assert counts == {"yard": 2, "ship": 8, "storage tank": 9, "pond": 3}
 
 
-def test_things_keep_their_distance_and_yards_hold_theirs(scene):
+def test_objects_keep_their_gap_and_yards_contain_their_objects(scene):
     yards = np.zeros(scene.land.shape, bool)
     taken = np.zeros(scene.land.shape, int)
     for thing in scene.objects:
@@ -50,7 +50,7 @@ def test_things_keep_their_distance_and_yards_hold_theirs(scene):
             assert not yards[scene.mask_of(thing)].any()
 
 
-def test_ships_float_and_ponds_lie_on_land(scene):
+def test_ships_are_on_water_and_ponds_on_land(scene):
     shore = round(PLAN.size * PLAN.water)
     for thing in scene.objects:
         top, bottom = thing.offset[0], thing.offset[0] + thing.mask.shape[0]
@@ -59,7 +59,7 @@ def test_ships_float_and_ponds_lie_on_land(scene):
     assert (scene.land[scene.mask_of(pond)] == LAND.index("water")).mean() > 0.95
 
 
-def test_words_are_painted_over_ground_alone():
+def test_words_are_painted_on_ground_only():
     import dataclasses
 
     plain, written = (draw_large(dataclasses.replace(PLAN, words=words), 3) for words in ("", "12 TANKS HERE"))

@@ -19,7 +19,7 @@ def test_a_drawn_shape_covers_its_area_and_has_a_margin(draw):
     assert draw_shapes.length**2 >= 4 * math.pi * draw_shapes.area * 0.999
 
 
-def test_a_straight_square_is_as_long_as_its_sides():
+def test_the_perimeter_of_an_aligned_square_is_exact():
     draw_shapes = rectangle(1)(50.0, 0.0, np.random.default_rng(0))
     assert (draw_shapes.length, draw_shapes.area) == (200, 2500)
     assert ours(draw_shapes.mask).value == pytest.approx(200)
@@ -31,7 +31,7 @@ def test_the_alternatives_are_longer_for_a_turned_square():
     assert available()["the same, simplified within half a pixel"](mask) > 220
 
 
-def test_the_table_has_a_row_for_each_shape_and_angle_and_is_the_same_again():
+def test_the_table_has_a_row_for_each_shape_and_angle_and_is_reproducible():
     cells = perimeter.measure_cells(seed=1, masks=2, sizes=(8.0,))
     text = perimeter.report(cells)
     assert text == perimeter.report(perimeter.measure_cells(seed=1, masks=2, sizes=(8.0,)))

@@ -58,7 +58,7 @@ def test_a_perfect_model_agrees_with_itself_under_every_change(box):
         assert row.iou == 1.0, row.change
 
 
-def test_boxes_on_even_pixels_come_back_exactly_and_are_counted_alike():
+def test_boxes_on_even_pixels_are_mapped_back_exactly_with_the_same_count():
     rows = compare_answers([sample(picture((4, 4, 20, 30), (60, 6, 80, 40), (10, 60, 40, 90)))], quadrants)
     for row in rows:
         if row.family != "shift":  # which quarter a box lies in changes there
@@ -75,14 +75,14 @@ def test_a_shift_compares_only_what_both_pictures_show():
     assert (shift(3).apply(rgb)[0, 0] == base_of(rgb)[3, 3]).all()
 
 
-def test_a_region_that_is_mostly_out_of_sight_is_not_counted():
+def test_a_region_that_is_mostly_outside_of_the_image_is_not_counted():
     mostly_gone = picture((0, 0, 10, 10))  # after 8 px, 4 of its 100 pixels are left
     row = by_name(compare_answers([sample(mostly_gone)], bright))["shifted by 8 px"]
     assert (row.area_before, row.count_before) == (4, 0)
     assert row.count_after == 1  # what the moved picture shows of it lies wholly in sight
 
 
-def test_a_model_that_stays_at_one_place_disagrees_by_the_shift():
+def test_a_model_with_a_fixed_answer_has_the_iou_of_the_shift():
     def stuck(pictures, question):
         labels = np.zeros((96, 96), np.int32)
         labels[40:50, 40:50] = 1
@@ -92,7 +92,7 @@ def test_a_model_that_stays_at_one_place_disagrees_by_the_shift():
     assert row.iou == pytest.approx(36 / (200 - 36))  # two squares of 10 px, 6 x 6 in common
 
 
-def test_one_sided_empties_count_zero_and_two_empties_are_left_out():
+def test_one_empty_answer_has_iou_0_and_two_empty_answers_are_left_out():
     def only_dark(pictures, question):
         return [bright([each], question)[0] * int(each.max() < 255) for each in pictures]
 
@@ -108,7 +108,7 @@ def test_one_sided_empties_count_zero_and_two_empties_are_left_out():
     assert (facts["1.25 times as bright"]["found"], facts["1.25 times as bright"]["iou"]["value"]) == (0, None)
 
 
-def test_numbers_of_a_summary_are_worked_by_hand():
+def test_a_summary_has_the_numbers_worked_by_hand():
     def row(iou, before, after, area_before, area_after, cluster):
         return Comparison("s", cluster, "shifted by 8 px", "shift", iou, before, after, area_before, area_after)
 
@@ -126,7 +126,7 @@ def test_numbers_of_a_summary_are_worked_by_hand():
     assert "2/3" in as_text("made", facts)
 
 
-def test_changes_have_the_names_and_the_pixels_that_they_say():
+def test_changes_have_the_right_names_and_pixels():
     names = [change.name for change in changes()]
     assert len(set(names)) == len(names)
     assert {f"shifted by {px} px" for px in (1, 2, 4, 8, 16)} < set(names)

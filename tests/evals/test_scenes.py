@@ -19,7 +19,7 @@ def test_the_same_seed_draws_the_same_pixels_and_truth(theme):
 
 
 @pytest.mark.parametrize("theme", list(THEMES))
-def test_masks_lie_in_the_scene_and_no_two_standing_things_share_a_pixel(theme):
+def test_masks_are_inside_the_scene_and_objects_do_not_overlap(theme):
     scene = draw(11, theme=theme)
     nested = {"soccer ball field", "ground track field"}
     owner = np.zeros(scene.land.shape, int)
@@ -40,7 +40,7 @@ def test_a_tank_has_the_area_of_its_circle():
         assert tank.mask.sum() * scene.gsd_m**2 == pytest.approx(circle, rel=0.02)
 
 
-def test_facts_are_those_of_the_masks():
+def test_facts_match_the_masks():
     scene = demo()
     for category, fact in scene.facts.items():
         masks = scene.instances(category)
@@ -55,7 +55,7 @@ def test_distances_between_tanks_worked_by_hand():
     assert scene.distance_m(tanks[0], tanks[1]) == pytest.approx(25 * 0.5, abs=0.6)
 
 
-def test_the_written_file_puts_things_where_they_are(tmp_path):
+def test_the_written_file_has_objects_at_their_true_positions(tmp_path):
     scene = draw(3, theme="harbour")
     write(scene, tmp_path / "s.tif")
     with open_scene(tmp_path / "s.tif") as opened:
@@ -65,7 +65,7 @@ def test_the_written_file_puts_things_where_they_are(tmp_path):
     assert (tmp_path / "s.truth.json").is_file()
 
 
-def test_every_category_turns_up_and_things_stand_anywhere_in_the_frame():
+def test_each_category_occurs_and_objects_are_anywhere_in_the_scene():
     seen, places = collections.Counter(), []
     for seed, theme in itertools.product(range(10), THEMES):
         for thing in draw(seed, size=224, theme=theme).objects:
@@ -77,7 +77,7 @@ def test_every_category_turns_up_and_things_stand_anywhere_in_the_frame():
     assert counts.min() > counts.mean() / 3
 
 
-def test_land_is_what_is_left_between_things():
+def test_land_masks_exclude_objects():
     scene = demo()
     water = scene.land_mask("water")
     assert water.mean() > 0.35

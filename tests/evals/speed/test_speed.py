@@ -38,14 +38,14 @@ def test_a_ratio_is_the_median_over_turns_not_of_medians():
     assert {"cores", "torch", "transformers"} <= set(stored["machine"])
 
 
-def test_both_sides_run_by_turns_after_one_run_that_is_not_counted():
+def test_both_sides_run_alternately_after_one_run_that_is_not_counted():
     order = []
     ours, theirs = time_alternately(lambda: order.append("a"), lambda: order.append("b"), 3)
     assert order == ["a", "b"] * 4
     assert (len(ours), len(theirs)) == (3, 3)
 
 
-def test_an_unknown_part_or_a_folder_that_is_absent_is_named_before_any_work(monkeypatch, capsys, tmp_path):
+def test_an_unknown_part_or_a_missing_folder_is_refused_before_any_measurement(monkeypatch, capsys, tmp_path):
     for arguments, said in (
         (["regoins"], "no part regoins"),
         (["--json", str(tmp_path / "no" / "x.json")], "is not a folder"),
@@ -69,7 +69,7 @@ def test_the_command_prints_a_table_and_writes_json(monkeypatch, capsys, tmp_pat
     assert json.loads((tmp_path / "speed.json").read_text())["rows"][0]["runs"] == 4
 
 
-def test_regions_and_their_alternative_measure_the_same_things():
+def test_regions_and_their_alternative_measure_the_same_objects():
     alone = draw(1, 200, seed=3)[0]
     mask, view = Mask.of(alone.pixels, alone.x, alone.y), regions.view_of(200)
     [region] = build_regions([mask], view).regions
@@ -91,7 +91,7 @@ def test_embedding_and_decoding_and_their_alternative_draw_the_same_masks(tmp_pa
         assert np.mean(whole.astype(bool) == other) > 0.99
 
 
-def test_a_varied_scene_has_other_pixels_and_the_same_place(tmp_path):
+def test_a_changed_demo_scene_has_other_pixels_and_the_same_georeference(tmp_path):
     import rasterio
 
     with rasterio.open(changed_demo(0, tmp_path)) as first, rasterio.open(changed_demo(1, tmp_path)) as second:
@@ -99,7 +99,7 @@ def test_a_varied_scene_has_other_pixels_and_the_same_place(tmp_path):
         assert 0.05 < np.mean(first.read() != second.read()) < 0.3
 
 
-def test_the_memory_of_a_process_is_its_own_and_one_that_fails_says_why():
+def test_peak_memory_is_that_of_the_process_and_a_failed_process_is_reported():
     assert _peak_mb("x = bytearray(100 * 2**20)") > _peak_mb("") + 80
     with pytest.raises(RuntimeError, match="no such thing"):
         _peak_mb("raise SystemExit('no such thing')")

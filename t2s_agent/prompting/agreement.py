@@ -1,4 +1,4 @@
-"""Several answers to one question, and how far they agree: a score for each instance that the model did not give itself."""
+"""Combines several answers to one question: scores each instance by how far the answers agree."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from t2s_agent.prompting.duplicates import box_iou
 
 
 def agreed(answers: Sequence[Answer]) -> Answer:
-    """The answer that the others agree with most, its instances scored by that agreement.
+    """Returns the answer that the others agree with most, with its instances scored by that agreement.
 
     An instance's score is the mean, over the other answers that could be parsed, of the best IoU of its box with a box
     of theirs: 1.0 where all drew the same box, 0.0 where no other saw it. Instances without a box and answers without

@@ -1,4 +1,4 @@
-"""What a prompter answers: instances for a segmenter, in View pixels, and the words around them; what became of a question."""
+"""Defines `Answer`: a prompter's instances in View pixels, with the model's text; and the outcome of a question."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,9 +16,9 @@ OUTCOMES: dict[Outcome, str] = {
 
 
 def outcome(status: Status, count: int, *, coarse: bool, left_out: bool = False) -> Outcome:
-    """What became of a question, with `count` regions in the end. `coarse`: the view is much coarser than the scene.
+    """Returns the outcome of a question with `count` regions left. `coarse`: the view is much coarser than the scene.
 
-    `left_out`: what the model found was too small for the one who asked, so that nothing being left is not "nothing is there".
+    `left_out`: regions were removed by the caller's smallest area, so that no region left does not mean that nothing is there.
     """
     if status == "not_understood" and not count:
         return "not_understood"

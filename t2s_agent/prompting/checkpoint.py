@@ -1,4 +1,4 @@
-"""A Qwen2.5-VL or Qwen3-VL checkpoint, opened: model, tokenizer, patch cutter, and the frame that it writes in."""
+"""Opens a Qwen2.5-VL or Qwen3-VL checkpoint: model, tokenizer, image processor, and the frame that it writes in."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ BIG = 2 * 2**30  # bytes of weights above which a CPU, too, gets bfloat16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """What `open_checkpoint` gives: transformers' model (in eval mode), its tokenizer and pillow image processor."""
+    """An opened checkpoint: transformers' model (in eval mode), its tokenizer and pillow image processor."""
 
     name: str
     folder: Path
@@ -58,7 +58,7 @@ def _rule(family: str, patches: Any, square: int | None) -> FrameRule:
 
 
 def _square_of(name: str, patches: Any) -> int | None:
-    """The square that a checkpoint was made for: the paper's, or the one that its processor leaves no choice but."""
+    """Returns the side of the square a checkpoint was trained on: the paper's, or the only one that its processor allows."""
     if "think2seg" in Path(name).name.casefold():
         return PAPERS_SQUARE
     least, most = patches.size["shortest_edge"], patches.size["longest_edge"]
@@ -67,7 +67,7 @@ def _square_of(name: str, patches: Any) -> int | None:
 
 
 def _patches(folder: Path) -> Any:
-    """The pillow image processor, as the folder's settings have it."""
+    """Returns the pillow image processor with the folder's settings."""
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     if (folder / "preprocessor_config.json").exists():

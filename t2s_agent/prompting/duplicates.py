@@ -1,4 +1,4 @@
-"""Leaves out instances that say the same object twice, without preferring wide boxes over tight ones."""
+"""Removes instances that repeat the same object, without preferring wide boxes over tight ones."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _NAMED = 5  # instances in a warning
 
 
 def box_iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes; 0.0 where they do not meet."""
+    """Returns the intersection over union of two boxes; 0.0 if they do not overlap."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
@@ -57,7 +57,7 @@ def without_duplicates(
 
 
 def _left_out(twin: int, left_out: Sequence[int]) -> str:
-    """One warning for all, since a model that is stuck repeats an object until its text ends."""
+    """Returns one warning for all, because a model in a loop repeats an object until its text ends."""
     if len(left_out) == 1:
         return f"instance {left_out[0] + 1} repeats instance {twin + 1} and is left out"
     named = ", ".join(str(index + 1) for index in left_out[:_NAMED])

@@ -1,7 +1,7 @@
-"""A prompter behind a URL: any OpenAI-compatible /chat/completions, such as vLLM's, Ollama's or a hosted model's.
+"""Asks a model behind a URL: any OpenAI-compatible /chat/completions, such as vLLM, Ollama or a hosted model.
 
-The picture goes as a data URL in a size that servers leave alone, so that the frame of the answer is known; where the
-model writes pixels, it is checked once that the server did leave it alone.
+The picture is sent as a data URL in a size that servers do not change, so that the frame of the answer is known. If the model
+writes pixels, the prompter checks once that the server really kept the size.
 """
 
 import base64
@@ -31,31 +31,31 @@ from t2s_agent.prompting.sizing import (
     LARGE,
     SMALL,
     Sizing,
-    fitted,
+    fit_limits,
     is_flat,
     kept_as_sent,
     ratio_of,
-    smaller,
+    scaled_size,
     tokens_expected,
 )
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
-from t2s_agent.prompting.thinking import in_parts
+from t2s_agent.prompting.thinking import split_thinking
 from t2s_agent.scene.view import View
 
-SQUARE = 840  # px; Think2Seg-RS's
-# Pictures have 1,024 to 1,280 image tokens of 28 x 28 px: llama.cpp enlarges what has fewer than 1,024 (its own advice for
-# Qwen-VL), and the class defaults of transformers' image processor reduce what has more than 1,280.
+SQUARE = 840  # px, the picture size of Think2Seg-RS
+# Pictures have 1,024 to 1,280 image tokens of 28 x 28 px: llama.cpp enlarges pictures with fewer than 1,024 (its own advice
+# for Qwen-VL), and the class defaults of transformers' image processor reduce pictures with more than 1,280.
 LEAST_PIXELS, MOST_PIXELS = 1024 * 28 * 28, 1280 * 28 * 28
 AT_ONCE = 4  # requests in flight
 _PIXELS = ("absolute", "square")
 
 
 class EndpointPrompter:
-    """Asks a served model. `endpoint_failed` quotes the server or names the time-out, and never the key.
+    """Asks a served model. `endpoint_failed` errors quote the server or name the time-out, and never contain the key.
 
-    `frame` "auto" goes by the model's name and the table of `families`; a model that is not in it is assumed to write
-    "absolute" pixels, and that is checked. Models that were not trained on the paper's prompt get the frame in a
-    sentence after it.
+    `frame` "auto" finds the frame by the model's name in the table of `families`. A model that is not in the table is assumed
+    to write "absolute" pixels, and the answer is checked. Models that were not trained on the paper's prompt get a sentence
+    after it that states the frame.
     """
 
     digest = ""
@@ -83,73 +83,80 @@ class EndpointPrompter:
         self._family: Family | None = load_frames(frames_file).of(model)
         self._stated = frame != "auto"
         self._kind: str = frame if frame != "auto" else self._family.frame if self._family else "absolute"
-        self.frame = _in_words(self._kind)
+        self.frame = _describe_frame(self._kind)
         self._max_new_tokens = max_new_tokens
         self._samples = samples
         self._temperature = temperature
         self._seed = seed
         self._same = same
-        self._sizing: Sizing | None = None  # what the server does to pictures, once that is known
+        self._sizing: Sizing | None = None  # how the server resizes pictures; None until known
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"EndpointPrompter({self.name!r})"
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
         self._served.close()
 
     def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
-        """As many requests a pair as there are samples, a few at once; coordinates in View pixels.
+        """Returns one Answer per pair of View and question, with coordinates in View pixels.
 
-        One sample is asked for at temperature 0; several at the given one, each with a seed of its own, and scored by agreement.
+        Sends `samples` requests per pair, a few at once. A single sample uses temperature 0. Several samples use the given
+        temperature and different seeds, and are scored by their agreement.
         """
         pairs = list(zip(views, questions, strict=True))
         asked = [(view, question, sample) for view, question in pairs for sample in range(self._samples)]
         if len(asked) == 1:
-            return [self._one(*asked[0])]
+            return [self._answer_one(*asked[0])]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = list(pool.map(lambda each: self._one(*each), asked))
+            answers = list(pool.map(lambda each: self._answer_one(*each), asked))
         return [agreed(answers[i : i + self._samples]) for i in range(0, len(answers), self._samples)]
 
     def tell(self, view: View, question: str) -> str:
-        """The model's words about a View, without its thinking; `answer_unparsable` where it never came to an end of that."""
+        """Returns the model's text about a View, without its thinking.
+
+        Raises `answer_unparsable` if the text was cut off during the thinking.
+        """
         reply = self._ask(view, self._picture(view), " ".join(question.split()), system=False)
-        parts = in_parts(reply.text)
+        parts = split_thinking(reply.text)
         if parts.unfinished:
             fix = LONGER.format(most=self._max_new_tokens)
-            raise T2SError("answer_unparsable", f"{self.name} was cut off while it was thinking", fix)
+            raise T2SError("answer_unparsable", f"{self.name} was cut off during its thinking", fix)
         return parts.answer.strip()
 
     def shown(self, view: View, question: str) -> tuple[Reply, Size]:
-        """The reply to a question as `answer` puts it, unread, and the size of the picture: what `finding` works with."""
+        """Returns the unparsed reply to a question worded as in `answer`, and the size of the picture sent (for `finding`)."""
         picture = self._picture(view)
         return self._ask(view, picture, self._text(question, picture)), picture
 
     @property
     def known(self) -> str:
-        """What the table says of this model, in words."""
+        """Describes this model's entry in the table of families."""
         family = self._family
         if family is None:
             return "the table has no entry for this model"
         return f"{family.name}: {family.frame} ({family.known}; {family.source})"
 
-    def _one(self, view: View, question: str, sample: int) -> Answer:
+    def _answer_one(self, view: View, question: str, sample: int) -> Answer:
         began = time.perf_counter()
         question = " ".join(question.split())
         picture = self._picture(view)
         reply = self._ask(view, picture, self._text(question, picture), sample=sample)
         boxes = _pixel_boxes(reply) if self._kind in _PIXELS else []
-        sizing, remarks = self._sized(view, question, picture, reply, boxes) if boxes else (None, ())
+        sizing, remarks = self._measure_sizing(view, question, picture, reply, boxes) if boxes else (None, ())
         answer = self._read(reply, view, sizing.size if sizing else picture, checked=sizing is not None)
         seconds = time.perf_counter() - began
-        warnings = (*self._guess(answer), *reply.warnings, *remarks)
+        warnings = (*self._guess_warning(answer), *reply.warnings, *remarks)
         if answer.status == "unparsable":  # its last warning is the cause
             return replace(answer, tokens=reply.tokens, seconds=seconds, warnings=(*warnings, *answer.warnings))
         return replace(answer, tokens=reply.tokens, seconds=seconds, warnings=(*answer.warnings, *warnings))
 
     def _read(self, reply: Reply, view: View, picture: Size, *, checked: bool) -> Answer:
-        """The reply in View pixels. `checked`: the picture's size at the server is known, so numbers beyond it are no pixels."""
+        """Returns the reply in View pixels.
+
+        `checked`: the picture's size at the server is known, so numbers beyond it cannot be pixels.
+        """
         size = Size(view.width, view.height)
         frame = self._frame(picture, size)
         others: dict[str, Frame] = {}
@@ -169,8 +176,8 @@ class EndpointPrompter:
             box=self._family.box if self._family and not self._stated else "corners",
         )
 
-    def _guess(self, answer: Answer) -> tuple[str, ...]:
-        """What to say of a frame that nobody showed to be right."""
+    def _guess_warning(self, answer: Answer) -> tuple[str, ...]:
+        """Returns a warning if the frame of this model is a guess."""
         family = self._family
         if self._stated or family is None or family.known != "guess" or answer.status != "found":
             return ()
@@ -185,11 +192,11 @@ class EndpointPrompter:
         return Frame(Size(own.scale, own.scale), view, own.y_first)
 
     def _picture(self, view: View) -> Size:
-        """The size that the View is sent in: one that servers leave alone, and this one as far as it is known."""
+        """Returns the size in which the View is sent: a size that servers, and this server as far as known, do not change."""
         if self._kind == "square":
             return Size(SQUARE, SQUARE)
         least, most = LEAST_PIXELS, MOST_PIXELS
-        if (known := self._sizing) and known.most and known.most < most:  # a little inside of limits that were measured
+        if (known := self._sizing) and known.most and known.most < most:  # slightly inside the measured limits
             most = int(0.97 * known.most)
             least = min(least, int(0.6 * most))
         if known and known.least > least:
@@ -226,30 +233,30 @@ class EndpointPrompter:
             seed=self._seed + sample if several else None,
         )
 
-    def _sized(
+    def _measure_sizing(
         self, view: View, question: str, picture: Size, reply: Reply, boxes: list[Box]
     ) -> tuple[Sizing | None, tuple[str, ...]]:
-        """What the server made of the picture, found out once, and what there is to say about it; None where it stays unknown."""
+        """Returns how the server resizes pictures (measured once; None if it stays unknown), and warnings."""
         with self._lock:
             if self._sizing is not None:
                 return self._known_size(picture), ()
-            if self._counted_right(question, picture, reply):
+            if self._has_expected_tokens(question, picture, reply):
                 self._sizing = Sizing("kept", picture)
                 return self._sizing, ()
             try:
-                found = self._compared(view, question, picture, boxes)
+                found = self._compare_sizes(view, question, picture, boxes)
             except T2SError as error:
                 return None, (f"whether the server resized the picture could not be checked: {error.what}",)
-            return self._concluded(found, picture, boxes)
+            return self._conclude(found, picture, boxes)
 
     def _known_size(self, picture: Size) -> Sizing | None:
-        """A later picture is chosen so that the server leaves it alone; the square cannot be, and is resized as the first one."""
+        """Later pictures have a size that the server keeps; except the square, which is resized as the first one was."""
         if self._kind == "square" and self._sizing:
             return self._sizing
         return Sizing("kept", picture)
 
-    def _counted_right(self, question: str, picture: Size, reply: Reply) -> bool:
-        """Whether the server counted as many tokens as a picture left alone has."""
+    def _has_expected_tokens(self, question: str, picture: Size, reply: Reply) -> bool:
+        """Whether the server's token count is that of a picture that was not resized."""
         patch = self._family.patch if self._family else None
         if not patch or not reply.prompt_tokens:
             return False
@@ -257,14 +264,14 @@ class EndpointPrompter:
         least, most = tokens_expected(text, picture, patch)
         return least <= reply.prompt_tokens <= most
 
-    def _compared(self, view: View, question: str, picture: Size, boxes: list[Box]) -> Sizing:
-        """Asks the same with pictures of other sizes."""
+    def _compare_sizes(self, view: View, question: str, picture: Size, boxes: list[Box]) -> Sizing:
+        """Asks the same question with pictures of other sizes."""
 
         def again(size: Size) -> list[Box]:
             return _pixel_boxes(self._ask(view, size, self._text(question, size)))
 
         def compared(share: float) -> tuple[Size, tuple[float, float]] | None:
-            size = smaller(picture, share, 28)
+            size = scaled_size(picture, share, 28)
             ratio = ratio_of(again(size), boxes)
             return None if ratio is None else (size, ratio)
 
@@ -276,9 +283,9 @@ class EndpointPrompter:
         large = compared(LARGE)
         if large and is_flat(small[1]) and is_flat(large[1]):
             return Sizing("fixed", picture)
-        return fitted(picture, [each for each in (small, large, *map(compared, BETWEEN)) if each], 28)
+        return fit_limits(picture, [each for each in (small, large, *map(compared, BETWEEN)) if each], 28)
 
-    def _concluded(self, found: Sizing, picture: Size, boxes: list[Box]) -> tuple[Sizing | None, tuple[str, ...]]:
+    def _conclude(self, found: Sizing, picture: Size, boxes: list[Box]) -> tuple[Sizing | None, tuple[str, ...]]:
         if found.verdict == "unclear":
             return None, (
                 "whether the server resized the picture could not be checked: its answers to other sizes differ",
@@ -286,22 +293,22 @@ class EndpointPrompter:
         if found.verdict == "unknown":
             raise T2SError(
                 "answer_unparsable",
-                f"{self.name} gave the picture another size, which could not be found out",
+                f"{self.name} resized the picture to a size that could not be determined",
                 LEAVE_ALONE,
             )
         if found.verdict == "fixed":
             unknown = not self._stated and (self._family is None or self._family.known == "guess")
             if unknown and max(number for box in boxes for number in box) <= 1020:
-                self._kind, self.frame = "relative", _in_words("relative")
+                self._kind, self.frame = "relative", _describe_frame("relative")
                 return None, (READ_AS_RELATIVE,)
             if (
                 self._stated or self._kind == "square"
-            ):  # a person's word, or a model that knows pictures of one size only
+            ):  # the user stated the frame, or the model takes pictures of one size only
                 return None, (NO_PIXELS,)
             raise T2SError(
                 "answer_unparsable",
-                f"{self.name} writes the same numbers whatever the picture's size: they are not pixels of it, and where "
-                "they lie is not known",
+                f"{self.name} writes the same numbers for every picture size: they are not pixels of the picture, and "
+                "their frame is not known",
                 WAY_OUT,
             )
         self._sizing = found
@@ -309,36 +316,39 @@ class EndpointPrompter:
             return found, ()
         sent, made = f"{picture.width} x {picture.height}", f"{found.size.width} x {found.size.height}"
         return found, (
-            f"the server made a picture of about {made} px of the {sent} px sent; the answer was read in that",
+            f"the server resized the picture of {sent} px to about {made} px; the answer was read in that size",
         )
 
 
 WAY_OUT = (
     f"Set endpoint_frame (T2S_ENDPOINT_FRAME) to what the model writes: {', '.join(FRAME_NAMES)}; "
-    "t2s-agent doctor --endpoint URL#MODEL finds it out"
+    "t2s-agent doctor --endpoint URL#MODEL measures it"
 )
 LEAVE_ALONE = (
-    "Let the server leave pictures of 1,024 to 1,280 image tokens alone (min_pixels, max_pixels), or state endpoint_frame "
-    "if the model writes no pixels"
+    "Configure the server to keep pictures of 1,024 to 1,280 image tokens as they are (min_pixels, max_pixels), or set "
+    "endpoint_frame if the model does not write pixels"
 )
 READ_AS_RELATIVE = (
     "the numbers do not follow the picture's size: they were read as 0 to 1000 along both axes; "
-    "t2s-agent doctor --endpoint URL#MODEL finds the frame out, endpoint_frame states it"
+    "t2s-agent doctor --endpoint URL#MODEL measures the frame, endpoint_frame sets it"
 )
 NO_PIXELS = (
-    "the numbers do not follow the picture's size, as pixels would: the place of what was found may be wrong; "
-    "check it with t2s-agent doctor --endpoint URL#MODEL, or state endpoint_frame"
+    "the numbers do not follow the picture's size, as pixels would: the positions of the regions may be wrong; "
+    "check with t2s-agent doctor --endpoint URL#MODEL, or set endpoint_frame"
 )
 
 
-def _in_words(kind: str) -> str:
+def _describe_frame(kind: str) -> str:
     if kind == "absolute":
         return "pixels of the resized picture"
     return f"pixels of a {SQUARE} x {SQUARE} square" if kind == "square" else str(COORDINATES[kind])
 
 
 def _pixel_boxes(reply: Reply) -> list[Box]:
-    """Boxes of a reply whose numbers may be pixels, points as boxes from the corner; none where all lie within 0 to 1."""
+    """Returns the boxes of a reply if its numbers may be pixels, points as boxes from the corner (0, 0).
+
+    Returns none if all numbers are within 0 to 1.
+    """
     items = [item for item in read_words(reply.text, cut=reply.cut).items if not item.bad and not item.frame]
     if not items or not fits(items, Frame(Size(2, 2), Size(2, 2)), bounded=False):
         return []
@@ -347,7 +357,7 @@ def _pixel_boxes(reply: Reply) -> list[Box]:
 
 
 def _data_url(view: View, size: Size) -> str:
-    """The View as PNG in this size."""
+    """Returns the View as a PNG data URL in this size."""
     picture = Image.fromarray(np.ascontiguousarray(view.rgb))
     if picture.size != (size.width, size.height):
         picture = picture.resize((size.width, size.height), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""The table of model families: in which frame each writes (`frames.toml`), and a person's own entries before it."""
+"""Reads the table of model families: the frame in which each writes (`frames.toml`), after the user's own entries."""
 
 import fnmatch
 import tomllib
@@ -51,17 +51,17 @@ class Family(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The entries in the order in which they count."""
+    """The entries, in the order of their priority."""
 
     families: tuple[Family, ...]
 
     def of(self, model: str) -> Family | None:
-        """The first entry that fits a model's name; None for a model that the table does not know."""
+        """Returns the first entry that matches a model's name; None if there is none."""
         return next((family for family in self.families if family.fits(model)), None)
 
 
 def load_frames(own: Path | None = None) -> Frames:
-    """The package's table, with the entries of `own` before it; `argument_invalid` names what is wrong in that file."""
+    """Returns the package's table after the entries of `own`. Raises `argument_invalid` with the fault in that file."""
     return Frames((*(_read(own) if own else ()), *_packaged()))
 
 
@@ -82,7 +82,7 @@ def _read(path: Path) -> tuple[Family, ...]:
         raise T2SError("argument_invalid", f"{path.name} cannot be read as a table of frames: {error}", fix) from error
     entries = table.get("family", [])
     if not isinstance(entries, list) or set(table) - {"family"}:
-        raise T2SError("argument_invalid", f"{path.name} holds something else than [[family]] entries", fix)
+        raise T2SError("argument_invalid", f"{path.name} has something other than [[family]] entries", fix)
     families = []
     for number, entry in enumerate(entries, 1):
         try:

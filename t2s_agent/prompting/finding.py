@@ -1,7 +1,7 @@
-"""Finds out in which frame a served model writes: it is shown a drawn picture whose boxes are known.
+"""Measures in which frame a served model writes coordinates, with a drawn test picture of known boxes.
 
-The picture is wider than high and its four rectangles lie at places that no exchange of axes and no other scale maps onto each
-other, so that every frame of the table puts the model's numbers somewhere else.
+The picture is wider than high, and its four rectangles are placed so that no swap of axes and no other scale maps them onto
+each other. So every frame of the table puts the model's numbers at different positions.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from t2s_agent.prompting.endpoint import WAY_OUT, EndpointPrompter
 from t2s_agent.prompting.forms import Written
 from t2s_agent.prompting.frames import COORDINATES, Frame, Size
 from t2s_agent.prompting.parsing import read_words
-from t2s_agent.prompting.reading import oriented
+from t2s_agent.prompting.reading import x_first
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.view import View, Window
 
@@ -29,16 +29,17 @@ SHAPES: dict[str, tuple[Box, tuple[int, int, int]]] = {
     "yellow": ((760, 560, 1080, 660), (240, 210, 40)),
 }
 QUESTION = "the red, the green, the blue and the yellow rectangle, each labelled with its colour"
-NEAR = 0.02  # of the picture's width: how far off, on average, a corner may be in a frame that fits
-LEAST = 3  # rectangles that have to be found
+NEAR = 0.02  # of the picture's width: the largest mean error of the corners in a frame that fits
+LEAST = 3  # rectangles that must be found
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFrame:
-    """What a model writes: `fits` is the name of a frame, `off_px` how far from the drawn corners it lies on average.
+    """The measured frame of a model: `fits` is its name, `off_px` the mean distance from the drawn corners in View pixels.
 
-    `others` are the same numbers for the other frames, the nearest first. `size` is the width and height in which the
-    numbers were written, as measured; `sent` that of the picture. `tokens` were written, `prompt_tokens` read (0: not said).
+    `others` has the same distance for the other frames, the nearest first. `size` is the measured width and height of the frame
+    in which the numbers were written, `sent` that of the picture sent. `tokens` is the number of tokens written,
+    `prompt_tokens` the number read (0: not reported).
     """
 
     fits: str
@@ -52,7 +53,7 @@ class FoundFrame:
     known: str
 
     def entry(self, model: str) -> str:
-        """An entry for a person's own `frames_file`."""
+        """Returns an entry for the user's own `frames_file`, as TOML."""
         return (
             f'[[family]]\nname = "{model}"\nmatch = ["{model}"]\nframe = "{self.fits}"\nbox = "{self.box}"\n'
             'known = "read"\nsource = "t2s-agent doctor --endpoint"'
@@ -60,7 +61,7 @@ class FoundFrame:
 
 
 def drawn_view() -> View:
-    """Four filled rectangles on grey, as a View of 1200 x 780 px that lies nowhere."""
+    """Returns four filled rectangles on grey, as a View of 1200 x 780 px without a georeference."""
     rgb = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     for (x1, y1, x2, y2), colour in SHAPES.values():
         rgb[int(y1) : int(y2), int(x1) : int(x2)] = colour
@@ -68,7 +69,7 @@ def drawn_view() -> View:
 
 
 def find_frame(prompter: EndpointPrompter) -> FoundFrame:
-    """Shows the picture once. `answer_unparsable` where the model names too few rectangles, or no frame fits its numbers."""
+    """Measures the frame with one request. Raises `answer_unparsable` if the model names too few rectangles or no frame fits."""
     view = drawn_view()
     reply, sent = prompter.shown(view, QUESTION)
     words = read_words(reply.text, cut=reply.cut)
@@ -81,18 +82,22 @@ def find_frame(prompter: EndpointPrompter) -> FoundFrame:
             "Try again, raise max_new_tokens, or use a model that writes boxes",
         )
     off = {
-        (name, box): _off(items, frame, box) for name, frame in _candidates(sent).items() for box in ("corners", "xywh")
+        (name, box): _mean_error_px(items, frame, box)
+        for name, frame in _candidates(sent).items()
+        for box in ("corners", "xywh")
     }
     (name, box), best = min(off.items(), key=lambda each: each[1])
     if best > NEAR * WIDTH:
         size = _size_written(items, "corners")
-        resized = min(size) > 1 and _off(items, Frame(Size(*size), Size(WIDTH, HEIGHT)), "corners") <= NEAR * WIDTH
+        resized = (
+            min(size) > 1 and _mean_error_px(items, Frame(Size(*size), Size(WIDTH, HEIGHT)), "corners") <= NEAR * WIDTH
+        )
         said = f"they fit pixels of a picture of {size[0]} x {size[1]} px, the server's" if resized else "none fits"
         raise T2SError(
             "answer_unparsable",
             f"{prompter.name} writes numbers that are {best:.0f} px off in the nearest frame, {name} "
             f"(the picture sent has {sent.width} x {sent.height} px); {said}",
-            "Let the server leave pictures of 1,024 to 1,280 image tokens alone (min_pixels, max_pixels)"
+            "Configure the server to keep pictures of 1,024 to 1,280 image tokens as they are (min_pixels, max_pixels)"
             if resized
             else WAY_OUT,
         )
@@ -113,7 +118,7 @@ def find_frame(prompter: EndpointPrompter) -> FoundFrame:
 
 
 def _candidates(sent: Size) -> dict[str, Frame]:
-    """Every frame that can be told from the others by a picture; frames of 999 and 1,000 cannot, and 1,000 stands for both."""
+    """Returns the frames that a picture can distinguish; 999 and 1,000 are too close, so 1,000 stands for both."""
     view = Size(WIDTH, HEIGHT)
     named = {
         name: Frame(Size(own.scale, own.scale), view, own.y_first)
@@ -130,14 +135,14 @@ def _placed(items: Sequence[Written], frame: Frame, box: str) -> list[tuple[str,
         if box == "xywh" and item.box:
             x, y, w, h = item.box
             written = Written((x, y, x + w, y + h), label=item.label, named=item.named, frame=item.frame)
-        instance = frame.to_view(oriented(written, frame))
+        instance = frame.to_view(x_first(written, frame))
         if instance.box:
             placed.append((item.label.casefold(), instance.box))
     return placed
 
 
-def _off(items: Sequence[Written], frame: Frame, box: str) -> float:
-    """Mean distance of the corners from those that were drawn, in View pixels, by label or else by the best assignment."""
+def _mean_error_px(items: Sequence[Written], frame: Frame, box: str) -> float:
+    """Returns the mean distance of the corners from the drawn ones, in View pixels, matched by label or else by position."""
     placed = _placed(items, frame, box)
     labelled = [(colour, found) for label, found in placed for colour in SHAPES if colour in label]
     if len({colour for colour, _ in labelled}) >= LEAST:
@@ -159,7 +164,7 @@ def _distance(a: Box, b: Box) -> float:
 
 
 def _size_written(items: Sequence[Written], box: str) -> tuple[int, int]:
-    """Width and height of the frame that the numbers fit best with x first, by least squares through the corner."""
+    """Returns width and height of the frame that fits the numbers best, x first, by least squares through the origin."""
     plain = _placed(items, Frame(Size(WIDTH, HEIGHT), Size(WIDTH, HEIGHT)), box)
     pairs = [(found, SHAPES[colour][0]) for label, found in plain for colour in SHAPES if colour in label]
     if not pairs:

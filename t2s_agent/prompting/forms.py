@@ -1,6 +1,6 @@
-"""The forms in which models write objects: lists of JSON, one fence an object, wrapping objects, bare boxes, box tokens.
+"""Reads the formats in which models write objects: JSON lists, one code block per object, wrapper objects, bare boxes, box tokens.
 
-All of them become `Written` values: numbers as the model wrote them, not yet in any frame. Nothing here raises but `NoList`.
+Each object becomes a `Written` value: the numbers as the model wrote them, not yet in any frame. The only error raised is `NoList`.
 """
 
 import math
@@ -12,15 +12,15 @@ from typing import Any
 from t2s_agent.instance import Box, Point
 from t2s_agent.prompting.repair import Unreadable, read_json
 
-MOST_POINTS = 50  # of one instance and kind
-MOST_TRIES = 200  # beginnings of a list that turn out to be none
-MOST_VALUES = 5_001  # lists or objects that stand side by side: one more than an answer's objects that are used
+MOST_POINTS = 50  # per instance and kind of point
+MOST_TRIES = 200  # places that look like the start of a list and are not
+MOST_VALUES = 5_001  # lists or objects side by side: one more than the number of objects used from an answer
 _LABEL = 80
 _BOX_KEYS = (
     "bbox_2d", "bbox", "box", "box_2d", "bounding_box", "boundingbox", "bbox2d", "box2d", "bounding_box_2d",
     "rect", "rectangle", "bboxes", "boxes", "coordinates", "location", "position", "coords",
 )  # fmt: skip
-_PLACES = ("coordinates", "location", "position", "coords")  # hold a box or a point
+_PLACES = ("coordinates", "location", "position", "coords")  # these keys hold a box or a point
 _POINT_KEYS = ("positive_points", "point_2d", "points_2d", "points", "point", "center", "centre", "keypoints")
 _LABEL_KEYS = (
     "label",
@@ -58,23 +58,24 @@ _FENCE = re.compile(r"```[ \t]*\w*")
 _LIST = re.compile(r"\[\s*(?:[\[{\]\"'(]|[-+.]?\d)|\{\s*[\"'\w}]")
 _DECORATION = re.compile(
     r"<\|(?:begin_of_box|end_of_box)\|>|<\|?/?answer\|?>", re.IGNORECASE
-)  # GLM's marks of an answer
+)  # GLM's marks around an answer
 
 
 class NoList(ValueError):
-    """The text holds nothing that reads as a list of objects; the text says why."""
+    """The text contains no list of objects; the message says why."""
 
 
 class _Bad(ValueError):
-    """One object is not what it has to be; the text says why."""
+    """One object is invalid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One object as it was written, in the model's own numbers and order.
+    """One object as the model wrote it, in the model's own numbers and order.
 
-    `named`: x and y were written by name, so their order is not in doubt. `frame` is the name of the frame that the form
-    itself fixes, "" where it fixes none. `bad` says why the object cannot be used.
+    `named`: x and y were given by name, so their order is certain. `frame` is the name of the frame that the format itself
+    defines, or "". `empty`: the object has box or point keys, all without a value. `bad` says why the object cannot be used,
+    or "".
     """
 
     box: Box | None = None
@@ -90,7 +91,7 @@ class Written:
 
 @dataclass(slots=True)
 class Found:
-    """Everything that a text says: its objects, whether it says in so many words that there are none, and remarks."""
+    """The content of a text: its objects, whether it states explicitly that there are none, and warnings."""
 
     items: list[Written] = field(default_factory=list)
     says_none: bool = False
@@ -98,18 +99,18 @@ class Found:
 
 
 def objects_in(text: str, *, marked: bool) -> Found:
-    """The objects that `text` lists. `marked`: the text stood between answer tags, so that all of it is the answer.
+    """Returns the objects that `text` lists. `marked`: the text was between answer tags, so all of it is the answer.
 
-    Raises `NoList` where there is no list, neither with objects nor empty.
+    Raises `NoList` if the text has no list, not even an empty one.
     """
     found = Found()
     plain = _DECORATION.sub(" ", text)
-    fences = _fenced(plain)
+    fences = _code_blocks(plain)
     pieces = fences or [plain]
     read = [piece for piece in pieces if _read_piece(piece, found, sure=marked or bool(fences))]
     if len(fences) > 1 and len(read) > 1:
         found.warnings.append(f"the answer has {len(read)} lists, and all are used")
-    if not found.items and fences and not found.says_none:  # the fences held something else
+    if not found.items and fences and not found.says_none:  # the code blocks contained something else
         _read_piece(plain, found, sure=marked)
     if not found.items and not found.says_none:
         raise NoList("the answer holds no list")
@@ -122,8 +123,8 @@ def objects_in(text: str, *, marked: bool) -> Found:
     return found
 
 
-def _fenced(text: str) -> list[str]:
-    """What stands in the fences of `text`; the last one may lack its end."""
+def _code_blocks(text: str) -> list[str]:
+    """Returns the contents of the code blocks (```) of `text`; the end mark of the last one may be missing."""
     marks = list(_FENCE.finditer(text))
     pieces = []
     for opening, closing in zip(marks[::2], [*marks[1::2], None], strict=False):
@@ -134,8 +135,8 @@ def _fenced(text: str) -> list[str]:
 
 
 def _read_piece(text: str, found: Found, *, sure: bool) -> bool:
-    """Adds what one piece of text says; whether it says anything."""
-    if items := list(_tokens(text)):
+    """Adds the objects of one piece of text to `found`; returns whether there were any, or an explicit "none"."""
+    if items := list(_token_objects(text)):
         found.items += items
         return True
     before = len(found.items)
@@ -159,14 +160,14 @@ def _read_piece(text: str, found: Found, *, sure: bool) -> bool:
         ends_with_list = not text[at:].strip(" \t\r\n.;`")
         if isinstance(read.value, dict):
             loose += 1
-        elif _says_nothing(read.value) and not sure and not ends_with_list:
-            continue  # "[in the picture]", or an empty list that is only talked about
+        elif _is_empty_list(read.value) and not sure and not ends_with_list:
+            continue  # "[in the picture]", or an empty list that a sentence only mentions
         values.append(read.value)
-        found.warnings.extend(mend for mend in read.mends if mend not in found.warnings)
+        found.warnings.extend(repair for repair in read.repairs if repair not in found.warnings)
     says_none = False
     for value in values:
-        items, none = _flattened(value)
-        if not sure:  # in the middle of words a number list that is no box is a remark
+        items, none = _objects_in_value(value)
+        if not sure:  # inside a sentence, a list of numbers that is not a box is not an object
             items = [item for item in items if not item.bad or len(values) == 1]
         found.items += items
         says_none = says_none or none
@@ -175,26 +176,23 @@ def _read_piece(text: str, found: Found, *, sure: bool) -> bool:
     if not sure and sum(isinstance(value, list) and bool(value) for value in values) > 1:
         found.warnings.append("the answer has several lists, and all are used")
     if loose and len(found.items) > before and any(isinstance(v, dict) and _is_object(v) for v in values):
-        found.warnings.append("the objects stand in no list")
+        found.warnings.append("the objects are not in a list")
     if len(found.items) == before and not says_none:
-        found.items += _in_words(text)
+        found.items += _boxes_in_sentence(text)
         if len(found.items) > before:
             found.warnings.append("the boxes were taken from a sentence")
     found.says_none = found.says_none or says_none
     return len(found.items) > before or says_none
 
 
-def _says_nothing(value: Any) -> bool:
+def _is_empty_list(value: Any) -> bool:
     return isinstance(value, list) and not value
 
 
-# --- JSON values to objects
-
-
-def _flattened(value: Any) -> tuple[list[Written], bool]:
-    """The objects in a JSON value, through one or two levels of wrapping, and whether it is an explicit "none"."""
+def _objects_in_value(value: Any) -> tuple[list[Written], bool]:
+    """Returns the objects in a JSON value, inside one or two levels of wrappers, and whether it is an explicit "none"."""
     if isinstance(value, dict) and not _is_object(value):
-        return _unwrapped(value, 2)
+        return _objects_in_wrapper(value, 2)
     if isinstance(value, list):
         if not value:
             return [], True
@@ -203,8 +201,8 @@ def _flattened(value: Any) -> tuple[list[Written], bool]:
         items: list[Written] = []
         none = False
         for each in value:
-            if isinstance(each, dict) and not _is_object(each) and not _is_nameless(each):
-                inner, _ = _unwrapped(each, 1)
+            if isinstance(each, dict) and not _is_object(each) and not _has_text_only(each):
+                inner, _ = _objects_in_wrapper(each, 1)
                 items += inner or [Written(bad="it has neither a box nor a positive point")]
             elif (
                 isinstance(each, list)
@@ -212,12 +210,12 @@ def _flattened(value: Any) -> tuple[list[Written], bool]:
                 and all(isinstance(e, list | dict) for e in each)
                 and not _is_corners(each)
             ):
-                inner, _ = _flattened(each)
+                inner, _ = _objects_in_value(each)
                 items += inner
             elif isinstance(each, list) and not each:
                 none = len(value) == 1  # [[]]
                 if not none:
-                    items.append(Written(bad="it has not 4 numbers"))
+                    items.append(Written(bad="it does not have 4 numbers"))
             else:
                 items += _objects(each)
         return items, none and not items
@@ -226,15 +224,15 @@ def _flattened(value: Any) -> tuple[list[Written], bool]:
     return [], False
 
 
-def _unwrapped(value: dict[str, Any], levels: int) -> tuple[list[Written], bool]:
+def _objects_in_wrapper(value: dict[str, Any], levels: int) -> tuple[list[Written], bool]:
     items: list[Written] = []
     none = False
     for key, inner in value.items():
-        name = _spelled(key)
+        name = _normal_key(key)
         if isinstance(inner, list) and inner and (_is_box(inner) or _is_corners(inner)):  # {"tank 1": [x, y, x, y]}
             items.append(_object({"bbox_2d": inner, "label": key}))
         elif isinstance(inner, list) and inner and not _numeric(inner):
-            found, says = _flattened(inner)
+            found, says = _objects_in_value(inner)
             kept = [
                 item if item.label or name in _WRAPPERS else replace(item, label=str(key)[:_LABEL]) for item in found
             ]
@@ -244,12 +242,12 @@ def _unwrapped(value: dict[str, Any], levels: int) -> tuple[list[Written], bool]
             if _is_object(inner):
                 items += _objects(inner)
             else:
-                found, says = _unwrapped(inner, levels - 1)
+                found, says = _objects_in_wrapper(inner, levels - 1)
                 items += found
                 none = none or says
         elif isinstance(inner, str) and name in _WRAPPERS and _LIST.match(inner.strip()):  # JSON within JSON
             try:
-                found, says = _flattened(read_json(inner).value)
+                found, says = _objects_in_value(read_json(inner).value)
             except Unreadable:
                 continue
             items += found
@@ -259,20 +257,20 @@ def _unwrapped(value: dict[str, Any], levels: int) -> tuple[list[Written], bool]
     return items, none and not items
 
 
-def _spelled(key: Any) -> str:
+def _normal_key(key: Any) -> str:
     return str(key).strip().casefold()
 
 
-def _squeezed(item: dict[str, Any]) -> dict[str, Any]:
-    """Keys without case, blanks, `_` and `-`: x_min, xMin and X-min are one."""
+def _compact_keys(item: dict[str, Any]) -> dict[str, Any]:
+    """Returns `item` with its keys in lower case, without spaces, `_` and `-`: x_min, xMin and X-min become one key."""
     return {re.sub(r"[\s_-]", "", str(key)).casefold(): value for key, value in item.items()}
 
 
 def _is_object(item: dict[str, Any]) -> bool:
-    keys = {_spelled(key): value for key, value in item.items()}
+    keys = {_normal_key(key): value for key, value in item.items()}
     if any(key in keys and not _holds_objects(keys[key]) for key in (*_BOX_KEYS, *_POINT_KEYS, "negative_points")):
         return True
-    named = _squeezed(item)
+    named = _compact_keys(item)
     spelled = (
         *_NAMED_BOXES,
         *_NAMED_SIZES,
@@ -285,8 +283,8 @@ def _is_object(item: dict[str, Any]) -> bool:
     )
 
 
-def _is_nameless(item: dict[str, Any]) -> bool:
-    """An object that has words only, such as a label."""
+def _has_text_only(item: dict[str, Any]) -> bool:
+    """Whether an object contains only text or numbers, such as a label, and no list or object."""
     return not any(isinstance(value, list | dict) for value in item.values())
 
 
@@ -297,7 +295,7 @@ def _holds_objects(value: Any) -> bool:
 
 
 def _is_point(value: dict[str, Any]) -> bool:
-    return set(_squeezed(value)) <= {"x", "y", "label"}
+    return set(_compact_keys(value)) <= {"x", "y", "label"}
 
 
 def _numeric(value: list[Any]) -> bool:
@@ -309,7 +307,7 @@ def _is_box(value: Any) -> bool:
 
 
 def _is_corners(value: Any) -> bool:
-    """[[x1, y1], [x2, y2]]."""
+    """Whether a value has the form [[x1, y1], [x2, y2]]."""
     return (
         isinstance(value, list)
         and len(value) == 2
@@ -318,12 +316,12 @@ def _is_corners(value: Any) -> bool:
 
 
 def _objects(item: Any) -> list[Written]:
-    """One object, or one for each box where its key holds several."""
+    """Returns one object, or one per box if the box key holds several boxes."""
     if isinstance(item, dict):
         for key in item:
             value = item[key]
             if (
-                _spelled(key) in _BOX_KEYS
+                _normal_key(key) in _BOX_KEYS
                 and isinstance(value, list)
                 and value
                 and all(
@@ -337,20 +335,20 @@ def _objects(item: Any) -> list[Written]:
 
 def _object(item: Any) -> Written:
     try:
-        return _made(item)
+        return _parse_object(item)
     except _Bad as bad:
         return Written(bad=str(bad))
 
 
-def _made(item: Any) -> Written:
+def _parse_object(item: Any) -> Written:
     if isinstance(item, list) or (isinstance(item, str) and _NUMBER_LIST.fullmatch(item)):
         item = {"bbox_2d": item}
     if not isinstance(item, dict):
-        raise _Bad("it is no object")
+        raise _Bad("it is not an object")
     notes: list[str] = []
-    keys = {_spelled(key): value for key, value in item.items()}
+    keys = {_normal_key(key): value for key, value in item.items()}
     label = _label(keys)
-    box, positive, named = _main_part(item, keys, notes)
+    box, positive, named = _parse_box(item, keys, notes)
     for key in _POINT_KEYS:
         points, by_name = _points_of(keys.get(key), "positive", notes)
         positive += points
@@ -366,10 +364,10 @@ def _made(item: Any) -> Written:
     return Written(box, positive, negative, label, named, notes=tuple(notes))
 
 
-def _main_part(
+def _parse_box(
     item: dict[str, Any], keys: dict[str, Any], notes: list[str]
 ) -> tuple[Box | None, tuple[Point, ...], bool]:
-    """The box of an object (or the point that stands in its place), and whether its axes are named."""
+    """Returns the box of an object (or the points written under the box key), and whether its axes are named."""
     key = next((key for key in _BOX_KEYS if keys.get(key) not in (None, [], "")), "")
     if not key:
         own = _named_box(item)
@@ -381,11 +379,11 @@ def _main_part(
             points, named = _points_of(written, "positive", notes)
             return None, points, named
         if box is None:
-            raise _Bad("its box has not 4 numbers")
+            raise _Bad("its box does not have 4 numbers")
         return box, (), True
-    if key in _PLACES and len(_loose(written)) == 2:
+    if key in _PLACES and len(_flat_numbers(written)) == 2:
         return None, _points_of(written, "positive", notes)[0], False
-    return _four(written), (), False
+    return _parse_four(written), (), False
 
 
 def _label(keys: dict[str, Any]) -> str:
@@ -393,8 +391,8 @@ def _label(keys: dict[str, Any]) -> str:
 
 
 def _named_box(item: dict[str, Any]) -> Box | None:
-    """x1, y1, x2, y2 of an object that names them; None where it does not."""
-    keys = _squeezed(item)
+    """Returns x1, y1, x2, y2 of an object that names its coordinates; None if it does not name them."""
+    keys = _compact_keys(item)
     for names in _NAMED_BOXES:
         if set(names) <= set(keys):
             return _box_of([keys[name] for name in names])
@@ -404,36 +402,36 @@ def _named_box(item: dict[str, Any]) -> Box | None:
             return x, y, x + w, y + h
     for names in _NAMED_CENTRES:
         if set(names) <= set(keys):
-            return _around([keys[name] for name in names])
+            return _box_of_centre([keys[name] for name in names])
     for first, second in _NAMED_CORNERS:
         if first in keys and second in keys:
             corners, _ = _points_of([keys[first], keys[second]], "corner", [])
             if len(corners) != 2:
-                raise _Bad("its box has not 4 numbers")
+                raise _Bad("its box does not have 4 numbers")
             return (*corners[0], *corners[1])
     if key := next((key for key in _SIZES if key in keys), ""):
-        x, y, w, h = _finite(_loose(keys[key]), "its box")
+        x, y, w, h = _finite(_flat_numbers(keys[key]), "its box")
         return x, y, x + w, y + h
     if key := next((key for key in _CENTRES if key in keys), ""):
-        return _around(_loose(keys[key]))
+        return _box_of_centre(_flat_numbers(keys[key]))
     return None
 
 
-def _around(values: list[Any]) -> Box:
-    """The box of a centre and sizes."""
+def _box_of_centre(values: list[Any]) -> Box:
+    """Returns the box (x1, y1, x2, y2) for a centre and sizes (cx, cy, width, height)."""
     x, y, w, h = _finite(values, "its box")
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
 
 
-def _four(value: Any) -> Box:
-    numbers = _loose(value)
+def _parse_four(value: Any) -> Box:
+    numbers = _flat_numbers(value)
     if len(numbers) != 4:
-        raise _Bad("its box has not 4 numbers")
+        raise _Bad("its box does not have 4 numbers")
     return _box_of(numbers)
 
 
-def _loose(value: Any) -> list[Any]:
-    """The numbers of a list, of a list of corners, or of a text that holds nothing but numbers."""
+def _flat_numbers(value: Any) -> list[Any]:
+    """Returns the numbers of a list, of a list of corners, or of a text that contains only numbers."""
     if isinstance(value, str) and _NUMBER_LIST.fullmatch(value):
         return list(_NUMBERS.findall(value))
     if _is_corners(value):
@@ -451,13 +449,13 @@ def _box_of(values: list[Any]) -> Box:
 
 
 def _points_of(value: Any, kind: str, notes: list[str]) -> tuple[tuple[Point, ...], bool]:
-    """The points that can be used, and whether they name x and y; a lone pair is taken as a list of one."""
+    """Returns the usable points and whether they name x and y; a single pair counts as a list of one point."""
     if value in (None, []):
         return (), False
     if isinstance(value, dict) or (isinstance(value, str) and _NUMBER_LIST.fullmatch(value)):
         value = [value]
     if not isinstance(value, list):
-        notes.append(f"{kind}_points is no list")
+        notes.append(f"{kind}_points is not a list")
         return (), False
     if len(value) == 2 and _numeric(value):
         value = [value]
@@ -467,12 +465,12 @@ def _points_of(value: Any, kind: str, notes: list[str]) -> tuple[tuple[Point, ..
     for each in value[:MOST_POINTS]:
         try:
             if isinstance(each, dict):
-                keys = _squeezed(each)
+                keys = _compact_keys(each)
                 if {"x", "y"} <= set(keys):
                     each, named = [keys["x"], keys["y"]], True
                 else:
                     each = next((keys[k] for k in ("point2d", "point", "positivepoint") if k in keys), None)
-            x, y = _finite(_loose(each) if isinstance(each, str) else each, "it", 2)
+            x, y = _finite(_flat_numbers(each) if isinstance(each, str) else each, "it", 2)
             points.append((x, y))
         except _Bad as bad:
             notes.append(f"a {kind} point is dropped: {bad}")
@@ -481,18 +479,18 @@ def _points_of(value: Any, kind: str, notes: list[str]) -> tuple[tuple[Point, ..
 
 def _finite(values: Any, what: str, count: int = 4) -> list[float]:
     if not isinstance(values, list) or len(values) != count:
-        raise _Bad(f"{what} has not {count} numbers")
+        raise _Bad(f"{what} does not have {count} numbers")
     numbers = [_number(value) for value in values]
     if any(number is None for number in numbers):
-        raise _Bad(f"{what} holds something that is no number")
+        raise _Bad(f"{what} has a value that is not a number")
     kept = [number for number in numbers if number is not None]
     if not all(math.isfinite(number) for number in kept):
-        raise _Bad(f"{what} holds a number that is not finite")
+        raise _Bad(f"{what} has a number that is not finite")
     return kept
 
 
 def _number(value: Any) -> float | None:
-    """A number, also one that was written as text; None for anything else. Beyond a float's range it is infinite."""
+    """Returns a number, also if it was written as text; None for anything else; infinity beyond a float's range."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -504,8 +502,6 @@ def _number(value: Any) -> float | None:
         return float(match.group(1))
     return None
 
-
-# --- box tokens and sentences
 
 _REF = r"(?:<\|?(?:ref|object_ref_start|p)\|?>\s*(?P<ref>[^<>]{0,200}?)\s*<\|?/?(?:ref|object_ref_end|p)\|?>\s*)?"
 _TOKEN_BOX = re.compile(
@@ -524,12 +520,12 @@ _POINT = re.compile(
 )
 
 
-def _tokens(text: str) -> Iterator[Written]:
-    """Objects written with tokens of their own instead of JSON."""
+def _token_objects(text: str) -> Iterator[Written]:
+    """Yields the objects written with special tokens instead of JSON."""
     if "<" not in text:
         return
     for run in _LOCS.finditer(text):
-        yield from _locs(run.group(), text, run.start(), run.end())
+        yield from _location_boxes(run.group(), text, run.start(), run.end())
     for match in _TOKEN_BOX.finditer(text):
         numbers = [float(each) for each in _NUMBERS.findall(match.group("body"))]
         label = (match.group("ref") or "")[:_LABEL]
@@ -537,9 +533,9 @@ def _tokens(text: str) -> Iterator[Written]:
         whole = len(numbers) // 4 * 4
         if numbers and whole == len(numbers):
             for index in range(0, whole, 4):
-                yield _checked(numbers[index : index + 4], label, fixed)
+                yield _checked_box(numbers[index : index + 4], label, fixed)
         elif numbers:
-            yield Written(bad="its box has not 4 numbers")
+            yield Written(bad="its box does not have 4 numbers")
     for match in _POINT.finditer(text):
         yield Written(None, ((float(match.group(1)), float(match.group(2))),))
     for match in _MOLMO.finditer(text):
@@ -551,8 +547,11 @@ def _tokens(text: str) -> Iterator[Written]:
             )
 
 
-def _locs(run: str, text: str, start: int, end: int) -> Iterator[Written]:
-    """Florence-2's <loc_12> come after their label, x first, in 1,000 bins; PaliGemma's <loc0012> before it, y first, in 1,024."""
+def _location_boxes(run: str, text: str, start: int, end: int) -> Iterator[Written]:
+    """Yields the boxes of a run of location tokens.
+
+    Florence-2 writes <loc_12> after the label, x first, in 1,000 bins; PaliGemma writes <loc0012> before it, y first, in 1,024.
+    """
     marks = _LOC.findall(run)
     florence = bool(marks[0][0])
     numbers = [float(digits) for _, digits in marks]
@@ -564,13 +563,13 @@ def _locs(run: str, text: str, start: int, end: int) -> Iterator[Written]:
         after = _AFTER_LOCS.match(text[end : end + 90])
         label = after.group(1).strip() if after else ""
     if len(numbers) % 4:
-        yield Written(bad="its box has not 4 location tokens")
+        yield Written(bad="its box does not have 4 location tokens")
         return
     for index in range(0, len(numbers), 4):
-        yield _checked(numbers[index : index + 4], label[:_LABEL], frame)
+        yield _checked_box(numbers[index : index + 4], label[:_LABEL], frame)
 
 
-def _checked(numbers: list[float], label: str, frame: str) -> Written:
+def _checked_box(numbers: list[float], label: str, frame: str) -> Written:
     try:
         return Written(_box_of(list(numbers)), label=label, frame=frame)
     except _Bad as bad:
@@ -581,9 +580,13 @@ _PAIRS = re.compile(
     rf"\(\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\)\s*(?:,|to|and|-)?\s*\(\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\)"
 )
 _FOUR = re.compile(rf"[\[(]\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*[\])]")
-_IN_WORDS: tuple[re.Pattern[str], ...] = (_FOUR, _PAIRS)
+_SENTENCE_FORMS: tuple[re.Pattern[str], ...] = (_FOUR, _PAIRS)
 
 
-def _in_words(text: str) -> list[Written]:
-    """Boxes inside of a sentence: [x1, y1, x2, y2] or (x1, y1), (x2, y2)."""
-    return [_checked([float(n) for n in match.groups()], "", "") for form in _IN_WORDS for match in form.finditer(text)]
+def _boxes_in_sentence(text: str) -> list[Written]:
+    """Returns the boxes inside a sentence: [x1, y1, x2, y2] or (x1, y1), (x2, y2)."""
+    return [
+        _checked_box([float(n) for n in match.groups()], "", "")
+        for form in _SENTENCE_FORMS
+        for match in form.finditer(text)
+    ]

@@ -50,7 +50,7 @@ COORDINATES = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Width and height in pixels, or in whatever the frame counts."""
+    """Width and height in pixels, or in the unit of the frame."""
 
     width: int
     height: int
@@ -69,16 +69,16 @@ class Frame:
     y_first: bool = False
 
     def to_view(self, instance: Instance) -> Instance:
-        """An instance in the model's coordinates, in View pixels."""
+        """Converts an instance from the model's coordinates to View pixels."""
         return instance.scaled(self.view.width / self.model.width, self.view.height / self.model.height)
 
     def from_view(self, instance: Instance) -> Instance:
-        """An instance in View pixels, in the model's coordinates."""
+        """Converts an instance from View pixels to the model's coordinates."""
         return instance.scaled(self.model.width / self.view.width, self.model.height / self.view.height)
 
 
 class FrameRule(Protocol):
-    """From the size of a View to the picture that the model gets and the frame in which it answers."""
+    """Maps the size of a View to the size of the model's picture and to the frame of its answer."""
 
     def picture(self, view: Size) -> Size:
         """The size of the picture that the model sees, in its pixels."""

@@ -1,4 +1,4 @@
-"""A prompter that runs a Qwen2.5-VL or Qwen3-VL checkpoint here, through transformers.
+"""Runs a Qwen2.5-VL or Qwen3-VL checkpoint on this machine, with transformers.
 
 Picture and text are put together by hand, always in the same way: resized with pillow, cut into patches by
 transformers' pillow image processor, the chat template's one image token repeated for every merged patch. So the frame of
@@ -26,7 +26,7 @@ from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
 from t2s_agent.prompting.frames import Frame, FrameRule, Size, Square
 from t2s_agent.prompting.reading import LONGER, SAME, read_answer
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
-from t2s_agent.prompting.thinking import in_parts
+from t2s_agent.prompting.thinking import split_thinking
 from t2s_agent.prompting.vocabulary import Vocabulary
 from t2s_agent.scene.view import View
 from t2s_agent.threads import threads, threads_for
@@ -135,7 +135,7 @@ class TransformersPrompter:
         return [self._beyond(each) if each else next(given) for each in unknown]
 
     def _beyond(self, unknown: str) -> Answer:
-        """The answer to a question for something that the model was never taught."""
+        """Returns the answer to a question for something that the model was not trained on."""
         known = self._vocabulary
         return Answer("not_understood", warnings=(known.remark(self.name, unknown),) if known else ())
 
@@ -152,13 +152,13 @@ class TransformersPrompter:
         return answers
 
     def tell(self, view: View, question: str) -> str:
-        """The model's words about a View, greedily."""
+        """Returns the model's text about a View, decoded greedily."""
         content = [{"type": "image"}, {"type": "text", "text": _plain(question)}]
         [written] = self._write([view], [[{"role": "user", "content": content}]], samples=1)
-        parts = in_parts(written.text)
+        parts = split_thinking(written.text)
         if parts.unfinished:
             fix = LONGER.format(most=self._max_new_tokens)
-            raise T2SError("answer_unparsable", f"{self.name} was cut off while it was thinking", fix)
+            raise T2SError("answer_unparsable", f"{self.name} was cut off during its thinking", fix)
         return parts.answer.strip()
 
     def _messages(self, question: str) -> list[dict[str, Any]]:
@@ -184,7 +184,7 @@ class TransformersPrompter:
         return replace(answer, tokens=written.tokens, seconds=seconds)
 
     def _write(self, views: Sequence[View], chats: Sequence[list[dict[str, Any]]], samples: int) -> list[_Written]:
-        """What the model writes: `samples` texts for each View and chat, together in their order."""
+        """Returns the generated texts: `samples` for each View and chat, one after the other in their order."""
         import torch
 
         inputs = self._inputs(views, chats)
@@ -202,13 +202,13 @@ class TransformersPrompter:
         return [self._decoded(row, ends) for row in rows]
 
     def _decoded(self, row: list[int], ends: list[int]) -> _Written:
-        """The exact text, special tokens included (an answer's tags may be some), up to the end token."""
+        """Returns the exact text up to the end token, with special tokens, because an answer's tags may be special tokens."""
         end = next((at for at, token in enumerate(row) if token in ends), None)
         text = self._tokenizer.decode(row[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return _Written(text, len(row) if end is None else end + 1, cut=end is None)
 
     def _generation(self, samples: int) -> Any:
-        """The folder's own settings (a repetition penalty, end tokens) with ours of sampling over them."""
+        """Returns the folder's generation settings (repetition penalty, end tokens), with our sampling settings on top."""
         config = copy.deepcopy(self._model.generation_config)
         config.max_new_tokens, config.max_length = self._max_new_tokens, None
         config.do_sample, config.use_cache, config.num_return_sequences = samples > 1, True, samples
@@ -221,7 +221,7 @@ class TransformersPrompter:
         return config
 
     def _inputs(self, views: Sequence[View], chats: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
-        """What the model takes: ids (B, L) padded on the left, their mask and kinds (1: image), patches (N, D), grids (B, 3)."""
+        """Returns the model's inputs: ids (B, L) padded left, their mask and types (1: image), patches (N, D), grids (B, 3)."""
         import torch
 
         sizes = [self._rule.picture(Size(view.width, view.height)) for view in views]
@@ -239,7 +239,7 @@ class TransformersPrompter:
             if text.count(self._image_token) != 1:
                 raise T2SError(
                     "model_unavailable",
-                    f"the chat template of {self.name} shows {text.count(self._image_token)} images where one is meant",
+                    f"the chat template of {self.name} has {text.count(self._image_token)} images instead of one",
                     "Use the checkpoint's own chat_template.jinja, as saved with its processor",
                 )
             texts.append(text.replace(self._image_token, self._image_token * (rows * columns // merged)))
@@ -255,12 +255,12 @@ class TransformersPrompter:
 
 
 def _plain(question: str) -> str:
-    """A question in one line, in which nothing reads as a control token of a chat template."""
+    """Returns a question as one line without anything that could be a control token of a chat template."""
     return " ".join(question.replace("<|", "< |").split())
 
 
 def _picture(view: View, size: Size, rule: FrameRule) -> Image.Image:
-    """LANCZOS for the paper's square (its loader's), BICUBIC otherwise (Qwen's image processor's)."""
+    """Returns the resized picture: LANCZOS for the paper's square, as in its loader, else BICUBIC, as in Qwen's processor."""
     how = Image.Resampling.LANCZOS if isinstance(rule, Square) else Image.Resampling.BICUBIC
     picture = Image.fromarray(np.ascontiguousarray(view.rgb))
     return picture if picture.size == (size.width, size.height) else picture.resize((size.width, size.height), how)
@@ -268,7 +268,7 @@ def _picture(view: View, size: Size, rule: FrameRule) -> Image.Image:
 
 @contextlib.contextmanager
 def _own_randomness(seed: int) -> Iterator[None]:
-    """Seeds torch for the time being and leaves the caller's random state as it was."""
+    """Seeds torch inside the context and restores the caller's random state afterwards."""
     import torch
 
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -1,9 +1,9 @@
-"""A model's words to an Answer: one parser, strict for rewards and lenient for serving. It never raises.
+"""Parses a model's text into an Answer: strictly for rewards, leniently for serving. It never raises.
 
-Lenient takes what stands after the thinking (`thinking`), in any form that models write (`forms`), mends what costs
-nothing in meaning, and drops what it cannot mend, point by point and instance by instance, each with a warning. Strict is
-the paper's format reward, without its repairs: a fence, proper JSON, for every instance exactly what the style asks
-for, and one bad instance spoils the answer. The tags are a reward of their own: `well_tagged`.
+Lenient parsing takes the text after the thinking (`thinking`), in any format that models write (`forms`). It repairs what can be
+repaired without a change of meaning, and drops other points and instances one by one, each with a warning. Strict parsing is
+the paper's format reward without its repairs: a ```json block, valid JSON, and for every instance exactly what the style asks
+for; one bad instance makes the whole answer unparsable. The tags have their own reward: `well_tagged`.
 """
 
 import json
@@ -17,9 +17,9 @@ from t2s_agent.instance import Box, Instance, Point
 from t2s_agent.prompting.answer import Answer, Status
 from t2s_agent.prompting.forms import Found, NoList, Written, objects_in
 from t2s_agent.prompting.style import DEFAULT_STYLE, STYLES, PromptStyle
-from t2s_agent.prompting.thinking import in_parts
+from t2s_agent.prompting.thinking import split_thinking
 
-MOST_CHARACTERS = 1_000_000  # an answer of 1,024 tokens has some 4,000; what is longer is not read
+MOST_CHARACTERS = 1_000_000  # an answer of 1,024 tokens has about 4,000; a longer text is not read
 MOST_INSTANCES = 5_000
 _LABEL = 80
 _BETWEEN_TAGS = re.compile(r"</think>\s*<answer>")
@@ -40,12 +40,12 @@ _NOT_UNDERSTOOD = re.compile(
 
 
 class _Bad(ValueError):
-    """One instance, or the whole list, is not what it has to be; the text says why."""
+    """One instance, or the whole list, is invalid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a text says before any frame is laid over it. `problem` says why it cannot be read, "" where it can."""
+    """The content of a text before its numbers are read in a frame. `problem` says why it cannot be read, or ""."""
 
     items: tuple[Written, ...] = ()
     thinking: str = ""
@@ -57,26 +57,26 @@ class Words:
 def parse_answer(
     raw: str, *, frame: tuple[float, float], style: PromptStyle = DEFAULT_STYLE, strict: bool = False
 ) -> Answer:
-    """What `raw` answers, with coordinates in the frame that the model writes in, x first.
+    """Returns the Answer in `raw`, with coordinates in the frame that the model writes in, x first.
 
-    `frame` is that frame's width and height: boxes are clipped to it, and a box that does not touch it is bad.
-    A point outside of it is bad too: clipped, it would lie where nobody meant it.
+    `frame` is that frame's width and height: boxes are clipped to it, and a box that does not touch it is invalid.
+    A point outside the frame is invalid too, because a clipped point would lie where the model did not put it.
     Status `found` has instances, `empty` is an explicit empty list, everything else is `unparsable`; the warnings say
-    what was mended, dropped or wrong.
+    what was repaired, dropped or wrong.
     """
     if strict:
         return _strict_answer(raw, frame, style)
     words = read_words(raw)
-    return placed(words, raw, [_unframed(item) for item in words.items], frame)
+    return placed(words, raw, [_instance_of(item) for item in words.items], frame)
 
 
 def _strict_answer(raw: str, frame: tuple[float, float], style: PromptStyle) -> Answer:
-    thinking = _between(raw[:MOST_CHARACTERS], "<think>", "</think>")
+    thinking = _text_between(raw[:MOST_CHARACTERS], "<think>", "</think>")
     if len(raw) > MOST_CHARACTERS:
         return Answer("unparsable", (), thinking, raw[:MOST_CHARACTERS], (f"the answer has {len(raw)} characters",))
     warnings: list[str] = []
     try:
-        listed = _strictly_listed(raw)
+        listed = _strict_list(raw)
         if len(listed) > MOST_INSTANCES:
             warnings.append(f"of {len(listed)} instances the first {MOST_INSTANCES} are used")
         instances = [_strict_instance(item, frame, style) for item in listed[:MOST_INSTANCES]]
@@ -87,16 +87,16 @@ def _strict_answer(raw: str, frame: tuple[float, float], style: PromptStyle) -> 
 
 
 def read_words(raw: str, *, cut: bool = False) -> Words:
-    """The objects that a text names, in the model's own numbers. `cut`: it ended at the limit of tokens."""
+    """Returns the objects that a text names, in the model's own numbers. `cut`: the text ended at the token limit."""
     if len(raw) > MOST_CHARACTERS:
-        thinking = _between(raw[:MOST_CHARACTERS], "<think>", "</think>")
+        thinking = _text_between(raw[:MOST_CHARACTERS], "<think>", "</think>")
         return Words(thinking=thinking, problem=f"the answer has {len(raw)} characters")
-    parts = in_parts(raw, cut=cut)
+    parts = split_thinking(raw, cut=cut)
     if parts.unfinished:
         return Words(thinking=parts.thinking, problem=parts.unfinished, unfinished=True)
     warnings: list[str] = []
     try:
-        found = _answered(parts.answer, warnings)
+        found = _last_answer(parts.answer, warnings)
     except _Bad as bad:
         return Words(thinking=parts.thinking, warnings=tuple(warnings), problem=str(bad), unfinished=cut)
     if len(found.items) > MOST_INSTANCES:
@@ -104,28 +104,28 @@ def read_words(raw: str, *, cut: bool = False) -> Words:
     return Words(tuple(found.items[:MOST_INSTANCES]), parts.thinking, tuple(warnings))
 
 
-def _answered(text: str, warnings: list[str]) -> Found:
-    """The objects of the last answer in `text`; the prompt's own example is none."""
-    groups = _groups(text)
+def _last_answer(text: str, warnings: list[str]) -> Found:
+    """Returns the objects of the last answer in `text`; a copy of the prompt's own example does not count as an answer."""
+    groups = _answer_groups(text)
     if not groups:
         warnings.append("the answer has no <answer> tags")
-        return _without_example(_final(text, warnings), warnings)
+        return _without_example(_under_last_heading(text, warnings), warnings)
     if not _CLOSING.search(text):
         warnings.append("the answer's closing tag is missing")
     read: list[Found] = []
     problem: _Bad | None = None
     for group in groups:
         try:
-            read.append(_joined([_objects(block, True) for block in group]))
+            read.append(_join_parts([_objects(block, True) for block in group]))
         except _Bad as bad:
             problem = bad
-    own = [found for found in read if not (found.items and all(_in_example(item) for item in found.items))]
+    own = [found for found in read if not (found.items and all(_is_example(item) for item in found.items))]
     if not own and len(read) == 1:
         own = read
     if not own:
         raise problem or _Bad("the answer only repeats the prompt's own example")
     if len({found.says_none for found in own}) > 1:
-        raise _Bad("it holds an empty answer and another one that is not empty")
+        raise _Bad("it has an empty answer and another one that is not empty")
     if len(own) > 1:
         warnings.append(f"of {len(own)} answers the last one is used")
     elif len(read) > 1:
@@ -133,8 +133,8 @@ def _answered(text: str, warnings: list[str]) -> Found:
     return _without_example(own[-1], warnings)
 
 
-def _final(text: str, warnings: list[str]) -> Found:
-    """The objects of a text without tags: those under its last heading such as "Final answer:", if it has one with a list."""
+def _under_last_heading(text: str, warnings: list[str]) -> Found:
+    """Returns the objects of a text without tags: those after its last heading such as "Final answer:" if a list follows it."""
     headings = list(_FINAL.finditer(text))
     if not headings:
         return _objects(text, False)
@@ -147,7 +147,7 @@ def _final(text: str, warnings: list[str]) -> Found:
     except NoList:
         return final
     if final.says_none != draft.says_none:
-        raise _Bad("it holds an empty answer and another one that is not empty")
+        raise _Bad("it has an empty answer and another one that is not empty")
     if not final.says_none:
         warnings.append(
             f"{text[headings[-1].start() : headings[-1].end()].strip(' :*#_>')!r} stands before a list: only what follows is used"
@@ -155,8 +155,8 @@ def _final(text: str, warnings: list[str]) -> Found:
     return final
 
 
-def _groups(text: str) -> list[list[str]]:
-    """What stands between answer tags; blocks with nothing but blanks between them are one answer in several parts."""
+def _answer_groups(text: str) -> list[list[str]]:
+    """Returns the texts between answer tags; blocks with only white space between them are one answer in several parts."""
     groups: list[list[str]] = []
     last_end = -1
     openings = list(_OPENING.finditer(text))
@@ -179,7 +179,7 @@ def _objects(text: str, marked: bool) -> Found:
         raise _Bad(str(none)) from none
 
 
-def _joined(parts: list[Found]) -> Found:
+def _join_parts(parts: list[Found]) -> Found:
     return Found(
         [item for part in parts for item in part.items],
         all(part.says_none for part in parts),
@@ -195,43 +195,43 @@ _EXAMPLE_ITEMS = frozenset(
 )
 
 
-def _in_example(item: Written) -> bool:
-    """Whether an object is one of those that the prompt shows as its example, number by number."""
+def _is_example(item: Written) -> bool:
+    """Whether an object has exactly the numbers of an object in the prompt's example."""
     return (item.box or (), item.positive) in _EXAMPLE_ITEMS
 
 
 def _without_example(found: Found, warnings: list[str]) -> Found:
     warnings.extend(found.warnings)
-    shown = [item for item in found.items if _in_example(item)]
+    shown = [item for item in found.items if _is_example(item)]
     if len(shown) > 1 and len(shown) == len(found.items):
         raise _Bad("the answer only repeats the prompt's own example")
     if shown and len(shown) < len(found.items):
         warnings.append("the prompt's own example was repeated and is left out")
-        return replace(found, items=[item for item in found.items if not _in_example(item)])
+        return replace(found, items=[item for item in found.items if not _is_example(item)])
     return found
 
 
 def well_tagged(raw: str) -> bool:
-    """Whether the whole text is one <think> part and one <answer> part, blanks between: the paper's tag reward."""
+    """Whether the whole text is one <think> part, white space, and one <answer> part: the paper's tag reward."""
     return raw.startswith("<think>") and raw.endswith("</answer>") and _BETWEEN_TAGS.search(raw) is not None
 
 
-def _between(text: str, opening: str, closing: str) -> str:
-    """What stands between two tags; to the end where the second is missing, "" where the first is."""
+def _text_between(text: str, opening: str, closing: str) -> str:
+    """Returns the text between two tags: to the end if the second is missing, "" if the first is missing."""
     _, found, after = text.partition(opening)
     return after.partition(closing)[0].strip() if found else ""
 
 
-def _strictly_listed(raw: str) -> list[Any]:
+def _strict_list(raw: str) -> list[Any]:
     tagged = "<answer>" in raw and "</answer>" in raw
-    text = _between(raw, "<answer>", "</answer>") if tagged else raw
+    text = _text_between(raw, "<answer>", "</answer>") if tagged else raw
     _, opened, fenced = text.partition("```json")
     fenced, closed, _ = fenced.partition("```")
     if not (opened and closed):
-        raise _Bad("the answer has no ```json fence")
+        raise _Bad("the answer has no ```json block")
     start, end = fenced.find("["), fenced.rfind("]")
     if start < 0 or end < start:
-        raise _Bad("the answer holds no list")
+        raise _Bad("the answer has no list")
     try:
         value = json.loads(fenced[start : end + 1])
     except (ValueError, RecursionError) as error:
@@ -241,25 +241,25 @@ def _strictly_listed(raw: str) -> list[Any]:
 
 def _strict_instance(item: Any, frame: tuple[float, float], style: PromptStyle) -> Instance:
     if not isinstance(item, dict):
-        raise _Bad("an instance is no object")
+        raise _Bad("an instance is not an object")
     if style.box != ("bbox_2d" in item):
         raise _Bad("bbox_2d is missing" if style.box else "bbox_2d was not asked for")
     box = _clipped(_numbers(item["bbox_2d"], 4, "bbox_2d"), frame) if style.box else None
-    positive = tuple(_point(each, frame) for each in _listing(item.get("positive_points", []), "positive_points"))
-    negative = tuple(_point(each, frame) for each in _listing(item.get("negative_points", []), "negative_points"))
+    positive = tuple(_point(each, frame) for each in _require_list(item.get("positive_points", []), "positive_points"))
+    negative = tuple(_point(each, frame) for each in _require_list(item.get("negative_points", []), "negative_points"))
     if (len(positive), len(negative)) != (style.positive, style.negative):
         raise _Bad(f"{len(positive)} and {len(negative)} points, not {style.positive} and {style.negative}")
     return Instance(box, positive, negative, _label(item))
 
 
-def _unframed(item: Written) -> Instance:
+def _instance_of(item: Written) -> Instance:
     return Instance(item.box, item.positive, item.negative, item.label)
 
 
 def placed(
     words: Words, raw: str, instances: Sequence[Instance], frame: tuple[float, float], *, notes: Sequence[str] = ()
 ) -> Answer:
-    """The answer whose objects lie in a frame of this width and height: clipped, and dropped where they lie outside.
+    """Returns the Answer for objects in a frame of this width and height: boxes clipped, objects outside dropped.
 
     `instances` are the objects of `words` in that frame, x first.
     """
@@ -284,20 +284,22 @@ def placed(
 
 
 def says_not_understood(text: str) -> bool:
-    """Whether a model says, beside an empty list, that it does not know what it was asked for."""
+    """Whether a model says that it does not understand the question (used where its list is empty)."""
     return _NOT_UNDERSTOOD.search(text[:MOST_CHARACTERS]) is not None
 
 
 def _clean(instance: Instance, frame: tuple[float, float], notes: list[str]) -> Instance:
     box = None if instance.box is None else _box(instance.box, frame, notes)
-    positive = _inside(instance.positive, frame, "positive", notes)
-    negative = _inside(instance.negative, frame, "negative", notes)
+    positive = _points_inside(instance.positive, frame, "positive", notes)
+    negative = _points_inside(instance.negative, frame, "negative", notes)
     if box is None and not positive:
         raise _Bad("; ".join([*notes, "it has neither a box nor a positive point"]))
     return replace(instance, box=box, positive=positive, negative=negative)
 
 
-def _inside(points: Sequence[Point], frame: tuple[float, float], kind: str, notes: list[str]) -> tuple[Point, ...]:
+def _points_inside(
+    points: Sequence[Point], frame: tuple[float, float], kind: str, notes: list[str]
+) -> tuple[Point, ...]:
     kept = []
     for x, y in points:
         if 0 <= x <= frame[0] and 0 <= y <= frame[1]:
@@ -315,7 +317,7 @@ def _label(item: dict[str, Any]) -> str:
 def _box(corners: Box, frame: tuple[float, float], notes: list[str]) -> Box:
     x1, y1, x2, y2 = corners
     if x1 > x2 or y1 > y2:
-        notes.append("its box's corners were the other way round")
+        notes.append("its box had its corners in reverse order")
         (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
     box = _clipped((x1, y1, x2, y2), frame)
     if box != (x1, y1, x2, y2):
@@ -331,9 +333,9 @@ def _clipped(corners: Sequence[float], frame: tuple[float, float]) -> Box:
     return box
 
 
-def _listing(value: Any, what: str) -> list[Any]:
+def _require_list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise _Bad(f"{what} is no list")
+        raise _Bad(f"{what} is not a list")
     return value
 
 
@@ -346,13 +348,13 @@ def _point(value: Any, frame: tuple[float, float]) -> Point:
 
 def _numbers(value: Any, count: int, what: str) -> Sequence[float]:
     if not isinstance(value, list) or len(value) != count:
-        raise _Bad(f"{what} has not {count} numbers")
+        raise _Bad(f"{what} does not have {count} numbers")
     if any(isinstance(n, bool) or not isinstance(n, int | float) for n in value):
-        raise _Bad(f"{what} holds something that is no number")
+        raise _Bad(f"{what} has a value that is not a number")
     try:
         numbers = [float(n) for n in value]
     except OverflowError as error:
-        raise _Bad(f"{what} holds a number beyond all measure") from error
+        raise _Bad(f"{what} has a number beyond a float's range") from error
     if not all(math.isfinite(n) for n in numbers):
-        raise _Bad(f"{what} holds a number that is not finite")
+        raise _Bad(f"{what} has a number that is not finite")
     return numbers

@@ -1,4 +1,4 @@
-"""The one door through which the pipeline asks: views and questions in, answers in View pixels out."""
+"""Defines the interface of prompters: views and questions in, answers in View pixels out."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,23 +12,23 @@ class Prompter(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user called it."""
+        """The name that the user gave."""
         ...
 
     @property
     def digest(self) -> str:
-        """Identifies the weights; "" where that cannot be known, as for an endpoint. May read them when first asked."""
+        """Identifies the weights; "" if that is unknown, as for an endpoint. The first access may read the weights."""
         ...
 
     @property
     def frame(self) -> str:
-        """In words, which coordinates the model itself writes."""
+        """A description of the coordinates that the model itself writes."""
         ...
 
     def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
-        """One answer for each pair of view and question, in order. Coordinates come back in View pixels."""
+        """Returns one answer per pair of view and question, in order, with coordinates in View pixels."""
         ...
 
     def tell(self, view: View, question: str) -> str:
-        """A free answer in words to a question about a View: a model's claim, not a measurement."""
+        """Returns a free-text answer to a question about a View: a model's claim, not a measurement."""
         ...

@@ -1,7 +1,7 @@
-"""From what a model wrote about a View to an Answer in View pixels: what all prompters do alike with a raw text.
+"""Converts a model's raw text about a View to an Answer in View pixels; all prompters use it.
 
-The frame that is assumed is checked against the numbers before it is believed. Numbers that cannot lie in it are read in
-the one frame that they fit, with a warning, or the answer is refused.
+The assumed frame is checked against the numbers first. Numbers that cannot be in that frame are read in the one other frame that
+they fit, with a warning; if there is no such frame or more than one, the answer is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from t2s_agent.prompting.forms import Written
 from t2s_agent.prompting.frames import COORDINATES, Frame, Size
 from t2s_agent.prompting.parsing import Words, placed, read_words
 
-SAME = 0.7  # IoU of two boxes above which they say the same object
-OVERSHOOT = 0.02  # of a side: models write 1003 for the edge of 1000, and no other frame is that near
+SAME = 0.7  # IoU of two boxes above which they are the same object
+OVERSHOOT = 0.02  # of a side: models write 1003 for the edge of 1000, and no other frame is that close
 UNIT_OVERSHOOT = 0.05
 LONGER = (
     "Set max_new_tokens (T2S_MAX_NEW_TOKENS, {most} now) higher: thinking counts too; or use a model that thinks less"
@@ -35,10 +35,11 @@ def read_answer(
     way_out: str = "",
     box: str = "corners",
 ) -> Answer:
-    """Parses leniently, checks the frame, carries the instances to View pixels, leaves out repeated ones (`same` 1.0: none).
+    """Parses leniently, checks the frame, converts the instances to View pixels, drops duplicates (`same` 1.0: drops none).
 
-    `cut`: the text ended at its limit of `most_tokens`. `others` are frames, by name, that the numbers may turn out to be
-    in; with `bounded` False numbers beyond the frame are clipped as they are. `way_out` says how a person states a frame.
+    `cut`: the text ended at its limit of `most_tokens`. `others` are alternative frames, by name, that are tried if the
+    numbers do not fit `frame`. With `bounded` False, numbers beyond the frame are clipped to it. `way_out` is the advice given
+    if no frame fits. `box` is "corners", or "xywh" for a model that writes a corner and sizes.
     """
     words = read_words(raw, cut=cut)
     remarks: tuple[str, ...] = (f"the answer was cut off after {tokens} tokens",) if cut else ()
@@ -66,19 +67,19 @@ def _in_frame(
     way_out: str,
     box: str,
 ) -> Answer:
-    items = [_cornered(item, box) for item in words.items]
+    items = [_to_corners(item, box) for item in words.items]
     chosen, said, misfit = frame_of(items, frame, others, bounded)
     if misfit:
         answer = placed(replace(words, problem=misfit), raw, (), (1, 1))
         return replace(answer, warnings=(*remarks, *answer.warnings), fix=way_out)
-    instances = [oriented(item, chosen) for item in items]
+    instances = [x_first(item, chosen) for item in items]
     answer = placed(words, raw, instances, (chosen.model.width, chosen.model.height), notes=said)
     kept, warnings = without_duplicates([chosen.to_view(instance) for instance in answer.instances], same)
     return replace(answer, instances=kept, warnings=(*remarks, *answer.warnings, *warnings))
 
 
-def oriented(item: Written, frame: Frame) -> Instance:
-    """An object in the numbers of `frame`, x first, whatever the order and scale of its own form."""
+def x_first(item: Written, frame: Frame) -> Instance:
+    """Returns an object in the coordinates of `frame`, x first, converted from the order and scale of its own format."""
     own = COORDINATES.get(item.frame)
     instance = Instance(item.box, item.positive, item.negative, item.label)
     if not item.named and (own.y_first if own else frame.y_first):
@@ -86,7 +87,7 @@ def oriented(item: Written, frame: Frame) -> Instance:
     return instance.scaled(frame.model.width / own.scale, frame.model.height / own.scale) if own else instance
 
 
-def _cornered(item: Written, box: str) -> Written:
+def _to_corners(item: Written, box: str) -> Written:
     if box == "corners" or item.box is None or item.named or item.frame:
         return item
     x, y, width, height = item.box
@@ -106,7 +107,7 @@ def _transposed(instance: Instance) -> Instance:
 def frame_of(
     items: Sequence[Written], frame: Frame, others: Mapping[str, Frame], bounded: bool = True
 ) -> tuple[Frame, tuple[str, ...], str]:
-    """The frame that the numbers are in, what there is to say about it, and why none fits ("" where one does)."""
+    """Returns the frame that the numbers are in, warnings, and why no frame fits ("" if one does)."""
     loose = [item for item in items if not item.bad and not item.frame]
     if not loose or fits(loose, frame, bounded):
         return frame, (), ""
@@ -114,24 +115,24 @@ def frame_of(
         found = Frame(Size(1, 1), frame.view, frame.y_first)
         return (
             found,
-            ("all numbers lie within 0 to 1: they were read as shares of the picture, not as " + _named(frame),),
+            ("all numbers are within 0 to 1: they were read as fractions of the picture, not as " + _describe(frame),),
             "",
         )
     fitting = {name: other for name, other in others.items() if fits(loose, other)}
     highest = max(abs(number) for item in loose for number in _numbers(item))
-    beyond = f"its numbers (up to {highest:g}) cannot be {_named(frame)}"
+    beyond = f"its numbers (up to {highest:g}) cannot be {_describe(frame)}"
     if len(fitting) == 1:
         [(name, other)] = fitting.items()
-        return other, (f"{beyond}: they were read as {_named(other)}, the frame {name!r}",), ""
+        return other, (f"{beyond}: they were read as {_describe(other)}, the frame {name!r}",), ""
     if fitting:
         return frame, (), f"{beyond}; they may be in the frame {' or '.join(fitting)}"
-    return frame, (), f"{beyond}, nor lie in any other frame that is known"
+    return frame, (), f"{beyond}, and they fit no other known frame"
 
 
 def fits(items: Sequence[Written], frame: Frame, bounded: bool = True) -> bool:
-    """Whether the numbers can lie in a frame: not far beyond it, and not all within 0 to 1 where it is wider.
+    """Whether the numbers can be in a frame: not far beyond it, and not all within 0 to 1 if the frame is larger than 1.
 
-    Boxes decide; points do where there is no box, since one stray point is dropped by itself.
+    Only boxes count if there are any: a single point outside the frame is dropped later. Without boxes, points count.
     """
     unit = max(frame.model.width, frame.model.height) <= 1
     if not unit and _all_unit(items):
@@ -141,7 +142,7 @@ def fits(items: Sequence[Written], frame: Frame, bounded: bool = True) -> bool:
     xs, ys = [], []
     boxed = any(item.box for item in items)
     for item in items:
-        instance = oriented(item, frame)
+        instance = x_first(item, frame)
         spots = [instance.box[:2], instance.box[2:]] if instance.box else [] if boxed else [*instance.positive]
         xs += [spot[0] for spot in spots]
         ys += [spot[1] for spot in spots]
@@ -161,7 +162,7 @@ def _numbers(item: Written) -> list[float]:
     return [*item.box] if item.box else [number for point in item.positive for number in point]
 
 
-def _named(frame: Frame) -> str:
+def _describe(frame: Frame) -> str:
     width, height = frame.model.width, frame.model.height
     order = ", y first" if frame.y_first else ""
     if width == height and width in {each.scale for each in COORDINATES.values()}:

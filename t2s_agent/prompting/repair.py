@@ -1,10 +1,9 @@
-"""Reads the JSON that a model meant: a small reader that forgives what costs nothing in meaning, and says what it forgave.
+"""Reads JSON with the errors that models make: repairs what can be repaired without a change of meaning, and reports it.
 
-An object that repeats its keys, where a list of objects was meant, is read as that list: the usual readers keep the last only.
-
-It forgives trailing, doubled and missing commas, single quotes, bare keys, Python's None, True and False, a sign or dot
-too many in a number's spelling (`+5`, `.5`, `5.`), and a text that was cut off: a list gives its whole items, an object
-that was not finished is left out. One pass, in time linear in the text.
+It accepts trailing, doubled and missing commas, single quotes, keys without quotes, Python's None, True and False, comments,
+other spellings of numbers (`+5`, `.5`, `5.`), and a text that was cut off: a list keeps its complete items, an incomplete object
+is left out. An object that repeats its keys is read as a list of objects; usual readers keep only the last value of a key.
+It reads the text once, in linear time.
 """
 
 import json
@@ -13,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-DEEPEST = 12  # lists in lists; an answer needs four
+DEEPEST = 12  # levels of nested lists; an answer needs four
 _BLANK = re.compile(r"(?:[\s,]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)  # comments too
 _SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -24,9 +23,9 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 class Unreadable(ValueError):
-    """Not even with good will; the text says where, and `at` is how far reading came.
+    """The text cannot be read, even with repairs; the message says why, and `at` is the position where reading stopped.
 
-    `whole` are the objects of the outermost list that were read before that place.
+    `whole` are the objects of the outermost list that were read before that position.
     """
 
     at = 0
@@ -34,7 +33,7 @@ class Unreadable(ValueError):
 
 
 class _CutOff(Exception):
-    """No error: the text ended here, and `part` is what of it was whole."""
+    """Signals that the text ended early; `part` is the complete part of the value, None if there is none."""
 
     def __init__(self, part: Any = None) -> None:
         super().__init__()
@@ -43,15 +42,15 @@ class _CutOff(Exception):
 
 @dataclass(slots=True)
 class Repaired:
-    """A value that was read, in words what had to be forgiven (nothing, for proper JSON), and where it ends."""
+    """A value, the repairs that were needed (none for valid JSON) as sentences, and the position after its end."""
 
     value: Any
-    mends: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
     end: int = 0
 
 
 def read_json(text: str, at: int = 0) -> Repaired:
-    """The first JSON value in `text` from `at` on; what follows it is not read. Raises nothing but `Unreadable`."""
+    """Returns the first JSON value in `text` from `at` on; the text after it is not read. Raises only `Unreadable`."""
     begin = _SPACE.match(text, at).end()  # type: ignore[union-attr]  # `*` matches nothing too
     repeats = _Repeats()
     try:
@@ -66,23 +65,23 @@ def read_json(text: str, at: int = 0) -> Repaired:
                 unreadable = Unreadable("the list is cut off before its first item")
                 unreadable.at = reader.at
                 raise unreadable from cut
-            return Repaired(cut.part, ["the list was cut off; its whole items are used", *repeats.notes], len(text))
+            return Repaired(cut.part, ["the list was cut off; its complete items are used", *repeats.notes], len(text))
         except Unreadable as error:
             error.at = reader.at
             raise
-        return Repaired(value, ["the JSON was mended", *repeats.notes], reader.at)
+        return Repaired(value, ["the JSON was repaired", *repeats.notes], reader.at)
 
 
 class _Repeats:
-    """Makes objects of keys and values, and notes where keys were repeated."""
+    """Builds objects from keys and values, and notes repeated keys."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
     def objects(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any] | list[dict[str, Any]]:
-        """One object; or several, each of which begins where a key comes again with another value."""
+        """Returns one object; or several, where a new one begins at a key that repeats with another value."""
         found: list[dict[str, Any]] = [{}]
-        again: dict[str, Any] = {}  # keys that came again as they were: of the next object, if there is one
+        again: dict[str, Any] = {}  # keys repeated with the same value: they belong to the next object, if there is one
         for key, value in pairs:
             if key not in found[-1]:
                 found[-1][key] = value
@@ -104,7 +103,7 @@ class _Reader:
         self.repeats = repeats
 
     def peek(self) -> str:
-        """The next character that is neither blank nor comma, without taking it."""
+        """Returns the next character that is not white space, comma or comment, without consuming it."""
         if blank := _BLANK.match(self.text, self.at):
             self.at = blank.end()
         if self.at >= len(self.text):
@@ -113,7 +112,7 @@ class _Reader:
 
     def value(self, depth: int) -> Any:
         if depth > DEEPEST:
-            raise Unreadable(f"lists lie more than {DEEPEST} deep in each other")
+            raise Unreadable(f"lists are nested more than {DEEPEST} deep")
         opening = self.peek()
         if opening == "[":
             return self.items(depth)
@@ -148,7 +147,7 @@ class _Reader:
                 self.at += 1
                 members.append((key, self.value(depth + 1)))
         except _CutOff as cut:
-            raise _CutOff from cut  # an object that was not finished says nothing
+            raise _CutOff from cut  # an incomplete object is left out
         self.at += 1
         return self.repeats.objects(members)
 
@@ -177,12 +176,12 @@ class _Reader:
         if match := _NUMBER.match(self.text, self.at):
             self.at = match.end()
             if self.at == len(self.text):
-                raise _CutOff  # 56 may have been meant to be 567
+                raise _CutOff  # 56 may be the beginning of 567
             spelled = match.group()
             return float(spelled) if len(spelled) > 300 or not spelled.lstrip("+-").isdigit() else int(spelled)
         word = self.word()
         if self.at == len(self.text):
             raise _CutOff
         if word not in _WORDS:
-            raise Unreadable(f"{word[:30]!r} is no JSON value")
+            raise Unreadable(f"{word[:30]!r} is not a JSON value")
         return _WORDS[word]

@@ -1,4 +1,4 @@
-"""A prompter that reads its answers from a file: for tests, and for scoring what another program answered.
+"""Reads a prompter's answers from a file: for tests, and for scoring the answers of another program.
 
 The file is a JSON list, or JSON Lines, of entries `{"question": ..., "raw": ..., "frame": ..., "image": ...}`:
 
@@ -41,7 +41,7 @@ class _Entry:
 class ScriptedPrompter:
     """Answers from a file, or from a mapping of questions to raw texts in View pixels.
 
-    A question that the script does not hold is `argument_invalid`, with the nearest ones that it does.
+    A question that is not in the script raises `argument_invalid`, which lists the most similar questions in it.
     """
 
     def __init__(self, script: Path | str | Mapping[str, str], *, style: PromptStyle = DEFAULT_STYLE) -> None:
@@ -83,7 +83,7 @@ class ScriptedPrompter:
         near = [known[each] for each in difflib.get_close_matches(asked, known, n=3, cutoff=0.4)]
         raise T2SError(
             "argument_invalid",
-            f"{self.name} holds no answer to {question[:200]!r}" + (" for this image" if same else ""),
+            f"{self.name} has no answer to {question[:200]!r}" + (" for this image" if same else ""),
             f"Ask one of: {'; '.join(near or list(known.values())[:3])}" if known else "Give it a script with answers",
         )
 
@@ -109,7 +109,7 @@ def _read(path: Path) -> list[_Entry]:
         )
     except (ValueError, RecursionError) as error:
         raise T2SError(
-            "argument_invalid", f"{path.name} is neither a JSON list nor JSON Lines: {error}", "Mend the script"
+            "argument_invalid", f"{path.name} is neither a JSON list nor JSON Lines: {error}", "Correct the script"
         ) from error
     return [_entry(item, number, path) for number, item in enumerate(listed, 1)]
 
@@ -130,7 +130,7 @@ def _entry(item: Any, number: int, path: Path) -> _Entry:
             return _Entry(question, raw, size, image, named is not None and named.y_first)
     raise T2SError(
         "argument_invalid",
-        f"entry {number} of {path.name} is not as a script's entry has to be",
+        f"entry {number} of {path.name} is not a valid script entry",
         'Write {"question": text, "raw": text, "frame": "relative" or [width, height], "image": digest}, the last two optional',
     )
 

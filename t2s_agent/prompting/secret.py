@@ -1,4 +1,4 @@
-"""Takes a key out of whatever a server sends back, in the spellings in which a server may repeat it."""
+"""Removes an API key from a server's response, in all spellings in which a server may repeat it."""
 
 import base64
 import re
@@ -6,14 +6,14 @@ import urllib.parse
 from collections.abc import Iterable
 
 SHORTEST = 6  # characters; shorter keys are placeholders such as "x", and taking those out would spoil answers
-_PART = 8  # characters of a key's beginning or end that already say too much: servers mask the middle
+_PART = 8  # characters of a key's beginning or end that are removed too: servers mask only the middle
 PLACEHOLDERS = frozenset({"", "empty", "none", "null", "ollama", "no-key", "no-key-required", "sk-no-key-required"})
 
 _BETWEEN = "[\\\\\u00ad\u200b-\u200f\u2060\ufeff]{0,4}"  # backslashes and characters of no width between those of a key
 
 
 class Redaction:
-    """Replaces a key by `[key]`: as it is, escaped, URL-encoded, in base64 and hexadecimal, and long parts of its two ends."""
+    """Replaces a key by `[key]`: plain, escaped, URL-encoded, in base64 and hexadecimal, and long parts of its two ends."""
 
     def __init__(self, key: str) -> None:
         self._pattern = None if key.casefold() in PLACEHOLDERS or len(key) < SHORTEST else _pattern(key)
@@ -40,7 +40,7 @@ def _pattern(key: str) -> re.Pattern[str]:
 
 
 def _escaped(character: str) -> str:
-    """One character as JSON, URLs and HTML may write it: an answer's own JSON is decoded after its text was looked through."""
+    """Returns a pattern for one character as JSON, URLs and HTML may write it, because an answer's JSON is decoded later."""
     code = ord(character)
     return rf"(?:{re.escape(character)}|\\{{1,4}}u{code:04x}|\\{{1,4}}x{code:02x}|%{code:02x}|&#0{{0,4}}{code};|&#x0{{0,4}}{code:x};)"
 

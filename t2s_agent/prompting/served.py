@@ -1,6 +1,6 @@
-"""The way to a served model and back: one request to /chat/completions, its retries, and a reply in words.
+"""Sends a request to a served model (/chat/completions), with retries, and returns its reply as text.
 
-The key comes from the environment, goes into one header, and into nothing else. Whatever comes back passes through
+The API key comes from the environment and goes into one header and nowhere else. Every response passes through
 `secret.Redaction` before it is read, so a server that repeats the key cannot bring it into an answer or an error.
 """
 
@@ -22,10 +22,10 @@ from t2s_agent.prompting.secret import Redaction
 from t2s_agent.text import one_line
 
 MOST_BYTES = 4 * 2**20  # of a response
-LONGEST_WAIT_S = 30.0  # between two tries, whatever Retry-After says
-MOST_QUOTED = 200  # characters of a server's own words
+LONGEST_WAIT_S = 30.0  # between two tries, even if Retry-After asks for more
+MOST_QUOTED = 200  # characters quoted from a server's message
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-_NOT_THE_BODY = {401, 403, 404, 429}  # statuses that no change of the request mends
+_NOT_THE_BODY = {401, 403, 404, 429}  # statuses that no change of the request body can cure
 _REFUSES = re.compile(
     r"unsupported|not supported|n[o']t support|not permitted|not allowed|forbidden|unrecognized|unrecognised|unknown|"
     r"unexpected|invalid|extra (?:inputs|fields)|deprecated|must alternate|not enabled|only .{0,40}(?:default|supported)|"
@@ -35,16 +35,17 @@ _REFUSES = re.compile(
 _REFUSAL_CODE = re.compile(r"unsupported_(?:parameter|value)|unknown_parameter|extra_forbidden")
 _SYSTEM = re.compile(r"\bsystem\b.{0,60}\b(?:role|message|prompt|instruction)|\brole\b.{0,60}\bsystem\b|roles must alternate|developer instruction", re.IGNORECASE)  # fmt: skip
 
-# httpx writes a server's reason phrase into its log, and httpcore its headers: both could repeat the key
+# httpx logs a server's reason phrase, and httpcore logs its headers: both could contain the key
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A completion in words: `text` is the answer with its thinking, in tags, before it.
+    """A completion: `text` is the answer, with the model's thinking before it in <think> tags.
 
-    `tokens` were written and `prompt_tokens` read, both 0 where the server does not say. `cut`: the limit ended the text.
+    `tokens` is the number of tokens written, `prompt_tokens` the number read; 0 if the server does not report them.
+    `cut`: the text ended at the token limit.
     """
 
     text: str
@@ -55,12 +56,12 @@ class Reply:
 
 
 class ServedModel:
-    """Asks one model at one base URL. `endpoint_failed` quotes the server, and never holds the key."""
+    """Asks one model at one base URL. `endpoint_failed` errors quote the server and never contain the key."""
 
     def __init__(
         self, base_url: str, model: str, *, api_key_env: str = "T2S_API_KEY", timeout_s: float = 120.0, retries: int = 3
     ) -> None:
-        url = _checked(base_url)
+        url = _parse_url(base_url)
         self.name = f"{model} at {url.host}"
         self._model = model
         self._url = f"{str(url).rstrip('/')}/chat/completions"
@@ -68,18 +69,18 @@ class ServedModel:
         self._timeout_s = timeout_s
         self._retries = retries
         self._client = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)))
-        self._changes: dict[str, str] = {}  # what the server refused, and in words what was done about it
+        self._changes: dict[str, str] = {}  # field that the server refuses -> a warning that says what was changed
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"ServedModel({self.name!r})"
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
         self._client.close()
 
     def ask(self, messages: list[dict[str, Any]], *, max_tokens: int, temperature: float, seed: int | None) -> Reply:
-        """One completion. A field that the server refuses is left out, once each, and remembered for later calls."""
+        """Returns one completion. A field that the server refuses is left out from then on, also in later calls."""
         body: dict[str, Any] = {
             "model": self._model, "messages": messages, "max_tokens": max_tokens, "temperature": temperature,
         }  # fmt: skip
@@ -89,24 +90,26 @@ class ServedModel:
         while True:
             with self._lock:
                 changes = dict(self._changes)
-            status, content = self._posted(_changed(body, changes), redacted, changes)
+            status, content = self._post_with_retries(_without_refused(body, changes), redacted, changes)
             words = redacted(content.decode("utf-8", "replace"))
             if status == 200:
                 return self._reply(words, tuple(changes.values()), redacted)
-            change = _change_for(words, _changed(body, changes), changes)
+            change = _change_for(words, _without_refused(body, changes), changes)
             if change is None:
                 raise self._failed(f"status {status}", status, words)
             with self._lock:
                 self._changes |= dict([change])
 
-    def _posted(self, body: dict[str, Any], redacted: Redaction, changes: dict[str, str]) -> tuple[int, bytes]:
-        """Status and body of the first answer that another try would not change."""
+    def _post_with_retries(
+        self, body: dict[str, Any], redacted: Redaction, changes: dict[str, str]
+    ) -> tuple[int, bytes]:
+        """Returns status and body of the first response that another try would not change."""
         words = ""
         for tried in range(self._retries + 1):
             wait_s = min(2.0**tried, LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
             try:
                 status, content, asked_s = self._post_once(body)
-            except httpx.TransportError as error:  # refused, reset, timed out; its text holds no header
+            except httpx.TransportError as error:  # refused, reset, timed out; its text contains no header
                 problem, words = f"no answer ({type(error).__name__})", ""
             else:
                 words = redacted(content.decode("utf-8", "replace"))
@@ -121,11 +124,11 @@ class ServedModel:
         raise self._failed(f"{problem}, tried {self._retries + 1} times", None, words)
 
     def _post_once(self, body: dict[str, Any]) -> tuple[int, bytes, float | None]:
-        """Status, body, and the seconds that Retry-After asks for. The body is taken as it comes: identity, or not at all."""
+        """Returns status, body, and the seconds that Retry-After asks for. A compressed body raises `endpoint_failed`."""
         headers = {"Accept-Encoding": "identity"}
         if key := self._key():
             headers["Authorization"] = f"Bearer {key}"
-        latest = time.monotonic() + self._timeout_s  # httpx's own limit is one for each read
+        latest = time.monotonic() + self._timeout_s  # httpx's own limit applies to each read, not to the whole
         with self._client.stream("POST", self._url, json=body, headers=headers) as response:
             encodings = {each.strip().casefold() for each in response.headers.get("content-encoding", "").split(",")}
             if encodings - {"", "identity"}:
@@ -137,37 +140,37 @@ class ServedModel:
                     raise self._failed(f"more than {MOST_BYTES} bytes", None, "")
                 if time.monotonic() > latest:
                     raise httpx.ReadTimeout("the whole answer took too long")
-            return response.status_code, bytes(content), _seconds(response.headers.get("retry-after"))
+            return response.status_code, bytes(content), _retry_after_s(response.headers.get("retry-after"))
 
     def _key(self) -> str:
         key = os.environ.get(self._api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise T2SError(
                 "argument_invalid",
-                f"{self._api_key_env} holds characters that cannot stand in a header",
-                "Set it to the key alone",
+                f"{self._api_key_env} has characters that are not allowed in an HTTP header",
+                "Set it to the key and nothing else",
             )
         return key
 
     def _reply(self, words: str, warnings: tuple[str, ...], redacted: Redaction) -> Reply:
-        """The text of a completion; `endpoint_failed` where the body is none, or where the model refuses."""
+        """Returns the completion in a response body. Raises `endpoint_failed` if it has none or the model refuses."""
         try:
             body = json.loads(words)
             if isinstance(body, dict) and body.get("error") and not body.get("choices"):
                 raise self._failed("an error", None, words)
             choice = body["choices"][0]
             message = choice["message"]
-            text, inner = _words_of(message.get("content"))
-            fields = [_words_of(message.get(key)) for key in ("reasoning_content", "reasoning", "thinking")]
+            text, inner = _content_parts(message.get("content"))
+            fields = [_content_parts(message.get(key)) for key in ("reasoning_content", "reasoning", "thinking")]
             reasoning = "\n".join(dict.fromkeys(said for field in fields for said in field if said))
-            refusal = _words_of(message.get("refusal"))[0]
+            refusal = _content_parts(message.get("refusal"))[0]
             used = body.get("usage")
             used = used if isinstance(used, dict) else {}
             finish = choice.get("finish_reason")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise T2SError(
                 "endpoint_failed",
-                f"{self.name} answered with something that is no chat completion",
+                f"{self.name} answered with something that is not a chat completion",
                 "Check that the URL is an OpenAI-compatible base, which usually ends in /v1",
             ) from error
         text, reasoning, refusal = (
@@ -178,32 +181,32 @@ class ServedModel:
         if refusal.strip() and not text.strip():
             quoted = quote(refusal)
             raise T2SError(
-                "endpoint_failed", f"{self.name} refused: {quoted!r}", "Ask in other words, or another model"
+                "endpoint_failed", f"{self.name} refused: {quoted!r}", "Reword the question, or use another model"
             )
         if finish == "content_filter" and not text.strip():
-            raise T2SError("endpoint_failed", f"{self.name} held its answer back (content_filter)", "Ask another model")
+            raise T2SError("endpoint_failed", f"{self.name} withheld its answer (content_filter)", "Use another model")
         cut = finish in ("length", "max_tokens", "MAX_TOKENS")
         said = [*warnings]
         if not text.strip():
             text = self._from_reasoning(reasoning, cut, said)
         elif reasoning.strip():
-            text = f"<think>{_untagged(reasoning)}</think>\n{text}"
+            text = f"<think>{_strip_tags(reasoning)}</think>\n{text}"
         tokens, prompt_tokens = (_count(used.get(key)) for key in ("completion_tokens", "prompt_tokens"))
         return Reply(text, tokens, prompt_tokens, cut, tuple(said))
 
     def _from_reasoning(self, reasoning: str, cut: bool, warnings: list[str]) -> str:
-        """A reply without content: cut off while it was thinking, or put whole into the field for the thinking.
+        """Returns the text of a reply without content: cut off during the thinking, or written into the thinking field.
 
-        Only a text that ends with its answer counts as that: a server whose parser took a model's words for thinking.
+        The thinking field is used as the answer only if it ends with an answer: some servers misparse an answer as thinking.
         """
         if cut:
-            return f"<think>{_untagged(reasoning)}"
+            return f"<think>{_strip_tags(reasoning)}"
         if _ENDS_WITH_ANSWER.search(reasoning) or _IS_LIST.fullmatch(reasoning):
-            warnings.append("the answer stood in the field for the thinking, and the content was empty")
+            warnings.append("the answer was in the field for the thinking, and the content was empty")
             return reasoning
         if reasoning.strip():
-            return f"<think>{_untagged(reasoning)}"
-        raise T2SError("endpoint_failed", f"{self.name} answered without words", "Ask another model, or ask again")
+            return f"<think>{_strip_tags(reasoning)}"
+        raise T2SError("endpoint_failed", f"{self.name} gave an empty answer", "Ask again, or use another model")
 
     def _failed(self, problem: str, status: int | None, words: str) -> T2SError:
         if status in (401, 403):
@@ -223,13 +226,13 @@ _IS_LIST = re.compile(r"\s*(?:```\w*\s*[\[{].*[\]}]\s*```|[\[{].*[\]}])\s*", re.
 _TAG = re.compile(r"</?think>", re.IGNORECASE)
 
 
-def _untagged(thinking: str) -> str:
-    """Thinking without tags of its own, so that ours are the only ones."""
+def _strip_tags(thinking: str) -> str:
+    """Returns the thinking without its own tags, so that ours are the only ones."""
     return _TAG.sub("", thinking)
 
 
-def _words_of(content: Any) -> tuple[str, str]:
-    """Text and thinking of a content: a text, null, or a list of parts."""
+def _content_parts(content: Any) -> tuple[str, str]:
+    """Returns text and thinking of a message's content, which is a text, null, or a list of parts."""
     if isinstance(content, str):
         return content, ""
     if isinstance(content, dict):
@@ -248,7 +251,7 @@ def _words_of(content: Any) -> tuple[str, str]:
                 ("thinking", "reasoning", "text", "content", "summary") if is_thinking else ("text", "content", "value")
             )
             said = next((part[key] for key in keys if part.get(key)), "")
-            said = "".join(_words_of(said)) if isinstance(said, list | dict) else said
+            said = "".join(_content_parts(said)) if isinstance(said, list | dict) else said
             if isinstance(said, str):
                 (thinking if is_thinking else text).append(said)
     return "".join(text), "\n".join(thinking)
@@ -258,14 +261,14 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**40 else 0
 
 
-def _changed(body: dict[str, Any], changes: dict[str, str]) -> dict[str, Any]:
-    """The request without what the server refuses."""
+def _without_refused(body: dict[str, Any], changes: dict[str, str]) -> dict[str, Any]:
+    """Returns the request body without the fields that the server refuses."""
     changed = dict(body)
     for field in changes:
         if field == "max_tokens":
             changed["max_completion_tokens"] = changed.pop("max_tokens")
         elif field == "system":
-            changed["messages"] = _folded(changed["messages"])
+            changed["messages"] = _merge_system(changed["messages"])
         elif field == "max_completion_tokens":
             changed.pop("max_completion_tokens", None)
         else:
@@ -273,8 +276,8 @@ def _changed(body: dict[str, Any], changes: dict[str, str]) -> dict[str, Any]:
     return changed
 
 
-def _folded(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The system's text as the first words of the user's message."""
+def _merge_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the messages with the system message's text put before the user's text."""
     system = "\n".join(str(message["content"]) for message in messages if message["role"] == "system")
     rest = [dict(message) for message in messages if message["role"] != "system"]
     if system and rest:
@@ -288,27 +291,26 @@ def _folded(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _change_for(words: str, body: dict[str, Any], changes: dict[str, str]) -> tuple[str, str] | None:
-    """Which field a server's error refuses and what to say of it; None where it names none that can be left out."""
+    """Returns the field that a server's error refuses and a warning; None if it names no field that can be left out."""
     message = _message(words)[:5_000]
     if not _REFUSES.search(message) and not _REFUSAL_CODE.search(words[:20_000]):
         return None
     named = f"{_parameter(words)} {message}"
     if "max_tokens" in body and re.search(r"\bmax_(?:completion_)?tokens\b", named):
-        return "max_tokens", "the server wants max_completion_tokens in the place of max_tokens"
+        return "max_tokens", "the server wants max_completion_tokens instead of max_tokens"
     if "max_completion_tokens" in body and re.search(r"\bmax_completion_tokens\b", named):
         return "max_completion_tokens", "the server refuses a limit of tokens, which was left out"
     for field in ("temperature", "seed"):
         if field in body and re.search(rf"\b{field}\b", named, re.IGNORECASE):
-            drawn = "; answers may differ from one time to the next"
-            return field, f"the server refuses {field}, which was left out{drawn}"
+            return field, f"the server refuses {field}, which was left out; answers may differ between calls"
     has_system = any(message["role"] == "system" for message in body["messages"])
     if has_system and "system" not in changes and _SYSTEM.search(named):
-        return "system", "the server refuses a system message: its words were put before the question"
+        return "system", "the server refuses a system message: its text was put before the question"
     return None
 
 
 def _parameter(words: str) -> str:
-    """The field that an error names by itself: OpenAI's `param`, or the `loc` of a validation error."""
+    """Returns the field that an error response names: OpenAI's `param`, or the `loc` of a validation error; or ""."""
     try:
         body = json.loads(words)
     except (ValueError, RecursionError):
@@ -323,9 +325,9 @@ def _parameter(words: str) -> str:
 
 
 def _message(words: str) -> str:
-    """A server's own words about what went wrong: of JSON the message, of a page its text."""
+    """Returns a server's error message: the message in JSON, or the text of an HTML page."""
     try:
-        return _said_in(json.loads(words), 6)
+        return _error_text(json.loads(words), 6)
     except (ValueError, RecursionError):
         pass
     text = words[:20_000]
@@ -336,31 +338,31 @@ def _message(words: str) -> str:
     return text
 
 
-def _said_in(value: Any, levels: int) -> str:
+def _error_text(value: Any, levels: int) -> str:
     if isinstance(value, str):
-        if value.lstrip().startswith(("{", "[")) and levels:  # an error wrapped into an error as text
+        if value.lstrip().startswith(("{", "[")) and levels:  # an error as JSON text inside another error
             try:
-                return _said_in(json.loads(value), levels - 1) or value
+                return _error_text(json.loads(value), levels - 1) or value
             except (ValueError, RecursionError):
                 return value
         return value
     if isinstance(value, list) and levels:
-        return "; ".join(filter(None, (_said_in(each, levels - 1) for each in value[:5])))
+        return "; ".join(filter(None, (_error_text(each, levels - 1) for each in value[:5])))
     if isinstance(value, dict) and levels:
         for key in ("error", "message", "detail", "msg", "error_description", "errors", "title", "reason"):
-            if value.get(key) and (said := _said_in(value[key], levels - 1)):
+            if value.get(key) and (said := _error_text(value[key], levels - 1)):
                 where = value.get("loc")
                 return f"{'.'.join(str(part) for part in where)}: {said}" if isinstance(where, list) else said
     return ""
 
 
 def quote(words: str) -> str:
-    """A stranger's words in one line of at most 200 characters, without control characters."""
+    """Returns text from outside as one line of at most 200 characters, without control characters."""
     return one_line(" ".join(one_line(words, 20_000).split()), MOST_QUOTED)
 
 
-def _checked(base_url: str) -> httpx.URL:
-    """The URL without credentials; a key in it would end up in errors and records."""
+def _parse_url(base_url: str) -> httpx.URL:
+    """Returns the parsed URL. Refuses credentials in it, because they would appear in errors and records."""
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
@@ -378,7 +380,7 @@ def _checked(base_url: str) -> httpx.URL:
     return url
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Retry-After in seconds; its other form, a date, is left to our own back-off."""
+def _retry_after_s(retry_after: str | None) -> float | None:
+    """Returns Retry-After in seconds; None for its other form, a date, where our own back-off applies."""
     short = retry_after and len(retry_after) < 10 and retry_after.isascii() and retry_after.isdigit()
     return float(retry_after) if short and retry_after else None

@@ -1,9 +1,9 @@
-"""Finds out which size a server gave a picture, from how a model's numbers change with the size that was sent.
+"""Infers the size to which a server resized a picture, from how a model's numbers change with the size that was sent.
 
-A model that writes pixels writes those of the picture after the server's own resizing, and no server tells that size. Two
-things do: the image tokens that the server counts, and the same question asked again with a smaller picture. Numbers that
-shrink as the picture did come from a picture that was left alone. Where they do not, further sizes tell which limits the
-server has: an upper one makes large pictures alike, a lower one small pictures.
+A model that writes pixels writes pixels of the picture after the server's resizing, and no server reports that size. Two
+observations reveal it: the number of image tokens that the server counts, and the answer to the same question with a smaller
+picture. If the numbers shrink with the picture, the server did not resize it. If not, further sizes reveal the server's limits:
+with an upper limit all large pictures give the same numbers, with a lower limit all small pictures do.
 """
 
 import math
@@ -17,26 +17,26 @@ from t2s_agent.instance import Box
 from t2s_agent.prompting.duplicates import box_iou
 from t2s_agent.prompting.frames import Size, smart_size
 
-SMALL, LARGE = 0.34, 1.7  # of the picture's sides: about 140 and 3,500 image tokens where it has 1,225
-BETWEEN = (0.6, 0.8, 1.25)  # asked where the first two do not tell
-TOLERANCE = 0.06  # of a ratio of lengths: one request's boxes are that near another's
+SMALL, LARGE = 0.34, 1.7  # of the picture's sides: about 140 and 3,500 image tokens for a picture with 1,225
+BETWEEN = (0.6, 0.8, 1.25)  # tried if the first two do not decide
+TOLERANCE = 0.06  # of a ratio of lengths: boxes of repeated requests agree this closely
 _RATIOS = [0.25 * 1.04**step for step in range(53)]  # 0.25 to 2
-_ALIKE = 0.3  # mean IoU below which two answers do not name the same objects
+_ALIKE = 0.3  # mean IoU; below it, two answers do not name the same objects
 
 Verdict = Literal["kept", "resized", "fixed", "unclear", "unknown"]
-# image tokens from 32 to 12,000 in steps of a fiftieth, and the round numbers that servers are set to
+# image tokens from 32 to 12,000 in steps of 2 %, and the round numbers that servers are configured with
 _AREAS = sorted({32.0 * 1.02**step for step in range(300)} | {64.0 * step for step in range(1, 257)})
 _COARSE = sorted({32.0 * 1.08**step for step in range(75)} | {256.0 * step for step in range(1, 17)})
-_NONE = 1e9  # a limit that is none
+_NONE = 1e9  # stands for "no limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What a server does to a picture: `size` is what it made of the one sent; `least`, `most` are its limits in pixels, 0: none.
+    """How a server resizes a picture: `size` is the size after resizing; `least`, `most` are its limits in pixels (0: none).
 
-    `kept`: nothing. `resized`: to its limits. `fixed`: the numbers do not follow the size at all, so they are no pixels (or
-    those of one fixed size). `unclear`: the answers do not name the same objects. `unknown`: it was resized, and to which size
-    cannot be told.
+    Verdicts: `kept`: not resized. `resized`: resized to its limits. `fixed`: the numbers do not depend on the size, so they are
+    not pixels (or pixels of one fixed size). `unclear`: the answers do not name the same objects. `unknown`: resized, but the
+    size cannot be determined.
     """
 
     verdict: Verdict
@@ -46,9 +46,9 @@ class Sizing:
 
 
 def ratio_of(many: Sequence[Box], few: Sequence[Box]) -> tuple[float, float] | None:
-    """How much wider and taller the boxes of one answer are than those of another to the same question.
+    """Returns how much wider and taller the boxes of one answer are than those of another answer to the same question.
 
-    None where the two do not name the same objects. The boxes need not come in one order.
+    None if the two answers do not name the same objects. The boxes may be in any order.
     """
     many, few = [b for b in many if b[2] > b[0] and b[3] > b[1]], [b for b in few if b[2] > b[0] and b[3] > b[1]]
     if not many or not few:
@@ -73,7 +73,7 @@ def ratio_of(many: Sequence[Box], few: Sequence[Box]) -> tuple[float, float] | N
 
 
 def _axis_ratio(pairs: Sequence[tuple[Box, Box]], places: tuple[int, int], otherwise: float) -> float:
-    """The ratio of sums is less noisy than single ratios; their median ignores an object that moved."""
+    """Returns the ratio of sums, less noisy than single ratios. Pairs far from the median ratio (moved objects) are ignored."""
     sums = [(sum(a[p] for p in places), sum(b[p] for p in places)) for a, b in pairs]
     singles = [a / b for a, b in sums if b > 0]
     if not singles:
@@ -83,8 +83,8 @@ def _axis_ratio(pairs: Sequence[tuple[Box, Box]], places: tuple[int, int], other
     return sum(a for a, _ in near) / sum(b for _, b in near) if near else middle
 
 
-def smaller(picture: Size, share: float, factor: int) -> Size:
-    """A picture of about this share of the sides, in multiples of `factor`."""
+def scaled_size(picture: Size, share: float, factor: int) -> Size:
+    """Returns a size of about this share of the picture's sides, in multiples of `factor`."""
     return Size(
         max(factor, round(picture.width * share / factor) * factor),
         max(factor, round(picture.height * share / factor) * factor),
@@ -92,28 +92,28 @@ def smaller(picture: Size, share: float, factor: int) -> Size:
 
 
 def kept_as_sent(other: Size, ratio: tuple[float, float], sent: Size) -> bool:
-    """Whether the numbers changed as the picture did."""
+    """Whether the numbers changed in proportion to the picture."""
     expected = other.width / sent.width, other.height / sent.height
     return all(abs(math.log(r / e)) < TOLERANCE for r, e in zip(ratio, expected, strict=True))
 
 
 def is_flat(ratio: tuple[float, float]) -> bool:
-    """Whether the numbers stayed as they were."""
+    """Whether the numbers did not change."""
     return all(abs(math.log(r)) < TOLERANCE for r in ratio)
 
 
-def fitted(sent: Size, others: Sequence[tuple[Size, tuple[float, float]]], factor: int) -> Sizing:
-    """The limits that explain the answers to pictures of several sizes.
+def fit_limits(sent: Size, others: Sequence[tuple[Size, tuple[float, float]]], factor: int) -> Sizing:
+    """Returns the limits that explain the answers to pictures of several sizes.
 
-    `others` are those sizes, each with how much larger (below 1: smaller) its numbers are, across and down, than those of the
-    picture as sent. Limits on a grid are tried with Qwen's own resizing, one limit before two; where limits that explain the
-    answers equally well put the picture into clearly different sizes, the verdict is `unknown`.
+    `others` are those sizes, each with the ratio of its numbers, across and down, to those of the picture as sent. Limits on a
+    grid are tried with Qwen's own resizing, first one limit, then two. If limits that explain the answers equally well lead to
+    clearly different sizes, the verdict is `unknown`.
     """
     cell = factor * factor
     one = [(0.0, area) for area in _AREAS] + [(area, _NONE) for area in _AREAS]
     two = [(low, high) for low in _COARSE for high in _COARSE if low < high]
     for limits in (one, two):
-        tried = [_explained(sent, others, factor, low * cell, high * cell) for low, high in limits]
+        tried = [_error_of(sent, others, factor, low * cell, high * cell) for low, high in limits]
         best = min(off for off, _, _, _ in tried)
         if best > TOLERANCE:
             continue
@@ -128,10 +128,10 @@ def fitted(sent: Size, others: Sequence[tuple[Size, tuple[float, float]]], facto
     return Sizing("unknown", sent)
 
 
-def _explained(
+def _error_of(
     sent: Size, others: Sequence[tuple[Size, tuple[float, float]]], factor: int, low: float, high: float
 ) -> tuple[float, Size, float, float]:
-    """How far these limits are from explaining the ratios, and what they make of the picture as sent."""
+    """Returns the largest error (log of a ratio) if the server had these limits, the resized size of the picture, the limits."""
     made = smart_size(sent, factor, int(low), int(high))
     off = 0.0
     for size, (across, down) in others:
@@ -146,9 +146,10 @@ _PIECES = re.compile(r"\d|[A-Za-z]+|[^\sA-Za-z\d]+|\n+")
 
 
 def tokens_expected(text: str, picture: Size, patch: int) -> tuple[float, float]:
-    """Between how many prompt tokens a server should count for a text and a picture that it left alone.
+    """Returns the lowest and highest number of prompt tokens expected for a text and a picture that was not resized.
 
-    A text's tokens are estimated by its words, digits and marks, within a quarter: Qwen's tokenizer takes each digit by itself.
+    The text's tokens are estimated from its words, digits and punctuation, within 25 %: Qwen's tokenizer splits numbers into
+    digits.
     """
     image = (picture.width / patch) * (picture.height / patch)
     words = len(_PIECES.findall(text))

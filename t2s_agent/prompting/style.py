@@ -1,4 +1,4 @@
-"""What a prompter is asked for: the paper's prompt in its variants. One value drives prompt, parser and reward alike.
+"""Defines the variants of the paper's prompt. One `PromptStyle` value controls prompt, parser and reward.
 
 The wording of the default is Think2Seg-RS's, to the letter (arXiv 2512.19302, code at commit 1d35fa9,
 dataset/EarthReason_datasets.py): its published weights were trained on it, so every space counts. The variants differ
@@ -24,7 +24,7 @@ _TAIL = (
 
 @dataclass(frozen=True, slots=True)
 class PromptStyle:
-    """One variant of the prompt: what it asks for, and in which words."""
+    """One variant of the prompt: the parts that it asks for, and its wording."""
 
     name: str
     box: bool
@@ -114,7 +114,7 @@ DEFAULT_STYLE = STYLES["box_2_points"]
 
 
 def style_named(name: str) -> PromptStyle:
-    """The style of that name; `argument_invalid` lists the names that there are."""
+    """Returns the style of that name. Raises `argument_invalid` with the list of names."""
     if name not in STYLES:
         raise T2SError("argument_invalid", f"there is no prompt style {name!r}", f"Choose from {', '.join(STYLES)}")
     return STYLES[name]

@@ -1,4 +1,4 @@
-"""Which part of a model's text is its answer, and which is thinking: only what stands after the last closed thinking counts."""
+"""Splits a model's text into thinking and answer: the answer is the text after the last closed thinking."""
 
 import re
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _STARTS_WITH_LIST = re.compile(r"\s*(?:```\w*\s*)?[\[{]")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A model's text in its two parts. `unfinished` says why there is no answer after the thinking, "" where there is one."""
+    """The two parts of a model's text. `unfinished` says why there is no answer after the thinking, "" if there is one."""
 
     thinking: str
     answer: str
     unfinished: str = ""
 
 
-def in_parts(raw: str, *, cut: bool = False) -> Parts:
+def split_thinking(raw: str, *, cut: bool = False) -> Parts:
     """Splits `raw` after its last closed thinking. `cut`: the text ended because its limit of tokens was reached.
 
     The opening tag may be missing, since many chat templates write it themselves. A thinking that was opened and not
@@ -57,7 +57,7 @@ def in_parts(raw: str, *, cut: bool = False) -> Parts:
 
 
 def _opened(rest: str) -> re.Match[str] | None:
-    """The first thinking that is opened in `rest`, save inside of an answer (a label may hold anything)."""
+    """Returns the first opening tag of thinking in `rest`, except inside an answer (a label may contain any text)."""
     answer = _ANSWER.search(rest)
     end = _ANSWER_END.search(rest, answer.end()) if answer else None
     for opening in _OPENS.finditer(rest):
@@ -67,6 +67,6 @@ def _opened(rest: str) -> re.Match[str] | None:
 
 
 def _begins_with_its_answer(text: str) -> bool:
-    """Whether a text without any thinking starts with the answer itself, so that its whole items can be used."""
+    """Whether a text without thinking starts with the answer itself, so that its complete items can be used."""
     stripped = text.lstrip()
     return _ANSWER.match(stripped) is not None or _STARTS_WITH_LIST.match(stripped) is not None

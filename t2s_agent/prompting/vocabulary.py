@@ -1,4 +1,4 @@
-"""The words that a small model was taught, and whether a question asks for something beyond them.
+"""Checks whether a question asks for something outside the words that a small model was trained on.
 
 A model's folder may hold `vocabulary.json`. Such a model knows a few classes and answers every question with the nearest of them;
 its list says which questions it has no answer to. How well that works is measured by `python -m training.nano.vocabulary`.
@@ -85,7 +85,7 @@ _SHORTEST_ED = 4  # letters, of words such as `outlined` and `parked`
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What a model was taught. All words are stems (`stem`).
+    """The words that a model was trained on. All words are stems (`stem`).
 
     `heads`: nouns that name a class by themselves or with one of the words beside them: noun -> those words, none where it stands
     alone. `words`: words of which at least one belongs to every question that hints at a class. `glue`: words that are in
@@ -99,7 +99,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, folder: Path) -> "Vocabulary | None":
-        """The vocabulary of the model in a folder; None where it has none. `model_unavailable` where the file is damaged."""
+        """Returns the vocabulary of the model in a folder, None if it has none. Raises `model_unavailable` if the file is damaged."""
         if not (folder / FILE).is_file():
             return None
         written = read_settings(folder, FILE)
@@ -115,24 +115,24 @@ class Vocabulary:
             ) from error
 
     def unknown(self, question: str) -> str:
-        """What a question asks for that was never taught, in its own words; "" where all or some of it was.
+        """Returns the part of a question that the model was not trained on, in the question's words; "" if it knows all or some.
 
         A short question that names something is judged by what it names first; one that hints at something, or says much, by all
         of its words.
         """
         asked = _POLITE.sub(" ", question)
         words = stems(asked)
-        content = [word for word in words if self._says(word)]
+        content = [word for word in words if self._is_content(word)]
         if not content:
             return ""
         if not _HINTING.search(asked) and len(content) < _MUCH:
             known = any(self._names(phrase) for phrase in self.named(asked))
         else:
-            known = any(self._heard(word) for word in content)
+            known = any(self._is_known(word) for word in content)
         return "" if known else _quoted(asked, self.glue)
 
     def named(self, question: str) -> list[list[str]]:
-        """The things that a question names: of each its words without glue, the noun last."""
+        """Returns the things that a question names: for each its words without function words, the noun last."""
         found: list[list[str]] = []
         for part in _PARTS.split(question):
             phrase: list[str] = []
@@ -142,17 +142,17 @@ class Vocabulary:
                     phrase = []
                 elif phrase and (word in _TURN or (word.endswith("ed") and len(word) > _SHORTEST_ED)):
                     break
-                elif self._says(word):
+                elif self._is_content(word):
                     phrase.append(word)
             found += [phrase] if phrase else []
         return found
 
-    def _says(self, word: str) -> bool:
-        """Whether a word says something of what is asked for."""
+    def _is_content(self, word: str) -> bool:
+        """Whether a word carries meaning for what is asked for."""
         return word in self.heads or (word not in self.glue and word not in _TURN)
 
-    def _heard(self, word: str) -> bool:
-        """Whether a word, or a longer word that begins with a taught one, was taught."""
+    def _is_known(self, word: str) -> bool:
+        """Whether the model was trained on a word, or on a shorter word with which it begins."""
         if word in self.words or word in self.heads:
             return True
         return any(word[:end] in self.words for end in range(_LONG, len(word)))
@@ -165,7 +165,7 @@ class Vocabulary:
         return not taught or not beside or bool(taught & set(beside))
 
     def remark(self, name: str, unknown: str) -> str:
-        """What to tell whoever asked."""
+        """Returns the warning for the user."""
         last = stem(unknown.split()[-1][:60]) if unknown else ""
         own = {word for name in self.classes for word in stems(name)}
         near = [
@@ -180,12 +180,12 @@ class Vocabulary:
 
 
 def stems(text: str) -> list[str]:
-    """The words of a text, lower case, without the endings of plural and genitive."""
+    """Returns the words of a text in lower case, without plural and genitive endings."""
     return [stem(word) for word in _WORD.findall(text.replace("-", " "))]
 
 
 def stem(word: str) -> str:
-    """A word as vocabularies hold it: `boats`, `Boat's` and `boat` are one."""
+    """Returns a word as vocabularies store it: `boats`, `Boat's` and `boat` are the same."""
     word = word.lower().removesuffix("'s")
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
@@ -195,5 +195,5 @@ def stem(word: str) -> str:
 
 
 def _quoted(question: str, glue: frozenset[str]) -> str:
-    """The words of a question that say what is asked for."""
+    """Returns the words of a question that say what is asked for."""
     return " ".join(word for word in _WORD.findall(question) if stem(word) not in glue and stem(word) not in _TURN)

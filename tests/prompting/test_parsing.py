@@ -58,7 +58,7 @@ def test_every_styles_own_example_parses_strictly():
         '[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8],[9999,3]]}]',
     ],
 )
-def test_lenient_mends_what_strict_refuses(body):
+def test_lenient_parsing_repairs_what_strict_parsing_refuses(body):
     assert answered(body).instances == (Instance((1, 2, 30, 40), ((5, 6), (7, 8))),)
     assert answered(body).warnings
     assert answered(body, strict=True).status == "unparsable"
@@ -92,7 +92,7 @@ def test_objects_without_a_list_around_them_are_all_read():
     raw = '<answer>{"bbox_2d": [1,2,30,40]}, {"bbox_2d": [5,6,70,80], "label": "quay"}</answer>'
     answer = parse_answer(raw, frame=FRAME)
     assert answer.instances == (Instance((1, 2, 30, 40)), Instance((5, 6, 70, 80), label="quay"))
-    assert answer.warnings == ("the objects stand in no list",)
+    assert answer.warnings == ("the objects are not in a list",)
 
 
 def test_brackets_in_the_words_before_the_list_are_not_taken_for_it():
@@ -103,7 +103,7 @@ def test_brackets_in_the_words_before_the_list_are_not_taken_for_it():
 def test_an_answer_of_bad_instances_alone_is_unparsable_not_empty():
     answer = answered('[{"bbox_2d": [1,2,3]}]')
     assert answer.status == "unparsable"
-    assert answer.warnings == ("instance 1 is dropped: its box has not 4 numbers", "no instance could be used")
+    assert answer.warnings == ("instance 1 is dropped: its box does not have 4 numbers", "no instance could be used")
 
 
 @pytest.mark.parametrize(

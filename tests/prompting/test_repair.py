@@ -20,7 +20,7 @@ values = st.recursive(
 def test_proper_json_is_read_as_json_reads_it_and_nothing_is_said(value):
     read = read_json(json.dumps(value))
     assert read.value == value
-    assert read.mends == []
+    assert read.repairs == []
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_proper_json_is_read_as_json_reads_it_and_nothing_is_said(value):
 def test_what_is_forgiven(text, value):
     read = read_json(text)
     assert read.value == value
-    assert read.mends == ["the JSON was mended"]
+    assert read.repairs == ["the JSON was repaired"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_is_forgiven(text, value):
 def test_of_a_list_that_was_cut_off_the_whole_items_stay(text, value):
     read = read_json(text)
     assert read.value == value
-    assert "cut off" in read.mends[0]
+    assert "cut off" in read.repairs[0]
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
@@ -69,7 +69,7 @@ def test_an_object_that_repeats_its_keys_is_several(text, value, quote):
     # QwenLM/Qwen3-VL#1720: other readers keep the last of each key, and one object of many
     read = read_json(text.replace('"', quote))
     assert read.value == value
-    assert read.mends[-1] == "an object repeats its keys: it was read as several"
+    assert read.repairs[-1] == "an object repeats its keys: it was read as several"
 
 
 def test_a_key_that_comes_again_with_the_same_value_is_one_object():

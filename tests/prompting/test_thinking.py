@@ -8,7 +8,7 @@ from t2s_agent.prompting.frames import Frame, Size
 from t2s_agent.prompting.parsing import parse_answer, read_words
 from t2s_agent.prompting.reading import read_answer
 from t2s_agent.prompting.style import STYLES
-from t2s_agent.prompting.thinking import in_parts
+from t2s_agent.prompting.thinking import split_thinking
 
 TRUE = '<answer>```json[{"bbox_2d": [100,200,300,400]}]```</answer>'
 DRAFT = '<answer>```json[{"bbox_2d": [1,2,30,40]}]```</answer>'
@@ -40,8 +40,8 @@ def test_a_draft_in_the_thinking_is_not_the_answer_whatever_the_tags(opening, cl
 
 
 def test_the_thinking_is_kept_without_its_tags():
-    assert in_parts("<think> two tanks </think> x").thinking == "two tanks"
-    assert in_parts(" two tanks </think> x").thinking == "two tanks"
+    assert split_thinking("<think> two tanks </think> x").thinking == "two tanks"
+    assert split_thinking(" two tanks </think> x").thinking == "two tanks"
 
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=lambda style: style.name)
@@ -95,7 +95,7 @@ def test_tags_in_a_label_or_in_quotes_are_words():
 
 @given(st.text(max_size=60), st.sampled_from(TAGS), st.text(max_size=60))
 def test_nothing_before_the_last_closing_tag_is_part_of_the_answer(before, tags, after):
-    parts = in_parts(f"{before}{DRAFT}{tags[1]} {after}")
+    parts = split_thinking(f"{before}{DRAFT}{tags[1]} {after}")
     assert DRAFT not in parts.answer
 
 

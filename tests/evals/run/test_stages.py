@@ -216,7 +216,7 @@ def test_pixels_that_the_truth_leaves_open_count_nowhere(tmp_path, samples, prom
 
 
 def test_a_model_that_fails_leaves_the_answers_so_far(tmp_path, samples, prompter):
-    with pytest.raises(T2SError, match="holds no answer"):
+    with pytest.raises(T2SError, match="has no answer"):
         answered([*samples, make_sample(3, "something else", None)], prompter, tmp_path)
     assert len(list(rows_of(tmp_path / "answers.jsonl"))) == 4  # the first batch
 

@@ -1,6 +1,6 @@
-"""`t2s-agent`: commands, their options, and exit codes.
+"""Defines the command `t2s-agent`: subcommands, their options, and exit codes.
 
-Exit 0: done, also where nothing was found. 2: the input is at fault. 3: a model failed. 130: interrupted. 1: a bug of ours.
+Exit codes: 0 done, also if nothing was found; 2 invalid input; 3 a model failed; 130 interrupted; 1 a bug in this program.
 """
 
 import errno
@@ -22,13 +22,13 @@ from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
 from t2s_agent.settings import load_settings, unknown_variables
 
-# ruff: noqa: ARG001 (options that have a callback are read there)
+# ruff: noqa: ARG001 (options with a callback are handled there)
 MODEL_CODES = {"model_unavailable", "model_failed", "endpoint_failed", "answer_unparsable"}
 OPERATIONS = ("union", "intersection", "difference")
 _COMPLETION = ("--show-completion", "--install-completion")
-# typer takes the name of a shell only where it does not detect one, and this is its one switch for that (0.29)
+# typer accepts the name of a shell only if it does not detect one; this variable is the only switch for that (typer 0.29)
 _NO_DETECTION = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
-_VERSIONS = ("torch", "transformers", "rasterio", "pyproj")  # what makes numbers differ between two machines
+_VERSIONS = ("torch", "transformers", "rasterio", "pyproj")  # libraries whose versions can change numbers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 
 def _set_verbose(value: bool) -> bool:
-    """Turns `-v` on for the whole command; it may stand before or after the command's name."""
+    """Turns on `-v` for the whole command; the option may come before or after the command's name."""
     if value and not Screen.verbose:
         Screen.verbose = True
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
@@ -57,23 +57,25 @@ Json = Annotated[bool, typer.Option("--json", help="print the record as JSON ins
 Out = Annotated[Path | None, typer.Option(help=OUT_HELP)]
 Prompter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder, URL#model, scripted:FILE")]
 Segmenter = Annotated[str | None, typer.Option(help="nano, a hub name, a folder, a .pth file, box")]
-Samples = Annotated[int | None, typer.Option(help="ask so often, and score regions by how far the answers agree")]
+Samples = Annotated[
+    int | None, typer.Option(help="ask this many times, and score regions by how far the answers agree")
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")]
 Store = Annotated[Path | None, typer.Option(help="folder of results")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", callback=_set_verbose, help="also say versions and how long each step took")
+    bool, typer.Option("--verbose", "-v", callback=_set_verbose, help="also print versions and the time of each step")
 ]
 Bbox = Annotated[str | None, typer.Option(metavar="W,S,E,N", help="only this box: west, south, east, north in degrees")]
 BboxCrs = Annotated[
     str | None,
-    typer.Option(metavar="CODE", help="the box is in this system: EPSG:32631, image (the image's own) or pixels"),
+    typer.Option(metavar="CODE", help="CRS of the box: EPSG:32631, image (the image's own) or pixels"),
 ]
 SortBy = Annotated[
     str,
     typer.Option(metavar="MEASURE", help="area, length, width, perimeter, compactness, score, nearest, lon, lat ..."),
 ]
 Descending = Annotated[bool, typer.Option("--descending", help="the largest first")]
-First = Annotated[int, typer.Option(help="only so many, in that order")]
+First = Annotated[int, typer.Option(help="only the first N in that order; 0: all")]
 ResultId = Annotated[str, typer.Argument(metavar="RESULT", help="an id, the beginning of one, or `last`")]
 
 
@@ -81,9 +83,9 @@ def run() -> None:
     """Runs a command and turns errors into messages and exit codes."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± still shows the numbers
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot print ± still shows the numbers
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller: what would be shown is not wanted
+        if getattr(sys, name) is None:  # closed by the caller: discard the output
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
     screen = Screen(as_json=False)
     Screen.verbose = False
@@ -93,7 +95,7 @@ def run() -> None:
         try:
             app(prog_name="t2s-agent")
         except SystemExit as ended:
-            if isinstance(ended.__context__, BrokenPipeError):  # what typer makes of it: code 1, without a word
+            if isinstance(ended.__context__, BrokenPipeError):  # typer exits with code 1 and no message
                 raise ended.__context__ from None
             if not ended.code:
                 sys.stdout.flush()
@@ -101,7 +103,7 @@ def run() -> None:
     except T2SError as error:
         screen.note(str(error), "red")
         sys.exit(3 if error.code in MODEL_CODES else 2)
-    except BrokenPipeError:  # whoever reads the output, such as `head`, has had enough of it
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         _close_quietly()
         sys.exit(0)
     except OSError as error:
@@ -116,7 +118,7 @@ def run() -> None:
 
 
 def _close_quietly() -> None:
-    """Leads standard output to nowhere, so that Python's own flush at the end has nothing to complain about."""
+    """Redirects standard output to the null device, so that Python's flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
@@ -147,8 +149,8 @@ def begin(
 ) -> None:
     """Ask a question about an overhead image; get georeferenced, measured regions."""
     screen = Screen(as_json=False)
-    for said in unknown_variables():
-        screen.note(f"note: {said}", "yellow")
+    for warning in unknown_variables():
+        screen.note(f"note: {warning}", "yellow")
 
 
 def _engine(**flags: Any) -> Any:
@@ -168,12 +170,12 @@ def segment(
     min_area_m2: Annotated[
         float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
     ] = 0.0,
-    max_size: Annotated[int | None, typer.Option(help="longer side in pixels of what the models see")] = None,
+    max_size: Annotated[int | None, typer.Option(help="longer side in pixels of the picture that models see")] = None,
     prompter: Prompter = None,
     segmenter: Segmenter = None,
     style: Annotated[
         str | None,
-        typer.Option(help="what is asked for: box_2_points, box_4_points, box_2_points_2_negative, box or points"),
+        typer.Option(help="prompts to ask for: box_2_points, box_4_points, box_2_points_2_negative, box or points"),
     ] = None,
     samples: Samples = None,
     seed: Annotated[int | None, typer.Option(help="of several samples")] = None,
@@ -238,9 +240,7 @@ def refine(
     box: Annotated[str | None, typer.Option(metavar="W,S,E,N", help="add the object in this box, in degrees")] = None,
     crs: Annotated[
         str | None,
-        typer.Option(
-            "--crs", "--bbox-crs", metavar="CODE", help="points and box are in this system: EPSG:32631, image or pixels"
-        ),
+        typer.Option("--crs", "--bbox-crs", metavar="CODE", help="CRS of points and box: EPSG:32631, image or pixels"),
     ] = None,
     keep: Annotated[
         list[str] | None, typer.Option(metavar="IDS", help="keep only these regions: 1,2,3 or 1-3; repeatable")
@@ -253,11 +253,11 @@ def refine(
     within_m: Annotated[
         float | None,
         typer.Option(
-            help="keep what lies within so many metres of that result (pixels where the image has no place on Earth)"
+            help="keep regions within this distance of that result, in metres (pixels if the image has no georeference)"
         ),
     ] = None,
     beyond_m: Annotated[
-        float | None, typer.Option(help="keep what lies farther than so many metres from that result")
+        float | None, typer.Option(help="keep regions farther than this distance from that result, in metres")
     ] = None,
     min_area_m2: Annotated[
         float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
@@ -267,7 +267,7 @@ def refine(
     max_length_m: Annotated[float | None, typer.Option(help="leave out longer regions")] = None,
     smooth_m: Annotated[
         float,
-        typer.Option(help="smooth outlines by this radius in metres (pixels where the image has no place on Earth)"),
+        typer.Option(help="smooth outlines by this radius in metres (pixels if the image has no georeference)"),
     ] = 0.0,
     min_probability: Annotated[
         float, typer.Option(help="leave out regions less likely than this to be what was asked for, 0 to 1")
@@ -285,7 +285,7 @@ def refine(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make a new result from RESULT: corrected by points, filtered, combined, or reasoned over again."""
+    """Make a new result from RESULT: correct it by points, filter it, combine it, or ask the model again."""
     from t2s_agent.api.functions import in_pixels
     from t2s_agent.pipeline import Refinement
     from t2s_agent.pipeline import refine as work
@@ -346,7 +346,7 @@ def describe(
         str, typer.Option("--with", help="another result, or the same one: the nearest region there of each region")
     ] = "",
     pairs_within_m: Annotated[
-        float | None, typer.Option(help="count the pairs of regions that are at most so far apart")
+        float | None, typer.Option(help="count the pairs of regions that are at most this distance apart, in metres")
     ] = None,
     columns: Annotated[
         str, typer.Option(metavar="NAMES", help="list the regions with these columns: length,width,orientation ...")
@@ -361,7 +361,7 @@ def describe(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what is measured of a result, a region or an image, and what a model claims about it."""
+    """Print measurements of a result, a region or an image, and what a model claims about it."""
     from t2s_agent.pipeline import describe as work
 
     where = words.box(bbox, "--bbox")
@@ -372,7 +372,7 @@ def describe(
     image = "" if id_ else image_named(subject, engine.settings.roots)
     places = [where] if where else []
     with screen.progress() as progress, add_place_hints(engine, image, places, option="--bbox-crs", crs=bbox_crs):
-        said = work(
+        description = work(
             engine,
             result_id=id_,
             image=image,
@@ -389,14 +389,14 @@ def describe(
             first=first,
             progress=progress,
         )
-    screen.description(said)
+    screen.description(description)
 
 
 @app.command()
 def replay(
     result: ResultId, device: Device = None, store: Store = None, as_json: Json = False, verbose: Verbose = False
 ) -> None:
-    """Do RESULT again from its record and name the first step that differs."""
+    """Repeat RESULT from its record and name the first step that differs."""
     from t2s_agent.pipeline import replay as work
 
     screen = Screen(as_json)
@@ -424,15 +424,17 @@ def demo(
 @app.command()
 def doctor(
     endpoint: Annotated[
-        str | None, typer.Option(metavar="URL#MODEL", help="find out in which coordinates this served model writes")
+        str | None, typer.Option(metavar="URL#MODEL", help="measure in which coordinates this served model writes")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is installed, which models can be loaded, and what this machine offers."""
+    """Print what is installed, which models can be loaded, and the machine's hardware."""
     from t2s_agent.cli.doctor import check_endpoint, check_installation
 
     settings = load_settings()
-    Screen(as_json).examined(check_installation(settings) if endpoint is None else check_endpoint(settings, endpoint))
+    Screen(as_json).report_checks(
+        check_installation(settings) if endpoint is None else check_endpoint(settings, endpoint)
+    )
 
 
 app.command()(serve)

@@ -1,4 +1,4 @@
-"""The demo: the scene, the models and the question that come with the package, through the ordinary pipeline."""
+"""Runs the demo: the package's own scene, models and question, with the ordinary pipeline."""
 
 import shutil
 import time
@@ -17,7 +17,7 @@ SCENE = "harbour.tif"
 
 
 def run_demo(out: Path, store: Path | None = None) -> None:
-    """Segments the demo scene; writes scene, picture, polygons, mask and record into `out`, and the result into the store.
+    """Segments the demo scene; writes scene, picture, polygons, mask and record to `out`, and the result to the store.
 
     Raises `output_unwritable`.
     """
@@ -33,7 +33,7 @@ def run_demo(out: Path, store: Path | None = None) -> None:
         raise T2SError(
             "output_unwritable", f"{out} cannot be written ({error.strerror})", "Choose another with --out"
         ) from error
-    # roots=(): this image may be opened wherever a user's settings would have images lie
+    # roots=(): the demo image may be opened although it is outside the user's image folders
     engine = Engine.open(load_settings(store=store, prompter="nano", segmenter="nano", roots=()))
     with screen.progress() as progress:
         result = segment(engine, out / SCENE, QUESTION, progress=progress)

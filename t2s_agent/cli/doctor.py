@@ -1,4 +1,4 @@
-"""What is installed, what can be loaded, what the machine offers, and where each setting stands."""
+"""Checks the installation: packages, models that can be loaded, the machine's hardware, and each setting."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _PACKAGES = ("t2s-agent", "torch", "transformers", "segment-anything", "rasterio
 
 
 def check_installation(settings: Settings) -> dict[str, Any]:
-    """Sections of names and findings. Loads the models of the settings, so that what it says of them is true."""
+    """Returns sections of names and findings. Loads the models of the settings, to check that they really load."""
     return {
         "installed": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "machine": _machine(),
@@ -25,7 +25,7 @@ def check_installation(settings: Settings) -> dict[str, Any]:
 
 
 def check_endpoint(settings: Settings, endpoint: str) -> dict[str, Any]:
-    """In which frame the model at `endpoint` (URL#MODEL) writes, found out by showing it a drawn picture."""
+    """Measures in which frame the model at `endpoint` (URL#MODEL) writes, with a drawn test picture."""
     from t2s_agent.prompting.endpoint import EndpointPrompter
     from t2s_agent.prompting.finding import find_frame
 
@@ -48,7 +48,7 @@ def check_endpoint(settings: Settings, endpoint: str) -> dict[str, Any]:
             "fits": f"{found.fits}, {found.off_px:g} px off on average in a picture of 1200 x 780 px",
             "other frames are off by, px": nearest,
             "numbers were written in": f"{size}; the picture sent has {sent} px",
-            "tokens": f"{found.prompt_tokens or 'not said'} read, {found.tokens or 'not said'} written",
+            "tokens": f"{found.prompt_tokens or 'not reported'} read, {found.tokens or 'not reported'} written",
             "the table says": found.known,
         },
         "for t2s.toml": {"endpoint_frame": found.fits},
@@ -57,7 +57,7 @@ def check_endpoint(settings: Settings, endpoint: str) -> dict[str, Any]:
 
 
 def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Each setting: its value, where that comes from, what it means."""
+    """Returns each setting: its value, the source of the value, its meaning."""
     file = Path(os.environ.get("T2S_CONFIG", "t2s.toml"))
     written = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     told = {}
@@ -107,6 +107,6 @@ def _models(settings: Settings) -> dict[str, str]:
     for part in ("prompter", "segmenter"):
         card = nano_folder(part) / "README.md"
         if card.is_file():
-            found[f"nano's {part}"] = f"tiny, for a first look and tests; what it cannot do: {card}"
+            found[f"nano's {part}"] = f"tiny, for a first try and tests; what it cannot do: {card}"
     found["also known"] = ", ".join((*HUB_PROMPTERS, *HUB_SEGMENTERS, "box"))
     return found

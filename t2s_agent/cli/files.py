@@ -1,4 +1,4 @@
-"""`--out`: a result's files where the user wants them: all of them in a folder, or one file of the type that its name ends in."""
+"""Writes a result's files for `--out`: all files into a folder, or one file of the type that the name ends in."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ OUT_HELP = (
 
 
 def checked_out(out: Path | None) -> Path | None:
-    """The place for files, `~` resolved, checked before the work is done: is it clear what is wanted, and can it be written?
+    """Returns the path for `--out` with `~` expanded, after checks that its type is clear and that it can be written.
 
     A name without an ending is a folder. Raises `argument_invalid` and `output_unwritable`, which names a library that is missing.
     """
@@ -36,7 +36,10 @@ def checked_out(out: Path | None) -> Path | None:
 
 
 def copied(result: "Record", folder: Path, out: Path | None) -> str:
-    """Writes a result, of which `folder` holds the files, to `out`, each file whole or not at all, and says so; empty without `out`."""
+    """Writes a result, whose files are in `folder`, to `out`, each file completely or not at all.
+
+    Returns a message that says where, "" without `out`.
+    """
     if out is None:
         return ""
     if _is_file(out):
@@ -64,7 +67,7 @@ def _copy(file: Path, target: Path) -> None:
 
 
 def _is_file(out: Path) -> bool:
-    """Whether a file is meant. A folder that is there may have a dot in its name, but not an ending that names a file type."""
+    """Whether `out` names a file. An existing folder may have a dot in its name, but not the ending of a file type."""
     return _is_known(out) or (bool(out.suffix) and not out.is_dir())
 
 

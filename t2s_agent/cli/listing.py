@@ -1,4 +1,4 @@
-"""`t2s-agent results`: the results of the store, one a line; and `show` and `delete`."""
+"""Defines `t2s-agent results`, which lists the results of the store, one per line; and `show` and `delete`."""
 
 import fnmatch
 import shutil
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from t2s_agent.results.catalogue import Summary
     from t2s_agent.results.store import ResultStore
 
-_SHOWN = 30  # results on a terminal
-_LEAST = 20  # columns for the question: where a terminal has fewer left, lines are wrapped instead
+_SHOWN = 30  # results listed on a terminal
+_LEAST = 20  # columns for the question; if a terminal has fewer left, lines are wrapped instead
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 Store = Annotated[Path | None, typer.Option(help="folder of results")]
@@ -36,20 +36,20 @@ app = typer.Typer(no_args_is_help=False)
 def results(
     ctx: typer.Context,
     image: Annotated[
-        str | None, typer.Option(help="only of images whose name holds this, or matches a pattern")
+        str | None, typer.Option(help="only images whose name contains this text or matches this pattern")
     ] = None,
-    query: Annotated[str | None, typer.Option(help="only those whose question holds this text")] = None,
+    query: Annotated[str | None, typer.Option(help="only results whose question contains this text")] = None,
     status: Annotated[str | None, typer.Option(help="only those with this status, such as found or empty")] = None,
     since: Annotated[str | None, typer.Option(help="only newer ones: 2026-03-01, 12h, 7d (UTC)")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=0, help="at most so many; 0: all. 30 on a terminal, all in a pipe")
+        int | None, typer.Option(min=0, help="at most this many; 0: all. Default: 30 on a terminal, all in a pipe")
     ] = None,
     store: Store = None,
     as_json: Json = False,
 ) -> None:
     """List the results in the store, newest first.
 
-    In a pipe: one result a line, tabs between id, time (UTC), operation, status, regions, area, unit, image, question.
+    In a pipe: one result per line, with tabs between id, time (UTC), operation, status, regions, area, unit, image, question.
     """
     ctx.obj = store
     if ctx.invoked_subcommand:
@@ -59,23 +59,23 @@ def results(
         raise T2SError("argument_invalid", f"--status {status}", f"Choose from {', '.join(known)}")
     after = words.since(since).isoformat(timespec="milliseconds") if since else ""
     found, damaged = _store(store).listed()
-    kept = [summary for summary in found if _fits(summary, image, query, status, after)]
+    kept = [summary for summary in found if _matches(summary, image, query, status, after)]
     screen = Screen(as_json)
     if limit is None:
         limit = _SHOWN if screen.terminal and not as_json else 0
     shown = kept[:limit] if limit else kept
     if as_json:
-        listed = [_facts(result) for result in shown]
+        listed = [_listed_fields(result) for result in shown]
         screen.json({"results": listed, "left_out": len(kept) - len(shown), "damaged": list(damaged)})
         return
     if screen.terminal:
-        for line in _for_people(shown):
+        for line in _table_lines(shown):
             screen.say(line)
     else:
-        for line in _for_pipes(shown):
-            print(line)  # as it is: a console would turn tabs into blanks
+        for line in _tab_lines(shown):
+            print(line)  # a rich console would turn tabs into spaces
     if not kept:
-        screen.note("No results fit." if found else "No results yet.")
+        screen.note("No results match." if found else "No results yet.")
     if len(shown) < len(kept):
         screen.note(f"{len(kept) - len(shown)} more; --limit 0 lists all")
     for id_ in damaged:
@@ -90,7 +90,7 @@ def show(
     store: Store = None,
     as_json: Json = False,
 ) -> None:
-    """Show a result again: an id, the beginning of one, or `last`. With --out, write it as files too."""
+    """Show a stored result: an id, the beginning of one, or `last`. With --out, also write it as files."""
     out = checked_out(out)
     place = _store(store or ctx.obj)
     found = place.load(result_id(place, result))
@@ -103,11 +103,11 @@ def show(
 def delete(
     ctx: typer.Context,
     ids: Ids,
-    force: Annotated[bool, typer.Option("--force", help="also those that other results were made from")] = False,
+    force: Annotated[bool, typer.Option("--force", help="also delete results that others were made from")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     store: Store = None,
 ) -> None:
-    """Delete results with their files, for good."""
+    """Delete results with their files, permanently."""
     place = _store(store or ctx.obj)
     there, damaged = place.listed()
     chosen = list(dict.fromkeys(each if each in damaged else result_id(place, each) for each in ids))
@@ -129,8 +129,10 @@ def delete(
         )
     if not yes:
         if not sys.stdin.isatty():
-            raise T2SError("argument_invalid", "nobody can be asked whether to delete", "Add --yes")
-        if not typer.confirm(f"Delete {', '.join(chosen)} for good?"):
+            raise T2SError(
+                "argument_invalid", "deleting needs a confirmation, and the input is no terminal", "Add --yes"
+            )
+        if not typer.confirm(f"Delete {', '.join(chosen)} permanently?"):
             screen.note("nothing was deleted")
             return
     for id_ in chosen:
@@ -152,7 +154,7 @@ def _statuses() -> tuple[str, ...]:
     return get_args(Record.model_fields["status"].annotation)
 
 
-def _fits(result: "Summary", image: str | None, query: str | None, status: str | None, after: str) -> bool:
+def _matches(result: "Summary", image: str | None, query: str | None, status: str | None, after: str) -> bool:
     if image is not None:
         name, wanted = result.image.casefold(), image.rsplit("/", 1)[-1].casefold()
         if wanted not in name and not fnmatch.fnmatchcase(name, wanted):
@@ -162,12 +164,12 @@ def _fits(result: "Summary", image: str | None, query: str | None, status: str |
     return (status is None or result.status == status) and result.created_utc >= after
 
 
-def _facts(result: "Summary") -> dict[str, Any]:
+def _listed_fields(result: "Summary") -> dict[str, Any]:
     facts = result.model_dump(mode="json")
     return facts | {"regions": facts.pop("count")}
 
 
-def _for_pipes(results: Sequence["Summary"]) -> list[str]:
+def _tab_lines(results: Sequence["Summary"]) -> list[str]:
     return [
         "\t".join(
             (
@@ -186,7 +188,7 @@ def _for_pipes(results: Sequence["Summary"]) -> list[str]:
     ]
 
 
-def _for_people(results: Sequence["Summary"]) -> list[str]:
+def _table_lines(results: Sequence["Summary"]) -> list[str]:
     if not results:
         return []
     rows = [["id", "made (UTC)", "operation", "regions", "area", "±", "image", ""]]

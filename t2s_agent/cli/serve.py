@@ -1,4 +1,4 @@
-"""`t2s-agent serve`: the MCP server over standard input and output, or over HTTP."""
+"""Defines `t2s-agent serve`: runs the MCP server over standard input and output, or over HTTP."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ def serve(
     store: Annotated[Path | None, typer.Option(help="folder of results")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16, float16", rich_help_panel=_LIMITS)] = None,
     max_size: Annotated[
-        int | None, typer.Option(help="longer side in pixels of what models look at", rich_help_panel=_LIMITS)
+        int | None, typer.Option(help="longer side in pixels of the picture that models see", rich_help_panel=_LIMITS)
     ] = None,
     max_pixels: Annotated[
         int | None, typer.Option(help="pixels of an image; a larger one is refused", rich_help_panel=_LIMITS)
@@ -33,10 +33,10 @@ def serve(
         float | None, typer.Option(help="time budget of one read of an image", rich_help_panel=_LIMITS)
     ] = None,
     store_max_bytes: Annotated[
-        int | None, typer.Option(help="oldest results are dropped beyond this", rich_help_panel=_LIMITS)
+        int | None, typer.Option(help="oldest results are deleted beyond this", rich_help_panel=_LIMITS)
     ] = None,
     store_max_age_days: Annotated[
-        float | None, typer.Option(help="older results are dropped", rich_help_panel=_LIMITS)
+        float | None, typer.Option(help="older results are deleted", rich_help_panel=_LIMITS)
     ] = None,
     preload: Annotated[bool | None, typer.Option(help="load the models in the background after the start")] = None,
     workers: Annotated[
@@ -110,7 +110,9 @@ def serve(
     )
     for folder in settings.roots:
         if not folder.is_dir():
-            raise T2SError("argument_invalid", f"the root {folder} is no folder", "Correct --root, T2S_ROOTS or roots")
+            raise T2SError(
+                "argument_invalid", f"the root {folder} is not a folder", "Correct --root, T2S_ROOTS or roots"
+            )
     from t2s_agent.server.build import build_server
 
     server = build_server(settings)

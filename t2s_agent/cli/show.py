@@ -1,7 +1,7 @@
-"""What the command line shows: text for people, JSON for machines, progress on standard error.
+"""Prints the output of the command line: text for people, JSON for programs, progress on standard error.
 
-Nothing that is shown is read as markup, and nothing that a person needs is cut: lines are as long as they are, and a terminal
-wraps them. Words of files and models are freed of control characters first.
+No output is read as markup. Lines are not cut; a terminal wraps them. Control characters are removed from the texts of files and
+models.
 """
 
 import json
@@ -31,12 +31,12 @@ _LONGEST = 4_000  # characters of one value
 _NOTHING = {
     "empty": "Nothing found",
     "partly": "Nothing found",
-    "not_understood": "Not understood: nothing is said about what is there",
+    "not_understood": "Not understood: the result does not say what is there",
 }
 
 
 class Screen:
-    """Standard output and error of one command. `verbose`, for all of them: versions and timings too."""
+    """Standard output and error of one command. `verbose` (for all commands): print versions and timings too."""
 
     verbose = False
 
@@ -47,12 +47,12 @@ class Screen:
 
     @property
     def terminal(self) -> bool:
-        """Whether a person reads standard output."""
+        """Whether standard output is a terminal."""
         return sys.stdout.isatty()
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str], None]]:
-        """A line on standard error that says what is being done."""
+        """Yields a function that shows the current step on standard error."""
         if self._json or not self._err.is_terminal:
             yield lambda text: self.note(f"{text} ...")
             return
@@ -60,19 +60,19 @@ class Screen:
             yield lambda text: status.update(Text(f"{one_line(text, _LONGEST)} ..."))
 
     def note(self, text: str, style: str = "dim") -> None:
-        """A remark on standard error, one line."""
+        """Prints a note on standard error, one line."""
         if text:
             self._err.print(Text(one_line(text, _LONGEST), style))
 
     def say(self, text: str, style: str = "") -> None:
-        """A line (or lines) on standard output."""
+        """Prints a line (or lines) on standard output."""
         self._out.print(Text(plain(text, 100_000), style))
 
     def result(self, result: "Record", folder: Path) -> None:
-        """A result: its answer, its regions, where its files are."""
+        """Prints a result: its answer, its regions, the paths of its files."""
         if self._json:
             self.json(result.model_dump(mode="json") | {"folder": str(folder)})
-            self._timed(result)
+            self._print_timings(result)
             return
         self.say(one_line(result.query, _LONGEST), "bold")
         if result.prompted.thinking:
@@ -85,10 +85,10 @@ class Screen:
             nothing = (
                 "Nothing is left" if result.left_out else _NOTHING.get(result.status, f"No regions ({result.status})")
             )
-            self.say(f"{nothing}{_unseen(result)}{_count(result)}.")
-        self.say(f"{result.method}{_looked_at(result)}", "dim")
+            self.say(f"{nothing}{_unseen_objects(result)}{_count(result)}.")
+        self.say(f"{result.method}{_view_scale(result)}", "dim")
         for change in result.changes:
-            self.say(_change(change, result.unit_area))
+            self.say(_describe_change(change, result.unit_area))
         if result.left_out:
             self.say("left out: " + ", ".join(f"{count} by {name}" for name, count in result.left_out.items()))
         for warning in result.warnings:
@@ -97,9 +97,9 @@ class Screen:
         self.say(f"{result.id}, by {models}")
         for name in (PREVIEW, REGIONS, MASK):
             self.say(f"  {one_line(str(folder / name), _LONGEST)}")
-        self._timed(result)
+        self._print_timings(result)
 
-    def _timed(self, result: "Record") -> None:
+    def _print_timings(self, result: "Record") -> None:
         if self.verbose:
             self.note("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in result.seconds.items()))
 
@@ -126,27 +126,27 @@ class Screen:
         if len(shown) < len(result.regions):
             self.say(f"... and {len(result.regions) - len(shown)} more, in {REGIONS}")
 
-    def description(self, said: "Description") -> None:
-        """Measured facts, then what a model claims."""
+    def description(self, description: "Description") -> None:
+        """Prints measured facts, then what a model claims."""
         if self._json:
-            self.json(said.model_dump(mode="json"))
+            self.json(description.model_dump(mode="json"))
             return
-        self.say(one_line(said.subject, _LONGEST), "bold")
-        self.say(f"measured; {said.method}", "dim")
-        for name, value in said.measured.items():
+        self.say(one_line(description.subject, _LONGEST), "bold")
+        self.say(f"measured; {description.method}", "dim")
+        for name, value in description.measured.items():
             rows = value if isinstance(value, list) and value and isinstance(value[0], dict) else None
             self.say(f"  {name}:" + ("" if rows else f" {_words(value)}"))
             for row in rows or ():
                 self.say("    " + _words(row))
-        if said.table is not None:
-            self._table(said.table)
-        if said.question:
-            asked = f"{one_line(said.claimed_by, 200)}, not measured; asked: {one_line(said.question, _LONGEST)}"
+        if description.table is not None:
+            self._table(description.table)
+        if description.question:
+            asked = f"{one_line(description.claimed_by, 200)}, not measured; asked: {one_line(description.question, _LONGEST)}"
             self.say(f"claimed by {asked}", "dim")
-            self.say(f"  {plain(said.claimed, _LONGEST) or '(no answer)'}")
+            self.say(f"  {plain(description.claimed, _LONGEST) or '(no answer)'}")
 
     def _table(self, table: "Table") -> None:
-        """Rows of regions, each column as wide as its widest cell."""
+        """Prints rows of regions, each column as wide as its widest cell."""
         rows = [list(table.columns), *([_cell(value) for value in row] for row in table.rows)]
         for i, line in enumerate(aligned(rows)):
             self.say(line, "" if i else "bold")
@@ -154,7 +154,7 @@ class Screen:
             self.say(f"{len(table.rows)} of {table.total} regions")
 
     def replayed(self, done: "Replay") -> None:
-        """The steps of a replay and the first that differs."""
+        """Prints the steps of a replay and the first that differs."""
         first = done.first_difference
         if self._json:
             steps = [{"step": s.name, "same": s.same, "then": s.then, "now": s.now} for s in done.steps]
@@ -162,11 +162,11 @@ class Screen:
             return
         for step in done.steps:
             self.say(f"  {'same     ' if step.same else 'different'}  {step.name}", "" if step.same else "red")
-        said = f"The first step that differs is {first.name}." if first else "Everything came out the same."
-        self.say(f"{said} The replay is {done.result_id}.")
+        summary = f"The first step that differs is {first.name}." if first else "All steps gave the same result."
+        self.say(f"{summary} The replay is {done.result_id}.")
 
-    def examined(self, report: dict[str, Any]) -> None:
-        """What the doctor found."""
+    def report_checks(self, report: dict[str, Any]) -> None:
+        """Prints the report of `doctor`."""
         if self._json:
             self.json(report)
             return
@@ -180,13 +180,13 @@ class Screen:
                     self.say(f"  {name}: {one_line(str(value), _LONGEST)}")
 
     def json(self, value: Any) -> None:
-        """One document on standard output; what is not a number is null, so that every reader takes it."""
+        """Prints one JSON document on standard output; NaN and infinity become null, so that every JSON reader accepts it."""
         utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         print(json.dumps(finite(value), indent=1, ensure_ascii=not utf8, allow_nan=False))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, each column as wide as its widest cell; nothing is cut and no line ends in blanks."""
+    """Returns rows as lines, each column as wide as its widest cell; nothing is cut, and no line ends in spaces."""
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -195,7 +195,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def finite(value: Any) -> Any:
-    """A JSON value with None for each number that is not finite."""
+    """Returns a JSON value with None for each number that is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -217,9 +217,9 @@ def _words(value: Any) -> str:
     return "unknown" if value is None else one_line(str(value), _LONGEST)
 
 
-def _change(change: "Change", unit: str) -> str:
-    """What a correction did to a region, in a line."""
-    name = f"region {change.region}" if change.region else f"region {change.was} of the result before"
+def _describe_change(change: "Change", unit: str) -> str:
+    """Describes what a correction did to a region, in one line."""
+    name = f"region {change.region}" if change.region else f"region {change.was} of the earlier result"
     sizes = (
         f"from {change.area_before:g} to {change.area_after:g} {unit}"
         if change.was
@@ -241,21 +241,21 @@ def _probability(region: "RegionRecord") -> str:
 
 
 def _count(result: "Record") -> str:
-    """How many there are in truth, where a calibration knows."""
+    """Returns the calibrated range of the true count, "" without one."""
     if result.count_low is None or result.count_high is None:
         return ""
     return f" ({LEVEL}: {result.count_low} to {result.count_high} in truth)"
 
 
-def _unseen(result: "Record") -> str:
-    """What could not be seen, where nothing was found in a coarse view."""
+def _unseen_objects(result: "Record") -> str:
+    """Returns the smallest visible size, for a result without regions in a coarse view."""
     scale = _scale(result)
     return f", but objects smaller than {scale.smallest_seen} cannot be seen at this scale" if scale.coarse else ""
 
 
-def _looked_at(result: "Record") -> str:
-    """The scale at which the models looked, beside that of the image."""
+def _view_scale(result: "Record") -> str:
+    """Returns the scale of the picture that the models saw, and that of the image."""
     scale = _scale(result)
     if scale.view_gsd_m and scale.gsd_m:
-        return f"; looked at {scale.view_gsd_m:.3g} m a pixel, the image has {scale.gsd_m:.3g} m"
-    return f"; looked at 1 pixel for {scale.scene_px:.3g} of the image" if scale.scene_px > 1 else ""
+        return f"; viewed at {scale.view_gsd_m:.3g} m per pixel, the image has {scale.gsd_m:.3g} m"
+    return f"; viewed at 1 pixel per {scale.scene_px:.3g} pixels of the image" if scale.scene_px > 1 else ""

@@ -1,4 +1,4 @@
-"""What people write on the command line: numbers with commas or blanks, lists of ids, times."""
+"""Parses values of command-line options: numbers with commas or spaces, lists of ids, times."""
 
 import re
 from collections.abc import Sequence
@@ -12,26 +12,26 @@ from t2s_agent.errors import Code, T2SError
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 
-# Options that take several numbers as one word or as several: how many; 0 for any number of ids.
-_GATHERED = {"--bbox": 4, "--box": 4, "--point": 2, "--not-point": 2, "--keep": 0, "--drop": 0}
+# Options whose numbers may be written as one word or as several -> how many numbers; 0: any number of ids.
+_MULTI_VALUE = {"--bbox": 4, "--box": 4, "--point": 2, "--not-point": 2, "--keep": 0, "--drop": 0}
 _NUMBERS = re.compile(r"[\[(]?\s*[-+]?(\d|\.\d)[-+.\d,;eE\s]*[\])]?,?")
 _IDS = re.compile(r"\d[\d,;\s-]*")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+;?")
-_MOST_IDS = 100_000  # in one range, more than a mask can hold objects worth listing
+_MOST_IDS = 100_000  # in one range; more than the regions of any mask
 _AGO = re.compile(r"(\d+)\s*(min|m|h|d|w)")
 _UNITS = {"min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class MultiValueCommand(TyperCommand):
-    """A command of which `--bbox 4.33,51.9,4.34,51.91` and `--bbox 4.33 51.9 4.34 51.91` mean the same."""
+    """A command for which `--bbox 4.33,51.9,4.34,51.91` and `--bbox 4.33 51.9 4.34 51.91` mean the same."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Joins the words of an option that takes several numbers into one."""
+        """Joins the words of an option that takes several numbers, then parses as usual."""
         return super().parse_args(ctx, joined_values(args))
 
 
 def joined_values(words: Sequence[str]) -> list[str]:
-    """The words of a command line, those that follow an option of several numbers joined by blanks."""
+    """Returns the words of a command line; the words after an option of several numbers are joined by spaces."""
     done: list[str] = []
     left = list(words)
     while left:
@@ -39,13 +39,13 @@ def joined_values(words: Sequence[str]) -> list[str]:
         done.append(word)
         if word == "--":
             return done + left
-        if word in _GATHERED and left:
-            done.append(_taken(left, _GATHERED[word]))
+        if word in _MULTI_VALUE and left:
+            done.append(_take_numbers(left, _MULTI_VALUE[word]))
     return done
 
 
-def _taken(left: list[str], count: int) -> str:
-    """Takes from the front of `left` the words that hold `count` numbers; the first word in any case."""
+def _take_numbers(left: list[str], count: int) -> str:
+    """Removes from the front of `left` the words that have `count` numbers, at least one word; returns them joined."""
     taken = [left.pop(0)]
     if count == 0:
         while left and _IDS.fullmatch(taken[-1]) and _IDS.fullmatch(left[0]):
@@ -63,7 +63,7 @@ def _taken(left: list[str], count: int) -> str:
 
 
 def box(text: str | None, option: str) -> Box | None:
-    """Four numbers. Raises `bbox_invalid`."""
+    """Returns the four numbers of a box. Raises `bbox_invalid`."""
     if text is None:
         return None
     example = "4.33,51.90,4.34,51.91 (west, south, east, north)"
@@ -72,7 +72,7 @@ def box(text: str | None, option: str) -> Box | None:
 
 
 def points(texts: Sequence[str] | None, option: str) -> tuple[Point, ...]:
-    """Two numbers each. Raises `argument_invalid`."""
+    """Returns points of two numbers each. Raises `argument_invalid`."""
     pairs = [
         _numbers(text, 2, option, "argument_invalid", "4.3512,51.8702 (longitude, latitude)") for text in texts or ()
     ]
@@ -80,7 +80,7 @@ def points(texts: Sequence[str] | None, option: str) -> tuple[Point, ...]:
 
 
 def ids(texts: Sequence[str] | None, option: str) -> tuple[int, ...]:
-    """Region ids: `3`, `1,2,3`, `1-3`. Raises `argument_invalid`."""
+    """Returns region ids from `3`, `1,2,3` or `1-3`. Raises `argument_invalid`."""
     found: dict[int, None] = {}
     for part in re.split(r"[,;\s]+", " ".join(texts or ()).strip()):
         if not part:
@@ -89,14 +89,14 @@ def ids(texts: Sequence[str] | None, option: str) -> tuple[int, ...]:
         first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
         if first > last or last - first > _MOST_IDS:
             raise T2SError(
-                "argument_invalid", f"{option} {part!r} is no region id", "Write ids as 3, as 1,2,3 or as 1-3"
+                "argument_invalid", f"{option} {part!r} is not a region id", "Write ids as 3, as 1,2,3 or as 1-3"
             )
         found |= dict.fromkeys(range(first, last + 1))
     return tuple(found)
 
 
 def since(text: str, now: datetime | None = None) -> datetime:
-    """A time (UTC): a date, a date with a time, or how long ago (`90min`, `12h`, `7d`, `2w`). Raises `argument_invalid`."""
+    """Returns a time (UTC) from a date, a date with a time, or an age (`90min`, `12h`, `7d`, `2w`). Raises `argument_invalid`."""
     now = now or datetime.now(UTC)
     ago = _AGO.fullmatch(text.strip().lower())
     try:
@@ -106,7 +106,7 @@ def since(text: str, now: datetime | None = None) -> datetime:
     except (ValueError, OverflowError) as error:
         raise T2SError(
             "argument_invalid",
-            f"--since {text!r} is no time",
+            f"--since {text!r} is not a time",
             "Write 2026-03-01, 2026-03-01T14:30, 12h, 7d or 2w (UTC)",
         ) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A call of a tool: joined to its job, watched, told about, and answered in whichever way it ends."""
+"""Runs a tool call: starts or joins its job, reports progress, and returns the job's answer, error or status."""
 
 import asyncio
 import base64
@@ -20,18 +20,19 @@ from t2s_agent.tools.words import for_agents
 
 log = logging.getLogger(__name__)
 LONGEST_ERROR = 400  # characters
-_FIRST_WORD_S = 1.0  # after which a call that still waits is told so
-_HEARTBEAT_S = 5.0  # a step that lasts is told again, so that clients which wait for progress go on waiting
-_MOST_NEWS = 20  # steps told at once; of more, the last ones
-# Clients that turn a picture into text (docs/how-to/clients.md), by the name that they give. The first hands 50,000 and more characters of
-# base64 to the model, the second "The task is complete". LlamaIndex and others do so too, but call themselves "mcp", as most do.
+_FIRST_REPORT_S = 1.0  # a call that still waits after this time gets its first progress report
+_HEARTBEAT_S = 5.0  # a long step is reported again at this interval, so that clients do not time out
+_MOST_NEWS = 20  # steps reported at once; if there are more, the last ones
+# Clients that turn a picture into text (docs/how-to/clients.md), by the name that they send. The first gives 50,000 and more
+# characters of base64 to the model, the second "The task is complete". LlamaIndex and others do so too, but their name is "mcp",
+# as that of most clients.
 PICTURE_AS_TEXT = frozenset({"google-adk", "huggingface_hub.MCPClient"})
 
 
 async def run_tool(
     service: Service, tool: str, work: Callable[..., Any], arguments: dict[str, Any], ctx: Context[Any, Any]
 ) -> CallToolResult:
-    """What the agent gets. The work is done by a thread of the service's; it is stopped where this call is cancelled."""
+    """Returns the tool result for the agent. A worker thread does the work; it stops if this call is cancelled."""
     owner = OWNER.get()
 
     def run(progress: Callable[[str], None]) -> Any:
@@ -43,7 +44,7 @@ async def run_tool(
     tasks = LATE.get()
     try:
         watch = service.jobs.join(owner, tool, arguments, run)
-        late = False  # only who is told "running" comes back for the answer; who cancels or is cut off does not
+        late = False  # only a caller that got "running" comes back for the answer; one that cancelled does not
         try:
             late = not await _report_until_done(watch, service.jobs, _patience_s(service, watch.job, ctx), ctx)
         finally:
@@ -55,31 +56,31 @@ async def run_tool(
     if late:
         return _tool_result(service, _running_status(tool, watch.job))
     result = job_result(service, watch.job, tool)
-    return _without_pictures(result) if _name_of_client(ctx) in PICTURE_AS_TEXT else result
+    return _without_pictures(result) if _client_name(ctx) in PICTURE_AS_TEXT else result
 
 
 def job_result(service: Service, job: Job, tool: str) -> CallToolResult:
-    """The answer to a call whose job has ended."""
-    wrong = job.error
-    if isinstance(wrong, T2SError):
-        what, fix = (for_agents(service.redact(text)) for text in (wrong.what, wrong.fix))
-        return error_result(T2SError(wrong.code, what, fix))
-    if wrong is not None:
+    """Returns the tool result of a job that has ended."""
+    error = job.error
+    if isinstance(error, T2SError):
+        what, fix = (for_agents(service.redact(text)) for text in (error.what, error.fix))
+        return error_result(T2SError(error.code, what, fix))
+    if error is not None:
         return error_result(
             T2SError(
                 "internal",
-                f"{tool} met a fault of the server's own ({type(wrong).__name__})",
-                "Its operator finds the details in the log; other arguments may work",
+                f"{tool} failed because of a bug in the server ({type(error).__name__})",
+                "The server's log has the details; other arguments may work",
             )
         )
     return _tool_result(service, job.answer.facts(), job.answer.picture)
 
 
 def _patience_s(service: Service, job: Job, ctx: Context[Any, Any]) -> float:
-    """How long a call waits for its answer before it is told that the work goes on.
+    """Returns how many seconds a call waits for its answer before it gets the status "running".
 
-    A client that asks for no progress may give up after 5 s: it is told so earlier, and from the second time on it waits
-    twice as long each time. One that takes tasks gets one instead.
+    A client that does not ask for progress may give up after 5 s, so it gets "running" earlier; each repeated call waits twice
+    as long. A client that supports tasks gets a task instead.
     """
     longest = service.settings.answer_within_s
     if LATE.get() is not None:
@@ -92,7 +93,7 @@ def _patience_s(service: Service, job: Job, ctx: Context[Any, Any]) -> float:
 
 
 def error_result(error: T2SError) -> CallToolResult:
-    """An error as an agent reads it: `code: what. what to do.`, at most 400 characters, of which the last part survives."""
+    """Returns an error for the agent, `code: what. fix.`, at most 400 characters; `what` is shortened first."""
     text = str(error)
     if len(text) > LONGEST_ERROR:
         room = LONGEST_ERROR - len(error.code) - min(len(error.fix), 250) - 8
@@ -103,13 +104,13 @@ def error_result(error: T2SError) -> CallToolResult:
 
 
 async def _report_until_done(watch: Watch, jobs: Jobs, patience_s: float, ctx: Context[Any, Any]) -> bool:
-    """Tells the caller of every step until the job is done; False where that takes too long."""
+    """Reports every step to the caller until the job is done; returns False if that takes longer than `patience_s`."""
     job, loop = watch.job, asyncio.get_running_loop()
-    began, count, seen, got_on = loop.time(), 0, 0, True
+    began, count, seen, progressed = loop.time(), 0, 0, True
     while True:
         news = job.steps[max(seen, len(job.steps) - _MOST_NEWS) :]
         seen = len(job.steps)
-        if not got_on and not news:  # woken by the clock: where it stands, with the time
+        if not progressed and not news:  # woken by the timeout: report the current step with the elapsed time
             waiting = jobs.ahead_of(job)
             last = f"waiting for a model, place {waiting} in your queue" if waiting else (job.steps or ["starting"])[-1]
             news = [f"{last} ({loop.time() - began:.0f} s)"]
@@ -121,7 +122,7 @@ async def _report_until_done(watch: Watch, jobs: Jobs, patience_s: float, ctx: C
         left = patience_s - (loop.time() - began)
         if left <= 0:
             return False
-        got_on = await watch.change(min(left, _HEARTBEAT_S if count else _FIRST_WORD_S))
+        progressed = await watch.change(min(left, _HEARTBEAT_S if count else _FIRST_REPORT_S))
 
 
 def _running_status(tool: str, job: Job) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _running_status(tool: str, job: Job) -> dict[str, Any]:
 
 
 def _tool_result(service: Service, facts: dict[str, Any], picture: bytes = b"") -> CallToolResult:
-    """Text and structured content with the same facts, then a picture and links where they are wanted."""
+    """Returns the facts as text and as structured content, then a picture and links if requested."""
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     content: list[Any] = [TextContent(type="text", text=text)]
     if picture:
@@ -143,7 +144,7 @@ def _tool_result(service: Service, facts: dict[str, Any], picture: bytes = b"") 
     return CallToolResult(content=content, structured_content=facts if service.settings.structured_output else None)
 
 
-def _name_of_client(ctx: Context[Any, Any]) -> str:
+def _client_name(ctx: Context[Any, Any]) -> str:
     params = ctx.session.client_params
     return params.client_info.name if params and params.client_info else ""
 
@@ -154,7 +155,7 @@ def _without_pictures(result: CallToolResult) -> CallToolResult:
 
 
 def _links(wanted: str, facts: dict[str, Any]) -> Sequence[ResourceLink]:
-    """Links to a result's files: always, never, or (auto) where not all of its regions are in the answer."""
+    """Returns links to a result's files: always, never, or ("auto") if not all of its regions are in the answer."""
     result_id = facts.get("result_id")
     if not result_id or wanted == "never" or (wanted == "auto" and "next" not in facts):
         return []

@@ -1,4 +1,4 @@
-"""What stands before everything served over HTTP: hosts and origins, sign-in, rates, sizes."""
+"""Checks every HTTP request: host, origin, token, rate and size."""
 
 import time
 from collections import OrderedDict
@@ -19,14 +19,14 @@ from t2s_agent.server.tokens import Tokens
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GUESSES = 60  # wrong tokens a minute from one address
-_REMEMBERED = 10_000  # callers whose rates are kept
+_REMEMBERED = 10_000  # callers with a stored rate
 
 
 class Guard:
-    """Refuses what should not get in; writes whose request it is into the scope of what does.
+    """Refuses requests that are not allowed; writes the owner of an allowed request into its scope.
 
-    It knows no paths: which ones may be had without an owner is decided by the routes themselves (`public` and `Owned`). The one
-    exception is `unguarded`, routes that answer to any name and without limits, such as a health check.
+    It does not know paths: the routes decide which of them need an owner (`public` and `Owned`). The one exception is
+    `unguarded`: routes that answer for any host name and without limits, such as a health check.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Guard:
         self._guesses = Rates(_GUESSES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # nothing of ours speaks it
+        if scope["type"] == "websocket":  # no route of ours uses websockets
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http" or any(route.matches(scope)[0] is Match.FULL for route in self._unguarded):
@@ -59,12 +59,12 @@ class Guard:
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
-        """An answer to a request that goes no further; else None, and the scope knows the owner."""
+        """Returns the response to a refused request; None for an allowed one, with its owner in the scope."""
         headers = Headers(scope=scope)
-        if not self._own_host(headers.get("host", "")):
-            return _refused(421, "this name is not served here", "Add it with --allowed-host")
+        if not self._is_own_host(headers.get("host", "")):
+            return _refused(421, "this host name is not served here", "Add it with --allowed-host")
         origin = headers.get("origin")
-        if origin is not None and not self._own_origin(origin):
+        if origin is not None and not self._is_own_origin(origin):
             return _refused(403, "pages of this origin may not call", "Add it with --allowed-origin")
         address = (scope.get("client") or ("?",))[0]
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -78,32 +78,32 @@ class Guard:
         if owner is not None:
             scope[OWNER_KEY] = owner
         if owner is not None and self._tokens is not None:
-            # binds the SDK's sessions to the credential that opened them
+            # ties the SDK's sessions to the credential that opened them
             scope["user"] = AuthenticatedUser(AccessToken(token="", client_id=owner, scopes=[]))
         return None
 
-    def _own_host(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         return _name(host) in self._hosts or host.lower() in self._hosts
 
-    def _own_origin(self, origin: str) -> bool:
+    def _is_own_origin(self, origin: str) -> bool:
         parts = urlsplit(origin.lower())
         return origin.rstrip("/").lower() in self._origins or (
-            parts.scheme in ("http", "https") and self._own_host(parts.netloc)
+            parts.scheme in ("http", "https") and self._is_own_host(parts.netloc)
         )
 
 
 class Owned:
-    """What only somebody who has signed in may reach: without an owner in the scope it answers 401, whatever the path."""
+    """An application for authenticated callers only: without an owner in the scope it answers 401, for every path."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         signed_in = scope["type"] == "http" and isinstance(scope.get(OWNER_KEY), str)
-        await (self._app if signed_in else _unsigned())(scope, receive, send)
+        await (self._app if signed_in else _unauthorized())(scope, receive, send)
 
 
-def _unsigned() -> JSONResponse:
+def _unauthorized() -> JSONResponse:
     return _refused(
         401,
         "no valid token",
@@ -113,14 +113,14 @@ def _unsigned() -> JSONResponse:
 
 
 class Rates:
-    """Buckets of tokens, one a caller: so many a minute, as many at once."""
+    """Rate limits by token buckets, one per caller: `per_minute` requests a minute, and as many at once."""
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # caller -> left, when
 
     def allow(self, caller: str) -> bool:
-        """Whether this caller may go on now; 0 a minute means no limit."""
+        """Whether this caller may send a request now; a rate of 0 per minute means no limit."""
         if not self._per_minute:
             return True
         now = time.monotonic()
@@ -133,7 +133,7 @@ class Rates:
 
 
 def _name(host: str) -> str:
-    """A host without its port, lower case; [::1]:80 is ::1."""
+    """Returns a host without its port, in lower case; [::1]:80 becomes ::1."""
     host = host.lower()
     if host.startswith("["):
         return host[1:].partition("]")[0]

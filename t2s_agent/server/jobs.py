@@ -1,6 +1,6 @@
-"""Work that models do for callers: joined where it is the same, fair between credentials, stopped where nobody waits.
+"""Queues and runs the work of models: equal calls share one job, credentials take turns, and unwanted work is stopped.
 
-Threads work, event loops wait: a call watches a job from its loop, and the job outlives the call where it takes too long.
+Worker threads do the work. A call watches its job from its event loop, and a job that takes too long goes on after the call.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from typing import Any
 from t2s_agent.errors import T2SError
 
 log = logging.getLogger(__name__)
-Work = Callable[[Callable[[str], None]], Any]  # takes progress, gives an answer
-MOST_LINGERING = 8  # abandoned steps at once; beyond that they hold their worker until they end
-KEPT_S = 900.0  # how long the answer to a call that was told "running" waits for that call to be made again
+Work = Callable[[Callable[[str], None]], Any]  # takes a progress function, returns the answer
+MOST_LINGERING = 8  # abandoned steps at the same time; further ones occupy their worker until they end
+KEPT_S = 900.0  # how long an answer is kept after its call got "running" and may come again
 
 
 class Stopped(Exception):
-    """Nobody waits for this work any longer. Raised out of `progress`, between two steps."""
+    """No caller waits for this work any longer. Raised by `progress`, between two steps."""
 
 
 @dataclass(eq=False)
 class Job:
-    """One piece of work and all who wait for it."""
+    """One piece of work and the callers that wait for it."""
 
     id: str
     key: str
@@ -41,17 +41,17 @@ class Job:
     answer: Any = None
     error: Exception | None = None
     begun: bool = False
-    promised: bool = False  # a caller was told to come back: from then on the work goes on, whoever leaves
-    quiet_calls: int = 0  # calls for it by clients that ask for no progress
-    changed: datetime | None = None  # of its last step or its end, UTC
-    abandoned: bool = False  # stopped in the middle of a step, which goes on without holding a worker's place
+    promised: bool = False  # a caller got "running" and will come back: the work goes on even if all callers leave
+    quiet_calls: int = 0  # calls for this job by clients that do not ask for progress
+    changed: datetime | None = None  # time of its last step or its end, UTC
+    abandoned: bool = False  # stopped in the middle of a step, which goes on without occupying a worker
     done: bool = False
     ended: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
     watchers: list[Callable[[], None]] = field(default_factory=list)
 
-    def tell(self, step: str) -> None:
-        """Progress from the working thread. Raises Stopped where the work is no longer wanted."""
+    def report(self, step: str) -> None:
+        """Records a step; called by the worker thread. Raises Stopped if the work is no longer wanted."""
         if self.stop.is_set():
             raise Stopped
         self.steps.append(step)
@@ -64,7 +64,7 @@ class Job:
 
 
 class Watch:
-    """One caller's eye on a job, in the caller's event loop."""
+    """Lets one caller wait for changes of a job, in the caller's event loop."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -72,12 +72,12 @@ class Watch:
         self._changed = asyncio.Event()
 
     def notify(self) -> None:
-        """From any thread."""
-        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody is there to be told
+        """Wakes the caller; may be called from any thread."""
+        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: no one waits any longer
             self._loop.call_soon_threadsafe(self._changed.set)
 
     async def change(self, timeout_s: float) -> bool:
-        """Waits until the job gets on, or so many seconds. Whether it got on."""
+        """Waits until the job changes, at most `timeout_s` seconds; returns whether it changed."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout_s)
         except TimeoutError:
@@ -87,9 +87,9 @@ class Watch:
 
 
 class Jobs:
-    """The table of jobs, their queue, and the threads that work on them.
+    """The table of jobs, their queue, and the worker threads.
 
-    Credentials take turns: whoever asks a hundred things waits for them, not the next one who asks a single thing.
+    Credentials take turns, so a credential with a hundred waiting calls does not delay another with a single call.
     """
 
     def __init__(self, workers: int = 1, max_waiting: int = 32) -> None:
@@ -102,9 +102,12 @@ class Jobs:
         self._closed = False
 
     def join(self, owner: str, call: str, arguments: dict[str, Any], work: Work) -> Watch:
-        """A watch on the job of this very call: the one under way, or a new one. `leave` it in any case."""
-        said = json.dumps([owner, call, arguments], sort_keys=True, separators=(",", ":"))
-        key = hashlib.sha256(said.encode()).hexdigest()
+        """Returns a watch on the job for this call: the job with equal arguments if there is one, else a new job.
+
+        The caller must always `leave` the watch. Raises `limit_exceeded` if the owner has too many waiting calls.
+        """
+        text = json.dumps([owner, call, arguments], sort_keys=True, separators=(",", ":"))
+        key = hashlib.sha256(text.encode()).hexdigest()
         with self._lock:
             self._forget_old()
             job = self._jobs.get(key)
@@ -125,9 +128,9 @@ class Jobs:
             return watch
 
     def leave(self, watch: Watch, *, promise: bool = False) -> None:
-        """The caller goes. Work that nobody else waits for is stopped, unless its answer was promised for later.
+        """Ends a caller's wait. Work that no one else waits for is stopped, unless its answer was promised for later.
 
-        A job that was promised once goes on though a later call for it is cancelled: clients that give up after a few seconds call
+        A promised job goes on even if a later call for it is cancelled, because clients that give up after a few seconds call
         again.
         """
         job = watch.job
@@ -141,7 +144,7 @@ class Jobs:
                 self._stop(job)
 
     def give_up(self, job: Job) -> None:
-        """Whoever was promised an answer wants it no more: the work is stopped unless a call waits for it now."""
+        """Withdraws the promise of an answer: the work is stopped unless a call waits for it now."""
         with self._lock:
             job.promised = False
             if not job.done and not job.watchers:
@@ -158,12 +161,12 @@ class Jobs:
 
     @contextlib.asynccontextmanager
     async def turn(self, owner: str) -> AsyncIterator[None]:
-        """For work that is done elsewhere: begins when it is this credential's turn, and holds the place of a job until it ends."""
+        """Context for work done outside the workers: starts at this credential's turn and occupies a worker until it ends."""
         begun, over = threading.Event(), threading.Event()
 
         def hold(progress: Callable[[str], None]) -> None:
             begun.set()
-            progress("at work")
+            progress("working")
             over.wait()
 
         watch = self.join(owner, "turn", {"of": secrets.token_hex(8)}, hold)
@@ -176,13 +179,13 @@ class Jobs:
             self.leave(watch)
 
     def ahead_of(self, job: Job) -> int:
-        """How many jobs wait for a model before this one would, by its own credential's queue; 0 where it is at work."""
+        """Returns the job's place in its credential's queue, from 1; 0 if it is not waiting."""
         with self._lock:
             waiting = self._turns.get(job.owner, ())
             return waiting.index(job) + 1 if job in waiting else 0
 
     def close(self, wait_s: float = 1.0) -> bool:
-        """Stops all work at its next step. Whether every thread has ended within that time."""
+        """Stops all work at its next step; returns whether every thread ended within `wait_s` seconds."""
         with self._lock:
             self._closed = True
             for job in self._jobs.values():
@@ -202,7 +205,7 @@ class Jobs:
             thread.start()
 
     def _replace_worker_of(self, job: Job) -> None:
-        """A step that cannot be interrupted, such as a request to an endpoint that hangs, must not hold up other calls."""
+        """Frees the worker of a job in a step that cannot be interrupted, such as a hanging request to an endpoint."""
         if job.begun and self._lingering < MOST_LINGERING:
             job.abandoned = True
             self._lingering += 1
@@ -212,14 +215,16 @@ class Jobs:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             try:
-                job.tell("starting")
-                job.answer = job.work(job.tell)
+                job.report("starting")
+                job.answer = job.work(job.report)
             except Stopped:
-                log.info("%s was stopped: nobody waits for it", job.id)
+                log.info("%s was stopped: no caller waits for it", job.id)
                 job.error = T2SError("internal", "the call was cancelled", "Call again")
             except T2SError as error:
                 job.error = error
-            except Exception as error:  # the one border: a bug is logged here and reaches the agent as internal
+            except (
+                Exception
+            ) as error:  # the only broad except: a bug is logged here and reaches the agent as "internal"
                 log.exception("%s failed", job.id)
                 job.error = error
             with self._lock:
@@ -227,7 +232,7 @@ class Jobs:
                 job._notify()
                 if job.abandoned:
                     self._lingering -= 1
-                    return  # its place has been taken
+                    return  # another thread has replaced this one
 
     def _next(self) -> Job | None:
         with self._lock:
@@ -238,7 +243,7 @@ class Jobs:
                         job = waiting.popleft()
                         job.begun = True
                         if waiting:
-                            self._turns[owner] = waiting  # at the end: the others come first
+                            self._turns[owner] = waiting  # at the end: the other owners come first
                         return job
                 self._lock.wait()
             return None

@@ -1,4 +1,4 @@
-"""What a running server keeps: its settings, one Engine behind all credentials, and the jobs."""
+"""Holds the state of a running server: its settings, one Engine for all credentials, and the jobs."""
 
 import logging
 import re
@@ -20,41 +20,41 @@ if TYPE_CHECKING:
     from t2s_agent.settings import Settings
 
 log = logging.getLogger(__name__)
-OWNER_KEY = "t2s_owner"  # in an HTTP request's scope, put there by the guard alone
-OWNER: ContextVar[str] = ContextVar("owner")  # whose message is being answered
+OWNER_KEY = "t2s_owner"  # key in an HTTP request's scope, set only by the guard
+OWNER: ContextVar[str] = ContextVar("owner")  # the credential that sent the current message
 
 
 def demo_folder() -> Path:
-    """The folder of the scene that comes with the package."""
+    """Returns the folder of the package's demo scene."""
     return Path(str(files("t2s_agent.nano") / "demo"))
 
 
 def server_settings(settings: "Settings") -> "Settings":
-    """Settings as a server uses them: agents may open what lies in the roots, and without roots only the demo scene.
+    """Returns the settings for a server: agents may open images in the roots, or only the demo scene if there are no roots.
 
-    Raises `argument_invalid` where files beside images are trusted: who calls a server may not be who put them there.
+    Raises `argument_invalid` if sidecar files are trusted, because a caller may not know who put those files there.
     """
     if settings.trust_sidecars:
         raise T2SError(
             "argument_invalid",
-            "a server does not trust files beside images",
+            "a server does not trust sidecar files beside images",
             "Unset trust_sidecars (T2S_TRUST_SIDECARS)",
         )
     return settings if settings.roots else settings.model_copy(update={"roots": (demo_folder(),)})
 
 
 def owner_of(request: Any) -> str:
-    """The credential behind a message: None came from this machine's own pipe, an HTTP request was signed in by the guard."""
+    """Returns the credential of a message: `request` is None for standard input; the guard has authenticated HTTP requests."""
     if request is None:
         return LOCAL
     owner = request.scope.get(OWNER_KEY)
     if not isinstance(owner, str):
-        raise T2SError("internal", "an HTTP request reached the server past its guard", "Serve it with build_app")
+        raise T2SError("internal", "an HTTP request reached the server without its guard", "Serve it with build_app")
     return owner
 
 
 class Service:
-    """Opens the Engine when it is first needed, so that a server starts without numpy, GDAL and torch."""
+    """Opens the Engine at its first use, so that a server starts without numpy, GDAL and torch."""
 
     def __init__(self, settings: "Settings", models: "Models | None" = None, engine: "Engine | None" = None) -> None:
         self.settings = server_settings(settings)
@@ -64,7 +64,7 @@ class Service:
         self._warm: threading.Thread | None = None
 
     def engine(self, owner: str) -> "Engine":
-        """The Engine of one credential: the same models and store, other results."""
+        """Returns the Engine of one credential: the same models and store, but the results of this credential only."""
         with self._lock:
             if self._engine is None:
                 from t2s_agent.pipeline import Engine
@@ -76,11 +76,11 @@ class Service:
             return replace(self._engine, settings=self.settings, store=own)
 
     def callers_engine(self) -> "Engine":
-        """The Engine of the credential that sent the message that is being answered."""
+        """Returns the Engine of the credential that sent the current message."""
         return self.engine(OWNER.get())
 
     def redact(self, text: str) -> str:
-        """A text for agents, in which models go by their names and folders of this machine by none."""
+        """Returns a text for agents, with short names of models and without folders of this machine."""
         for name in (self.settings.prompter, self.settings.segmenter):
             text = text.replace(name, model_name(name))
         for folder in (self.settings.store, *self.settings.roots):
@@ -90,7 +90,7 @@ class Service:
         return text
 
     def warm_up(self, delay_s: float = 0.0) -> None:
-        """Opens the store and loads the models in the background, once. Whoever calls meanwhile waits for the same load."""
+        """Opens the store and loads the models in the background, once. Calls during that time wait for the same load."""
         with self._lock:
             if self._warm is not None or not self.settings.preload:
                 return
@@ -104,8 +104,8 @@ class Service:
             engine.models.segmenter()
             engine.models.prompter()
         except T2SError as error:
-            log.error("models are not loaded: %s", error)  # noqa: TRY400 (a message for people; the call says it too)
+            log.error("models are not loaded: %s", error)  # noqa: TRY400 (a message for the operator; calls report it too)
 
     def close(self, wait_s: float = 1.0) -> bool:
-        """Stops what is under way. Whether all of it ended within that time."""
+        """Stops all work; returns whether it ended within `wait_s` seconds."""
         return self.jobs.close(wait_s)

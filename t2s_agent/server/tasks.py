@@ -1,9 +1,9 @@
-"""Tasks (SEP-2663, `io.modelcontextprotocol/tasks`): a call that takes long is answered with a handle that the client asks about.
+"""Implements MCP tasks (SEP-2663, `io.modelcontextprotocol/tasks`): a long call returns a task id that the client polls.
 
-Over the table of jobs: a task is one caller's claim on a job. Only clients that declare the extension with a call get a handle, and
-only where the answer is not there soon; all others are answered as ever. Written to the extension's draft of 2026-07-28
-(modelcontextprotocol/ext-tasks, `specification/draft/tasks.md`). A task never asks its client for input, so `tasks/update` has
-nothing to deliver; status notifications, which the extension leaves to servers, are not sent.
+A task refers to a job for one caller. Only clients that declare the extension with a call get a task, and only if the answer is
+not ready soon; all others get ordinary answers. Written for the extension's draft of 2026-07-28 (modelcontextprotocol/ext-tasks,
+`specification/draft/tasks.md`). A task never asks its client for input, so `tasks/update` has no effect. Status notifications,
+which are optional, are not sent.
 """
 
 import secrets
@@ -28,39 +28,39 @@ from t2s_agent.server.jobs import KEPT_S, Job, Jobs
 from t2s_agent.text import one_line
 
 EXTENSION = "io.modelcontextprotocol/tasks"
-SOON_S = 2.0  # an answer that comes within this time needs no task
-MOST_TASKS = 256  # of one credential; the oldest that has ended makes room for a new one
-KEPT_MS = int(1000 * 4 * KEPT_S)  # from its creation on
+SOON_S = 2.0  # an answer within this time needs no task
+MOST_TASKS = 256  # per credential; the oldest task that has ended is removed for a new one
+KEPT_MS = int(1000 * 4 * KEPT_S)  # since the creation of the task
 POLL_MS = 2_000
-Answered = Callable[[Job, str], CallToolResult]  # the answer to a call whose job, for a tool, has ended
+Answered = Callable[[Job, str], CallToolResult]  # from an ended job and its tool's name to the tool result
 
 
 @dataclass(slots=True)
 class Late:
-    """What a call of a client that takes tasks leaves behind where its answer is not there soon."""
+    """The job and tool of a call whose answer was not ready soon; set for clients that support tasks."""
 
     job: Job | None = None
     tool: str = ""
 
 
-LATE: ContextVar[Late | None] = ContextVar("late", default=None)  # set where a call may be answered by a task
+LATE: ContextVar[Late | None] = ContextVar("late", default=None)  # set if a call may be answered with a task
 
 
 @dataclass(slots=True)
 class Task:
-    """One caller's claim on a job."""
+    """A job as one caller sees it."""
 
     id: str
     owner: str
     tool: str
     job: Job
     created: datetime
-    until: float  # of the monotonic clock
+    until: float  # time of the monotonic clock when the task is forgotten
     cancelled: bool = False
 
     def state(self) -> dict[str, Any]:
-        """The fields that every message about a task has."""
-        said: dict[str, Any] = {
+        """Returns the fields that every message about a task has."""
+        fields: dict[str, Any] = {
             "taskId": self.id,
             "status": self.status,
             "createdAt": self.created.isoformat(timespec="milliseconds"),
@@ -69,8 +69,8 @@ class Task:
             "pollIntervalMs": POLL_MS,
         }
         if not self.job.done and self.job.steps:
-            said["statusMessage"] = one_line(self.job.steps[-1], 200)
-        return said
+            fields["statusMessage"] = one_line(self.job.steps[-1], 200)
+        return fields
 
     @property
     def status(self) -> str:
@@ -87,7 +87,7 @@ class TaskTable:
     _tasks: "OrderedDict[str, Task]" = field(default_factory=OrderedDict)
 
     def add(self, owner: str, tool: str, job: Job) -> Task | None:
-        """A new task; None where the owner has too many that are still at work."""
+        """Returns a new task; None if the owner has too many unfinished tasks."""
         self._forget()
         own = [task for task in self._tasks.values() if task.owner == owner]
         if len(own) >= MOST_TASKS:
@@ -100,7 +100,7 @@ class TaskTable:
         return task
 
     def of(self, owner: str, id_: str) -> Task:
-        """The owner's task of that id. Raises MCPError with "invalid params" for one that is not there, or not the owner's."""
+        """Returns the owner's task of that id. Raises MCPError "invalid params" if there is none or it has another owner."""
         self._forget()
         task = self._tasks.get(id_)
         if task is None or task.owner != owner:
@@ -108,7 +108,7 @@ class TaskTable:
         return task
 
     def cancel(self, task: Task) -> None:
-        """Stops the work where no other call or task waits for it."""
+        """Cancels the task; stops the work if no other call or task waits for it."""
         if task.job.done or task.cancelled:
             return
         task.cancelled = True
@@ -132,7 +132,7 @@ class _UpdateParams(_Params):
 
 
 class Tasks(Extension):
-    """For `MCPServer(extensions=[...])`. `owner` says who calls; `answer` makes the answer to a call from its job."""
+    """The extension for `MCPServer(extensions=[...])`. `owner` returns the caller; `answer` makes a tool result from a job."""
 
     identifier = EXTENSION
 
@@ -141,7 +141,7 @@ class Tasks(Extension):
         self._owner, self._answer = owner, answer
 
     def methods(self) -> Sequence[MethodBinding]:
-        """`tasks/get`, `tasks/update` and `tasks/cancel`, in the revisions that have extensions."""
+        """Returns `tasks/get`, `tasks/update` and `tasks/cancel`, for the protocol revisions that have extensions."""
         modern = frozenset(MODERN_PROTOCOL_VERSIONS)
         return [
             MethodBinding("tasks/get", _Params, self._get, modern),
@@ -155,7 +155,7 @@ class Tasks(Extension):
         ctx: ServerRequestContext[Any, Any],
         call_next: CallNext,
     ) -> HandlerResult:
-        """A call of a client that takes tasks: its answer where that is there soon, else a task."""
+        """Returns the answer of a call; for clients that support tasks, a task if the answer is not ready soon."""
         if not supports_tasks(ctx):
             return await call_next(ctx)
         late = Late()
@@ -180,7 +180,7 @@ class Tasks(Extension):
 
     async def _update(self, ctx: ServerRequestContext[Any, Any], params: _UpdateParams) -> HandlerResult:
         require_client_extension(ctx, EXTENSION)
-        self.table.of(self._owner(), params.task_id)  # responses to what was never asked are left alone
+        self.table.of(self._owner(), params.task_id)  # a task never asks for input, so the responses are ignored
         return {"resultType": "complete"}
 
     async def _cancel(self, ctx: ServerRequestContext[Any, Any], params: _Params) -> HandlerResult:
@@ -190,7 +190,7 @@ class Tasks(Extension):
 
 
 def supports_tasks(ctx: ServerRequestContext[Any, Any]) -> bool:
-    """Whether a request declares the extension, in a revision that has it."""
+    """Whether a request declares the extension, in a protocol revision that has it."""
     if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return False
     capabilities = ctx.session.client_capabilities

@@ -77,7 +77,7 @@ def test_what_fits_comes_back_as_it_was():
         ({"name": "a", "loud": "yes"}, "true or false"),
         ({"name": "a", "how": "Slow"}, "Did you mean slow"),
         ({"name": "a", "points": [1, 2]}, r"Give a list such as [[4.35"),
-        ({"name": "a", "ids": [1, "two"]}, "holds 'two', which is not a whole number"),
+        ({"name": "a", "ids": [1, "two"]}, "has 'two', which is not a whole number"),
         ({"name": "a", "ids": "1, 2, 3, 4"}, "ids has 4 entries. Give at most 3"),
     ],
 )

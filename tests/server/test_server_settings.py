@@ -70,7 +70,7 @@ def test_a_root_that_is_no_folder_is_said_before_anything_is_served(tmp_path):
 
     done = CliRunner().invoke(app, ["serve", f"--root={tmp_path / 'nowhere'}"])
     assert isinstance(done.exception, T2SError)
-    assert "nowhere is no folder" in str(done.exception)
+    assert "nowhere is not a folder" in str(done.exception)
 
 
 def test_the_documentation_names_every_setting_of_the_server():

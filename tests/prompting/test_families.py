@@ -47,7 +47,7 @@ def test_ones_own_file_is_read_first(tmp_path):
         ("[[family]\n", "cannot be read"),
         ('[[family]]\nname = "x"\nmatch = ["*"]\nframe = "metres"\n', "frame"),
         ('[[family]]\nname = "x"\nframe = "unit"\n', "match"),
-        ('[[familly]]\nname = "x"\n', "something else"),
+        ('[[familly]]\nname = "x"\n', "something other than"),
         ('[[family]]\nname = "x"\nmatch = ["*"]\nframe = "unit"\nodd = 1\n', "odd"),
     ],
 )

@@ -247,7 +247,7 @@ def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, a
         ({"sort_by": "nearest"}, "sort_by='nearest' without combine_with"),
         ({"sort_by": "size"}, "Choose from none, area"),
         ({"within_m": -2}, "within_m = -2 is too small. Give a number from -1"),
-        ({"within_m": -0.5}, "within_m = -0.5 is no distance"),
+        ({"within_m": -0.5}, "within_m = -0.5 is not a distance"),
         ({"operation": "add"}, "Choose from none, union"),
         ({"operation": "unoin"}, "Did you mean union"),
         ({"positive_points": [4.45, 51.89]}, r"not a list.*\[\[4.35, 51.87\]"),

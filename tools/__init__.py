@@ -1,7 +1,7 @@
-"""The three tools that agents call, one a file: typed functions over a Engine that give compact answers.
+"""Defines the three tools that agents call, one per file: typed functions of an Engine that return compact answers.
 
-Installed, this package is `t2s_agent.tools`. The pipeline is imported inside of the functions, because a server has to answer
-what its tools are long before anybody calls one.
+The installed package is `t2s_agent.tools`. The functions import the pipeline when they run, because a server must list its tools
+quickly after its start.
 """
 
 from .describe_region import describe_region

@@ -1,7 +1,7 @@
-"""What the tools answer: compact facts, tables of regions, strangers' words in fields of their own.
+"""Builds the answers of tools: compact facts, tables of regions, and separate fields for text from files and models.
 
-What is the same in every answer (units, the frame of coordinates, which words are quoted from files and models) is said in the
-tools' descriptions and the server's instructions, and in the names of columns.
+What is the same in every answer (units, the frame of coordinates, which texts are quoted from files and models) is stated in the
+tools' descriptions, in the server's instructions, and in the names of columns.
 """
 
 import json
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from t2s_agent.regions.relations import Nearest
     from t2s_agent.results.record import Record
 
-TEXT_BYTES = 11_500  # of an answer; clients cut off at some 25,000 tokens, and agents pay for each
-_WORDS = 300  # characters of a model's thinking; the record has all of it
-_WARNINGS, _WARNING = 5, 240  # shown, and characters of one
+TEXT_BYTES = 11_500  # of an answer; clients cut it at about 25,000 tokens, and agents pay for each token
+_WORDS = 300  # characters of a model's thinking; the record has the whole text
+_WARNINGS, _WARNING = 5, 240  # number of warnings in an answer, and characters of one
 Status = Literal["found", "partly", "empty", "not_understood"]
 Column = Literal[
     "length",
@@ -42,7 +42,7 @@ Column = Literal[
     "score",
     "agreement",
     "probability",
-]  # regions.table.COLUMNS, which is not imported here: a server has to list its tools before numpy is loaded
+]  # as regions.table.COLUMNS, which is not imported here: a server must list its tools before numpy is loaded
 SortBy = Literal[
     "none",
     "area",
@@ -64,23 +64,23 @@ SortBy = Literal[
 
 
 class Answer(BaseModel):
-    """An answer, and the small picture that goes with it."""
+    """An answer and its small picture."""
 
     model_config = ConfigDict(extra="forbid")
     _picture: bytes = PrivateAttr(b"")
 
     @classmethod
     def schema_out(cls) -> dict[str, Any]:
-        """The JSON schema of `facts`, as short as it can be: names of columns and fields say the rest."""
+        """Returns a short JSON schema of `facts`: names of columns and fields explain the rest."""
         return {"type": "object", "properties": {"status": {"type": "string"}}}
 
     @property
     def picture(self) -> bytes:
-        """A JPEG, or nothing."""
+        """The picture as JPEG, or empty."""
         return self._picture
 
     def facts(self) -> dict[str, Any]:
-        """All that was set, as JSON values."""
+        """Returns the fields that were set, as JSON values."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
@@ -88,7 +88,7 @@ class RegionsAnswer(Answer):
     """A new result and a table of its regions.
 
     `pm_level`: what the plus/minus cover. `true_total`: the lowest and highest true number, where a calibration knows.
-    `left_out`: how many regions each filter took away. `changes`: what a correction did to each region that it touched.
+    `left_out`: how many regions each filter removed. `changes`: what a correction did to each region that it changed.
     """
 
     status: Status | Literal["running"]
@@ -119,9 +119,9 @@ def regions_answer(
     other: str = "",
     thinking: bool = False,
 ) -> RegionsAnswer:
-    """A result as the tools tell it, its regions up to `most` or as many as fit.
+    """Returns the answer for a result, with up to `most` regions, or as many as fit.
 
-    `other` is the result that it was compared with: each region says which region there is the nearest to it.
+    `other` is the result that it was compared with: each row gets the nearest region of it.
     """
     from t2s_agent.pipeline.loading import stored_regions
     from t2s_agent.regions.table import table_of
@@ -184,7 +184,7 @@ def regions_answer(
 
 
 def nearest_to(engine: "Engine", result: "Record", regions: Sequence["Region"], other: str) -> "dict[int, Nearest]":
-    """Of each region the nearest one of another result, by id; a region is never its own neighbour."""
+    """Returns the nearest region of another result for each region, by id; a region is never its own neighbour."""
     from t2s_agent.pipeline.loading import other_result, regions_with_edges
     from t2s_agent.regions.relations import nearest_of
 
@@ -196,26 +196,26 @@ def nearest_to(engine: "Engine", result: "Record", regions: Sequence["Region"], 
 
 
 def warnings_for_agents(warnings: Iterable[str], left_out: Iterable[str] = ()) -> list[str]:
-    """Warnings as agents are told them: each once, of those that are alike one, few in all.
+    """Returns at most a few warnings for agents, one for all that differ only in numbers.
 
-    What a filter of `left_out` took away is counted there.
+    Warnings about regions below the minimum are left out if `left_out` counts those regions.
     """
-    told: dict[str, tuple[str, int]] = {}
+    by_kind: dict[str, tuple[str, int]] = {}
     for warning in warnings:
         if left_out and "below the minimum" in warning:
             continue
         kind = "".join(c for c in warning if not c.isdigit())
-        first, count = told.get(kind, (warning, 0))
-        told[kind] = (first, count + 1)
+        first, count = by_kind.get(kind, (warning, 0))
+        by_kind[kind] = (first, count + 1)
     lines = [
         plain(for_agents(first), _WARNING) + (f" (and {count - 1} more of the kind)" if count > 1 else "")
-        for first, count in told.values()
+        for first, count in by_kind.values()
     ]
     return lines if len(lines) <= _WARNINGS else [*lines[:_WARNINGS], f"and {len(lines) - _WARNINGS} other remarks"]
 
 
 def operation_words(result: "Record") -> str:
-    """What made a result from its parents, so that a reader can follow it: `keep 1, 2; within_m 100.0 of r_...`."""
+    """Describes the operation that made a result from its parents, such as `keep 1, 2; within_m 100.0 of r_...`."""
     given, other = result.parameters, result.parents[-1] if result.parents else ""
     words = []
     if given.get("instruction"):
@@ -240,7 +240,7 @@ def _listed(ids: Sequence[int]) -> str:
 
 
 def page_of(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, spent: int) -> dict[str, Any]:
-    """`columns` and as many `rows` as fit beside the bytes already spent."""
+    """Returns `columns` and as many `rows` as fit in an answer of which `spent` bytes are used already."""
     kept, left = [], TEXT_BYTES - spent - 400
     for row in rows:
         left -= size_of(row) + 1
@@ -251,5 +251,5 @@ def page_of(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, spent: int
 
 
 def size_of(facts: object) -> int:
-    """Bytes of facts as the text of an answer."""
+    """Returns the bytes of facts as the JSON text of an answer."""
     return len(json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode())

@@ -1,4 +1,4 @@
-"""Measures a result, a region or an image, lists regions and images, and asks a model about what it shows."""
+"""Measures a result, a region or an image, lists regions and images, and asks a model about a picture."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from t2s_agent.results.record import Record
 
 # ruff: noqa: B006, RUF012 (empty lists as defaults are never written to; pydantic copies the defaults of fields)
-_BANDS, _IMAGES, _ROWS = 12, 40, 50  # shown in one answer; rows where nothing says how many
+_BANDS, _IMAGES, _ROWS = 12, 40, 50  # in one answer; rows unless `first` or `detail` says how many
 _LISTING = ("columns", "sort_by", "descending", "first", "first_region")
 _COMPARING = ("combine_with", "pairs_within_m")
 _IMAGE_COLUMNS = ("image", "width_px", "height_px", "gsd_m", "crs", "bbox", "bands", "error")
-_POINTS = 300  # corners of an outline shown in one answer
+_POINTS = 300  # corners of an outline in one answer
 
 
 class _LeftOut(str):
-    """The empty text of an argument that was left out, so that one that was given as "" can be told from it."""
+    """The default of an argument that was left out; distinguishes it from an argument given as ""."""
 
     __slots__ = ()
 
@@ -39,7 +39,7 @@ _NONE = _LeftOut("")
 
 
 class DescribeAnswer(Answer):
-    """`measured` is computed; `claimed` is what the model `claimed_by` says of the picture."""
+    """`measured` has computed values; `claimed` is the text of the model `claimed_by` about the picture."""
 
     status: Status | Literal["", "running"] = ""
     result_id: str = ""
@@ -105,7 +105,7 @@ def describe_region(
     if not (result_id or image):
         if not isinstance(result_id, _LeftOut) and isinstance(
             image, _LeftOut
-        ):  # clients that fill in everything give both
+        ):  # clients that fill in every argument send both
             raise T2SError(
                 "argument_invalid", "result_id is empty", "Give a result_id, or no argument to list the images"
             )
@@ -115,18 +115,18 @@ def describe_region(
         raise T2SError("argument_invalid", "result_id and image are both given", "Name one of them")
     if image:
         _refuse(given, {"region_id", "detail", *_COMPARING, *_LISTING}, "it goes with result_id")
-        return _described_image(engine, image_name(image), bbox, bands, question, preview, progress)
+        return _image_answer(engine, image_name(image), bbox, bands, question, preview, progress)
     _refuse(given, {"bbox"}, "it goes with image")
     result = engine.store.load(result_id)
     if detail == "outline":
         _refuse(given, {"question", "bands", *_COMPARING, *_LISTING}, "it does not go with detail='outline'")
-        return _outlined(engine, result, region_id)
+        return _outline_answer(engine, result, region_id)
     if region_id:
         _refuse(given, {"detail", *_LISTING}, "it lists regions, and region_id is one")
     from t2s_agent.pipeline import describe
 
     listed = not region_id and any(given[name] for name in ("detail", "combine_with", *_LISTING))
-    said = describe(
+    description = describe(
         engine,
         result_id=result.id,
         region_id=region_id,
@@ -140,9 +140,11 @@ def describe_region(
         first=first,
         progress=progress,
     )
-    answer = _answer(said, result, region_id)
+    answer = _answer(description, result, region_id)
     if listed:
-        _add_rows(answer, engine, result, said, first_region, first or (0 if detail == "regions" else _ROWS), given)
+        _add_rows(
+            answer, engine, result, description, first_region, first or (0 if detail == "regions" else _ROWS), given
+        )
     if preview:
         region = next((region for region in result.regions if region.id == region_id), None)
         answer._picture = region_picture(engine, result, region) if region else result_picture(engine, result)
@@ -150,14 +152,14 @@ def describe_region(
 
 
 def _refuse(given: dict[str, Any], names: "Collection[str]", because: str) -> None:
-    """Arguments that would be ignored are refused."""
+    """Raises `argument_invalid` for an argument that would have no effect."""
     for name in given:
         if name in names and given[name]:
             raise T2SError("argument_invalid", f"{name} cannot be used here: {because}", f"Leave {name} out")
 
 
-def _answer(said: "Description", result: "Record | None" = None, region_id: int = 0) -> DescribeAnswer:
-    measured = {name: value for name, value in said.measured.items() if value not in (None, "", [])}
+def _answer(description: "Description", result: "Record | None" = None, region_id: int = 0) -> DescribeAnswer:
+    measured = {name: value for name, value in description.measured.items() if value not in (None, "", [])}
     if measured.get("scene_px_per_view_px") == 1:  # the models saw the image as it is
         measured = {n: v for n, v in measured.items() if n not in ("view_gsd_m", "scene_px_per_view_px")}
     facts: dict[str, Any] = {}
@@ -168,7 +170,7 @@ def _answer(said: "Description", result: "Record | None" = None, region_id: int 
         if result.parents:
             facts |= {"operation": operation_words(result), "parents": list(result.parents)}
     else:
-        facts["image"] = plain(said.subject, 200)
+        facts["image"] = plain(description.subject, 200)
     remarks = [*measured.pop("remarks", []), *(result.warnings if result is not None and not region_id else ())]
     bands = measured.get("bands", [])
     if len(bands) > _BANDS:
@@ -182,8 +184,8 @@ def _answer(said: "Description", result: "Record | None" = None, region_id: int 
     facts["measured"] = measured | ({"bbox": bounds} if bounds else {})
     if warnings := warnings_for_agents(remarks):
         facts["warnings"] = warnings
-    if said.question:
-        facts |= {"claimed": plain(said.claimed, 2_000), "claimed_by": model_name(said.claimed_by)}
+    if description.question:
+        facts |= {"claimed": plain(description.claimed, 2_000), "claimed_by": model_name(description.claimed_by)}
     return DescribeAnswer(**facts)
 
 
@@ -191,16 +193,16 @@ def _add_rows(
     answer: DescribeAnswer,
     engine: "Engine",
     result: "Record",
-    said: "Description",
+    description: "Description",
     start: int,
     most: int,
     given: dict[str, Any],
 ) -> None:
-    """The table, from a place in it on, at most so many rows (0: as many as fit), and how to get the rest.
+    """Adds the rows of the table from row `start` on, at most `most` (0: as many as fit), and the call for the next page.
 
-    Later pages have nothing but rows: what was measured was on the first.
+    Later pages have only rows, because the first page has the measurements.
     """
-    table = said.table or _plain_table(engine, result)
+    table = description.table or _plain_table(engine, result)
     if start > 1:
         if start > max(1, len(table.rows)):
             raise T2SError(
@@ -231,7 +233,7 @@ def _plain_table(engine: "Engine", result: "Record") -> Any:
     return table_of(stored_regions(engine, result), result.units)
 
 
-def _described_image(
+def _image_answer(
     engine: "Engine",
     image: str,
     bbox: list[float],
@@ -243,14 +245,16 @@ def _described_image(
     from t2s_agent.pipeline import describe
 
     with add_image_hints(engine, image, [bbox] if bbox else []):
-        said = describe(engine, image=image, bbox=bbox or None, question=question, bands=bands, progress=progress)
-    answer = _answer(said)
+        description = describe(
+            engine, image=image, bbox=bbox or None, question=question, bands=bands, progress=progress
+        )
+    answer = _answer(description)
     if preview:
         answer._picture = image_picture(engine, image, bbox)
     return answer
 
 
-def _outlined(engine: "Engine", result: "Record", region_id: int) -> DescribeAnswer:
+def _outline_answer(engine: "Engine", result: "Record", region_id: int) -> DescribeAnswer:
     from t2s_agent.pipeline.loading import stored_regions
     from t2s_agent.regions.region import ids_in_words
 

@@ -1,4 +1,4 @@
-"""A light grid over a small picture, with coordinates at its edges, so that a place can be named from what is seen."""
+"""Draws a light grid with coordinates over a small picture, so that an agent can read positions from the picture."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,19 +8,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Place = Callable[[Sequence[float], Sequence[float]], tuple[Sequence[float], Sequence[float]]]
-_PARTS = 4  # a side, between the lines
+_PARTS = 4  # cells per side
 _LIGHT, _DARK = (255, 255, 255, 120), (0, 0, 0, 90)
 _BEHIND, _TEXT = (0, 0, 0, 150), (255, 255, 255, 255)
-_FONT = 11  # px, of which digits can be read at 512 px a side
-_LEAST = 256  # px of the shorter side that labels need
+_FONT = 11  # px; digits of this size are readable in a picture of 512 px
+_LEAST = 256  # px; smallest shorter side that has room for labels
 
 
 def with_grid(picture: "Image", place: Place, *, located: bool) -> "Image":
-    """The picture with lines at each quarter of its sides.
+    """Returns the picture with lines at each quarter of its sides.
 
-    `place` takes x and y as shares of the picture's width and height, and gives degrees east and north (or pixels of the image where
-    it has no ground). Along the upper edge each line has its x (longitude), along the left one its y (latitude); the upper left and
-    the lower right corner have both. A picture that is too small for labels stays as it is.
+    `place` takes x and y as fractions of the picture's width and height, and returns degrees east and north (or pixels of an image
+    without georeference). Labels along the upper edge show x (longitude), along the left edge y (latitude); the upper left and the
+    lower right corner show both. A picture that is too small for labels is returned unchanged.
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -47,12 +47,12 @@ def with_grid(picture: "Image", place: Place, *, located: bool) -> "Image":
         pen.rectangle(pen.multiline_textbbox((x, y), text, font=font, anchor=anchor, align=align), fill=_BEHIND)
         pen.multiline_text((x, y), text, fill=_TEXT, font=font, anchor=anchor, align=align)
 
-    def said(value: float) -> str:
+    def format_value(value: float) -> str:
         return f"{value:.{decimals}f}"
 
     for i, share in enumerate(shares[1:-1], 1):
-        label(round(share * width), 1, said(top[0][i]), "ma")
-        label(1, round(share * height), said(left[1][i]), "lm")
-    label(1, 1, f"{said(top[0][0])}\n{said(top[1][0])}", "la")
-    label(width - 2, height - 2, f"{said(last[0][0])}\n{said(last[1][0])}", "rd", "right")
+        label(round(share * width), 1, format_value(top[0][i]), "ma")
+        label(1, round(share * height), format_value(left[1][i]), "lm")
+    label(1, 1, f"{format_value(top[0][0])}\n{format_value(top[1][0])}", "la")
+    label(width - 2, height - 2, f"{format_value(last[0][0])}\n{format_value(last[1][0])}", "rd", "right")
     return Image.alpha_composite(picture.convert("RGBA"), over).convert("RGB")

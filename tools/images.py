@@ -1,4 +1,4 @@
-"""Images as agents name them: near names for misspelt ones, bounds for boxes that miss."""
+"""Resolves image names from agents; suggests names for misspelt ones, and the image's bounds for boxes outside it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,15 +20,15 @@ _BOXES = ("bbox_invalid", "bbox_outside")
 
 
 def image_name(given: str) -> str:
-    """The name of an image, also where its resource's address was given."""
+    """Returns the name of an image from its name or its resource URI."""
     return unquote(given.removeprefix(_PREFIX)) if given.startswith(_PREFIX) else given
 
 
 @contextmanager
 def add_image_hints(engine: "Engine", image: "str | Path", places: Sequence[Sequence[float]] = ()) -> Iterator[None]:
-    """Adds to errors what an agent needs to mend its call: near names, or the image's bounds and whether axes are swapped.
+    """Adds to errors what an agent needs to correct its call: similar names, or the image's bounds and whether axes are swapped.
 
-    `places` are the boxes or points that were given. Only images in the allowed folders are ever named.
+    `places` are the boxes or points of the call. Only images in the allowed folders are named.
     """
     try:
         yield
@@ -77,7 +77,7 @@ def near_in_words(near: Near) -> str:
 
 
 def image_facts(engine: "Engine", name: str) -> dict[str, Any]:
-    """What an agent must know to use an image: size, CRS, resolution, bounds, bands. An error in words where it cannot be opened."""
+    """Returns size, CRS, resolution, bounds and number of bands of an image; or the error text if it cannot be opened."""
     from t2s_agent.regions.rounding import Rounding
     from t2s_agent.regions.units import METRES
     from t2s_agent.scene.scale import significant

@@ -1,4 +1,4 @@
-"""Small pictures for agents: a whole result, one region with what is around it, or a part of an image."""
+"""Draws small pictures for agents: a whole result, one region with its surroundings, or a part of an image."""
 
 import io
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from t2s_agent.results.record import Record, RegionRecord
     from t2s_agent.scene.georeference import Georeference
 
-_MARGIN = 0.5  # of a region's longer side, shown around it
-_LEAST_PX = 32  # scene pixels that a crop shows at least
+_MARGIN = 0.5  # margin around a region, as a fraction of its longer side
+_LEAST_PX = 32  # smallest size of a crop in scene pixels
 _OUTLINE = (255, 230, 0)
 
 
 def result_picture(engine: "Engine", result: "Record", drawn: "Image | None" = None) -> bytes:
-    """A result's picture, small, with a grid. Nothing where pictures are off.
+    """Returns a small JPEG of a result with a grid; empty if previews are switched off.
 
-    `drawn` is the picture of a result that was saved just now; without it preview.png is read.
+    `drawn` is the picture of a result that was saved just now; without it, preview.png is read.
     """
     if not engine.settings.previews:
         return b""
@@ -40,7 +40,7 @@ def result_picture(engine: "Engine", result: "Record", drawn: "Image | None" = N
 
 
 def _picture_of(engine: "Engine", result: "Record", drawn: "Image", place: "Georeference") -> bytes:
-    """Without the legend below it: the answer's table says the same."""
+    """Returns the picture without its legend, because the answer's table has the same information."""
     width, height = result.scene.view_size
     picture = drawn.crop((0, 0, drawn.width, round(drawn.width * height / width)))
     window = result.scene.window
@@ -48,7 +48,7 @@ def _picture_of(engine: "Engine", result: "Record", drawn: "Image", place: "Geor
 
 
 def image_picture(engine: "Engine", image: "str | Path", bbox: Sequence[float]) -> bytes:
-    """An image, or a box (degrees) of it, as models see it, with a grid."""
+    """Returns a small JPEG of an image, or of a box in it (degrees), as models see it, with a grid."""
     if not engine.settings.previews:
         return b""
     from PIL import Image
@@ -60,7 +60,7 @@ def image_picture(engine: "Engine", image: "str | Path", bbox: Sequence[float]) 
 
 
 def region_picture(engine: "Engine", result: "Record", region: "RegionRecord") -> bytes:
-    """A region with its outline and what is around it, with a grid."""
+    """Returns a small JPEG of a region with its outline and surroundings, with a grid."""
     if not engine.settings.previews:
         return b""
     from PIL import Image, ImageDraw
@@ -89,7 +89,7 @@ def region_picture(engine: "Engine", result: "Record", region: "RegionRecord") -
 
 
 def _enlarged(engine: "Engine", picture: "Image") -> "Image":
-    """A small picture as large as it may be, by a whole factor."""
+    """Enlarges a small picture by the largest whole factor that keeps it within `preview_size`."""
     factor = max(1, engine.settings.preview_size // max(picture.size))
     return picture.resize((picture.width * factor, picture.height * factor), 0)  # 0: nearest
 
@@ -97,7 +97,7 @@ def _enlarged(engine: "Engine", picture: "Image") -> "Image":
 def _gridded(
     engine: "Engine", picture: "Image", place: "Georeference", view: tuple[int, int], window: Sequence[int]
 ) -> "Image":
-    """A picture of a View, made small, with a grid of degrees or of pixels of the image."""
+    """Returns the picture of a View, reduced to `preview_size`, with a grid in degrees or in pixels of the image."""
 
     def at(x: Sequence[float], y: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
         if place.located:

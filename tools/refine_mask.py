@@ -1,4 +1,4 @@
-"""Makes a new result from an earlier one: corrected, filtered, combined, or reasoned over again."""
+"""Makes a new result from an earlier one: corrects, filters, combines it, or asks a model again."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -121,7 +121,7 @@ def refine_mask(
         first=first,
         smooth_m=smooth_m,
         min_probability=min_probability,
-        pixels=not parent.units.on_earth,  # where there are no degrees, places are pixels, as the description says
+        pixels=not parent.units.on_earth,  # without georeference, positions are pixels, as the description says
     )
     places = [*positive_points, *negative_points, *([box] if box else [])]
     with add_image_hints(engine, parent.scene.path, places):
@@ -133,7 +133,7 @@ def _pairs(name: str, points: list[list[float]]) -> tuple[tuple[float, float], .
     for point in points:
         if len(point) != 2:
             raise T2SError(
-                "argument_invalid", f"{name} holds {point}, which is no [lon, lat]", "Write [[4.35, 51.87], ...]"
+                "argument_invalid", f"{name} has {point}, which is not [lon, lat]", "Write [[4.35, 51.87], ...]"
             )
     return tuple((point[0], point[1]) for point in points)
 

@@ -1,10 +1,10 @@
-"""Remarks and errors in the words of those who call tools: they have no command line and no settings."""
+"""Rewrites warnings and errors for agents, which have no command line and no settings."""
 
 import re
 
 _SETTING = "the server's setting"
-# Written for people; what an agent can do about it stands in its place.
-_SAID = (
+# Advice for users of the command line -> advice that an agent can follow.
+_REPLACEMENTS = (
     (re.compile(r"narrow with bbox or raise max_size \(now (\d+)\)"), r"look at a part of it with bbox"),
     (re.compile(r"; choose with bands\b"), ""),
     (re.compile(r"; a person who trusts them can set trust_sidecars \(--trust-sidecars\)"), ""),
@@ -18,7 +18,7 @@ _SAID = (
 
 
 def for_agents(text: str) -> str:
-    """A remark or an error without flags, variables and arguments that only people have."""
-    for written, said in _SAID:
-        text = written.sub(said, text)
+    """Returns a warning or an error without options and variables that only users of the command line have."""
+    for pattern, replacement in _REPLACEMENTS:
+        text = pattern.sub(replacement, text)
     return text

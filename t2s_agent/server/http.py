@@ -1,4 +1,4 @@
-"""The server over HTTP: MCP at /mcp, the page at /, /health, all behind one guard."""
+"""Serves HTTP: MCP at /mcp, the page at /, and /health, all behind one guard."""
 
 import os
 import signal
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from t2s_agent.results.record import Record
     from t2s_agent.settings import Settings
 
-STOP_S = 0.5  # connections get so long to end, then work gets as long
-LATEST_S = 2.0  # after which a stop no longer waits for anything: results are written whole or not at all
+STOP_S = 0.5  # time for connections to end, then the same time for work to end
+LATEST_S = 2.0  # after this time a stop waits for nothing: results are written completely or not at all
 _WARM_AFTER_S = 1.0
 
 
 def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
-    """The application of a server that `build_server` made.
+    """Returns the ASGI application of a server made by `build_server`.
 
-    Raises `argument_invalid` where it would be reachable from elsewhere without tokens.
+    Raises `argument_invalid` if other machines could reach it without a token.
     """
     if not isinstance(server, AgentServer):
         raise TypeError("build_app serves what build_server made")
@@ -54,13 +54,13 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
     if tokens is None and settings.host not in LOOPBACK:
         raise T2SError(
             "argument_invalid",
-            f"{settings.host} can be reached from elsewhere and there are no tokens",
+            f"{settings.host} can be reached from other machines and there are no tokens",
             "Give a file of tokens (--tokens, T2S_TOKENS) or bind 127.0.0.1",
         )
     mcp = server.streamable_http_app(
         streamable_http_path="/mcp",
         max_request_body_size=settings.max_body_bytes,
-        # the guard has looked at host and origin already, for pages too
+        # the guard has already checked host and origin, for pages too
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
 
@@ -83,16 +83,16 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
         rate_per_minute=settings.rate_per_minute,
         unguarded=[health],
     )
-    # Whatever is not named as public needs an owner, paths that lead nowhere too. The router alone decides what a path is.
+    # Every path that is not listed as public needs an owner, unknown paths too. Only the router interprets paths.
     public = [health, *static_routes()]
     private = Router([*mcp.routes, *_api(service)])
     app = Starlette(routes=[*public, Mount("/", Owned(PlainRefusals(private)))], middleware=[guard], lifespan=lifespan)
-    app.router.redirect_slashes = False  # a path is what it is
+    app.router.redirect_slashes = False
     return app
 
 
 def serve_http(server: "MCPServer[Any]", settings: "Settings") -> NoReturn:
-    """Serves until SIGTERM or SIGINT, then ends the process: no new calls, work ends at its next step, within three seconds."""
+    """Serves until SIGTERM or SIGINT, then ends the process within three seconds: no new calls, work stops at its next step."""
     import uvicorn
 
     app = build_app(server, settings)
@@ -108,11 +108,11 @@ def serve_http(server: "MCPServer[Any]", settings: "Settings") -> NoReturn:
     shown = f"[{host}]" if ":" in host else host
     print(f"t2s-agent serves http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
     _server_of(config).run(sockets=[listening])
-    os._exit(0)  # everything is closed; Python would take seconds more to unload torch
+    os._exit(0)  # everything is closed; a normal exit would take seconds to unload torch
 
 
 def _server_of(config: "uvicorn.Config") -> "uvicorn.Server":
-    """A server whose stop ends the process for good where it hangs, for example in the middle of a model's step."""
+    """Returns a server that ends the process on a stop signal even if a step hangs, for example inside a model."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -124,13 +124,13 @@ def _server_of(config: "uvicorn.Config") -> "uvicorn.Server":
             super().handle_exit(sig, frame)
 
     for wanted in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wanted, lambda *_: None)  # uvicorn raises it again once it has stopped: then all is done
+        signal.signal(wanted, lambda *_: None)  # uvicorn raises the signal again after its stop; ignore it then
     return Server(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named, or asyncio leaves Nagle's algorithm on and each answer waits 40 ms for an acknowledgement
+    # with an explicit protocol asyncio turns Nagle's algorithm off; else each answer waits 40 ms for an acknowledgement
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -151,12 +151,12 @@ async def _health(_: Request) -> JSONResponse:
 
 
 def _api(service: Service) -> list[BaseRoute]:
-    """What the page reads and asks for; its work waits in the same queue as the agents'."""
+    """Returns the routes of the page's API; its work waits in the same queue as that of agents."""
     from t2s_agent.scene.listing import images_in
     from t2s_agent.server.page.routes import api_routes
 
     def engine_of(request: Request) -> "Engine":
-        """The Engine of whoever sent a request; 401 where that is nobody."""
+        """Returns the Engine of the request's owner; 401 if there is none."""
         owner = request.scope.get(OWNER_KEY)
         if not isinstance(owner, str):
             raise HTTPException(401, "Send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": "Bearer"})

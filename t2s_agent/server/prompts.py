@@ -1,4 +1,4 @@
-"""Worked workflows that a person can pick: count and measure, two layers and a distance, inspect and refine."""
+"""Defines MCP prompts, workflows that a user can choose: count and measure, two layers and a distance, inspect and refine."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from t2s_agent.text import one_line
 
 
 def add_prompts(server: MCPServer[Any], service: Service) -> None:
-    """Three prompts over the three tools."""
+    """Adds three prompts that use the three tools."""
     del service
 
     @server.prompt(title="Count and measure")
@@ -55,7 +55,7 @@ Report what you changed and why, the final count and total area with plus/minus,
 
 
 async def checked_prompt(server: MCPServer[Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of prompts/get with arguments that can be shown. `argument_invalid` names what there is and what is needed."""
+    """Returns the checked parameters of prompts/get. Raises `argument_invalid` with the known prompts or arguments."""
     prompts = {prompt.name: prompt for prompt in await server.list_prompts()}
     name, given = params.get("name"), params.get("arguments") or {}
     if not isinstance(name, str) or name not in prompts:

@@ -1,4 +1,4 @@
-"""Refusals of the SDK's in plain words: where a body is no JSON-RPC message, it quotes its validation library at length."""
+"""Rewrites the SDK's long validation errors for bodies that are not JSON-RPC messages into short ones."""
 
 import json
 
@@ -6,12 +6,12 @@ from mcp_types import INVALID_REQUEST
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_RAW = "Validation error"  # how such a text begins
+_RAW = "Validation error"  # the beginning of such a text
 _PLAIN = "The body is not one JSON-RPC request, notification or response"
 
 
 class PlainRefusals:
-    """Passes everything on, and rewrites answers of status 400 whose JSON-RPC error is a raw validation error."""
+    """Middleware that rewrites responses of status 400 whose JSON-RPC error is a raw validation error."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

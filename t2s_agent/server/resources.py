@@ -1,4 +1,4 @@
-"""Resources: the images that may be opened, and the files of a credential's own results."""
+"""Defines MCP resources: the images in the allowed folders, and the files of a credential's own results."""
 
 import json
 import re
@@ -27,23 +27,23 @@ from t2s_agent.text import plain
 
 T = TypeVar("T")
 PAGE = 100  # images in one answer to resources/list
-_RESULTS = 20  # newest results listed after them
+_RESULTS = 20  # newest results listed after the images
 _UNKNOWN = {"image_not_found", "result_unknown"}
 _CURSOR = re.compile(r"images:([0-9]{1,9})")
-_MOST_COMPLETIONS = 100  # the protocol's bound
+_MOST_COMPLETIONS = 100  # the protocol's limit
 
 
 def add_resources(server: MCPServer[Any], service: Service) -> None:
-    """Templates for images and results, and completion of their arguments."""
+    """Adds templates for images and results, and the completion of their arguments."""
 
     @server.resource("t2s://images/{+name}", name="image", title="Image", mime_type="application/json")
     def image(name: str) -> str:
-        """Size, CRS, resolution (metres a pixel), bounds and bands of an image that tools may be asked about."""
+        """Size, CRS, resolution (metres per pixel), bounds and bands of an image that the tools can use."""
         return _read(lambda: _image_words(service, name))
 
     @server.resource(uri_of("{result_id}", RECORD), name="record", title="Record", mime_type=MEDIA_TYPES[RECORD])
     def record(result_id: str) -> str:
-        """Everything about a result in words and numbers: question, models, answer, regions, parents."""
+        """The record of a result: question, models, answer, regions, parents."""
         return _read(lambda: _record(service, result_id))
 
     @server.resource(uri_of("{result_id}", REGIONS), name="polygons", title="Polygons", mime_type=MEDIA_TYPES[REGIONS])
@@ -63,7 +63,7 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
 
     @server.resource(VIEW_URI, name="view", title="View", mime_type="application/json")
     def view(result_id: str) -> str:
-        """All that the page shows of a result, for its MCP App."""
+        """The data of a result's view, for the MCP App."""
         from t2s_agent.server.page.result_view import view_json
 
         return _read(lambda: service.redact(view_json(service.callers_engine(), result_id)))
@@ -88,7 +88,7 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
 
 
 async def listed(service: Service, params: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The answer to resources/list with a page of images, and on the last page the newest results."""
+    """Returns the answer to resources/list with a page of images, and on the last page the newest results."""
     first = _first(str(params.get("cursor") or ""))
     ours, more = await anyio.to_thread.run_sync(_page, service, first)
     theirs = result.get("resources", []) if first == 0 else []
@@ -97,12 +97,12 @@ async def listed(service: Service, params: Mapping[str, Any], result: dict[str, 
 
 
 def _first(cursor: str) -> int:
-    """Where a page begins. Raises the protocol's error for a cursor that no answer of ours has given."""
+    """Returns the index of a page's first image. Raises the protocol's error for an unknown cursor."""
     if not cursor:
         return 0
     found = _CURSOR.fullmatch(cursor)
     if found is None:
-        raise MCPError(INVALID_PARAMS, "This cursor is none that resources/list has given")
+        raise MCPError(INVALID_PARAMS, "This cursor does not come from an answer of resources/list")
     return int(found[1])
 
 
@@ -117,7 +117,7 @@ def _page(service: Service, first: int) -> tuple[list[dict[str, Any]], bool]:
             {
                 "uri": f"t2s://images/{quote(name)}",
                 "name": plain(name, 200),
-                "description": _in_words(facts),
+                "description": _describe_image(facts),
                 "mimeType": "application/json",
             }
         )
@@ -136,7 +136,7 @@ def _page(service: Service, first: int) -> tuple[list[dict[str, Any]], bool]:
     return page, more
 
 
-def _in_words(facts: Mapping[str, Any]) -> str:
+def _describe_image(facts: Mapping[str, Any]) -> str:
     if "error" in facts:
         return str(facts["error"])
     parts = [f"{facts['width_px']} x {facts['height_px']} px", f"{facts['bands']} bands"]
@@ -160,12 +160,12 @@ def _image_words(service: Service, name: str) -> str:
     from t2s_agent.tools.images import image_facts
 
     engine = service.callers_engine()
-    with engine.scene(name):  # raises where it may not be opened
+    with engine.scene(name):  # raises if it may not be opened
         return json.dumps(image_facts(engine, name))
 
 
 def _record(service: Service, result_id: str) -> str:
-    """The record without what is the server's own: where files lie, who owns what."""
+    """Returns the record without server-internal fields: paths of files, and owners."""
     return service.redact(public_json(service.callers_engine().store.load(result_id)))
 
 

@@ -1,4 +1,4 @@
-"""Who may call over HTTP: a file of named tokens, read again whenever it changes.
+"""Reads the tokens that may call over HTTP from a file, again whenever the file changes.
 
 A line is `name token`, or `name sha256:HEX` where the file should not hold the secret itself. A name may have several tokens, so
 that one can be exchanged for another while both work. Blank lines and lines that begin with `#` say nothing.
@@ -20,7 +20,7 @@ SHORTEST = 16  # characters of a token; 16 random ones cannot be guessed
 
 
 class Tokens:
-    """The tokens of a file. A file that has gone lets nobody in; one that makes no sense leaves the last good one in force."""
+    """The tokens of a file. If the file is deleted, no token is valid; if it becomes invalid, the last valid version counts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,16 +36,16 @@ class Tokens:
             ) from error
 
     def owner(self, token: str) -> str | None:
-        """The name behind a token, or None."""
-        self._look_again()
+        """Returns the name of a token's owner, or None."""
+        self._reload_if_changed()
         digest = hashlib.sha256(token.encode()).digest()
         found = None
-        for known, name in self._known:  # all of them, so that time tells nothing
+        for known, name in self._known:  # compare with all, so that the time reveals nothing
             if hmac.compare_digest(known, digest):
                 found = name
         return found
 
-    def _look_again(self) -> None:
+    def _reload_if_changed(self) -> None:
         try:
             state = _state(self._path)
             if state == self._seen:
@@ -55,7 +55,7 @@ class Tokens:
             log.warning("tokens read again: %d", len(self._known))
         except OSError:
             if self._known:
-                log.error("the tokens file has gone: nobody is let in")  # noqa: TRY400 (the reason is said)
+                log.error("the tokens file is missing: no token is valid")  # noqa: TRY400 (the message has the reason)
             self._seen, self._known = None, []
         except T2SError as error:
             log.error("tokens stay as they were: %s", error)  # noqa: TRY400 (the reason is said)
@@ -77,11 +77,11 @@ def _read(path: Path) -> list[tuple[bytes, str]]:
         if not _NAME.fullmatch(name) or name == LOCAL or " " in token or not (hashed or len(token) >= SHORTEST):
             raise T2SError(
                 "argument_invalid",
-                f"line {number} of {path.name} is no 'name token'",
+                f"line {number} of {path.name} is not 'name token'",
                 f"Write a name ({LOCAL!r} is taken), a blank, and a token of at least {SHORTEST} characters or sha256:HEX",
             )
         digest = bytes.fromhex(hashed[1]) if hashed else hashlib.sha256(token.encode()).digest()
         known.append((digest, name))
     if not known:
-        raise T2SError("argument_invalid", f"{path.name} holds no tokens", "Write one 'name token' a line")
+        raise T2SError("argument_invalid", f"{path.name} has no tokens", "Write one 'name token' per line")
     return known

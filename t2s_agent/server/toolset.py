@@ -1,4 +1,4 @@
-"""The tools of `t2s_agent.tools` as the SDK's Tools: one signature, from which the agent's schema comes."""
+"""Converts the functions of `t2s_agent.tools` to the SDK's Tools; the schema for agents comes from each signature."""
 
 import inspect
 from collections.abc import Callable
@@ -23,7 +23,7 @@ OURS = frozenset(work.__name__ for work in TITLES)  # tools that refuse argument
 
 
 def tools_of(service: Service) -> list[Tool]:
-    """The three tools over one service."""
+    """Returns the three tools for one service."""
     return [_tool(service, work, title) for work, title in TITLES.items()]
 
 
@@ -47,7 +47,7 @@ def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
         name=work.__name__,
         title=title,
         description=inspect.getdoc(work),
-        # Imagery and earlier results are only read, the same call gives the same regions; what is added is the server's own.
+        # Imagery and earlier results are only read, and the same call gives the same regions; only new results are added.
         annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=remote),
         structured_output=service.settings.structured_output,
         meta=None if work is describe_region else TOOL_META,
@@ -59,7 +59,7 @@ def _tool(service: Service, work: Callable[..., Any], title: str) -> Tool:
 
 
 def compact(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema without the titles that pydantic adds, and with its definitions in place."""
+    """Returns a JSON schema without pydantic's titles and with its definitions inlined."""
     definitions = schema.get("$defs", {})
 
     def slim(node: Any, *, names: bool = False) -> Any:

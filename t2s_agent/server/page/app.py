@@ -1,4 +1,4 @@
-"""The same view as an MCP App: one self-contained HTML that a host shows beside a tool's answer.
+"""Serves the result view as an MCP App: one self-contained HTML file that a host shows next to a tool's answer.
 
 It asks for nothing from any network: the host hands it the tool's result, and it reads the outlines and the picture as the
 resource `VIEW_URI` (whose text `result_view.view_json` makes) and calls `refine_mask`, both through the host.
@@ -16,7 +16,7 @@ TOOL_META = {"ui": {"resourceUri": APP_URI}}  # the `meta` of a tool whose answe
 
 
 def app_html() -> str:
-    """Everything in one file: hosts show it in a frame that may load nothing."""
+    """Returns everything in one HTML file, because hosts show it in a frame that may load nothing."""
     return (
         static_text("app.html")
         .replace("/*page.css*/", static_text("page.css"))
@@ -26,7 +26,7 @@ def app_html() -> str:
 
 
 def app_extension() -> Apps:
-    """For `MCPServer(extensions=[app_extension()])`: advertises the extension and serves the HTML."""
+    """Returns the extension for `MCPServer(extensions=[app_extension()])`: it advertises the app and serves the HTML."""
     apps = Apps()
     apps.add_html_resource(
         APP_URI,

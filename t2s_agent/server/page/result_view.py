@@ -1,4 +1,4 @@
-"""What people are shown of results: lists, outlines in picture pixels, lineage, pictures. Plain functions, without a loop."""
+"""Builds the page's view of results: lists, outlines in picture pixels, lineage, pictures. Synchronous functions."""
 
 import base64
 import io
@@ -24,14 +24,14 @@ from t2s_agent.results.files import MASK, MEDIA_TYPES, PREVIEW, public_facts
 from t2s_agent.results.record import Record
 from t2s_agent.scene.georeference import Georeference
 
-_GRID = 17  # places a side whose longitude and latitude the page knows; it interpolates between them
+_GRID = 17  # points per side with known longitude and latitude; the page interpolates between them
 _RELATIVES = 200  # results in one tree
 _THUMBNAIL = 176  # px
 _QUALITY = 92  # of JPEG: outlines are compared with edges in the picture
 
 
 def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> dict[str, Any]:
-    """All that the page shows of a result apart from its picture. `others` are the owner's results, this one among them.
+    """Returns the page's data of a result except its picture. `others` are all results of the owner, with this one.
 
     `outlines` are rings [x, y, x, y ...] in View pixels; `grid` is lon/lat at 17 x 17 places of the View, or None where the
     image cannot be opened any more or has no ground. `decimals` are those that a position deserves.
@@ -54,7 +54,7 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
 
 
 def _place_of(engine: Engine, result: Record) -> tuple[Georeference | None, str]:
-    """Where the View lies, and why that cannot be known: the image may have gone since."""
+    """Returns the georeference of the View, or why it is unknown: the image may have been deleted."""
     if not result.units.on_earth:
         return None, ""
     try:
@@ -64,13 +64,13 @@ def _place_of(engine: Engine, result: Record) -> tuple[Georeference | None, str]
 
 
 def place_of(engine: Engine, result: Record) -> Georeference:
-    """From a result's View pixels to the ground. Opens the image, reads none of its pixels."""
+    """Returns the transform from a result's View pixels to the ground. Opens the image but reads no pixels."""
     with engine.scene_of(result) as scene:
         return scene.georeference.resized(result.scene.window, *result.scene.view_size)
 
 
 def outlines(labels: Labels) -> list[dict[str, Any]]:
-    """Of each region its id, its rings in pixels (holes too: fill them even-odd) and a place inside for its number."""
+    """Returns for each region its id, its rings in pixels (with holes; fill rule even-odd) and a point inside for its number."""
     parts: dict[int, list[Polygon]] = {}
     for geometry, value in rasterio.features.shapes(labels, mask=labels > 0, connectivity=4):
         parts.setdefault(int(value), []).append(shape(geometry))
@@ -90,7 +90,7 @@ def _outline(id_: int, parts: list[Polygon]) -> dict[str, Any]:
 
 
 def lonlat_grid(place: Georeference, width: int, height: int) -> list[list[list[float] | None]]:
-    """[row][column] -> [lon, lat] at evenly spread places from corner to corner; None for one beside the Earth.
+    """Returns [row][column] -> [lon, lat] at evenly spaced points from corner to corner; None for a point outside the Earth.
 
     Longitudes run on across 180 degrees. At a pole they jump: between places so far apart, interpolate in space.
     """
@@ -107,7 +107,7 @@ def lonlat_grid(place: Georeference, width: int, height: int) -> list[list[list[
 
 
 def relatives(id_: str, summaries: Sequence[Summary]) -> list[Summary]:
-    """Everything that a result comes from or that comes of those, oldest first; the 200 nearest to it."""
+    """Returns the ancestors of a result and their descendants, oldest first; at most the 200 closest to it."""
     by_id = {summary.id: summary for summary in summaries}
     children: dict[str, list[str]] = {}
     for summary in reversed(summaries):
@@ -123,12 +123,15 @@ def relatives(id_: str, summaries: Sequence[Summary]) -> list[Summary]:
 
 
 def picture(engine: Engine, result: Record) -> bytes:
-    """What the models saw, as JPEG. `image_unreadable` where the image has changed since, `image_not_found` where it has gone."""
+    """Returns the picture that the models saw, as JPEG.
+
+    Raises `image_unreadable` if the image has changed since, `image_not_found` if it was deleted.
+    """
     return _jpeg(Image.fromarray(view_of(engine, result).rgb))
 
 
 def thumbnail(engine: Engine, result: Record) -> bytes:
-    """The picture with its outlines, small, without the legend below it. JPEG."""
+    """Returns a small JPEG of the picture with its outlines, without the legend."""
     with Image.open(engine.store.artifact(result.id, PREVIEW)) as preview:
         width, height = result.scene.view_size
         small = preview.convert("RGB").crop((0, 0, preview.width, round(preview.width * height / width)))
@@ -137,7 +140,7 @@ def thumbnail(engine: Engine, result: Record) -> bytes:
 
 
 def view_json(engine: Engine, result_id: str) -> str:
-    """All of a result in one text, for the MCP App: its picture is a data URL, empty where the image has gone."""
+    """Returns a result's view as one JSON text for the MCP App; the picture is a data URL, empty if the image was deleted."""
     result = engine.store.load(result_id)
     view = result_view(engine, result, engine.store.listed().results)
     try:
@@ -154,7 +157,7 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 def to_refinement_points(engine: Engine, result: Record, points: Sequence[Point]) -> tuple[Point, ...]:
-    """View pixels as a refinement wants them: lon/lat, or scene pixels where there is no ground."""
+    """Converts View pixels to the coordinates of a refinement: lon/lat, or scene pixels without georeference."""
     if not points:
         return ()
     width, height = result.scene.view_size
@@ -162,14 +165,14 @@ def to_refinement_points(engine: Engine, result: Record, points: Sequence[Point]
         if not (0 <= x <= width and 0 <= y <= height):
             raise T2SError(
                 "bbox_outside",
-                f"the point {[x, y]} lies beside the picture",
+                f"the point {[x, y]} is outside the picture",
                 f"The picture has {width} x {height} pixels, counted from its upper left corner",
             )
     xs, ys = np.array(points, dtype=np.float64).T
     if result.units.on_earth:
         lon, lat = place_of(engine, result).to_lonlat(xs, ys)
         if not np.isfinite(lon).all():
-            raise T2SError("bbox_outside", "a point lies beside the Earth", "Click on the ground")
+            raise T2SError("bbox_outside", "a point is outside the Earth", "Click on the ground")
         return tuple(zip(lon.tolist(), lat.tolist(), strict=True))
     left, top, wide, high = result.scene.window
     moved = left + xs * wide / width, top + ys * high / height

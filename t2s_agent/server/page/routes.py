@@ -1,4 +1,4 @@
-"""The page's addresses. Files of the page are public and carry nothing of anybody's; everything else goes through `engine_of`."""
+"""Defines the page's routes. The page's static files are public; all data of an owner goes through `engine_of`."""
 
 import json
 import re
@@ -27,7 +27,7 @@ STATIC = {
     "page.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-# Nothing from elsewhere, nothing inline, and no text that turns into HTML by any road.
+# Nothing from other origins, nothing inline, and no text that can become HTML.
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -44,7 +44,7 @@ _PRIVATE = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
-_LARGEST_BODY = 64 * 2**10  # bytes: two hundred points and a question take a fifth of it
+_LARGEST_BODY = 64 * 2**10  # bytes; 200 points and a question need a fifth of it
 _STATUS: dict[Code, int] = {
     "result_unknown": 404,
     "image_not_found": 404,
@@ -62,7 +62,7 @@ Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[[Request, Engine], Awaitable[Response]]
 
 
-# pydantic's kinds of errors, in words for people; in braces what it says of them
+# pydantic's types of errors -> messages for users; braces are filled from the error's context
 _WRONG = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
@@ -85,7 +85,7 @@ _WRONG = {
 
 
 class Correction(BaseModel):
-    """What a person asks of a result. Points are in View pixels."""
+    """A user's correction of a result. Points are in View pixels."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -106,17 +106,17 @@ class Question(BaseModel):
 
 
 def no_images(_: Engine) -> Sequence[str]:
-    """No image may be asked about from the page."""
+    """Returns no images: the page cannot ask new questions."""
     return ()
 
 
 def page_routes(engine_of: Callable[[Request], Engine], **how: Any) -> list[BaseRoute]:
-    """The page and what it reads, for an application that has nothing else: `static_routes` and `api_routes`."""
+    """Returns all routes of the page, `static_routes` and `api_routes`, for an application with nothing else."""
     return [*static_routes(), *api_routes(engine_of, **how)]
 
 
 def static_routes() -> list[BaseRoute]:
-    """The page's own files. They are the same for everybody and need no owner."""
+    """Returns the routes of the page's static files, which are the same for all users and need no owner."""
     return [
         Route("/", _static("index.html", "text/html")),
         *(Route(f"/page/{name}", _static(name, kind)) for name, kind in STATIC.items()),
@@ -130,7 +130,7 @@ def api_routes(
     work: Work = in_thread,
     redact: Discreet = str,
 ) -> list[BaseRoute]:
-    """What the page reads and asks for.
+    """Returns the routes of the page's API.
 
     `engine_of` gives the workshop of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
     about, as `Engine.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
@@ -172,7 +172,7 @@ def api_routes(
         id_, name = request.path_params["id"], request.path_params["name"]
         if name not in MEDIA_TYPES:
             raise T2SError("result_unknown", f"a result has no file {name[:60]!r}", f"It has {', '.join(MEDIA_TYPES)}")
-        if name == RECORD:  # without what is the server's own
+        if name == RECORD:  # without server-internal fields
             record = await run_sync(engine.store.load, id_)
             text = public_json(record, indent=1)
             attached = {"Content-Disposition": f'attachment; filename="{record.id}-{name}"'}
@@ -185,9 +185,7 @@ def api_routes(
 
     async def ask(request: Request, engine: Engine) -> Response:
         asked = await _body(request, Question)
-        if (
-            not engine.settings.roots
-        ):  # without roots any file that the server's user can read would be "named by a person"
+        if not engine.settings.roots:  # without roots, every file that the server's user can read would be allowed
             raise T2SError("image_not_found", "no folder of images is allowed here", "Start the server with --root")
         return WorkResponse(
             engine, lambda progress: segment(engine, asked.image, asked.query, progress=progress), work, redact
@@ -252,7 +250,7 @@ def _count(request: Request) -> int:
 
 
 def _same_site(request: Request) -> None:
-    """Refuses what another site's page sends through a person's browser. Programs send neither header and pass."""
+    """Refuses requests from pages of other sites in a user's browser. Programs send neither header and pass."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     foreign = site not in ("same-origin", "none") if site else False
     if not site and origin:
@@ -264,7 +262,7 @@ def _same_site(request: Request) -> None:
 
 
 async def _body(request: Request, kind: type[Body]) -> Body:
-    """The request's JSON as a model. `argument_invalid` names the first field that is wrong."""
+    """Returns the request's JSON as a model. Raises `argument_invalid` with the first invalid field."""
     raw = b""
     async for chunk in request.stream():
         raw += chunk

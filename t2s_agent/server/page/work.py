@@ -1,4 +1,4 @@
-"""Work that a browser watches: progress as it happens, the outcome last, and an end where the browser goes away."""
+"""Streams work to a browser: progress lines, then the outcome; the work stops if the browser disconnects."""
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,12 +22,12 @@ Discreet = Callable[[str], str]
 
 
 async def in_thread(_: Engine, task: Callable[[], Record]) -> Record:
-    """The plainest way to do work: at once, in one of anyio's threads."""
+    """Runs the work immediately in one of anyio's threads."""
     return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
 
 class WorkResponse(Response):
-    """One JSON object a line: {"progress": text} as often as there is any, then {"result": id} or {"error": {...}}.
+    """Sends one JSON object per line: {"progress": text} for each step, then {"result": id} or {"error": {...}}.
 
     Where the reader goes away the work stops at its next step. A bug is not dressed up: it propagates, is logged, and the
     lines end without an outcome.
@@ -74,5 +74,5 @@ class WorkResponse(Response):
 
 
 def error_of(error: T2SError) -> dict[str, str]:
-    """An error in JSON."""
+    """Returns an error as a JSON object."""
     return {"code": error.code, "what": error.what, "fix": error.fix}

@@ -1,4 +1,4 @@
-// The MCP App: a result inside an agent's conversation. Everything comes and goes through the host, by postMessage.
+// The MCP App: shows a result inside an agent's conversation. All messages go through the host, by postMessage.
 "use strict";
 
 const PROTOCOL = "2026-01-26";
@@ -46,7 +46,7 @@ function say(text) {
   document.getElementById("result").replaceChildren(el("p", { class: "empty", role: "status" }, text));
 }
 
-// The facts of an answer, also where structured content is switched off or was lost on the way: its text says the same.
+// Returns the facts of an answer; from its text if there is no structured content.
 function factsOf(answer) {
   if (answer.structuredContent) return answer.structuredContent;
   for (const part of answer.content || []) {
@@ -90,7 +90,7 @@ function doorsOf(id, shown) {
   };
 }
 
-// Pixels of the picture become what the tool wants: degrees, or pixels of the scene where there is no ground.
+// Converts pixels of the picture to degrees, or to pixels of a scene without georeference.
 function placeOf(shown, [x, y]) {
   if (shown.record.located) {
     const place = lonlatAt(shown, x, y);

@@ -1,8 +1,8 @@
-// The page around a result: the list, signing in, asking, and the addresses that everything comes from.
+// The page around a result: the list of results, signing in, asking, and the URLs of the API.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const EVERY = 10_000; // ms between looks for new results while the page is seen
+const EVERY = 10_000; // ms between checks for new results while the page is visible
 const PICTURES = 8; // kept at a time
 const state = { current: "", shown: [], more: false, pictures: new Map() };
 
@@ -49,7 +49,7 @@ function signIn(problem) {
 const json = async (path) => (await request(path)).json();
 const at = (id, rest = "") => `api/results/${encodeURIComponent(id)}${rest}`;
 
-// Work answers with one JSON object a line: progress, progress, and the outcome.
+// Reads one JSON object per line: progress lines, then the outcome.
 async function work(path, body, progress, signal) {
   const answer = await request(path, { method: "POST", body: JSON.stringify(body), signal });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -146,7 +146,7 @@ function itemOf(summary) {
       el("small", {}, `${summary.image} · ${summary.operation}`), el("small", {}, when(summary.created_utc)))));
 }
 
-// Items that are there stay, so that nobody's focus is lost.
+// Existing items stay in the document, so that the focus is not lost.
 function draw(summaries) {
   const list = $("list"), wanted = new Set(summaries.map((s) => s.id));
   for (const item of [...list.children]) if (!wanted.has(item.dataset.id)) item.remove();

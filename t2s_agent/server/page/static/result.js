@@ -1,5 +1,5 @@
-// One result: the picture with its regions, their measures, the words behind them, the lineage, and how to correct it.
-// The page and the MCP App share it. Words of models and files become text nodes, never HTML.
+// Shows one result: the picture with its regions, their measures, the model's text, the lineage, and corrections.
+// The page and the MCP App share it. Text from models and files becomes text nodes, never HTML.
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -25,20 +25,20 @@ function shape(tag, attributes = {}) {
 const colourOf = (id) => `c${(id - 1) % COLOURS}`;
 const unitOf = (unit) => unit.replace("2", "²");
 
-// As many decimals as the plus/minus can carry.
+// Formats a value with as many decimals as its plus/minus allows.
 function amount(value, plusMinus) {
   const digits = plusMinus > 0 ? clamp(1 - Math.floor(Math.log10(plusMinus)), 0, 15) : 2;
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 const measure = (value, plusMinus, unit) => `${amount(value, plusMinus)} ± ${amount(plusMinus, plusMinus)} ${unitOf(unit)}`;
 const counted = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
-// Short, for lists: square kilometres from one on.
+// Formats an area briefly, for lists: in square kilometres from 1 km2 on.
 const roughly = (value, unit) => (unit === "m2" && value >= 1e6 ? `${Number((value / 1e6).toPrecision(3)).toLocaleString("en")} km²` : `${amount(value, value / 100)} ${unitOf(unit)}`);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (n) => (n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toFixed(0)} KB` : `${(n / 1048576).toFixed(1)} MB`);
 const when = (utc) => (utc ? new Date(utc).toLocaleString() : "");
 
-// Longitude and latitude of a place in the picture, between the places of the grid; null beside the Earth.
+// Interpolates longitude and latitude of a point in the picture from the grid; null outside the Earth.
 function lonlatAt(shown, x, y) {
   const grid = shown.grid;
   if (!grid) return null;
@@ -63,7 +63,7 @@ function lonlatAt(shown, x, y) {
   return [(Math.atan2(py, px) * 180) / Math.PI, (Math.atan2(pz, Math.hypot(px, py)) * 180) / Math.PI];
 }
 
-// Which region is pointed at, which ones are chosen, and who wants to know.
+// Keeps the highlighted region and the chosen regions, and notifies listeners of changes.
 class Selection {
   constructor() {
     this.hot = 0;
@@ -87,7 +87,7 @@ class Selection {
   }
 }
 
-// What a person wants corrected: points in pixels of the picture.
+// The user's corrections: points in pixels of the picture.
 class Marks {
   constructor() {
     this.points = [];
@@ -532,7 +532,7 @@ function wordsOf(record, doors) {
     record.warnings.length ? el("div", {}, el("h3", {}, "Remarks"), el("ul", { class: "plain-list" }, ...record.warnings.map((w) => el("li", {}, w)))) : null);
 }
 
-// A result hangs below its first parent; another parent is named beside it.
+// A result is shown below its first parent; another parent is named next to it.
 function lineageOf(shown, doors) {
   const own = new Map(shown.lineage.map((node) => [node.id, node]));
   const under = (id) => shown.lineage.filter((node) => node.parents.find((parent) => own.has(parent)) === id);

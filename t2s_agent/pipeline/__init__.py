@@ -1,4 +1,4 @@
-"""Segment, refine, describe: the only room that knows all the others. Plain functions, without a loop."""
+"""Segments, refines and describes: the only package that uses all the others. Synchronous functions."""
 
 from t2s_agent.pipeline.describe import Description, describe
 from t2s_agent.pipeline.engine import Engine

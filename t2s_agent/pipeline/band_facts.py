@@ -1,4 +1,4 @@
-"""Statistics of a scene's bands, streamed: memory does not grow with the number of bands or the size of the part."""
+"""Computes statistics of a scene's bands as a stream: memory does not grow with the number of bands or the window's size."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from t2s_agent.scene import Scene, Window
 
 
 def band_facts(scene: Scene, window: Window, inside: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Mean, deviation, smallest and largest value of each band where `inside` (H, W of the View) is true; NDVI last.
+    """Returns mean, deviation, smallest and largest value of each band where `inside` (H, W of the View) is true; NDVI last.
 
     Values are what the file says that its numbers mean: stored value x scale + offset, with both named in the row of a
     band that has them; otherwise they are the stored values. Read at the View's resolution, so that a large scene costs
@@ -42,7 +42,7 @@ def band_facts(scene: Scene, window: Window, inside: NDArray[np.bool_]) -> list[
 
 
 def _ndvi(red: np.ma.MaskedArray, nir: np.ma.MaskedArray) -> np.ma.MaskedArray:
-    """(nir - red) / (nir + red) of reflectances; masked where the sum is not above 0 and the ratio means nothing."""
+    """Returns (nir - red) / (nir + red) of reflectances; masked where the sum is not above 0 and the ratio is meaningless."""
     with np.errstate(all="ignore"):
         total = nir + red
         return np.ma.masked_where(~(np.ma.getdata(total) > 0), (nir - red) / total)
@@ -50,7 +50,7 @@ def _ndvi(red: np.ma.MaskedArray, nir: np.ma.MaskedArray) -> np.ma.MaskedArray:
 
 @dataclass(slots=True)
 class _Running:
-    """Count, mean, squared deviations, smallest and largest of numbers that come in parts.
+    """Accumulates count, mean, squared deviations, smallest and largest value of numbers that come in parts.
 
     Parts are put together as Chan, Golub and LeVeque (1983) do. Sums are of values divided by `unit`, a power of two near the
     largest, so that squares of very large or very small numbers stay within float64.
@@ -77,7 +77,7 @@ class _Running:
         self.count = count
 
     def figures(self) -> dict[str, float | None]:
-        """Mean, std, min and max; None without any number."""
+        """Returns mean, std, min and max; None if there was no number."""
         if not self.count:
             return {"mean": None, "std": None, "min": None, "max": None}
         std = math.sqrt(self.squares / self.count)
@@ -92,5 +92,5 @@ class _Running:
 
 
 def _rounded(value: float) -> float:
-    """Four decimals, or six digits where those say more."""
+    """Rounds to four decimals, or to six significant digits if that keeps more."""
     return round(value, 4) if abs(value) >= 1 else float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""Puts a calibration's plus/minus on regions, and carries it over to results that are made from them.
+"""Applies a calibration's plus/minus to regions, and copies it to results that are made from them.
 
 A plus/minus holds for a region as a model drew it. Where its pixels are the same in a later result, it holds there too; where they were
 changed (cut, joined, smoothed), nothing was measured that could speak of them, so it is of pixels only again.
@@ -17,7 +17,7 @@ from t2s_agent.regions.region import Measure, Region, RegionSet
 
 
 def with_own_prompts(engine: Engine, regions: RegionSet) -> RegionSet:
-    """Regions of the prompter's own answer, calibrated where their models have a calibration; a warning names unsure ones."""
+    """Returns regions of the prompter's own answer, calibrated if their models have a calibration; a warning counts unsure ones."""
     if not regions.regions:
         return regions
     usable = _usable(engine, own_prompts=True)
@@ -31,9 +31,9 @@ def with_own_prompts(engine: Engine, regions: RegionSet) -> RegionSet:
 
 
 def with_whole_answer(engine: Engine, regions: RegionSet, view_area: float) -> RegionSet:
-    """The same with the total's plus/minus and the range of the count, of an answer that all of is there.
+    """Returns the same regions with the total's plus/minus and the range of the count, for an answer without left-out regions.
 
-    `view_area` is the area that was looked at, in the unit of the regions' areas.
+    `view_area` is the area of the view, in the unit of the regions' areas.
     """
     loaded = _usable(engine, own_prompts=True).loaded
     if loaded is None:
@@ -47,7 +47,7 @@ def with_whole_answer(engine: Engine, regions: RegionSet, view_area: float) -> R
 
 
 def with_persons_prompts(engine: Engine, regions: RegionSet, drawn: Sequence[tuple[Instance, int]]) -> RegionSet:
-    """The same of those regions that a person's box or points were drawn from.
+    """Returns the regions, calibrated where they were drawn from a user's box or points.
 
     `drawn` are the instances with the pixels of their masks: a region that lost some of them to others is not as it was drawn.
     """
@@ -69,14 +69,14 @@ def with_persons_prompts(engine: Engine, regions: RegionSet, drawn: Sequence[tup
 
 
 def prompts_of(instance: Instance | None) -> Prompts:
-    """Which of a person's prompts an instance is."""
+    """Returns the kind of a user's prompt."""
     if instance is None or instance.box is None:
         return "point"
     return "box_points" if instance.positive or instance.negative else "box"
 
 
 def carried(regions: RegionSet, *earlier: RegionSet) -> RegionSet:
-    """Regions with the plus/minus of those regions of earlier results on the same pixels that they are, pixel by pixel.
+    """Returns regions with the plus/minus of the regions of earlier results that have exactly the same pixels.
 
     All from one calibration: that of `regions`, else the first one of the others.
     """
@@ -100,7 +100,7 @@ def carried(regions: RegionSet, *earlier: RegionSet) -> RegionSet:
 
 
 def unsure_words(regions: RegionSet) -> str:
-    """A warning that counts the unsure regions and names the way to see and to leave them out; empty where there are none."""
+    """Returns a warning with the number of unsure regions and how to show and filter them; empty if there are none."""
     unsure = sum(bool(region.unsure) for region in regions.regions)
     cut = regions.calibration.cut if regions.calibration else None
     if not unsure or cut is None:
@@ -112,7 +112,7 @@ def unsure_words(regions: RegionSet) -> str:
 
 
 def _usable(engine: Engine, *, own_prompts: bool) -> Usable:
-    """The calibration of the engine's models, unless the settings want none."""
+    """Returns the calibration of the engine's models, unless the settings switch it off."""
     if engine.settings.plus_minus == "pixels":
         return Usable(None, "")
     return engine.models.calibration(own_prompts=own_prompts)
@@ -135,7 +135,7 @@ def _calibrated(region: Region, prompts: Prompts, loaded: Loaded) -> Region:
 
 
 def _as(region: Region, other: Region) -> Region:
-    """A region with what is known of the errors of another one that has the same pixels."""
+    """Returns a region with the calibrated errors of another region with the same pixels."""
 
     def same(name: Measured, _: Measure) -> float | None:
         found: Measure | None = getattr(other, name)
@@ -145,7 +145,7 @@ def _as(region: Region, other: Region) -> Region:
 
 
 def _measured(region: Region, plus_minus: Callable[[Measured, Measure], float | None]) -> Region:
-    """With another plus/minus of each measure; one that is not known stays as it is."""
+    """Returns a region with another plus/minus of each measure; an unknown one stays unchanged."""
     changed: dict[str, Measure] = {}
     names: Mapping[Measured, Measure | None] = {
         "area": region.area,

@@ -1,4 +1,4 @@
-"""Points and a box that correct the regions of a result, and what they did to each region."""
+"""Corrects the regions of a result by points and a box, and reports what that did to each region."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ from t2s_agent.results.record import Change
 from t2s_agent.scene import View
 from t2s_agent.segmenting.segmenter import Masks
 
-_MOST = 0.5  # of a region's area: what loses more to another one is said to be taken over
-_NEW = ""  # stands for a result's id where an object comes from the correction itself
+_MOST = 0.5  # of a region's area; a region that loses more to another one counts as taken over
+_NEW = ""  # used instead of a result's id for an object that the correction added
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class _Touched:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """What corrections did. `drawn`: what the segmenter was asked for, each with the pixels of its mask."""
+    """The effects of corrections. `drawn`: the segmenter's prompts, each with the number of pixels of its mask."""
 
     touched: tuple[_Touched, ...] = ()
     warnings: tuple[str, ...] = field(default=())
@@ -40,11 +40,11 @@ class Corrections:
 
     @classmethod
     def none(cls) -> "Corrections":
-        """Of nothing that was asked for."""
+        """Returns the effects of no corrections."""
         return cls()
 
     def changes(self, regions: RegionSet) -> tuple[Change, ...]:
-        """The same with the ids that the regions have at last; 0 for one that is not there any more."""
+        """Returns the changes with the final ids of the regions; 0 for a region that was removed."""
         now = {source: region.id for region in regions.regions for source in region.sources}
         rounding = regions.rounding()
         return tuple(
@@ -67,7 +67,7 @@ def corrected(
     box: Box | None,
     draw: Callable[[Sequence[Instance]], Masks],
 ) -> tuple[RegionSet, Corrections]:
-    """Regions after a box and points in View pixels, and what these did.
+    """Returns the regions after corrections by a box and points in View pixels, and the effects.
 
     The box adds an object, and points then say what belongs to it. Without a box each point belongs to the region that it lies in,
     else to the nearest one; a positive point that lies in none adds an object. Each region's `sources` say which it is.
@@ -119,7 +119,7 @@ def corrected(
 def _tasks(
     regions: RegionSet, positive: Sequence[Point], negative: Sequence[Point], box: Box | None
 ) -> tuple[dict[int, tuple[list[Point], list[Point]]], list[Instance]]:
-    """Points, good and bad, of each region that they correct (by its position), and objects to add."""
+    """Returns the positive and negative points of each region to correct (by its position), and objects to add."""
     if box:
         return {}, [Instance(box, tuple(positive), tuple(negative))]
     masks = operations.masks_of(regions)
@@ -137,7 +137,7 @@ def _tasks(
 
 
 def _redrawn(mask: Mask, good: Sequence[Point], bad: Sequence[Point], label: str) -> Instance:
-    """What the segmenter is asked for a region that points correct: its box, grown to the good points."""
+    """Returns the segmenter's prompt for a region that points correct: its box, extended to the positive points."""
     x1, y1, x2, y2 = mask.bounds
     xs = [float(x1), float(x2), *(x for x, _ in good)]
     ys = [float(y1), float(y2), *(y for _, y in good)]
@@ -155,7 +155,7 @@ def _compared(
     sources: Sequence[tuple[Source, ...]],
     reasons: dict[tuple[Source, ...], str],
 ) -> tuple[list[_Touched], list[str]]:
-    """Of the regions that were there: those that were corrected, or that lost pixels by it or became one with another."""
+    """Returns changes and warnings of earlier regions that were corrected, lost pixels, or became one with another."""
     now = {source: region for region in after.regions for source in region.sources}
     touched, warnings = [], []
     for region, own in zip(before.regions, sources, strict=True):
@@ -185,7 +185,7 @@ def _compared(
 
 
 def _against(shown: str, why: str, before: float, after: float, unit: str) -> list[str]:
-    """Warnings where a correction did the contrary of what such a point is for."""
+    """Returns warnings if a correction had the opposite effect of its kind of point."""
     sizes = f"from {before:.6g} to {after:.6g} {unit}"
     if why.startswith("positive") and "negative" not in why and after < before:
         return [f"{shown} shrank by a {why}, {sizes}"]
@@ -197,7 +197,7 @@ def _against(shown: str, why: str, before: float, after: float, unit: str) -> li
 def _added(
     after: RegionSet, added: Sequence[tuple[Source, ...]], why: str, drawn_px: Sequence[int]
 ) -> tuple[list[_Touched], list[str]]:
-    """The objects that were added, and warnings for those that are nothing new."""
+    """Returns the added objects, and warnings for those that repeat an existing region."""
     now = {source: region for region in after.regions for source in region.sources}
     touched, warnings = [], []
     for (source,), pixels in zip(added, drawn_px, strict=True):
@@ -222,7 +222,7 @@ def _called(source: Source) -> str:
 
 
 def _lost_to_another(after: RegionSet, pixels: NDArray[np.bool_], own: int) -> bool:
-    """Whether any of the pixels (H, W) of a region `own` belongs to another one now."""
+    """Whether any of the pixels (H, W) of the region `own` belongs to another region now."""
     there = after.labels[pixels]
     return bool(((there > 0) & (there != own)).any())
 
@@ -233,7 +233,7 @@ def _owner_of(regions: RegionSet, point: Point) -> int:
 
 
 def _nearest(masks: Sequence[Mask], point: Point) -> int:
-    """The index of the mask that has the pixel nearest to a point, looked for from the nearest boxes on."""
+    """Returns the index of the mask with the pixel nearest to a point; starts with the nearest boxes."""
     x, y = point
 
     def to_box(mask: Mask) -> float:

@@ -1,4 +1,4 @@
-"""What can be said of a result, a region or a box: measured facts first, then what a model thinks, kept apart."""
+"""Describes a result, a region or a box: measured facts, and separately what a model claims."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,14 +29,14 @@ from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import one_line, plain
 
-_SUMMED = ("length", "width", "perimeter")  # columns that are summed up as areas are
-LONGEST_CLAIM = 2_000  # characters of a model's words
+_SUMMED = ("length", "width", "perimeter")  # columns that get the same statistics as areas
+LONGEST_CLAIM = 2_000  # characters of a model's text
 
 
 class Description(BaseModel):
-    """`measured` is what we computed, with units in its names; `claimed` is what a model says, to be taken as such.
+    """`measured` has computed values, with units in the names; `claimed` is a model's text, not checked.
 
-    `table` lists the regions of a result where columns, an order, a number of them or another result were given.
+    `table` lists the regions of a result if columns, an order, a number of regions or another result were given.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,7 +95,7 @@ def describe(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked of the regions of a result."""
+    """The requested facts about the regions of a result."""
 
     other: str = ""
     pairs_within_m: float | None = None
@@ -111,7 +111,7 @@ class _Asked:
 
     @property
     def listed(self) -> bool:
-        """Whether a table is wanted."""
+        """Whether a table is requested."""
         return bool(self.other or self.columns or self.sort_by or self.first)
 
 
@@ -144,7 +144,7 @@ def _of_result(
             )
     engine.require_trust(result)
     looked_at, scale = result.scene.view_area, _stored_scale(result)
-    view = None  # read only where pixels are needed: measures are stored
+    view = None  # read only if pixels are needed: measures are stored
     if question or bands or looked_at is None or scale is None:
         view = view_of(engine, result)
         looked_at, scale = image_area(view), Scale.of(view, result.scene.gsd_m)
@@ -196,7 +196,7 @@ def _of_result(
 
 
 def _stored_scale(result: Record) -> Scale | None:
-    """The scale of a result's view as its record has it; None in older records."""
+    """Returns the scale of a result's view from its record; None for older records."""
     reference = result.scene
     shown = reference.scene_px_per_view_px
     return None if shown is None else Scale(shown, reference.gsd_m, reference.view_gsd_m)
@@ -262,7 +262,7 @@ def _with_claim(
 
 
 def scale_facts(scale: Scale) -> dict[str, float | None]:
-    """Metres a pixel of the scene and of the view that models look at, and how many scene pixels a view pixel is long."""
+    """Returns metres per pixel of the scene and of the view that models see, and the length of a view pixel in scene pixels."""
     return {
         "gsd_m": scale.gsd_m and significant(scale.gsd_m, 5),
         "view_gsd_m": scale.view_gsd_m and significant(scale.view_gsd_m, 5),
@@ -271,7 +271,7 @@ def scale_facts(scale: Scale) -> dict[str, float | None]:
 
 
 def region_facts(region: Region) -> dict[str, Any]:
-    """Area, perimeter, place, smallest rectangle, compactness and origin of one region; units in the names."""
+    """Returns area, perimeter, position, smallest rectangle, compactness and origin of one region; units in the names."""
     area, length, rounding = region.units.area, region.units.length, region.rounding
     facts = {
         f"area_{area}": rounding.area(region.area.value),
@@ -285,7 +285,7 @@ def region_facts(region: Region) -> dict[str, Any]:
         "pm_level": level_of(region.calibrated),
     }
     for name, size in (("length", region.length), ("width", region.width)):
-        if size is not None:  # a large part of the Earth has no rectangle, and is not flat as compactness takes it
+        if size is not None:  # a large part of the Earth has no rectangle, and is not flat as compactness assumes
             facts |= {
                 f"{name}_{length}": rounding.length(size.value),
                 f"{name}_pm_{length}": rounding.length(size.plus_minus),
@@ -306,10 +306,10 @@ def region_facts(region: Region) -> dict[str, Any]:
 def set_facts(
     result: Record, regions: Sequence[Region], looked_at: float, lengths: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Count, total and typical areas with their plus/minus, and the share of the area that was `looked_at`.
+    """Returns count, total and typical areas with their plus/minus, and the share of the view's area (`looked_at`).
 
-    The same as of areas is said of each of `lengths`: `length`, `width`, `perimeter`.
-    What the plus/minus of a total, mean and median mean is said by `regions.summary`.
+    Each of `lengths` (`length`, `width`, `perimeter`) gets the same statistics as areas.
+    `regions.summary` defines the plus/minus of a total, mean and median.
     """
     rounding = finest_rounding(regions, result.units)
     facts: dict[str, Any] = {"count": len(regions), "pm_level": pm_level(result)}
@@ -351,7 +351,7 @@ def distance_facts(
     rounding: Rounding,
     places: tuple[Sequence[Region], Sequence[Region]] | None = None,
 ) -> dict[str, Any]:
-    """The distances of regions to their nearest ones, with the ids of the nearest and of the farthest pair.
+    """Returns the distances of regions to their nearest ones, with the ids of the nearest and of the farthest pair.
 
     `places`: the regions and those that they were compared with, of which the centroids of both pairs are given too.
     """
@@ -371,7 +371,7 @@ def distance_facts(
 
 
 def difference_facts(result: Record, other: Record) -> dict[str, Any]:
-    """The total area of a result less that of another, with its sign, and whether the plus/minus leaves open which is larger."""
+    """Returns the signed difference of two results' total areas, and whether the plus/minus leaves open which is larger."""
     unit = result.unit_area
     found = Difference.of(
         Measure(result.total_area, result.total_area_pm, unit), Measure(other.total_area, other.total_area_pm, unit)
@@ -397,7 +397,7 @@ def _significant_area(area: float) -> float:
 
 
 def _crop(view: View, inside: np.ndarray) -> View:
-    """The part of a View around a region, with a margin of half its size, for a model to look at."""
+    """Returns the part of a View around a region, with a margin of half its size, as a model's picture."""
     region = Mask.of(inside)
     if not region:
         return view

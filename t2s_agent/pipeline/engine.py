@@ -1,4 +1,4 @@
-"""The Engine: settings, models and store that the functions of the pipeline work with."""
+"""Defines the Engine: the settings, models and store that the functions of the pipeline use."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from t2s_agent.text import one_line
 
 @dataclass(slots=True)
 class Engine:
-    """What the pipeline works with. One for a process; its models are loaded when they are first asked for."""
+    """Settings, models and store. One per process; its models are loaded at their first use."""
 
     settings: Settings
     models: Models
@@ -24,14 +24,14 @@ class Engine:
 
     @classmethod
     def open(cls, settings: Settings, owner: str = LOCAL) -> "Engine":
-        """Models and store as the settings say."""
+        """Returns an Engine with the models and the store of the settings."""
         store = ResultStore(
             settings.store, owner, max_bytes=settings.store_max_bytes, max_age_days=settings.store_max_age_days
         )
         return cls(settings, Models(settings), store)
 
     def scene(self, image: Path | str, *, trust_sidecars: bool | None = None) -> Scene:
-        """Opens an image within the roots; without roots, one that a person named. `argument_invalid` for an address.
+        """Opens an image within the roots; any local image if there are no roots. Raises `argument_invalid` for a URL.
 
         `trust_sidecars` None: as the settings say.
         """
@@ -41,7 +41,7 @@ class Engine:
         return open_scene(image, roots=self.settings.roots or None, limits=limits, trust_sidecars=trusted)
 
     def scene_of(self, result: Record) -> Scene:
-        """Opens the image of a result as it was opened for it: with the files beside it only where they were read then.
+        """Opens the image of a result as it was opened for the result: with sidecar files only if they were read then.
 
         Raises `argument_invalid` where they were, and the settings do not trust them.
         """
@@ -49,7 +49,7 @@ class Engine:
         return self.scene(result.scene.path, trust_sidecars=result.scene.trusted_sidecars)
 
     def require_trust(self, result: Record) -> None:
-        """`argument_invalid` for a result whose image was read with files beside it, where the settings do not trust them."""
+        """Raises `argument_invalid` for a result whose image was read with sidecar files that the settings do not trust."""
         if result.scene.trusted_sidecars and not self.settings.trust_sidecars:
             raise T2SError(
                 "argument_invalid",
@@ -58,14 +58,14 @@ class Engine:
             )
 
 
-# file:, https:, s3: and GDAL's own /vsicurl/; the second slash is lost where an address was taken for a path
+# file:, https:, s3: and GDAL's own /vsicurl/; the second slash is lost if a URL was converted to a path
 _ADDRESS = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])|(/vsi(?:curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)(?:_streaming)?)/"
 )
 
 
 def require_local(image: str) -> None:
-    """Raises `argument_invalid` where an image is named by an address on a network, which is not opened yet."""
+    """Raises `argument_invalid` for an image given by a URL, because remote images are not supported yet."""
     found = _ADDRESS.match(image)
     if not found:
         return

@@ -1,4 +1,4 @@
-"""Instructions that are computed without a model: only those few of which every word is understood.
+"""Parses the few instructions that are computed without a model: only those in which every word is known.
 
 `only the largest`, `the three longest`, `keep the two northernmost`, `larger than 200 m2`, `shorter than 30 m`. Such words say what a
 measure decides, and a model that looks at a picture decides it worse. Everything else is for a model.
@@ -13,7 +13,7 @@ from t2s_agent.regions.units import METRES, Units
 
 @dataclass(frozen=True, slots=True)
 class ParsedInstruction:
-    """What an instruction means, as fields of a `Refinement` of the same names."""
+    """The meaning of an instruction, as fields of a `Refinement` of the same names."""
 
     sort_by: str = ""
     descending: bool = False
@@ -24,7 +24,7 @@ class ParsedInstruction:
     max_length_m: float | None = None
 
 
-# word: what regions are sorted by, and whether the largest comes first
+# word -> the measure that regions are sorted by, and whether the largest comes first
 _ORDERS = {
     **dict.fromkeys(("largest", "biggest"), ("area", True)),
     "smallest": ("area", False),
@@ -46,7 +46,7 @@ _PLACES_IN_PIXELS = {
     "rightmost": ("x", True),
 }
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-# what regions are called whatever they show: the name of a thing would have to be checked by a model
+# general words for regions; only a model could check the name of a thing
 _REGIONS = "(?: (?:one|ones|region|regions|object|objects|of them|of these))?"
 _KEEP = "(?:(?:keep|show|select|take|give) )?(?:(?:me )?(?:only|just) )?"
 _AREA_UNITS = {"m2": 1.0, "m²": 1.0, "m^2": 1.0, "sq m": 1.0, "square metres": 1.0, "square meters": 1.0, "ha": 1e4}
@@ -63,7 +63,7 @@ _MORE, _LESS = ("larger", "bigger", "longer"), ("smaller", "shorter")
 
 
 def parse_instruction(instruction: str, units: Units = METRES) -> ParsedInstruction | None:
-    """What an instruction means where every word of it is understood; None where a model is to be asked.
+    """Returns the meaning of an instruction if every word of it is known; None if a model must be asked.
 
     Sizes in metres, and compass directions, are understood only on Earth, and left, right, top and
     bottom only where there is none: a picture's top need not be north.
@@ -98,7 +98,7 @@ def _size(words: str) -> ParsedInstruction | None:
     more, unit = found["compared"] in _MORE, found["unit"]
     of_length = found["compared"] in ("longer", "shorter")
     if of_length != (unit in _LENGTH_UNITS):
-        return None  # "larger than 30 m" may mean either
+        return None  # "larger than 30 m" may mean length or area
     limit = float(found["number"]) * (_LENGTH_UNITS if of_length else _AREA_UNITS)[unit]
     above, below = math.nextafter(limit, math.inf), math.nextafter(limit, -math.inf)
     if of_length:

@@ -1,4 +1,4 @@
-"""Stored results loaded again: the View, the regions and the mask of a record."""
+"""Loads stored results: the View, the regions and the mask of a record."""
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
@@ -15,7 +15,7 @@ from t2s_agent.scene.georeference import Georeference
 
 
 def view_of(engine: Engine, result: Record) -> View:
-    """The View that a result was made from, read again; `image_unreadable` where its pixels have changed."""
+    """Returns the View that a result was made from. Raises `image_unreadable` if its pixels have changed."""
     reference = result.scene
     with engine.scene_of(result) as scene:
         view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=reference.max_size)
@@ -23,26 +23,28 @@ def view_of(engine: Engine, result: Record) -> View:
         raise T2SError(
             "image_unreadable",
             f"{reference.name} is no longer the image that {result.id} was made from",
-            "Segment it anew",
+            "Segment it again",
         )
     return view
 
 
 def stored_regions(engine: Engine, result: Record) -> tuple[Region, ...]:
-    """The regions of a stored result with their outlines."""
+    """Returns the regions of a stored result with their outlines."""
     path = engine.store.artifact(result.id, REGIONS)
     return regions_from(read_outlines(path))
 
 
 def other_result(engine: Engine, result: Record, other: str) -> Record:
-    """The result that another one is compared or combined with. Raises `no_georeference` where they share no ground.
+    """Returns the result to compare or combine with. Raises `no_georeference` if the two have no common coordinates.
 
-    Pixels mean the same only on one image: two results without a place on Earth must be of the same one.
+    Two results without georeference must be of the same image, because pixels of two images cannot be compared.
     """
     found = engine.store.load(other)
     if found.units != result.units:
         raise T2SError(
-            "no_georeference", f"{found.id} and {result.id} do not share a ground", "Combine results of one kind"
+            "no_georeference",
+            f"only one of {found.id} and {result.id} has a georeference",
+            "Combine two results with a georeference, or two without",
         )
     same = (found.scene.path, found.scene.width, found.scene.height) == (
         result.scene.path,
@@ -52,21 +54,21 @@ def other_result(engine: Engine, result: Record, other: str) -> Record:
     if not result.units.on_earth and not same:
         raise T2SError(
             "no_georeference",
-            f"{found.id} and {result.id} are of two images without a place on Earth",
+            f"{found.id} and {result.id} are of two images without a georeference",
             "Combine results of one image, or of images with a georeference",
         )
     return found
 
 
 def regions_with_edges(engine: Engine, result: Record) -> tuple[Region, ...]:
-    """The regions of a stored result with their estimated outlines, for distances."""
+    """Returns the regions of a stored result with their estimated outlines, for distances."""
     path = engine.store.artifact(result.id, MASK)
     place = place_of_mask(path) if result.units.on_earth else Georeference()
     return with_edges(stored_regions(engine, result), read_mask(path), place, Window(*result.scene.window))
 
 
 def region_set(engine: Engine, result: Record) -> RegionSet:
-    """A stored result's regions with their pixels."""
+    """Returns a stored result's regions with their pixels."""
     labels = read_mask(engine.store.artifact(result.id, MASK))
     used = result.calibration
     return RegionSet(

@@ -1,4 +1,4 @@
-"""An earlier result corrected, filtered or combined, as a new one."""
+"""Corrects, filters or combines an earlier result and stores a new one."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -102,12 +102,12 @@ _NOTHING = Refinement()
 
 
 def refine(engine: Engine, result_id: str, how: Refinement, *, progress: Progress = no_progress) -> Record:
-    """The record that `refine_with_picture` stores."""
+    """Refines a result and returns the new record; see `refine_with_picture`."""
     return refine_with_picture(engine, result_id, how, progress=progress).record
 
 
 def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, progress: Progress = no_progress) -> Saved:
-    """A new result from an earlier one, which stays as it is and becomes its parent.
+    """Makes a new result from an earlier one, which stays unchanged and becomes its parent.
 
     The View is the parent's; its embedding comes from the cache. Raises `result_unknown`, `region_unknown`, `argument_invalid`,
     and `image_unreadable` where the image is no longer what the parent saw.
@@ -207,7 +207,7 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
 
 
 def _box_in_view(view: View, how: Refinement) -> Box | None:
-    """The box in View pixels, cut to the View; `bbox_outside` where nothing of it lies there."""
+    """Returns the box in View pixels, clipped to the View. Raises `bbox_outside` if it does not overlap the View."""
     if how.box is None:
         return None
     corners = _to_view(view, ((how.box[0], how.box[1]), (how.box[2], how.box[3])), how.pixels, inside=False)
@@ -221,8 +221,8 @@ def _box_in_view(view: View, how: Refinement) -> Box | None:
     if box[0] >= box[2] or box[1] >= box[3]:
         raise T2SError(
             "bbox_outside",
-            f"the box {list(how.box)} does not meet the view",
-            "Give one inside of the result's image",
+            f"the box {list(how.box)} does not overlap the view",
+            "Give a box inside the result's image",
         )
     return box
 
@@ -230,7 +230,7 @@ def _box_in_view(view: View, how: Refinement) -> Box | None:
 def _operated(
     engine: Engine, view: View, parent: Record, other: Record | None, regions: RegionSet, how: Refinement
 ) -> RegionSet:
-    """Regions after everything that needs no model, in the order that `Refinement` says."""
+    """Returns the regions after all operations that need no model, in the order that `Refinement` documents."""
     left_out: dict[str, int] = dict(regions.left_out)
     chosen = _by_ids(regions, parent.id, how, left_out)
     theirs = region_set(engine, other) if other is not None else None
@@ -271,7 +271,7 @@ def _operated(
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A region on its way: its pixels now, the region that gives it its name and score, and what it was made of."""
+    """A region during a refinement: its current pixels, the region that gives its name and score, and its source regions."""
 
     mask: Mask
     region: Region
@@ -279,7 +279,7 @@ class _Piece:
 
 
 def _by_ids(regions: RegionSet, parent: str, how: Refinement, left_out: dict[str, int]) -> list[Region]:
-    """The regions to keep by the ids of the parent. What is not from there is new, and stays."""
+    """Returns the regions to keep by the ids of the parent. New regions, which are not from the parent, stay."""
     keep, drop = set(how.keep), set(how.drop)
     found = []
     for region in regions.regions:
@@ -301,7 +301,7 @@ def _by_distance(
     how: Refinement,
     left_out: dict[str, int],
 ) -> set[int]:
-    """The ids of the regions that lie as far from the nearest of the others as is asked."""
+    """Returns the ids of the regions whose distance to the nearest other region is within the given limits."""
     nearest = nearest_of(regions, others, units=units, own=_own(regions, other))
     found = set()
     for region, each in zip(regions, nearest, strict=True):
@@ -316,7 +316,7 @@ def _by_distance(
 
 
 def _own(regions: Sequence[Region], other: str) -> list[set[int]]:
-    """Of each region its ids in another result: what it comes from is not its neighbour."""
+    """Returns the ids of each region in another result, because its own source is not its neighbour."""
     return [{source.id for source in region.sources if source.result == other} for region in regions]
 
 
@@ -329,7 +329,7 @@ def _combined(
     operation: Operation,
     warnings: list[str],
 ) -> list[_Piece]:
-    """Pieces and the regions of another result after an operation; what loses all of its pixels goes."""
+    """Combines regions with those of another result; regions that lose all their pixels are removed."""
     found = []
     for each in operations.combined([piece.mask for piece in pieces], masks, view.height, view.width, operation):
         theirs = tuple(Source(other, others[k].id) for k in each.others)
@@ -347,13 +347,13 @@ def _combined(
 
 
 def _same_grid(parent: Record, other: Record) -> bool:
-    """Whether two results were drawn on the same pixels of the same image."""
+    """Whether two results have the same View of the same image."""
     a, b = parent.scene, other.scene
     return (a.path, a.window, a.view_size, a.pixels_sha256) == (b.path, b.window, b.view_size, b.pixels_sha256)
 
 
 def _filtered(regions: RegionSet, how: Refinement, distances: Mapping[int, float]) -> RegionSet:
-    """Regions of a size and length, in an order, the first so many; what goes is counted."""
+    """Filters regions by size and length, sorts them, keeps the first ones; counts those that are left out."""
     left_out = dict(regions.left_out)
     chosen = []
     for position, region in enumerate(regions.regions):
@@ -416,7 +416,7 @@ def _require_sense(how: Refinement) -> None:
         require_amount(name, getattr(how, name) or 0.0, LARGEST_AREA_M2, "square metres")
     if not 0 <= how.min_probability <= 1:
         raise T2SError(
-            "argument_invalid", f"min_probability = {how.min_probability:g} is no probability", "Give 0 to 1"
+            "argument_invalid", f"min_probability = {how.min_probability:g} is not a probability", "Give 0 to 1"
         )
     for least, largest, name in (
         (how.min_area_m2, how.max_area_m2, "area_m2"),
@@ -439,18 +439,18 @@ def _require_sense(how: Refinement) -> None:
     if replace(how, pixels=False) == _NOTHING:
         raise T2SError(
             "argument_invalid",
-            "nothing is to be done",
+            "there is nothing to do",
             "Give points, a box, ids, an operation, a size or an instruction",
         )
 
 
 def _require_no_ids(how: Refinement) -> None:
-    """Where a model looks again its regions are new: ids of the parent name none of them."""
+    """Refuses ids of the parent together with an instruction for a model, because a model's regions are new."""
     if how.keep or how.drop:
         raise T2SError(
             "argument_invalid",
             f"the instruction {plain(how.instruction, 100)!r} is for a model, and then keep and drop name regions that are gone",
-            "Give the ids in a call of their own, before or after the instruction",
+            "Give the ids in a separate call, before or after the instruction",
         )
 
 
@@ -462,13 +462,13 @@ def _named(how: Refinement, computed: bool) -> str:
 
 
 def _given(how: Refinement) -> dict[str, Any]:
-    """The fields of a refinement that differ from their defaults: what `refinement_of` needs to make it again."""
+    """Returns the fields of a refinement that differ from their defaults; `refinement_of` restores it from them."""
     given = {field.name: getattr(how, field.name) for field in fields(how)}
     return {name: value for name, value in given.items() if value != getattr(_NOTHING, name)}
 
 
 def refinement_of(parameters: Mapping[str, Any]) -> Refinement:
-    """The refinement that a record's parameters describe, also where they come from JSON, which knows no tuples."""
+    """Returns the refinement for a record's parameters; lists from JSON become tuples."""
     return Refinement(**{name: _tuples(value) for name, value in parameters.items()})
 
 
@@ -477,7 +477,7 @@ def _tuples(value: Any) -> Any:
 
 
 def _followed_up(parent: Record, regions: RegionSet, instruction: str, view: View) -> str:
-    """The question of a refinement by words: what was asked, what was found, what is wanted now."""
+    """Returns the question for a refinement by instruction: the earlier question, what was found, and the instruction."""
     boxes = []
     places = boxes_of(regions.labels)
     for region in regions.regions[:20]:
@@ -509,6 +509,6 @@ def _to_view(view: View, points: Sequence[Point], pixels: bool, *, inside: bool 
     for (x, y), given in zip(moved, points, strict=True):
         if inside and not (0 <= x <= view.width and 0 <= y <= view.height):
             raise T2SError(
-                "bbox_outside", f"the point {list(given)} lies beside the result's view", "Give one inside of it"
+                "bbox_outside", f"the point {list(given)} is outside the result's view", "Give a point inside it"
             )
     return tuple(moved)

@@ -1,4 +1,4 @@
-"""Does a result again from its record, and names the first step that comes out otherwise."""
+"""Repeats a result from its record, and names the first step that differs."""
 
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -17,7 +17,7 @@ _OF_MODELS = ("prompter", "segmenter", "style", "samples", "temperature", "seed"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a replay: what the record says, what came out now."""
+    """One step of a replay: its value in the record and its value now."""
 
     name: str
     then: str
@@ -31,19 +31,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay: its steps in the order of the work, and the result that it made."""
+    """A replay: its steps in order, and the result that it made."""
 
     steps: tuple[Step, ...]
     result_id: str
 
     @property
     def first_difference(self) -> Step | None:
-        """The first step that differs, the cause of all that follow; None where all is the same."""
+        """Returns the first step that differs, which causes later differences; None if all steps are equal."""
         return next((step for step in self.steps if not step.same), None)
 
 
 def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) -> Replay:
-    """Does a result again with the models, style and seed that its record names, as a new result."""
+    """Repeats a result with the models, style and seed of its record, and stores a new result."""
     then = engine.store.load(result_id)
     engine.require_trust(then)
     settings = load_settings(
@@ -77,7 +77,7 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
 
 
 def _refinement(then: Record) -> Refinement:
-    """What was asked for. Before fields were recorded by their defaults, a distance of 0 was the one that was lost."""
+    """Returns the refinement of a record. Earlier versions did not record a distance of 0; it is restored here."""
     how = refinement_of(then.parameters)
     if how.other and not any(name in then.parameters for name in ("operation", "within_m", "beyond_m", "sort_by")):
         return changed(how, within_m=0.0)
@@ -110,7 +110,7 @@ def _calibration(result: Record) -> str:
 
 
 def _measures(result: Record) -> dict[str, Any]:
-    """What was measured. `was` is no measure, and records from before it was kept lack it."""
+    """Returns the measured values. `was` is not a measure, and older records do not have it."""
     return result.model_dump(
         include={"regions": {"__all__": set(RegionRecord.model_fields) - {"was"}}, "total_area": True}
     )

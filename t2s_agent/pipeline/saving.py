@@ -1,4 +1,4 @@
-"""New results saved: their record, mask, outlines and picture."""
+"""Saves new results: record, mask, outlines and picture."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ from t2s_agent.text import plain
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A result that was saved just now. `picture` is that of its preview.png, so that nobody has to decode the file."""
+    """A result that was saved just now. `picture` is its preview.png, decoded."""
 
     record: Record
     picture: Image
@@ -66,12 +66,12 @@ def store_result(
     answered: Status = "found",
     changes: Sequence[Change] = (),
 ) -> Saved:
-    """Writes everything and gives the record and the picture, under another id where another result has taken the first one meanwhile.
+    """Writes all files and returns the record and the picture; with another id if the first one was taken meanwhile.
 
-    `answered`: what became of the question, if one was asked.
+    `answered`: the outcome of the question, if one was asked.
     """
     scale = Scale.of(view, reference.gsd_m)
-    reference = reference.model_copy(update=_scale_fields(scale))  # a parent's record may be from before they were kept
+    reference = reference.model_copy(update=_scale_fields(scale))  # an older parent's record may not have them
     if remark := scale.remark(reference.max_size):
         warnings = (remark, *warnings)
     progress(f"writing {len(regions.regions)} region{'s' * (len(regions.regions) != 1)}")
@@ -126,23 +126,23 @@ def _write_text(path: Path, lines: Iterable[str]) -> None:
 
 
 def mask_digest(labels: Labels) -> str:
-    """SHA-256 of the shape and the ids: as uint16 where they fit, as all records had them once, else as uint32."""
+    """Returns the SHA-256 of the shape and the ids: as uint16 if they fit, as in all older records, else as uint32."""
     ids = labels.astype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
     return hashlib.sha256(f"{ids.shape}".encode() + ids.tobytes()).hexdigest()
 
 
 def prompter_reference(engine: Engine) -> ModelReference:
-    """The prompter of the settings, as a record names it."""
+    """Returns the reference to the settings' prompter for a record."""
     return ModelReference(name=engine.settings.prompter, digest=engine.models.prompter().digest)
 
 
 def segmenter_reference(engine: Engine) -> ModelReference:
-    """The segmenter of the settings, as a record names it. Only for a result that it drew masks for: it loads the model."""
+    """Returns the reference to the settings' segmenter for a record. It loads the model, so call it only if it drew masks."""
     return ModelReference(name=engine.settings.segmenter, digest=engine.models.segmenter().digest)
 
 
 def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
-    """Which pixels of a scene a view shows, and at which scale."""
+    """Returns the reference to the pixels of a scene that a view shows, and their scale."""
     return SceneReference(
         name=scene.name,
         path=str(scene.path),

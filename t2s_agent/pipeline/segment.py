@@ -1,4 +1,4 @@
-"""A question about an image to measured regions."""
+"""Answers a question about an image with measured regions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,11 +33,11 @@ from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale
 from t2s_agent.text import one_line
 
-_MOSTLY = 0.5  # of a View that should hold data, else it is worth a warning
+_MOSTLY = 0.5  # of a View; with a smaller share of data there is a warning
 
 
 class SegmentOptions(TypedDict, total=False):
-    """What may be said besides image and question; `segment_with_picture` has the defaults."""
+    """The options besides image and question; `segment_with_picture` has the defaults."""
 
     bbox: Sequence[float] | None
     bbox_crs: str | None
@@ -48,7 +48,7 @@ class SegmentOptions(TypedDict, total=False):
 
 
 def segment(engine: Engine, image: Path | str, query: str, **options: Unpack[SegmentOptions]) -> Record:
-    """The record that `segment_with_picture` stores."""
+    """Answers a question and returns the new record; see `segment_with_picture`."""
     return segment_with_picture(engine, image, query, **options).record
 
 

@@ -1,4 +1,4 @@
-"""Steps and checks that more than one function of the pipeline takes: progress, time, asking, drawing masks."""
+"""Defines steps and checks that several functions of the pipeline share: progress, timing, asking, drawing masks."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +15,18 @@ from t2s_agent.scene import View
 from t2s_agent.segmenting.segmenter import Masks
 from t2s_agent.text import one_line, plain
 
-# Called with a few words before each step. Whatever it raises stops the work there and reaches the caller: since a result is
-# written last and at once, nothing is left half-written.
+# Called with a short text before each step. An exception from it stops the work and reaches the caller. Because a result is
+# written last and in one step, nothing incomplete is left.
 Progress = Callable[[str], None]
 
 
 def no_progress(_: str) -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""
 
 
 @dataclass(slots=True)
 class Clock:
-    """How long each step took, in seconds."""
+    """The duration of each step, in seconds."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ def load_segmenter(engine: Engine, clock: Clock, progress: Progress) -> None:
 
 
 def draw_masks(engine: Engine, view: View, instances: Sequence[Instance], clock: Clock, progress: Progress) -> Masks:
-    """One mask an instance. Without instances nothing is embedded."""
+    """Returns one mask per instance. Without instances, no embedding is computed."""
     if not instances:
         return Masks.none(view.height, view.width)
     progress(f"looking at the picture with {engine.settings.segmenter}")
@@ -63,7 +63,7 @@ def draw_masks(engine: Engine, view: View, instances: Sequence[Instance], clock:
 
 
 def read_as_pixels(**given: float | None) -> list[str]:
-    """Warnings for arguments in metres on an image without a place on Earth, where they are read as pixels of the scene."""
+    """Returns warnings for arguments in metres on an image without georeference, where they are read as pixels of the scene."""
     return [
         f"{name} = {value:g} was read as {'square ' * name.endswith('m2')}pixels of the image, which has no place on Earth"
         for name, value in given.items()
@@ -95,15 +95,15 @@ def require_parsable(answer: Answer, name: str) -> None:
         why = f" ({answer.warnings[-1]})" if answer.warnings else ""
         raise T2SError(
             "answer_unparsable",
-            f"{plain(name, 60)} answered in no form that can be read{why}: {said!r}",
+            f"the answer of {plain(name, 60)} cannot be read{why}: {said!r}",
             answer.fix or "Ask in other words, or use another --prompter",
         )
 
 
 def require_pixels(answer: Answer, regions: RegionSet, segmenter: str) -> None:
-    """`model_failed` where a prompter named objects and not one pixel came of them: that is not "nothing is there".
+    """Raises `model_failed` if a prompter named objects but no mask has a pixel: that does not mean that nothing is there.
 
-    What a smallest area left out is no failure: its warnings say so.
+    Regions that the smallest area left out are not a failure: warnings report them.
     """
     if not answer.instances or regions.regions or regions.left_out:
         return
@@ -112,5 +112,5 @@ def require_pixels(answer: Answer, regions: RegionSet, segmenter: str) -> None:
         "model_failed",
         f"the prompter named {count} object{'s' * (count != 1)}, and the segmenter {plain(segmenter, 60)} drew no pixel of "
         f"{'them' if count != 1 else 'it'} where the image has data",
-        "Ask in other words, for a smaller part of the image, or use another --segmenter; this is not an empty answer",
+        "Reword the question, ask about a smaller part of the image, or use another --segmenter; this is not an empty answer",
     )

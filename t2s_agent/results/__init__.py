@@ -1,1 +1,1 @@
-"""What was done, so that it can be looked at, corrected, chained and done again."""
+"""Stores results with everything that is needed to view, correct, combine and repeat them."""

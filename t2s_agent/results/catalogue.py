@@ -1,4 +1,4 @@
-"""What is known of every result of a store without reading its record: enough to list, find and count them.
+"""Keeps an index of a store's results, to list, find and count them without reading their records.
 
 A record takes a millisecond to read, and a store may hold thousands. So a line of each is kept in one file, `.index.jsonl`, added when a
 result is saved. A line is believed while the record's time and size are what they were; lines that are missing, damaged or
@@ -23,11 +23,11 @@ from t2s_agent.results.record import Record, pm_level
 
 ID = re.compile(r"r_[0-9a-f]{8,32}")
 _INDEX = ".index.jsonl"
-_SPARE_LINES = 1_000  # lines of results that have gone, before the file is written again without them
+_SPARE_LINES = 1_000  # lines of deleted results in the index file before it is rewritten without them
 
 
 class Summary(BaseModel):
-    """A result in a list: the few facts by which it is recognised. `count` is the number of its regions."""
+    """A result in a list: the few facts that identify it. `count` is the number of its regions."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,9 +46,9 @@ class Summary(BaseModel):
 
 
 class Known(BaseModel):
-    """What is known of one result, and of which state of its record; a line of the index.
+    """The facts of one result and the state of its record that they come from; one line of the index.
 
-    `summary` is None where the record is damaged; `owner` is None where nobody can say any more.
+    `summary` is None if the record is damaged; `owner` is None if the owner cannot be read any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +62,7 @@ class Known(BaseModel):
 
 
 class Catalogue:
-    """The results of a folder by their ids. One for a store; threads may share it."""
+    """The results of a folder by their ids. One per store; threads may share it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
@@ -70,16 +70,16 @@ class Catalogue:
         self._lock = threading.Lock()
         self._held: dict[str, Known] = {}
         self._lines = 0  # of the index
-        self._seen: tuple[int, ...] = ()  # which state of the index was read
+        self._seen: tuple[int, ...] = ()  # the state of the index that was read
 
     def ids(self) -> list[str]:
-        """All ids, oldest first."""
-        return sorted(self._there())
+        """Returns all ids, oldest first."""
+        return sorted(self._record_states())
 
     def known(self) -> list[Known]:
-        """All results, by their ids, oldest first."""
+        """Returns the facts of all results, by their ids, oldest first."""
         with self._lock:
-            there = self._there()
+            there = self._record_states()
             missing = self._missing(there)
             if missing:
                 self._read_index()
@@ -89,17 +89,17 @@ class Catalogue:
             fresh = [self._read(id_, *there[id_]) for id_ in missing]
             self._append([known for known in fresh if known.summary])
             if self._lines > 2 * len(there) + _SPARE_LINES:
-                self._write_again()
+                self._rewrite()
             return [self._held[id_] for id_ in sorted(there)]
 
     def add(self, result: Record) -> None:
-        """Takes in a result that was saved just now."""
+        """Adds a result that was saved just now."""
         status = Path(self._folder, result.id, RECORD).stat()
         with self._lock:
-            self._append([self._hold(result.id, status.st_mtime_ns, status.st_size, result)])
+            self._append([self._remember(result.id, status.st_mtime_ns, status.st_size, result)])
 
-    def _there(self) -> dict[str, tuple[int, int]]:
-        """The ids of all results, with time and size of their records."""
+    def _record_states(self) -> dict[str, tuple[int, int]]:
+        """Returns the ids of all results, with time and size of their records."""
         try:
             names = [name for name in os.listdir(self._folder) if ID.fullmatch(name)]  # noqa: PTH208 (see below)
         except FileNotFoundError:
@@ -123,11 +123,11 @@ class Catalogue:
 
     def _read(self, id_: str, mtime_ns: int, size: int) -> Known:
         try:
-            return self._hold(id_, mtime_ns, size, read_record(Path(self._folder), id_))
+            return self._remember(id_, mtime_ns, size, read_record(Path(self._folder), id_))
         except T2SError:
-            return self._hold(id_, mtime_ns, size, None)
+            return self._remember(id_, mtime_ns, size, None)
 
-    def _hold(self, id_: str, mtime_ns: int, size: int, result: Record | None) -> Known:
+    def _remember(self, id_: str, mtime_ns: int, size: int, result: Record | None) -> Known:
         before = self._held.get(id_)
         known = self._held[id_] = Known(
             id=id_,
@@ -146,16 +146,16 @@ class Catalogue:
                 if seen == self._seen:
                     return
                 lines = file.read().splitlines()
-        except OSError:  # not there yet, or not ours to read
+        except OSError:  # does not exist yet, or may not be read
             return
         self._seen, self._lines = seen, len(lines)
         for line in lines:
-            with suppress(ValidationError):  # cut short when its writer was killed, or of another version
+            with suppress(ValidationError):  # incomplete because its writer was killed, or of another version
                 known = Known.model_validate_json(line)
                 self._held[known.id] = known
 
     def _append(self, fresh: Sequence[Known]) -> None:
-        """Adds lines to the index. In a store that may not be written, or has no room, it stays as it is."""
+        """Adds lines to the index. In a store that is read-only or full, the index stays unchanged."""
         if not fresh:
             return
         with suppress(OSError), self._locked(), self._file.open("ab+") as file:
@@ -163,8 +163,8 @@ class Catalogue:
             file.write(b"\n" * bool(cut_short) + _text(fresh))
             self._lines += len(fresh)
 
-    def _write_again(self) -> None:
-        """The index without lines of results that have gone."""
+    def _rewrite(self) -> None:
+        """Rewrites the index without lines of deleted results."""
         fresh = self._file.with_name(f"{_INDEX}.{secrets.token_hex(8)}.new")
         kept = [known for known in self._held.values() if known.summary]
         with suppress(OSError), self._locked():
@@ -174,7 +174,7 @@ class Catalogue:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process at a time writes the index."""
+        """Lets one process at a time write the index."""
         with self._file.with_name(".lock").open("a") as file:
             lock(file.fileno())
             yield
@@ -185,7 +185,10 @@ def _text(lines: Iterable[Known]) -> bytes:
 
 
 def read_record(folder: Path, id_: str, *, regions: bool = True) -> Record:
-    """The record of a result, with `regions` False with none of them; `result_damaged` where it cannot be read or is another's."""
+    """Returns the record of a result; without its regions if `regions` is False.
+
+    Raises `result_damaged` if it cannot be read or has another id.
+    """
     path = folder / id_ / RECORD
     try:
         result = Record.model_validate_json(path.read_bytes() if regions else _without_regions(path))
@@ -197,11 +200,11 @@ def read_record(folder: Path, id_: str, *, regions: bool = True) -> Record:
 
 
 def _without_regions(path: Path) -> bytes:
-    """A record's text with an empty list of regions: of 100,000 regions that list takes 60 MB, and more as objects."""
+    """Returns a record's text with an empty list of regions: a list of 100,000 regions takes 60 MB, and more as objects."""
     kept: list[bytes] = []
     skipping = False
     with path.open("rb") as file:
-        for line in file:  # written with an indent of 1; strings of JSON hold no line feeds
+        for line in file:  # written with an indent of 1; JSON strings contain no line feeds
             skipping = skipping and not line.startswith(b" ]")
             if not skipping:
                 kept.append(line)
@@ -210,7 +213,7 @@ def _without_regions(path: Path) -> bytes:
 
 
 def summary_of(result: Record) -> Summary:
-    """The few facts of a result by which it is recognised."""
+    """Returns the few facts that identify a result."""
     return Summary(
         id=result.id,
         parents=result.parents,

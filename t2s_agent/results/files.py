@@ -1,4 +1,4 @@
-"""The files of a stored result: their names, their media types, and what of a record may leave this machine."""
+"""Defines the files of a stored result: names, media types, and the part of a record that is public."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +12,20 @@ MEDIA_TYPES = {  # in the order in which a result's files are listed
     MASK: "image/tiff",
     PREVIEW: "image/png",
 }
-LOCAL = "local"  # the owner of results made on this machine without signing in: command line, Python, stdio
-_PRIVATE: Any = {"scene": {"path"}, "owner": True}  # where files lie on this machine, and the owner of the result
+LOCAL = "local"  # the owner of results made on this machine without a token: command line, Python, stdio
+_PRIVATE: Any = {"scene": {"path"}, "owner": True}  # paths on this machine, and the owner of the result
 
 
 def public_facts(record: "BaseModel") -> dict[str, Any]:
-    """A record as JSON values without what is private: the path of its image and its owner."""
+    """Returns a record as JSON values without its private fields: the path of its image and its owner."""
     return record.model_dump(mode="json", exclude=_PRIVATE)
 
 
 def public_json(record: "BaseModel", indent: int | None = None) -> str:
-    """The same as JSON text."""
+    """Returns `public_facts` as JSON text."""
     return record.model_dump_json(indent=indent, exclude=_PRIVATE)
 
 
 def uri_of(result_id: str, name: str) -> str:
-    """The address of a result's file among the server's resources."""
+    """Returns the URI of a result's file as a resource of the server."""
     return f"t2s://results/{result_id}/{name}"

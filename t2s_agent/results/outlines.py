@@ -1,4 +1,4 @@
-"""The regions of a stored result, read from its GeoJSON file one at a time.
+"""Reads the regions of a stored result from its GeoJSON file, one at a time.
 
 What is held is where each feature begins in the file: sixteen bytes a region, however long its outline is.
 """
@@ -38,7 +38,7 @@ class StoredRegions(Sequence[Region]):
     """The regions of a result in the order of their ids: `regions[0]`, `regions[-3:]`, `len(regions)`, `for region in regions`.
 
     Positions count from 0, ids from 1: `by_id` finds a region by its id. Each access reads the file and makes a new `Region`.
-    Files of earlier versions, which are one long line, are read too. Raises `result_damaged` where the file cannot be read.
+    Files of earlier versions, which are one long line, are read too. Raises `result_damaged` if the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +64,7 @@ class StoredRegions(Sequence[Region]):
         return f"<{len(self)} region{'s' * (len(self) != 1)} of {self._path.parent.name}>"
 
     def by_id(self, id_: int) -> Region:
-        """The region of that id. Raises `region_unknown`."""
+        """Returns the region of that id. Raises `region_unknown`."""
         if 1 <= id_ <= len(self) and (region := self[id_ - 1]).id == id_:
             return region
         ids = []
@@ -94,7 +94,7 @@ class StoredRegions(Sequence[Region]):
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Where features begin in a file and how long they are, in bytes; and the frame of their coordinates."""
+    """The positions and lengths of features in a file, in bytes; and the frame of their coordinates."""
 
     starts: "array[int]"
     sizes: "array[int]"
@@ -102,7 +102,7 @@ class _Index:
 
 
 def _index_of(path: Path) -> _Index:
-    """Raises ValueError for a file that is not such GeoJSON."""
+    """Returns the index of a file. Raises ValueError for a file that is not GeoJSON of this form."""
     starts, sizes = array("q"), array("q")
     with path.open("rb") as file:
         first = file.readline()
@@ -120,8 +120,8 @@ def _index_of(path: Path) -> _Index:
 
 
 def _index_of_line(data: bytes) -> _Index:
-    """The index of a file that is one line, as earlier versions wrote it."""
-    text = data.decode("latin-1")  # one character a byte, so that positions are those in the file
+    """Returns the index of a file of one line, as earlier versions wrote it."""
+    text = data.decode("latin-1")  # one character per byte, so that positions equal those in the file
     begun = _FEATURES.search(text)
     if begun is None:
         raise ValueError("no features")

@@ -1,4 +1,4 @@
-"""Folders that are being written, each locked by its writer, so that nobody else takes it for a dead writer's leftovers.
+"""Manages folders that are being written: each is locked by its writer, so that no one else removes it as a leftover.
 
 The lock is `flock` on a file beside the folder. The kernel keeps it: it ends with the process, also after `kill -9`, and it is seen by
 processes in other containers and by other stores in the same process, where a process id says nothing.
@@ -21,14 +21,14 @@ from pathlib import Path
 PART = ".part-"  # folders that are being written
 GONE = ".gone-"  # folders that are being removed
 _LOCK = ".lock"
-_UNLOCKED_S = 3_600.0  # after which a folder without a lock file is a leftover: earlier versions made such folders
-_NO_LOCKS_S = 86_400.0  # the same on a file system without locks
+_UNLOCKED_S = 3_600.0  # age at which a folder without a lock file is a leftover; earlier versions made such folders
+_NO_LOCKS_S = 86_400.0  # the same age on a file system without locks
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 @contextmanager
 def part_of(folder: Path) -> Iterator[Path]:
-    """A new, empty, locked folder in `folder`. It is removed at the end, unless it was renamed by then."""
+    """Yields a new, empty, locked folder in `folder`. It is removed at the end, unless it was renamed before."""
     name = f"{PART}{secrets.token_hex(8)}"
     part, lock = folder / name, folder / (name + _LOCK)
     descriptor = _new_lock(lock)
@@ -43,7 +43,7 @@ def part_of(folder: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what dead writers left half-written. Does nothing in a folder that is not there or may not be written."""
+    """Removes incomplete folders of writers that have ended. Does nothing in a folder that is missing or read-only."""
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError:
@@ -57,7 +57,7 @@ def sweep(folder: Path) -> None:
 
 def _sweep_part(part: Path, lock: Path) -> None:
     try:
-        descriptor = os.open(lock, os.O_RDWR)  # for NFS, where only what is open for writing can be locked
+        descriptor = os.open(lock, os.O_RDWR)  # NFS can lock only files that are open for writing
     except FileNotFoundError:
         if _age_s(part) > _UNLOCKED_S:
             shutil.rmtree(part, ignore_errors=True)
@@ -74,7 +74,7 @@ def _sweep_part(part: Path, lock: Path) -> None:
 
 
 def _abandoned(descriptor: int, part: Path) -> bool:
-    """Whether nobody holds the lock of a folder."""
+    """Whether no process holds the lock of a folder."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -83,7 +83,7 @@ def _abandoned(descriptor: int, part: Path) -> bool:
 
 
 def _new_lock(path: Path) -> int:
-    """The descriptor of a new file, locked."""
+    """Returns the descriptor of a new, locked file."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         lock(descriptor)
@@ -93,7 +93,7 @@ def _new_lock(path: Path) -> int:
 
 
 def lock(descriptor: int) -> None:
-    """Waits for the lock of an open file. Goes on without one where the file system has none."""
+    """Waits for the lock of an open file. Continues without a lock if the file system has none."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
@@ -102,7 +102,7 @@ def lock(descriptor: int) -> None:
 
 
 def _age_s(part: Path) -> float:
-    """Seconds since anything in a folder changed; 0 where it has gone."""
+    """Returns the seconds since the last change in a folder; 0 if it was deleted."""
     try:
         latest = max(path.stat().st_mtime for path in (part, *part.iterdir()))
     except OSError:

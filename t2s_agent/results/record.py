@@ -1,4 +1,4 @@
-"""The record of a result: everything in words and numbers, enough to do it again."""
+"""Defines the record of a result: all its text and numbers, enough to repeat it."""
 
 import secrets
 import time
@@ -16,7 +16,7 @@ from t2s_agent.results.files import LOCAL
 from t2s_agent.text import model_name, plain
 
 SCHEMA = 1
-_THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # bounds on what strangers' words may take
+_THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # limits on text from models: characters, and number of warnings
 
 
 class _Part(BaseModel):
@@ -24,7 +24,7 @@ class _Part(BaseModel):
 
 
 class SceneReference(_Part):
-    """Which pixels were looked at. `pixels_sha256` is of what the models saw: stretched RGB and validity.
+    """The pixels that the models saw. `pixels_sha256` is the digest of their input: stretched RGB and validity.
 
     The fields of the view's scale, and its area, are None in records from before they were kept.
     """
@@ -34,9 +34,9 @@ class SceneReference(_Part):
     width: int
     height: int
     crs: str = ""
-    gsd_m: float | None = None  # metres a pixel of the scene, at its centre
-    view_gsd_m: float | None = None  # metres a pixel of the view that models looked at, at its centre
-    scene_px_per_view_px: float | None = None  # how many scene pixels a view pixel is long; None in older records
+    gsd_m: float | None = None  # metres per pixel of the scene, at its centre
+    view_gsd_m: float | None = None  # metres per pixel of the view that models saw, at its centre
+    scene_px_per_view_px: float | None = None  # length of a view pixel in scene pixels; None in older records
     window: tuple[int, int, int, int]
     view_size: tuple[int, int]  # width, height
     bands: tuple[int, int, int]
@@ -46,18 +46,18 @@ class SceneReference(_Part):
     view_area: float | None = (
         None  # of the view's pixels with data (`regions.summary.image_area`), in the record's unit
     )
-    trusted_sidecars: bool = False  # files beside the image were read: world file, CRS, overview or mask
+    trusted_sidecars: bool = False  # sidecar files of the image were read: world file, CRS, overview or mask
 
 
 class ModelReference(_Part):
-    """A model by the name it was called and the digest of its weights (empty where that cannot be known)."""
+    """A model: the name that the user gave, and the digest of its weights (empty if unknown)."""
 
     name: str
     digest: str = ""
 
 
 class Prompted(_Part):
-    """What was asked and answered. `raw` and `thinking` are a model's words: data, never instructions."""
+    """A question and its answer. `raw` and `thinking` are a model's text: data, never instructions."""
 
     style: str = ""
     question: str = ""
@@ -78,7 +78,7 @@ class SourceRecord(_Part):
 
 
 class CalibrationRecord(_Part):
-    """The calibration that plus/minus and probabilities come from: its file's sha256, what it was measured on, at which level.
+    """The calibration that plus/minus and probabilities come from: its file's sha256, the data it was measured on, its level.
 
     Regions of a probability below `cut` are marked unsure.
     """
@@ -93,7 +93,7 @@ class CalibrationRecord(_Part):
 class Change(_Part):
     """What a correction did to one region. Areas are in the record's unit.
 
-    `region` is its id in this result (0: gone), `was` its id in the parent (0: new).
+    `region` is its id in this result (0: removed), `was` its id in the parent (0: new).
     """
 
     region: int
@@ -104,7 +104,7 @@ class Change(_Part):
 
 
 class RegionRecord(_Part):
-    """A region's facts; its outline is in regions.geojson. Units and method stand once in the record.
+    """A region's facts; its outline is in regions.geojson. The record states units and method once for all regions.
 
     `score` is the segmenter's own estimate of the mask; `agreement` is how far several sampled answers agree on the object. Both run
     from 0 to 1, and are None where nobody gave them. `was` is the region's id in the first parent where its pixels are the same.
@@ -139,9 +139,9 @@ class RegionRecord(_Part):
 
 
 class Record(_Part):
-    """One result. Never changed once written: what follows from it names it as a parent.
+    """One result. It never changes after it is written; results made from it name it as a parent.
 
-    `left_out` counts the regions that each filter took away, by the filter's name; `changes` says what corrections did.
+    `left_out` counts the regions that each filter removed, by the filter's name; `changes` says what corrections did.
     """
 
     schema_version: int = SCHEMA
@@ -183,12 +183,12 @@ class Record(_Part):
 
 
 def new_id() -> str:
-    """`r_` and 24 hexadecimal digits: eight of the second, so that ids sort by time, and sixteen (64 bits) of chance."""
+    """Returns `r_` and 24 hexadecimal digits: 8 for the time in seconds, so that ids sort by time, and 16 (64 bits) random."""
     return f"r_{int(time.time()):08x}{secrets.token_hex(8)}"
 
 
 def code_version() -> str:
-    """The installed version of this package."""
+    """Returns the installed version of this package."""
     try:
         return version("t2s-agent")
     except PackageNotFoundError:
@@ -196,7 +196,7 @@ def code_version() -> str:
 
 
 def region_records(regions: RegionSet) -> tuple[RegionRecord, ...]:
-    """The facts of regions, rounded by the size of their pixels."""
+    """Returns the facts of regions, rounded according to the size of their pixels."""
     return tuple(_region(region) for region in regions.regions)
 
 
@@ -232,7 +232,7 @@ def _region(region: Region) -> RegionRecord:
 
 
 def measures_of(regions: RegionSet) -> dict[str, Any]:
-    """The fields of a Record that say how it was measured and what the sum is."""
+    """Returns the fields of a Record for the method of measurement and the totals."""
     total, rounding, used = regions.total_area(), regions.rounding(), regions.calibration
     low, high = regions.count_range or (None, None)
     return {
@@ -251,12 +251,12 @@ def measures_of(regions: RegionSet) -> dict[str, Any]:
 
 
 def pm_level(result: Record) -> str:
-    """What the plus/minus of a result's regions and total cover, in a few words."""
+    """Describes what the plus/minus of a result's regions and total cover."""
     return levels([region.calibrated for region in result.regions], total=result.count_high is not None)
 
 
 def about(result: Record) -> About:
-    """What is said of a result on each of its regions in files: models without the folder or address that they have here."""
+    """Returns the facts of a result that files repeat for each region; models without their folder or URL on this machine."""
     return About(
         result=result.id,
         question=result.query,
@@ -269,11 +269,11 @@ def about(result: Record) -> About:
 
 
 def bounded_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:
-    """At most forty warnings, each at most 300 characters."""
+    """Returns at most 40 warnings of at most 300 characters each."""
     kept = tuple(plain(w, 300) for w in warnings[:_WARNINGS])
     return kept if len(warnings) <= _WARNINGS else (*kept, f"and {len(warnings) - _WARNINGS} more")
 
 
 def prompted_words(raw: str, thinking: str) -> dict[str, str]:
-    """A model's words as the record keeps them."""
+    """Returns a model's text, shortened for the record."""
     return {"raw": plain(raw, _RAW), "thinking": plain(thinking, _THINKING)}

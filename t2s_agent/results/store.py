@@ -1,4 +1,4 @@
-"""The store of results: a folder each, seen whole or not at all, also after `kill -9`."""
+"""Stores each result in a folder of its own, completely or not at all, also after `kill -9`."""
 
 import errno
 import os
@@ -19,15 +19,15 @@ from t2s_agent.results.files import LOCAL, RECORD
 from t2s_agent.results.parts import GONE, part_of, sweep
 from t2s_agent.results.record import Record
 
-LEAST_PREFIX = 4  # digits of an id that may stand for all of it
+LEAST_PREFIX = 4  # digits of an id that may be used instead of the whole id
 _PREFIX = re.compile(rf"r_[0-9a-f]{{{LEAST_PREFIX},}}")
-_CANDIDATES = 10  # ids named where a prefix fits several results
-_LOOKED_AT = 200  # newest results among which a near id is looked for
+_CANDIDATES = 10  # ids in the error if a prefix matches several results
+_LOOKED_AT = 200  # newest results that are searched for similar ids
 Writer = Callable[[Path], None]
 
 
 class IdTaken(T2SError):
-    """Another result has this id. Nothing was written over; draw another id and save again."""
+    """Another result has this id. Nothing was overwritten; choose another id and save again."""
 
 
 class Listing(NamedTuple):
@@ -38,13 +38,13 @@ class Listing(NamedTuple):
 
 
 class ResultStore:
-    """The results of one owner in a folder that owners share. Those of another owner are treated as if they did not exist.
+    """The results of one owner in a folder that owners share. Results of other owners are treated as missing.
 
     A result is written beside its place, flushed and renamed. Opening the store removes what dead writers left half-written, and
     results beyond `max_bytes` or older than `max_age_days` where these are given. A store that may not be written can be read;
     one that is not there yet is empty, and is made by the first `save`.
 
-    Where an id is asked for, its beginning does as well (`r_` and at least four digits) if it fits one result of the owner.
+    Wherever an id is expected, its beginning works too (`r_` and at least four digits) if it matches one result of the owner.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class ResultStore:
         self._drop_old()
 
     def for_owner(self, owner: str) -> "ResultStore":
-        """The same folder for another owner."""
+        """Returns the store of another owner in the same folder."""
         other = copy(self)
         other.owner = owner
         return other
 
     def save(self, result: Record, artifacts: Mapping[str, Writer]) -> Path:
-        """Writes a result with its files and gives its folder. Nothing is left where anything fails.
+        """Writes a result with its files and returns its folder. If anything fails, nothing is left behind.
 
         Raises IdTaken where there is a result of this id, and `output_unwritable` where the store cannot be written.
         """
@@ -91,16 +91,16 @@ class ResultStore:
         return place
 
     def require_writable(self) -> None:
-        """Raises `output_unwritable` where nothing can be saved, for callers who are about to do work that ends with `save`."""
+        """Raises `output_unwritable` if nothing can be saved; called before work that ends with `save`."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unwritable(f"the store {self.folder} cannot be made", error) from error
         if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise self._unwritable(f"the store {self.folder} may only be read", PermissionError(errno.EACCES, ""))
+            raise self._unwritable(f"the store {self.folder} is read-only", PermissionError(errno.EACCES, ""))
 
     def load(self, id_: str, *, regions: bool = True) -> Record:
-        """The record of a result, by its id or a beginning of it that fits one result only; `Record.id` is the whole id.
+        """Returns the record of a result, by its id or a beginning of it that matches one result; `Record.id` is the whole id.
 
         With `regions` False it has none of them, and takes little memory. `result_unknown` also for somebody else's;
         `result_damaged` where it cannot be read.
@@ -112,7 +112,7 @@ class ResultStore:
         return read_record(self.folder, self._whole_id(id_), regions=regions)
 
     def artifact(self, id_: str, name: str) -> Path:
-        """The path of one of a result's files."""
+        """Returns the path of one of a result's files."""
         folder = self.folder / self.load(id_).id
         path = folder / name
         if Path(name).name != name or not path.is_file():
@@ -121,7 +121,7 @@ class ResultStore:
         return path
 
     def delete(self, id_: str) -> str:
-        """Removes a result with its files, for good, a damaged one too, and gives its whole id.
+        """Permanently removes a result with its files, also a damaged one, and returns its whole id.
 
         Results that name it as a parent stay, and can no longer be traced back to it: that is for the caller to decide.
         `result_unknown` where there is none of this owner's, `output_unwritable` where the store may only be read.
@@ -136,7 +136,7 @@ class ResultStore:
         return whole
 
     def listed(self) -> Listing:
-        """The owner's results and damaged results, both newest first.
+        """Returns the owner's results and damaged results, both newest first.
 
         A damaged result of which the owner cannot be read belongs to the local owner.
         """
@@ -172,12 +172,12 @@ class ResultStore:
         raise T2SError("result_unknown", f"there is no result {id_[:60]!r}", fix, near=tuple(near))
 
     def _drop_old(self, keep: str = "") -> None:
-        """Removes the oldest results beyond the bounds. In a store that may not be written they stay."""
+        """Removes the oldest results beyond the limits. In a read-only store they stay."""
         if self._max_bytes is None and self._max_age_s is None:
             return
         now, total = time.time(), 0
         for id_ in reversed(self._catalogue.ids()):
-            with suppress(OSError):  # another process has removed it, or we may not
+            with suppress(OSError):  # another process has removed it, or it may not be removed
                 with os.scandir(self.folder / id_) as files:
                     total += sum(file.stat().st_size for file in files)
                 too_many = self._max_bytes is not None and total > self._max_bytes
@@ -187,7 +187,7 @@ class ResultStore:
                     self._remove(id_)
 
     def _remove(self, id_: str) -> None:
-        gone = self.folder / f"{GONE}{secrets.token_hex(8)}"  # out of sight at once, then removed
+        gone = self.folder / f"{GONE}{secrets.token_hex(8)}"  # renamed first, so that no one sees it half removed
         (self.folder / id_).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
@@ -198,8 +198,8 @@ class ResultStore:
 
 
 def _rename(part: Path, place: Path) -> None:
-    """Puts a folder in its place; IdTaken where something is there. Renaming onto a folder that holds files fails by itself."""
-    if not os.path.lexists(place):  # an empty folder would be replaced
+    """Renames a folder to its final path. Raises IdTaken if the path exists; renaming onto a non-empty folder fails anyway."""
+    if not os.path.lexists(place):  # os.rename would replace an empty folder
         try:
             part.rename(place)
         except OSError as error:

@@ -240,7 +240,7 @@ def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, a
     ("arguments", "expected"),
     [
         ({"drop": [9]}, "region_unknown.*1, 2"),
-        ({}, "argument_invalid: nothing is to be done"),
+        ({}, "argument_invalid: there is nothing to do"),
         ({"within_m": 5}, "within_m without combine_with"),
         ({"beyond_m": 5}, "beyond_m without combine_with"),
         ({"within_m": 0}, "within_m without combine_with"),

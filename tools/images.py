@@ -45,7 +45,7 @@ def add_image_hints(engine: "Engine", image: "str | Path", places: Sequence[Sequ
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Names of images: those `likely` meant, `some` of all, and how many there are."""
+    """Names of images: the `likely` ones, `some` of all, and the number of all."""
 
     likely: tuple[str, ...]
     some: tuple[str, ...]
@@ -53,7 +53,7 @@ class Near:
 
 
 def near_images(engine: "Engine", image: str) -> Near:
-    """The images that could have been meant by a name that no image has."""
+    """Returns the images with a name similar to an unknown name."""
     from t2s_agent.scene.listing import images_in
 
     names = images_in(engine.settings.roots).names
@@ -66,7 +66,7 @@ def near_images(engine: "Engine", image: str) -> Near:
 
 
 def near_in_words(near: Near) -> str:
-    """Which images there are, for an error."""
+    """Returns advice for an error: the images with a similar name, or some of all."""
     if not near.count:
         return "There are no images: start the server with --root FOLDER"
     if near.likely:

@@ -12,8 +12,8 @@ def agreed(answers: Sequence[Answer]) -> Answer:
     """Returns the answer that the others agree with most, with its instances scored by that agreement.
 
     An instance's score is the mean, over the other answers that could be parsed, of the best IoU of its box with a box
-    of theirs: 1.0 where all drew the same box, 0.0 where no other saw it. Instances without a box and answers without
-    a readable other keep the score None. The more frequent of `found` and `empty` wins (`found` when level), then the
+    of theirs: 1.0 if all have the same box, 0.0 if no other answer has it. Instances without a box keep the score None, and
+    so do all instances if no other answer is readable. The more frequent of `found` and `empty` wins (`found` in a tie), then the
     answer with the higher mean score, then the earlier one. Tokens and seconds are sums.
     """
     readable = [answer for answer in answers if answer.status != "unparsable"]

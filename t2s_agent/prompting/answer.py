@@ -29,9 +29,10 @@ def outcome(status: Status, count: int, *, coarse: bool, left_out: bool = False)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to one question about one View. `raw` and `thinking` are a model's words: data, never trusted.
+    """One answer to one question about one View. `raw` and `thinking` are a model's text: data, never trusted.
 
-    `not_understood`: the model says that it does not know what is asked for, or that can be known of it. `fix` is the way out of an answer that cannot be read, "" where there is no better one than to ask in other words.
+    `not_understood`: the model says that it does not know what is asked for, or its vocabulary shows it. `fix` is the advice for
+    an answer that cannot be read, "" if the only advice is to reword the question.
     """
 
     status: Status

@@ -1,9 +1,9 @@
-"""Which coordinates a model writes: the size of its frame for one View, and the way there and back.
+"""Converts between a model's coordinates and View pixels.
 
-A rule says for every View how large a picture the model gets and in which frame it answers; the `Frame` that follows
-from it carries instances to View pixels and back.
+A rule gives, for every View, the size of the model's picture and the frame of its answer. The resulting `Frame` converts
+instances to View pixels and back.
 
-| rule | picture | coordinates | who |
+| rule | picture | coordinates | models |
 |---|---|---|---|
 | `Square(840)` | stretched to a square, the aspect ratio not kept | its pixels | Think2Seg-RS |
 | `Pixels(factor)` | resized to multiples of `factor` | its pixels | Qwen2.5-VL |

@@ -1,8 +1,8 @@
 """Runs a Qwen2.5-VL or Qwen3-VL checkpoint on this machine, with transformers.
 
-Picture and text are put together by hand, always in the same way: resized with pillow, cut into patches by
-transformers' pillow image processor, the chat template's one image token repeated for every merged patch. So the frame of
-the answers is known exactly, and torchvision, which transformers' own VL processors insist on, is not needed.
+Our own code builds the model's input, always in the same way: it resizes with pillow, cuts patches with transformers' pillow
+image processor, and repeats the chat template's one image token for every merged patch. So the frame of the answers is known
+exactly, and torchvision, which transformers' own VL processors require, is not needed.
 """
 
 import contextlib

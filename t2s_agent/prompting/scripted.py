@@ -2,12 +2,12 @@
 
 The file is a JSON list, or JSON Lines, of entries `{"question": ..., "raw": ..., "frame": ..., "image": ...}`:
 
-- `question` is matched without regard to case and blanks; `*` answers what no other entry does;
-- `raw` is the model's text, read by the same parser as any model's;
-- `frame` says which coordinates `raw` writes: absent for View pixels, "relative" for 0 to 1000 (or another name of
+- `question` is matched without case and white space; `*` answers questions that no other entry matches;
+- `raw` is the model's text, read by the same parser as the text of any model;
+- `frame` is the frame of the numbers in `raw`: absent for View pixels, "relative" for 0 to 1000 (or another name of
   `frames.COORDINATES`), `[width, height]` for a frame of that size;
-- `image`, where given, is the beginning of the View's digest (at least eight characters): such an entry answers for
-  that View alone, before entries without it.
+- `image` (optional) is the beginning of the View's digest (at least eight characters): the entry applies only to that View,
+  and before entries without `image`.
 """
 
 import difflib

@@ -1,8 +1,8 @@
 """Defines the variants of the paper's prompt. One `PromptStyle` value controls prompt, parser and reward.
 
-The wording of the default is Think2Seg-RS's, to the letter (arXiv 2512.19302, code at commit 1d35fa9,
-dataset/EarthReason_datasets.py): its published weights were trained on it, so every space counts. The variants differ
-from it as they do there; the numbers of their examples beyond the default's are ours.
+The default has exactly the wording of Think2Seg-RS (arXiv 2512.19302, code at commit 1d35fa9,
+dataset/EarthReason_datasets.py): its published weights were trained on it, so every space matters. The variants differ
+from it as in that code; the additional numbers in their examples are ours.
 """
 
 from dataclasses import dataclass

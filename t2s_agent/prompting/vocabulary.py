@@ -1,7 +1,7 @@
 """Checks whether a question asks for something outside the words that a small model was trained on.
 
-A model's folder may hold `vocabulary.json`. Such a model knows a few classes and answers every question with the nearest of them;
-its list says which questions it has no answer to. How well that works is measured by `python -m training.nano.vocabulary`.
+A model's folder may contain `vocabulary.json`. Such a model knows a few classes and answers every question with the nearest of
+them; the list says which questions it cannot answer. `python -m training.nano.vocabulary` measures how well that works.
 """
 
 import re

@@ -113,9 +113,9 @@ class Marks {
   }
 }
 
-// Fills `root` with a result. `doors` lead out of it:
-//   picture() -> Promise of an address; href(id); open(id); refine(correction, progress, signal) -> Promise of an id, or null;
-//   download(name) -> Promise, or null. `compact`: what is looked at last is folded away.
+// Fills `root` with a result. `doors` are the functions and options of the page around it:
+//   picture() -> Promise of a URL; href(id); open(id); refine(correction, progress, signal) -> Promise of an id, or null;
+//   download(name) -> Promise, or null. `compact`: less important sections are collapsed.
 function showResult(root, shown, doors) {
   const selection = new Selection(), marks = new Marks();
   const record = shown.record;
@@ -178,7 +178,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
     const matrix = picture.getScreenCTM();
     return matrix && matrix.a ? 1 / matrix.a : 1;
   };
-  // What keeps its size on the screen whatever the zoom.
+  // Elements that keep their size on the screen at every zoom.
   function rescale() {
     picture.setAttribute("viewBox", `${box.x} ${box.y} ${box.width} ${box.height}`);
     picture.classList.toggle("zoomed", box.width < width);

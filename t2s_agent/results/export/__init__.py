@@ -1,4 +1,4 @@
-"""A stored result as files that other programs open: the file type is chosen by the ending of the name.
+"""Writes a stored result as files for other programs; the ending of the name chooses the file type.
 
 `check_ending` before any work, `write` after it. Vector formats but GeoJSON need the extra `geo`: pip install "t2s-agent[geo]".
 """

@@ -1,4 +1,4 @@
-"""Files that a result is stored with: mask, outlines and picture, as they are, or in today's form where an earlier version wrote them."""
+"""Copies the stored files of a result: mask, outlines and picture; converts those of earlier versions to the current form."""
 
 import math
 import shutil
@@ -17,16 +17,16 @@ from t2s_agent.results.files import MASK, PREVIEW, REGIONS
 from t2s_agent.results.record import Record, about
 from t2s_agent.scene import View, Window
 
-_SAME = 1e-9  # by which two sides of a pixel may differ
+_SAME = 1e-9  # largest difference of a pixel's two sides that count as equal
 
 
 def write_picture(_: Record, folder: Path, path: Path) -> None:
-    """The picture of a result, a PNG."""
+    """Writes the picture of a result, a PNG."""
     shutil.copyfile(folder / PREVIEW, path)
 
 
 def write_geojson(record: Record, folder: Path, path: Path) -> None:
-    """The outlines as GeoJSON (`regions.geojson`)."""
+    """Writes the outlines as GeoJSON (`regions.geojson`)."""
     regions, frame = stored(folder)
     if _is_of_today(folder):
         shutil.copyfile(folder / REGIONS, path)
@@ -37,7 +37,7 @@ def write_geojson(record: Record, folder: Path, path: Path) -> None:
 
 
 def write_tiff(record: Record, folder: Path, path: Path) -> None:
-    """The mask as GeoTIFF with square pixels where those of the image are: a view that was made smaller has sides rounded to whole pixels.
+    """Writes the mask as GeoTIFF, with square pixels if the image has them; the sides of a reduced view are rounded to whole pixels.
 
     Where there are more regions than a colour table has entries, a QGIS style lies beside it (.qml).
     """
@@ -56,13 +56,13 @@ def write_tiff(record: Record, folder: Path, path: Path) -> None:
 
 
 def _is_of_today(folder: Path) -> bool:
-    """Whether this version's form of files is stored: its outlines have a layer's name."""
+    """Whether the stored files have the form of this version, in which outlines have a layer name."""
     with (folder / REGIONS).open(encoding="utf-8") as file:
         return '"name"' in file.readline()
 
 
 def _view_of(record: Record, folder: Path) -> View:
-    """The View of a stored result without its pixels."""
+    """Returns the View of a stored result without its pixels."""
     width, height = record.scene.view_size
     pixels = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
     valid = np.broadcast_to(np.True_, (height, width))

@@ -1,4 +1,4 @@
-"""Which endings a file may have, and whether it can be written: asked before any work is done."""
+"""Checks the ending of an output file and whether it can be written, before any work is done."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ from t2s_agent.results.catalogue import ID
 from t2s_agent.results.files import RECORD
 
 STAC = ".stac.json"
-# ending: what is written
+# ending -> the content of the file
 ENDINGS = {
     ".gpkg": "GeoPackage with its style inside",
     ".parquet": "GeoParquet 1.1",
@@ -36,7 +36,7 @@ LEFTOVERS = {".shp": (".qix", ".sbn", ".sbx"), ".gpkg": (".gpkg-wal", ".gpkg-shm
 
 
 def ending_of(path: Path) -> str:
-    """The ending by which a file type is chosen, in lower case; `argument_invalid` for one that is not known."""
+    """Returns the ending that chooses the file type, in lower case. Raises `argument_invalid` for an unknown one."""
     name = path.name.lower()
     if "\0" in str(path):
         raise T2SError("argument_invalid", f"{str(path)!r} holds a null character", "Choose another name")
@@ -53,7 +53,7 @@ def ending_of(path: Path) -> str:
 
 
 def check_ending(path: Path | str) -> Path:
-    """The path with `~` resolved, where `write` can write such a file there. The folder need not exist yet.
+    """Returns the path with `~` expanded, if `write` can write such a file there. The folder need not exist yet.
 
     Raises `argument_invalid` for an unknown ending and for the name of a folder, `output_unwritable` where the folder can neither be
     written nor made, where a library is missing (the error names the extra to install), and where another file would be lost.
@@ -69,13 +69,13 @@ def check_ending(path: Path | str) -> Path:
     except OSError as error:
         raise T2SError("output_unwritable", f"{path} ({error.strerror})", "Choose another name") from error
     demand_writable(path.parent)
-    if not path.exists():  # else the user named it, with all of its parts
+    if not path.exists():  # else the user named an existing file, with all files that belong to it
         demand_free([path.with_suffix(part) for part in PARTS.get(ending, ())], path)
     return path
 
 
 def demand_writable(folder: Path) -> None:
-    """Raises `output_unwritable` where a folder can neither be written to nor be made."""
+    """Raises `output_unwritable` if a folder can be neither written to nor created."""
     there = folder.absolute()
     demand_no_result(there)
     while not os.path.lexists(there):
@@ -101,7 +101,7 @@ def demand_no_result(folder: Path) -> None:
 
 
 def demand_free(files: Iterable[Path], path: Path) -> None:
-    """Raises `output_unwritable` where one of the files that come beside `path` is there already: it belongs to something else."""
+    """Raises `output_unwritable` if one of the files written beside `path` exists already, because it belongs to another dataset."""
     for file in files:
         if os.path.lexists(file):
             raise T2SError(

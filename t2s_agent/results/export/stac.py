@@ -1,4 +1,4 @@
-"""A stored result as a STAC item, so that catalogues find it: what it is, where, how it was made and of which image."""
+"""Describes a stored result as a STAC item for catalogues: its content, footprint, processing and source image."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ _DECIMALS = 7
 
 
 def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) -> dict[str, Any]:
-    """The item of a stored result, of which `folder` holds the files, for a file in the folder `beside` (default: `folder`).
+    """Returns the item of a stored result with its files in `folder`, for an item file in the folder `beside` (default: `folder`).
 
     STAC asks for the time an item's content is of. When the image was taken is not known to us: `datetime` is when the result was
     made, and `description` says so. An item of an image without a place on Earth has no geometry.
@@ -83,8 +83,10 @@ def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) ->
 
 
 def write_stac(record: Record, folder: Path, path: Path) -> None:
-    """The item as a file, whose links to the result's files are relative to the folder in which it will lie."""
-    item = to_stac_item(record, folder, beside=path.parent.parent)  # `write` writes in a folder beside its place
+    """Writes the item; its links to the result's files are relative to the final folder of the item."""
+    item = to_stac_item(
+        record, folder, beside=path.parent.parent
+    )  # `write` writes into a temporary folder beside the target
     path.write_text(json.dumps(item, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -94,12 +96,12 @@ def _wkt(file: rasterio.DatasetReader) -> str | None:
 
 
 def _footprint(place: Georeference, width: int, height: int) -> dict[str, Any] | None:
-    """Geometry and bbox of what was looked at; None where none of it lies on Earth."""
+    """Returns geometry and bbox of the view; None if no part of it is on Earth."""
     bounds = place.bounds_lonlat(width, height)
     if bounds is None:
         return None
     outline = to_lonlat(box(0, 0, width, height), place, _DECIMALS)
-    if outline.is_empty:  # its corners lie beside the Earth
+    if outline.is_empty:  # its corners are outside the Earth
         bounds = _bounds_of_what_is_seen(place, width, height, bounds)
     west, south, east, north = (float(np.round(v, _DECIMALS)) for v in bounds)
     if outline.is_empty:
@@ -111,7 +113,7 @@ def _footprint(place: Georeference, width: int, height: int) -> dict[str, Any] |
 def _bounds_of_what_is_seen(
     place: Georeference, width: int, height: int, near: tuple[float, float, float, float]
 ) -> tuple[float, float, float, float]:
-    """West, south, east, north of all pixels' corners that lie on Earth; `near` are the bounds of fewer places."""
+    """Returns west, south, east, north of all pixel corners on Earth; `near` are the bounds of fewer points."""
     x, y = np.meshgrid(np.arange(width + 1.0), np.arange(height + 1.0))
     lon, lat = place.to_lonlat(x.ravel(), y.ravel())
     lon, lat = lon[np.isfinite(lon)], lat[np.isfinite(lon)]
@@ -130,7 +132,7 @@ def _lineage(record: Record) -> str:
 
 
 def _classes(record: Record) -> dict[str, Any]:
-    """What the values of the mask mean; left out where there are more regions than a colour table has entries."""
+    """Returns the meaning of the mask's values; left out if there are more regions than a colour table has entries."""
     if not 0 < len(record.regions) <= MOST_COLOURS:
         return {}
     return {
@@ -161,6 +163,6 @@ def _asset(file: Path, beside: Path, media_type: str, role: str) -> dict[str, An
 
 
 def _href(file: Path, beside: Path) -> str:
-    """A path relative to a folder, as STAC advises, with `/` on all systems."""
+    """Returns a path relative to a folder, as STAC recommends, with `/` on all systems."""
     href = Path(os.path.relpath(file.absolute(), beside.absolute())).as_posix()
     return href if href.startswith(".") else f"./{href}"

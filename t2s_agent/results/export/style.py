@@ -1,4 +1,4 @@
-"""How QGIS draws regions: the picture's colours, an outline, and the label `id: area ± plus/minus`."""
+"""Defines how QGIS draws regions: the picture's colours, an outline, and the label `id: area ± plus/minus`."""
 
 import sqlite3
 from contextlib import closing
@@ -29,7 +29,7 @@ SELECT '', '', table_name, column_name, 'regions', ?, '', 1, 'as in the picture'
 
 
 def add_style(path: Path, layer: str, units: Units) -> None:
-    """Puts the style of a layer into its GeoPackage, where QGIS finds it by itself."""
+    """Writes the style of a layer into its GeoPackage, where QGIS finds it automatically."""
     try:
         with closing(sqlite3.connect(path)) as database, database:
             database.execute(_TABLE)
@@ -40,7 +40,7 @@ def add_style(path: Path, layer: str, units: Units) -> None:
 
 
 def regions_qml(units: Units) -> str:
-    """The style of a layer of regions, as QGIS 3 reads it."""
+    """Returns the QGIS 3 style of a layer of regions."""
     categories = "".join(
         f'<category render="true" symbol="{k}" value="{k}" label="id {k + 1}, {k + 1 + len(COLOURS)}, ..." type="string"/>'
         for k in range(len(COLOURS))
@@ -76,7 +76,7 @@ def _symbol(number: int, colour: tuple[int, int, int]) -> str:
 
 
 def label_expression(units: Units) -> str:
-    """A label as the picture's legend has it: `3: 549 ± 25 m²`, with the decimals that show two digits of the plus/minus."""
+    """Returns the expression of a label as in the picture's legend: `3: 549 ± 25 m²`, with two digits of the plus/minus."""
     if not units.on_earth:
         return _with_decimals('"area_px2"', '"area_pm_px2"', "px²")
     km2 = _with_decimals('"area_m2" / 1e6', '"area_pm_m2" / 1e6', "km²")
@@ -106,7 +106,7 @@ def _labels(units: Units) -> str:
 
 
 def mask_qml(count: int) -> str:
-    """The style of a mask of more regions than a colour table has entries: the picture's colours by region id, 0 not drawn."""
+    """Returns the style of a mask with more regions than a colour table has entries: colours by region id, 0 not drawn."""
     entries = "".join(
         f'<paletteEntry value="{id_}" color="#{"".join(f"{v:02x}" for v in COLOURS[(id_ - 1) % len(COLOURS)])}" '
         f'alpha="255" label="{escape(str(id_))}"/>'

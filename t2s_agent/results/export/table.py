@@ -1,4 +1,4 @@
-"""The regions of a stored result as a table of typed columns: the same columns and types for one region, many or none."""
+"""Converts the regions of a stored result to a table of typed columns, the same for one region, many or none."""
 
 import csv
 from pathlib import Path
@@ -22,32 +22,32 @@ _TYPES = {"text": "string", "integer": "Int32", "real": "float64", "boolean": "b
 
 
 def stored(folder: Path) -> tuple[list[Region], Frame | None]:
-    """The regions of a result's folder, and the frame that their file names; None for files of earlier versions."""
+    """Returns the regions in a result's folder, and the frame in their file; None for files of earlier versions."""
     collection = read_outlines(folder / REGIONS)
     frame = Frame.read(collection.get("frame"))
     return [region_from(feature, frame) for feature in collection["features"]], frame
 
 
 def frame_of(record: Record, frame: Frame | None) -> Frame:
-    """The frame in which a result is written: that of its file, or for files of earlier versions pixels with y up."""
+    """Returns the frame in which a result is written: that of its file, or pixels with y up for files of earlier versions."""
     if record.units.on_earth:
         return EARTH
     return frame if frame is not None else Frame.pixels()
 
 
 def crs_of(record: Record, frame: Frame | None) -> str:
-    """The CRS of outlines in files, as a code or WKT."""
+    """Returns the CRS of outlines in files, as a code or WKT."""
     return LONLAT if record.units.on_earth else frame_of(record, frame).crs or PIXELS_WKT
 
 
 def rows_of(record: Record, regions: list[Region]) -> tuple[tuple[Field, ...], list[dict[str, Any]]]:
-    """Fields, and the values of each region."""
+    """Returns the fields, and the values of each region."""
     said = about(record)
     return fields_of(record.units), [values_of(region, said) for region in regions]
 
 
 def to_geodataframe(record: Record, folder: Path) -> "geopandas.GeoDataFrame":
-    """The regions of a stored result, one a row, with its CRS; `output_unwritable` where geopandas is not installed.
+    """Returns the regions of a stored result, one per row, with its CRS. Raises `output_unwritable` if geopandas is missing.
 
     Columns and types are the same for an empty result. Where the image has no place on Earth the CRS is an engineering one, or
     the image's own, and `y` points up (`regions.frame`).
@@ -68,7 +68,7 @@ def to_geodataframe(record: Record, folder: Path) -> "geopandas.GeoDataFrame":
 
 
 def write_csv(record: Record, folder: Path, path: Path) -> None:
-    """A table in UTF-8 with a first column `WKT`, by which GDAL and QGIS know the outlines. CSV cannot say what CRS it is in."""
+    """Writes a CSV table in UTF-8; GDAL and QGIS read the outlines from the first column `WKT`. CSV cannot state its CRS."""
     regions, stored_frame = stored(folder)
     fields, rows = rows_of(record, regions)
     outlines = frame_of(record, stored_frame).placed([region.geometry for region in regions])

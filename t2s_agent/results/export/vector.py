@@ -1,4 +1,4 @@
-"""Regions as GeoPackage, GeoParquet, FlatGeobuf, shapefile and KML, by geopandas and GDAL."""
+"""Writes regions as GeoPackage, GeoParquet, FlatGeobuf, shapefile and KML, with geopandas and GDAL."""
 
 from io import BytesIO
 from pathlib import Path
@@ -14,12 +14,12 @@ from t2s_agent.results.record import Record
 if TYPE_CHECKING:
     import geopandas
 
-_GPKG = {"VERSION": "1.2"}  # 1.4, which GDAL 3.9 writes unasked, makes GDAL before 3.7 (QGIS 3.22) warn
+_GPKG = {"VERSION": "1.2"}  # version 1.4, the default of GDAL 3.9, makes GDAL before 3.7 (QGIS 3.22) warn
 _LONGEST_DBF = 254  # bytes of a text in a shapefile
 
 
 def write_geopackage(record: Record, folder: Path, path: Path) -> None:
-    """A GeoPackage of one layer named after the question, drawn by QGIS as the picture is: its style lies inside."""
+    """Writes a GeoPackage of one layer named after the question, with a style, so that QGIS draws it like the picture."""
     layer = layer_name(record.query)
     about = {"IDENTIFIER": record.query, "DESCRIPTION": f"{record.query} ({record.id})"}
     _write(to_geodataframe(record, folder), path, "GPKG", layer, dataset_options=_GPKG, layer_options=about)
@@ -27,7 +27,7 @@ def write_geopackage(record: Record, folder: Path, path: Path) -> None:
 
 
 def write_parquet(record: Record, folder: Path, path: Path) -> None:
-    """GeoParquet 1.1: WKB outlines, the box of each in a column `bbox`, by which readers skip what lies elsewhere."""
+    """Writes GeoParquet 1.1: WKB outlines, and their boxes in a column `bbox`, with which readers skip rows of other areas."""
     table = to_geodataframe(record, folder)
     table.to_parquet(
         path, index=False, compression="zstd", geometry_encoding="WKB", schema_version="1.1.0", write_covering_bbox=True
@@ -35,13 +35,13 @@ def write_parquet(record: Record, folder: Path, path: Path) -> None:
 
 
 def write_flatgeobuf(record: Record, folder: Path, path: Path) -> None:
-    """FlatGeobuf of one layer named after the question. Its spatial index needs at least one region."""
+    """Writes a FlatGeobuf of one layer named after the question. Its spatial index needs at least one region."""
     table = to_geodataframe(record, folder)
     _write(table, path, "FlatGeobuf", layer_name(record.query), SPATIAL_INDEX="YES" if len(table) else "NO")
 
 
 def write_shapefile(record: Record, folder: Path, path: Path) -> None:
-    """A shapefile: the fields by their short names, texts cut at 254 bytes, true and false as 1 and 0."""
+    """Writes a shapefile: short field names, texts cut at 254 bytes, true and false as 1 and 0."""
     table = to_geodataframe(record, folder)
     for field in fields_of(record.units):
         if field.kind == "text":
@@ -53,7 +53,7 @@ def write_shapefile(record: Record, folder: Path, path: Path) -> None:
 
 
 def write_kml(record: Record, folder: Path, path: Path) -> None:
-    """KML, named by `uid`, the id as `region_id`. It holds places on Earth only: `no_georeference` for any other result."""
+    """Writes KML, with `uid` as name and the id as `region_id`. Raises `no_georeference` for a result without georeference."""
     if not record.units.on_earth:
         raise T2SError(
             "no_georeference",

@@ -1,4 +1,4 @@
-"""Writes a stored result as one file, whole or not at all: beside its place first, then renamed."""
+"""Writes a stored result as one file, completely or not at all: into a temporary folder first, then renamed."""
 
 import tempfile
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from t2s_agent.results.export.vector import (
 )
 from t2s_agent.results.record import Record
 
-Writer = Callable[[Record, Path, Path], None]  # record, the folder of the stored result, the file to write
+Writer = Callable[[Record, Path, Path], None]  # arguments: record, folder of the stored result, file to write
 
 
 def write(path: Path | str, record: Record, folder: Path) -> Path:
-    """Writes a stored result, of which `folder` holds the files, as the file type that `path` ends in; gives the path.
+    """Writes a stored result with its files in `folder` as the file type of the ending of `path`; returns the path.
 
     A file of that name is replaced. Folders that are missing are made. Raises what `check_ending` raises, `no_georeference` for KML of
     an image without a place on Earth, and `output_unwritable` where writing fails: then what was there is as it was.
@@ -46,7 +46,7 @@ def write(path: Path | str, record: Record, folder: Path) -> Path:
 
 
 def _put(beside: Path, path: Path) -> None:
-    """Moves the files that were written to their place, the one that was named last.
+    """Moves the written files to their final place, the named file last.
 
     Where there is no file of that name, a file that would come beside it may be another one's: `output_unwritable`.
     """

@@ -148,7 +148,7 @@ TANK_BOX, QUAY_BOX = (1, 2, 30, 40), (5, 6, 70, 80)
 EXAMPLE = DEFAULT_STYLE.example  # two objects
 REPEATED = "the prompt's own example was repeated and is left out"
 OUTSIDE = "it lies outside of the image"
-CONTRADICTION = "it holds an empty answer and another one that is not empty"
+CONTRADICTION = "it has an empty answer and another one that is not empty"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_an_object_without_box_and_positive_point_cannot_be_used():
 def test_strict_wants_the_fence_closed():
     body = '```json[{"bbox_2d": [1,2,30,40], "positive_points": [[5,6],[7,8]]}]'
     assert parse_answer(f"{body}```", frame=FRAME, strict=True).status == "found"
-    assert parse_answer(body, frame=FRAME, strict=True).warnings == ("the answer has no ```json fence",)
+    assert parse_answer(body, frame=FRAME, strict=True).warnings == ("the answer has no ```json block",)
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -110,7 +110,7 @@ def test_a_picture_that_was_resized_nobody_knows_how_is_refused(view_of):
         width = {980: 700, 336: 500}.get(picture_size(body)[0], picture_size(body)[0] // 7)
         return 200, said(writes(SHARES, width=width, height=width))
 
-    with pytest.raises(T2SError, match="another size") as caught:
+    with pytest.raises(T2SError, match="could not be determined") as caught:
         asked(reply, view_of)
     assert "endpoint_frame" in caught.value.fix
 

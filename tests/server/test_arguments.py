@@ -71,8 +71,14 @@ def test_what_fits_comes_back_as_it_was():
         ({"name": "a", "points": [[10**400, 1]]}, "is too large"),
         ({"name": "a", "ids": [1, 2, 3, 4]}, "limit_exceeded: ids has 4 entries. Give at most 3"),
         ({"name": "a", "words": "x" * 10**6}, "limit_exceeded: words has 1000000 characters. Give at most 5"),
-        ({"name": "a", "points": nested(40)}, "limit_exceeded: 'points' has more than 16 lists or objects"),
-        ({"name": "a", "points": "[" * 40 + "]" * 40}, "limit_exceeded: 'points' has more than 16 lists or objects"),
+        (
+            {"name": "a", "points": nested(40)},
+            "limit_exceeded: 'points' has more than 16 levels of nested lists or objects",
+        ),
+        (
+            {"name": "a", "points": "[" * 40 + "]" * 40},
+            "limit_exceeded: 'points' has more than 16 levels of nested lists or objects",
+        ),
         ({"name": "a", "size": float("nan")}, "not a number"),
         ({"name": "a", "loud": "yes"}, "true or false"),
         ({"name": "a", "how": "Slow"}, "Did you mean slow"),

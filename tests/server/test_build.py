@@ -252,8 +252,8 @@ def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, a
         ({"operation": "unoin"}, "Did you mean union"),
         ({"positive_points": [4.45, 51.89]}, r"not a list.*\[\[4.35, 51.87\]"),
         ({"positive_points": [[51.8915, 4.4536]]}, "swapped.*covers"),
-        ({"positive_points": [[4.4, 51.8, 1]]}, r"no \[lon, lat\]"),
-        ({"keep": ["one"]}, "holds 'one'"),
+        ({"positive_points": [[4.4, 51.8, 1]]}, r"not \[lon, lat\]"),
+        ({"keep": ["one"]}, "has 'one'"),
     ],
 )
 def test_a_refinement_that_makes_no_sense_is_told_with_the_way_out(server, ask, arguments, expected):

@@ -109,13 +109,13 @@ def test_a_damaged_file_is_an_error_and_not_a_missing_one(tmp_path, text):
 
 
 @pytest.fixture
-def models(tmp_path):
+def models(tmp_path, monkeypatch):
     """Models whose segmenter and prompter are folders, with weights of the digests "s" and "p"."""
     folder = tmp_path / "model"
     folder.mkdir()
     found = Models(load_settings(store=tmp_path / "store", prompter=str(folder), segmenter=str(folder)))
-    found.segmenter = lambda: SimpleNamespace(digest="s")
-    found.prompter = lambda: SimpleNamespace(digest="p")
+    monkeypatch.setattr(found, "segmenter", lambda: SimpleNamespace(digest="s"))
+    monkeypatch.setattr(found, "prompter", lambda: SimpleNamespace(digest="p"))
     return folder, found
 
 

@@ -52,8 +52,8 @@ class Kampala:
                         id=f"{name}/{number:02d}",
                         image_id=name,
                         question=question,
-                        read_image=lambda view=view: view.rgb.copy(),  # type: ignore[misc]
-                        read_truth=lambda truth=truth: replace(truth),  # type: ignore[misc]
+                        read_image=lambda view=view: view.rgb.copy(),  # type: ignore[misc]  # mypy infers no lambda with a default
+                        read_truth=lambda truth=truth: replace(truth),  # type: ignore[misc]  # mypy infers no lambda with a default
                         metadata={"question_kind": f"name {number}", "category": "building", "source": name},
                     )
                 )

@@ -187,14 +187,14 @@ def test_a_boundary_around_a_pixel_beside_the_earth_is_finite():
 
 @pytest.mark.parametrize(("size", "bias"), [(10.0, 0.04), (40.0, 0.02)])
 def test_ideal_shapes_of_every_angle_have_a_small_bias(size, bias):
-    cells = perimeter_table.measured(seed=11, masks=16 if size < 20 else 10, sizes=(size,), compare=False)
+    cells = perimeter_table.measure_cells(seed=11, masks=16 if size < 20 else 10, sizes=(size,), compare=False)
     worst = max(cells, key=lambda cell: abs(cell.bias))
     assert abs(worst.bias) < bias, (worst.shape, worst.degrees)
 
 
 @pytest.mark.parametrize("size", [5.0, 10.0, 40.0])
 def test_the_plus_minus_holds_for_nine_of_ten_and_is_no_wider_than_it_needs(size):
-    cells = perimeter_table.measured(seed=12, masks=12, sizes=(size,), compare=False)
+    cells = perimeter_table.measure_cells(seed=12, masks=12, sizes=(size,), compare=False)
     error = np.concatenate([cell.estimate - cell.length for cell in cells])
     half = np.concatenate([cell.plus_minus for cell in cells])
     assert np.mean(np.abs(error) <= half) >= 0.9

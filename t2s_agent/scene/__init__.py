@@ -1,4 +1,4 @@
-"""Imagery in: open one file safely, and look at any part of it at any resolution."""
+"""Opens image files safely and reads any part of them at any resolution."""
 
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.limits import Limits

@@ -1,4 +1,4 @@
-"""Which images the allowed folders hold, by the names that opening takes."""
+"""Lists the images in the allowed folders, by the names that `open_scene` accepts."""
 
 import os
 import unicodedata
@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".j2k")
-_MOST_ENTRIES = 20_000  # looked at in all, so that a huge folder costs no more than a second
-_DEEPEST = 32  # folders within folders: beyond, names are too long for anyone
+_MOST_ENTRIES = 20_000  # most entries read in total, so that a huge folder takes at most a second
+_DEEPEST = 32  # most levels of nested folders
 
 
 @dataclass(slots=True)
 class Listing:
-    """Names of images; how many entries could not be shown (`skipped`); whether everything was looked at (`complete`)."""
+    """Names of images; the number of entries that cannot be shown (`skipped`); whether all entries were read (`complete`)."""
 
     names: list[str] = field(default_factory=list)
     skipped: int = 0
     complete: bool = True
 
     def remark(self) -> str:
-        """What to say beside the names; empty where nothing is missing."""
+        """A warning about names that are missing; empty where none is missing."""
         counted = "1 entry" if self.skipped == 1 else f"{self.skipped} entries"
         parts = [f"{counted} could not be shown"] if self.skipped else []
         parts += [] if self.complete else ["there are more than could be listed"]
@@ -28,11 +28,11 @@ class Listing:
 
 
 def images_in(roots: Sequence[Path], most: int = 1_000) -> Listing:
-    """The images in the roots, at most `most`, each as `open_scene` takes it: relative to its root.
+    """The images in the roots, at most `most`, each by a name that `open_scene` accepts: relative to its root.
 
-    Links to folders and hidden entries are not followed. Where two roots hold the same name, the second is named in full. An
-    entry that cannot be shown is counted and left out: a name that is not UTF-8 or has control characters, a link that leads nowhere or in circles, a
-    folder that may not be read or lies too deep.
+    Links to folders and hidden entries are skipped. Where two roots contain the same name, the second is an absolute path. An
+    entry that cannot be shown is counted and left out: a name that is not UTF-8 or has control characters, a broken or circular
+    link, a folder without read permission or below too many levels.
     """
     listing, names = Listing(), dict[str, None]()
     left = _MOST_ENTRIES
@@ -69,7 +69,7 @@ def _finished(listing: Listing, names: dict[str, None], *, complete: bool) -> Li
 
 
 def _entries(folder: str, most: int) -> list[os.DirEntry[str]] | None:
-    """What a folder holds, at most so many, by name; None where it may not be read."""
+    """The entries of a folder, at most `most`, sorted by name; None without read permission."""
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for _, entry in zip(range(most), entries, strict=False)), key=lambda e: e.name)
@@ -78,17 +78,17 @@ def _entries(folder: str, most: int) -> list[os.DirEntry[str]] | None:
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    """`folder`, `image`, `other`, or `odd`: meant as one of the first two, but it cannot be shown."""
+    """`folder`, `image`, `other`, or `odd`: a folder or image that cannot be shown."""
     if entry.name.startswith("."):
         return "other"
     try:
         folder = entry.is_dir(follow_symlinks=False)
         file = not folder and entry.is_file()
-    except OSError:  # a link in circles
+    except OSError:  # a circular link
         folder, file = False, entry.name.lower().endswith(ENDINGS)
         return "odd" if file else "other"
-    meant = folder or entry.name.lower().endswith(ENDINGS)
-    if not meant or (not folder and not file and not entry.is_symlink()):
+    candidate = folder or entry.name.lower().endswith(ENDINGS)
+    if not candidate or (not folder and not file and not entry.is_symlink()):
         return "other"
     if not _can_be_shown(entry.path) or (not folder and not file):
         return "odd"
@@ -96,5 +96,5 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 def _can_be_shown(path: str) -> bool:
-    """Whether a path can be written in UTF-8 on one line: a name that has to be changed to be shown opens nothing."""
+    """Whether a path can be shown unchanged in UTF-8 on one line: a changed name could not be opened."""
     return not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in path)

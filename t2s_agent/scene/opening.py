@@ -1,7 +1,7 @@
-"""Opens one file that a stranger may have made, and nothing else that it names. docs/explanation/security.md has every attack.
+"""Opens one image file from an untrusted source, and no other file that it names. docs/explanation/security.md lists the attacks.
 
-A path is resolved, must lie in an allowed root, and is opened once; GDAL gets the descriptor and exactly one driver,
-chosen from the first bytes, with its settings pinned by us.
+A path is resolved, must be inside an allowed root, and is opened once; GDAL gets the descriptor and exactly one driver,
+chosen from the first bytes, with fixed settings.
 """
 
 import os
@@ -23,10 +23,10 @@ from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.tiff import directories
 from t2s_agent.text import one_line
 
-# Active at every open and every read: reading opens files too. What a user's environment says of GDAL does not count.
-# Each value is GDAL's default for the option, or what we want instead; tests/data/gdal_options lists what is documented.
+# Set for every open and every read, since reading opens files too. GDAL options in the user's environment have no effect.
+# Each value is GDAL's default for the option, or a deliberate other one; tests/data/gdal_options lists the documented options.
 PINNED = {
-    # what is opened besides the file itself
+    # which other files are opened
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_PAM_PROXY_DIR": "",
@@ -42,7 +42,7 @@ PINNED = {
     "CPL_DEBUG": "OFF",
     "CPL_LOG": "",
     "CPL_LOG_ERRORS": "OFF",
-    # which pixels come out
+    # the values of pixels
     "GDAL_RASTERIO_RESAMPLING": "NEAREST",
     "GDAL_OVERVIEW_OVERSAMPLING_THRESHOLD": "1",  # GDAL's default for averages; reading.py sets that for nearest
     "GDAL_NO_COSTLY_OVERVIEW": "NO",
@@ -71,11 +71,11 @@ PINNED = {
     "JP2OPENJPEG_USE_THREADED_IO": "NO",
     "USE_OPENJPEG_SINGLE_TILE_OPTIM": "YES",
     "USE_TILE_AS_BLOCK": "NO",
-    # where they lie
+    # the position of pixels
     "GTIFF_POINT_GEO_IGNORE": "NO",
     "GTIFF_HONOUR_NEGATIVE_SCALEY": "NO",
     "GTIFF_LINEAR_UNITS": "DEFAULT",
-    "GTIFF_REPORT_COMPD_CS": "NO",  # heights are none of ours; GDAL's default depends on the file's GeoTIFF version
+    "GTIFF_REPORT_COMPD_CS": "NO",  # heights are not used; GDAL's default depends on the file's GeoTIFF version
     "GTIFF_READ_ANGULAR_PARAMS_IN_DEGREE": "NO",
     "GTIFF_SRS_SOURCE": "GEOKEYS",
     "GTIFF_IMPORT_FROM_EPSG": "YES",
@@ -86,8 +86,8 @@ PINNED = {
     "GDAL_JP2K_ALT_OFFSETVECTOR_ORDER": "NO",
     "OSR_ADD_TOWGS84_ON_IMPORT_FROM_EPSG": "NO",
     "OSR_STRIP_TOWGS84": "YES",
-    # how much memory and how many threads
-    "GDAL_CACHEMAX": 64 * 2**20,  # bytes: rasterio passes a whole number on as it is
+    # memory and threads
+    "GDAL_CACHEMAX": 64 * 2**20,  # bytes: rasterio passes an integer on unchanged
     "GDAL_BAND_BLOCK_CACHE": "AUTO",
     "GDAL_FORCE_CACHING": "NO",
     "GDAL_NUM_THREADS": "1",
@@ -96,7 +96,7 @@ PINNED = {
     "GDAL_SWATH_SIZE": "10000000",
     "VSI_CACHE": "NO",
 }
-# What a damaged file may raise: rasterio lets some of GDAL's errors through as they are.
+# Errors of damaged files: rasterio does not convert all of GDAL's errors.
 DAMAGE = (RasterioError, CPLE_BaseError, ValueError, TypeError, OverflowError, UnicodeDecodeError)
 _NEIGHBOURS = (
     ".tfw",
@@ -121,14 +121,14 @@ _NEIGHBOURS = (
 
 @contextmanager
 def ignore_not_georeferenced() -> Iterator[None]:
-    """A file without a georeference is nothing to warn of on standard error: a scene says it in its own `warnings`."""
+    """Silences rasterio's warning about a file without a georeference: a scene has it in its `warnings`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 
 
 def driver_of(head: bytes) -> str:
-    """The one GDAL driver for a file that begins so; empty where we open no such kind."""
+    """The GDAL driver for a file with these first bytes; empty for an unsupported format."""
     if head[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
         return "GTiff"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -145,12 +145,12 @@ def driver_of(head: bytes) -> str:
 def resolve(path: Path | str, roots: Sequence[Path]) -> Path:
     """The real path of an image inside one of the roots.
 
-    Outside of all roots and not there at all are the same `image_not_found`: the difference would list files.
+    Raises the same `image_not_found` for a path outside the roots and for a missing file: a difference would reveal files.
     """
     text = str(path)
     if not _is_text(text):
         raise T2SError(
-            "image_not_found", f"the name {_shown(text)!r} is not UTF-8", "Rename the file, and name it again"
+            "image_not_found", f"the name {_printable(text)!r} is not UTF-8", "Rename the file, and name it again"
         )
     listed = [Path(os.path.realpath(root)) for root in roots]
     if "\x00" not in text and text:
@@ -159,12 +159,14 @@ def resolve(path: Path | str, roots: Sequence[Path]) -> Path:
             if any(real.is_relative_to(allowed) for allowed in listed) and os.path.lexists(real):
                 return real
     raise T2SError(
-        "image_not_found", f"there is no image {_shown(text)!r} in the allowed folders", "Name a file in one of them"
+        "image_not_found",
+        f"there is no image {_printable(text)!r} in the allowed folders",
+        "Name a file in one of them",
     )
 
 
 def open_descriptor(real: Path) -> int:
-    """A descriptor of a regular file whose path is still what it was resolved to."""
+    """A descriptor of a regular file. Raises `image_unreadable` if the path was replaced after it was resolved."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(real, flags)
@@ -179,16 +181,16 @@ def open_descriptor(real: Path) -> int:
 
 
 def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.DatasetReader:
-    """The dataset behind a descriptor, checked against the limits and for tags that name other files.
+    """The dataset of a descriptor, checked against the limits and for tags that name other files.
 
-    Called, like everything that touches the dataset later, inside `rasterio.Env(**PINNED)`.
+    Call it, and every later use of the dataset, inside `rasterio.Env(**PINNED)`.
     """
     head = os.pread(descriptor, 32, 0)
     driver = driver_of(head)
     if not head:
         raise unreadable(real, "is empty")
     if not driver:
-        raise unreadable(real, "is no GeoTIFF, PNG, JPEG, WebP or JPEG 2000")
+        raise unreadable(real, "is not a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file")
     if driver == "WEBP" and head[12:16] == b"VP8X" and head[20:21] > b"" and head[20] & 2:
         raise unreadable(real, "is an animation")
     linked = Path(f"/proc/self/fd/{descriptor}")
@@ -196,13 +198,13 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
     if name is real:
         on_disk, held = real.stat(), os.fstat(descriptor)
         if (on_disk.st_dev, on_disk.st_ino) != (held.st_dev, held.st_ino):
-            raise unreadable(real, "was exchanged while it was opened")
+            raise unreadable(real, "was replaced while it was opened")
     try:
         with ignore_not_georeferenced():
             dataset = rasterio.open(name, driver=driver)
     except DAMAGE as error:
         if codec := missing_codec(error):
-            raise T2SError("image_unreadable", f"{_shown(real.name)} {codec.what}", codec.fix) from error
+            raise T2SError("image_unreadable", f"{_printable(real.name)} {codec.what}", codec.fix) from error
         raise unreadable(real, "is damaged or truncated") from error
     try:
         _check_limits(dataset, real, limits, descriptor)
@@ -217,15 +219,15 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
 
 
 def neighbours(real: Path) -> list[str]:
-    """Names, as they may be shown, of files beside an image that other programs would read with it."""
+    """Names, for messages, of files next to an image that other programs would read with it."""
     endings = (*_NEIGHBOURS, *map(str.upper, _NEIGHBOURS))
     names = {base + end for base in (real.stem, real.name) for end in endings}
-    return sorted(_shown(name) for name in names if name != real.name and os.path.lexists(real.parent / name))
+    return sorted(_printable(name) for name in names if name != real.name and os.path.lexists(real.parent / name))
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A compression that this GDAL cannot decode: what to say of it, and the way out."""
+    """A compression that this GDAL cannot decode: the text for an error, and the fix."""
 
     what: str
     fix: str
@@ -244,12 +246,12 @@ _NO_CODEC = re.compile(
 
 
 def missing_codec(error: BaseException) -> Codec | None:
-    """The compression that an error of GDAL says is missing; None where it says nothing of the kind."""
-    seen: BaseException | None = error
+    """The compression that GDAL's error reports as missing; None for other errors."""
+    cause: BaseException | None = error
     for _ in range(10):
-        if seen is None:
+        if cause is None:
             return None
-        found = _NO_CODEC.search(str(seen))
+        found = _NO_CODEC.search(str(cause))
         if found:
             name = next(group for group in found.groups() if group)
             shown = (
@@ -259,14 +261,14 @@ def missing_codec(error: BaseException) -> Codec | None:
                 f"is compressed with {shown}, which this installation cannot decode",
                 "Convert it with a program that can, for example gdal_translate -co COMPRESS=DEFLATE",
             )
-        seen = seen.__cause__ or seen.__context__
+        cause = cause.__cause__ or cause.__context__
     return None
 
 
 def _check_limits(dataset: rasterio.DatasetReader, real: Path, limits: Limits, descriptor: int) -> None:
     width, height = dataset.width, dataset.height
     if width < 1 or height < 1 or dataset.count < 1:
-        raise unreadable(real, "holds no bands")
+        raise unreadable(real, "has no bands")
     blocked = dataset.driver in ("GTiff", "JP2OpenJPEG")
     most = limits.pixels if blocked else limits.whole_pixels
     block = _largest_block(dataset, descriptor)
@@ -279,13 +281,13 @@ def _check_limits(dataset: rasterio.DatasetReader, real: Path, limits: Limits, d
         if value > bound:
             raise T2SError(
                 "limit_exceeded",
-                f"{_shown(real.name)} has {what}",
+                f"{_printable(real.name)} has {what}",
                 "Write it again in smaller tiles, or raise the limit",
             )
 
 
 def _largest_block(dataset: rasterio.DatasetReader, descriptor: int) -> int:
-    """Bytes of the largest block of image, overviews and masks once it is decoded, by the headers alone."""
+    """Bytes of the largest decoded block of image, overviews and masks, from the headers only."""
     item = max(_bytes_of(kind) for kind in dataset.dtypes)
     rows, columns = (max(n) for n in zip(*dataset.block_shapes, strict=True))
     if dataset.driver == "JP2OpenJPEG":
@@ -295,7 +297,7 @@ def _largest_block(dataset: rasterio.DatasetReader, descriptor: int) -> int:
     if dataset.driver != "GTiff":
         return largest
     read = [each for each in directories(descriptor)[1:] if each.overview or each.mask]
-    # GDAL reads what is one uncompressed strip as lines
+    # GDAL reads a single uncompressed strip line by line
     lines = [
         each.compression == 1 and (each.block_width, each.block_height) == (each.width, each.height) for each in read
     ]
@@ -307,7 +309,7 @@ def _bytes_of(kind: str) -> int:
 
 
 def _check_tags(dataset: rasterio.DatasetReader, real: Path) -> None:
-    """A plain GeoTIFF can name its overviews, geolocation arrays and elevation model: other files, or addresses."""
+    """Refuses tags that name other files or addresses: overviews, geolocation arrays, elevation models."""
     named: Iterable[tuple[str, tuple[str, ...]]] = (
         ("OVERVIEWS", ("OVERVIEW_FILE",)),
         ("GEOLOCATION", ("X_DATASET", "Y_DATASET")),
@@ -324,17 +326,17 @@ def _check_tags(dataset: rasterio.DatasetReader, real: Path) -> None:
 
 def unreadable(real: Path, why: str) -> T2SError:
     return T2SError(
-        "image_unreadable", f"{_shown(real.name)} {why}", "Convert it, for example with gdal_translate to GeoTIFF"
+        "image_unreadable", f"{_printable(real.name)} {why}", "Convert it, for example with gdal_translate to GeoTIFF"
     )
 
 
-def _shown(name: str) -> str:
-    """A file's name as it may stand in an error or a warning."""
+def _printable(name: str) -> str:
+    """A file's name for errors and warnings."""
     return one_line(name, 120)
 
 
 def _is_text(name: str) -> bool:
-    """Whether a file's name can be written as UTF-8, which records and answers need."""
+    """Whether a file's name can be encoded as UTF-8, as records and answers require."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""How a file asks viewers to turn or mirror its picture, which GDAL does not do.
+"""Reads the orientation tag of a file, with which viewers rotate or mirror its picture; GDAL ignores it.
 
-Values 1 to 8 as in TIFF 6.0 and Exif 2.3, tag 274. PNG keeps Exif in a chunk eXIf (PNG 1.5 extensions), WebP in one called EXIF
+Values 1 to 8 as in TIFF 6.0 and Exif 2.3, tag 274. PNG stores Exif in the chunk eXIf (PNG 1.5 extensions), WebP in the chunk EXIF
 (RFC 9649).
 """
 
@@ -15,18 +15,18 @@ _UPRIGHT = 1
 
 
 def orientation_of(descriptor: int, driver: str, tags: Mapping[str, str]) -> int:
-    """The orientation that a file states, 1 where it states none. `driver` and `tags` are GDAL's."""
+    """The orientation of a file, 1 where it has none. `driver` and `tags` are GDAL's."""
     if driver == "GTiff":
         return first_orientation(descriptor)
     if driver == "JPEG":
-        stated = tags.get("EXIF_Orientation", "").strip()
-        return int(stated) if stated.isdecimal() else _UPRIGHT
+        value = tags.get("EXIF_Orientation", "").strip()
+        return int(value) if value.isdecimal() else _UPRIGHT
     start = {"PNG": _exif_of_png, "WEBP": _exif_of_webp}.get(driver, lambda _: 0)(descriptor)
     return first_orientation(descriptor, start) if start else _UPRIGHT
 
 
 def _exif_of_png(descriptor: int) -> int:
-    """Where Exif begins in a PNG file, 0 where there is none."""
+    """The offset of Exif in a PNG file, 0 where there is none."""
     at = 8
     for _ in range(_MOST_CHUNKS):
         head = os.pread(descriptor, 8, at)
@@ -39,7 +39,7 @@ def _exif_of_png(descriptor: int) -> int:
 
 
 def _exif_of_webp(descriptor: int) -> int:
-    """Where Exif begins in a WebP file, 0 where there is none; some writers put JPEG's six bytes of introduction first."""
+    """The offset of Exif in a WebP file, 0 where there is none. Some writers put the six-byte Exif header of JPEG before it."""
     at = 12
     for _ in range(_MOST_CHUNKS):
         head = os.pread(descriptor, 14, at)

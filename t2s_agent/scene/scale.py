@@ -1,22 +1,22 @@
-"""How coarse the picture is that a model looks at, and what size of object can be seen in it."""
+"""Compares the resolution of a View with that of its scene, and gives the size of the smallest visible objects."""
 
 import math
 from dataclasses import dataclass
 
 from t2s_agent.scene.view import View
 
-COARSE = 2.0  # scene pixels a view pixel is long; above it, it is worth a warning
+COARSE = 2.0  # scene pixels per view pixel (length) above which there is a warning
 # View pixels. AI-TOD (Wang et al., ICPR 2021) calls objects of 2 to 8 px "very tiny"; the detectors tried there find few of them.
 SMALLEST_SEEN_PX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The size of a pixel of the view beside that of the scene.
+    """The size of a view's pixel compared with the scene's.
 
-    `scene_px` is how many scene pixels a view pixel is long (1: the scene at its own resolution; the square root of the ratio
-    of their areas). `gsd_m` and `view_gsd_m` are metres on the ground, each at the centre of its picture, and None where the
-    image has no place on Earth.
+    `scene_px` is the length of a view pixel in scene pixels (1: full resolution; the square root of the ratio of their areas).
+    `gsd_m` and `view_gsd_m` are ground sample distances in metres, each at the centre of its picture, and None where the image
+    has no position on Earth.
     """
 
     scene_px: float
@@ -25,24 +25,24 @@ class Scale:
 
     @classmethod
     def of(cls, view: View, gsd_m: float | None) -> "Scale":
-        """The scale of a view of a scene that has `gsd_m` metres a pixel."""
+        """The scale of a view of a scene with `gsd_m` metres per pixel."""
         shown = view.window.width * view.window.height / (view.width * view.height)
         return cls(math.sqrt(shown), gsd_m, view.gsd_m)
 
     @property
     def coarse(self) -> bool:
-        """Whether so much detail is lost in the view that a user has to know of it."""
+        """Whether the view has lost so much detail that a warning is needed."""
         return self.scene_px > COARSE
 
     @property
     def smallest_seen(self) -> str:
-        """The size of the smallest objects that can be seen, in words: `about 94 m` or `about 94 pixels`."""
+        """The size of the smallest visible objects as text: `about 94 m` or `about 94 pixels of the image`."""
         if self.view_gsd_m:
             return f"about {significant(SMALLEST_SEEN_PX * self.view_gsd_m, 2):g} m"
         return f"about {significant(SMALLEST_SEEN_PX * self.scene_px, 2):g} pixels of the image"
 
     def remark(self, max_size: int) -> str:
-        """What to tell a user; empty where the view is not much coarser than the scene. `max_size` is the view's longer side."""
+        """A warning for the user; empty where the view is not coarse. `max_size` is the view's longer side."""
         if not self.coarse:
             return ""
         if self.view_gsd_m and self.gsd_m:
@@ -56,5 +56,5 @@ class Scale:
 
 
 def significant(value: float, digits: int) -> float:
-    """A number rounded to so many significant digits, so that small ones do not become 0."""
+    """A number rounded to `digits` significant digits, so that small numbers do not become 0."""
     return float(f"{value:.{digits}g}")

@@ -1,7 +1,7 @@
-"""The directories of a TIFF file, read before GDAL decodes anything: how large its blocks are, and how they are packed.
+"""Reads the directories of a TIFF file before GDAL decodes anything: the size of blocks, and their compression.
 
-GDAL tells the block size of the image only. Overviews and masks are directories of their own, and one block of them can be
-as large as their maker likes. TIFF 6.0 (Adobe, 1992) and BigTIFF; tag numbers from there.
+GDAL reports the block size of the image only. Overviews and masks are separate directories, and their blocks can have any
+size. Tag numbers are from TIFF 6.0 (Adobe, 1992); BigTIFF is read too.
 """
 
 import os
@@ -23,7 +23,7 @@ _WANTED = {
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One image in a TIFF file. Sizes in pixels; `block_bytes` is one block once decoded."""
+    """One image in a TIFF file. Sizes in pixels; `block_bytes` is the size of one decoded block."""
 
     width: int
     height: int
@@ -36,7 +36,7 @@ class Directory:
 
 
 def directories(descriptor: int) -> list[Directory]:
-    """The image, its overviews and its masks, as far as they can be followed; what is damaged ends the list."""
+    """The image, its overviews and its masks; the list ends at a damaged directory."""
     reader = _Reader(descriptor)
     found = []
     for tags in reader.all():
@@ -65,7 +65,7 @@ def directories(descriptor: int) -> list[Directory]:
 
 
 def first_orientation(descriptor: int, start: int = 0) -> int:
-    """How the first directory asks viewers to turn the picture: 1 (not at all) to 8. `start` is where the TIFF begins in the file."""
+    """The orientation in the first directory, 1 (none) to 8. `start` is the offset of the TIFF in the file."""
     return _one(next(_Reader(descriptor, start).all(), {}), _ORIENTATION, 1)
 
 
@@ -74,7 +74,7 @@ def _one(tags: dict[int, tuple[int, ...]], tag: int, default: int) -> int:
 
 
 class _Reader:
-    """Follows the chain of directories of one file. Classic and Big TIFF differ in the widths of numbers only."""
+    """Follows the chain of directories of one file. Classic TIFF and BigTIFF differ only in the size of numbers."""
 
     def __init__(self, descriptor: int, start: int = 0) -> None:
         self._descriptor, self._start = descriptor, start
@@ -85,13 +85,13 @@ class _Reader:
         self._first = self._unpack(pointer, head[at:])[0] if len(head) >= at + struct.calcsize(pointer) else 0
 
     def all(self) -> Iterator[dict[int, tuple[int, ...]]]:
-        """The tags that matter of each directory, children after their parent, each directory once."""
-        waiting, seen = [self._first], set[int]()
-        while waiting and len(seen) < _MOST_DIRECTORIES:
+        """The tags in `_WANTED` of each directory; children come after their parent, each directory once."""
+        waiting, visited = [self._first], set[int]()
+        while waiting and len(visited) < _MOST_DIRECTORIES:
             at = waiting.pop(0)
-            if at == 0 or at in seen:
+            if at == 0 or at in visited:
                 continue
-            seen.add(at)
+            visited.add(at)
             try:
                 tags, following = self._directory(at)
             except (struct.error, OSError, OverflowError):

@@ -141,11 +141,11 @@ def test_overviews_that_gdal_wrote_beside_an_image_show_the_same_picture(tmp_pat
         ("a.prj", "EPSG:4326", "WKT"),
         ("a.prj", "https://example.org/4326", "WKT"),
         ("a.prj", 'PROJCS["x"]', "does not understand"),
-        ("a.tif.aux.xml", "<PAMDataset><SRS>", "no XML"),
+        ("a.tif.aux.xml", "<PAMDataset><SRS>", "not XML"),
         ("a.tif.aux.xml", '<!DOCTYPE x [<!ENTITY a "b">]><PAMDataset/>', "document type"),
         ("a.tif.aux.xml", aux(transform="1, 2"), "six"),
-        ("a.tif.msk", "<VRTDataset/>", "is no GeoTIFF"),
-        ("a.tif.ovr", "<VRTDataset/>", "is no GeoTIFF"),
+        ("a.tif.msk", "<VRTDataset/>", "is not a GeoTIFF"),
+        ("a.tif.ovr", "<VRTDataset/>", "is not a GeoTIFF"),
     ],
 )
 def test_what_is_not_what_its_name_says_is_refused_by_name(tmp_path, make, name, text, why):
@@ -177,10 +177,10 @@ def test_a_link_beside_an_image_is_not_followed(tmp_path, make, name):
 def test_a_mask_or_overview_of_another_size_is_refused(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif")
     make.geotiff(tmp_path / "a.tif.msk", bands=1, width=41)
-    assert "does not fit" in refused(path).what
+    assert "does not match" in refused(path).what
     (tmp_path / "a.tif.msk").unlink()
     make.geotiff(tmp_path / "a.tif.ovr", width=40)
-    assert "does not fit" in refused(path).what
+    assert "does not match" in refused(path).what
 
 
 def test_a_mask_beside_an_image_is_within_its_limits(tmp_path, make):

@@ -1,1 +1,1 @@
-"""Masks to regions: outlines on the ground, measures with their uncertainty, sets and distances, files and a picture."""
+"""Converts masks to regions: outlines on the ground, measures with uncertainty, sets and distances, files and a picture."""

@@ -1,4 +1,4 @@
-"""Masks of instances to the regions of a result: overlaps settled, outlines traced, everything measured."""
+"""Builds the regions of a result from the masks of instances: resolves overlaps, traces outlines, measures."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,9 @@ from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.units import METRES, PIXELS, Units
 from t2s_agent.scene.view import View
 
-SAME_IOU = 0.5  # masks that overlap more are one object, prompted twice: so it was in 71 of 75 pairs up to 0.7, in one it was not
+SAME_IOU = (
+    0.5  # masks with a higher IoU are one object, prompted twice: true for 71 of 75 pairs up to 0.7, false for one
+)
 Merge = Literal["instances", "union"]
 
 
@@ -41,31 +43,31 @@ def build_regions(
     min_area_m2: float = 0.0,
     simplify_px: float = SIMPLIFY_PX,
 ) -> RegionSet:
-    """Regions of masks in View pixels; ids count from 1 in the masks' order. The work grows with the masks' own pixels.
+    """The regions of masks in View pixels, with ids from 1 in the order of the masks. Time is linear in the masks' pixels.
 
-    Pixels without data belong to no region. Masks of which one repeats the other (IoU above 0.5) become one, with the `sources` of
-    both; where others overlap, the smaller one keeps the pixels, since it would vanish otherwise, and both name each other in
-    `overlaps`. `union` makes a single region of all. Regions below `min_area_m2` are left out and counted (in pixels where there
-    is no CRS, square pixels are meant). Labels (`names`) and `agreements` are those of the
-    `instances` where they are not given. Raises `limit_exceeded` for more regions than ids.
+    Pixels without data belong to no region. Two masks with an IoU above 0.5 are one object and become one region with the
+    `sources` of both. Where other masks overlap, the smaller one keeps the pixels, since it could lose all of them otherwise, and
+    both regions list each other in `overlaps`. `union` makes a single region of all masks. Regions smaller than `min_area_m2`
+    (square pixels without a georeference) are left out and counted. Labels (`names`) and `agreements` default to those of
+    `instances`. Raises `limit_exceeded` for too many regions.
     """
     warnings: list[str] = []
     usable = view.valid
-    beside = _off_earth(view)
-    if beside is not None:
-        lost = int((union_of(masks, view.height, view.width) & beside).sum())
-        usable = usable & ~beside
+    off_earth = _off_earth(view)
+    if off_earth is not None:
+        lost = int((union_of(masks, view.height, view.width) & off_earth).sum())
+        usable = usable & ~off_earth
         if lost:
-            warnings.append(f"{lost} pixels at the Earth's rim or beside it are left out")
+            warnings.append(f"{lost} pixels at or beyond the edge of the Earth are left out")
     own = [mask.where(usable) for mask in masks] if not usable.all() else list(masks)
     if merge == "union" and own:
         own = [Mask.of(union_of(own, view.height, view.width))]
         scores, instances, names, agreements, softness = (), (), (), (), ()
         sources = (tuple(dict.fromkeys(each for some in sources for each in some)),)
     areas = [mask.area for mask in own]
-    twins = _twins(own, areas, scores, warnings)
-    kept = sorted(set(twins.values()))
-    origins = _origins(twins, sources)
+    duplicates = _duplicates(own, areas, scores, warnings)
+    kept = sorted(set(duplicates.values()))
+    origins = _origins(duplicates, sources)
     labels = np.zeros((view.height, view.width), np.int32)
     for index in sorted(kept, key=lambda i: -areas[i]):
         own[index].paint(labels, index + 1)
@@ -118,7 +120,7 @@ def build_regions(
 
 
 def subset(regions: RegionSet, positions: Sequence[int]) -> RegionSet:
-    """The regions at these positions in that order, numbered again from 1."""
+    """The regions at these positions, in that order, with new ids from 1."""
     chosen = [regions.regions[i] for i in positions]
     renumbered = np.zeros(max((region.id for region in regions.regions), default=0) + 1, np.int32)
     for number, region in enumerate(chosen, 1):
@@ -134,17 +136,17 @@ def subset(regions: RegionSet, positions: Sequence[int]) -> RegionSet:
     return replace(regions, regions=numbered, labels=renumbered[regions.labels], total=None, count_range=None)
 
 
-def _origins(twins: Mapping[int, int], sources: Sequence[tuple[Source, ...]]) -> dict[int, tuple[Source, ...]]:
-    """Of each mask that is kept its sources and those of its repeats, its own first."""
+def _origins(duplicates: Mapping[int, int], sources: Sequence[tuple[Source, ...]]) -> dict[int, tuple[Source, ...]]:
+    """For each kept mask its sources and those of its duplicates, its own first."""
     found: dict[int, dict[Source, None]] = {}
-    for index, kept in sorted(twins.items(), key=lambda pair: pair[0] != pair[1]):
+    for index, kept in sorted(duplicates.items(), key=lambda pair: pair[0] != pair[1]):
         if len(sources) > index:
             found.setdefault(kept, {}).update(dict.fromkeys(sources[index]))
     return {kept: tuple(each) for kept, each in found.items()}
 
 
 def _overlaps(masks: Sequence[Mask], kept: Sequence[int], ids: NDArray[np.int32]) -> dict[int, tuple[int, ...]]:
-    """Of each region, by id, the ids of those of which the masks share pixels with its own; only where there are any."""
+    """For each region that overlaps others, by id: the ids of the regions with masks that share pixels with its mask."""
     shown = [index for index in kept if ids[index + 1]]
     boxes = shapely.box(*np.array([masks[index].bounds for index in shown], np.float64).reshape(-1, 4).T)
     found: dict[int, list[int]] = {}
@@ -158,11 +160,11 @@ def _overlaps(masks: Sequence[Mask], kept: Sequence[int], ids: NDArray[np.int32]
 
 
 def _off_earth(view: View) -> NDArray[np.bool_] | None:
-    """Pixels (H, W) that touch one beside the Earth; None where there are none."""
-    beside = view.georeference.off_earth(view.width, view.height)
-    if beside is None:
+    """The pixels (H, W) off the Earth and their neighbours; None where there are none."""
+    off_earth = view.georeference.off_earth(view.width, view.height)
+    if off_earth is None:
         return None
-    wide = np.pad(beside, 1)
+    wide = np.pad(off_earth, 1)
     return np.asarray(
         np.any([wide[y : y + view.height, x : x + view.width] for y in range(3) for x in range(3)], axis=0)
     )
@@ -178,7 +180,7 @@ def measured(
     label: str = "",
     simplify_px: float = SIMPLIFY_PX,
 ) -> Region | None:
-    """One region of a mask's traced outline; None where it has no area on Earth. Areas are taken of the outline before it is rounded."""
+    """The region of a mask's traced outline; None where it has no area on Earth. The area is that of the unrounded outline."""
     region = measured_all([traced], view, simplify_px)[0]
     own, agreement = (instance.label, instance.score) if instance else ("", None)
     return region and replace(region, id=id, score=score, instance=instance, label=label or own, agreement=agreement)
@@ -232,7 +234,7 @@ def measured_all(outlines: Sequence[Geometry], view: View, simplify_px: float = 
 
 
 def _decimals(outlines: Sequence[Geometry], roundings: Sequence[Rounding]) -> list[int]:
-    """Decimals of the corners of each outline: neighbours have as many as the finest of them, so that shared edges stay the same."""
+    """The number of decimals of each outline's corners. Touching outlines have the same number, so that shared edges stay equal."""
     places = [each.places for each in roundings]
     near = touching(outlines).tolist()
     finest = max((places[i] for i in near), default=0)
@@ -250,7 +252,7 @@ def _in_pixels(
     parts: int,
     view: View,
 ) -> Region:
-    """The same in the scene's own pixels, where there is no ground to speak of."""
+    """A region in pixels of the scene, for a scene without a georeference."""
     sx, sy = view.window.width / view.width, view.window.height / view.height
 
     def move(points: np.ndarray) -> np.ndarray:
@@ -277,48 +279,48 @@ def _in_pixels(
     )
 
 
-def _twins(
+def _duplicates(
     masks: Sequence[Mask],
     areas: Sequence[int],
     scores: Sequence[float] | NDArray[np.float32],
     warnings: list[str],
 ) -> dict[int, int]:
-    """Of each mask the one that is kept for it: itself, or of two that are nearly one the better scored, else the first.
+    """For each mask the index of the mask that is kept for it: its own, or that of the mask it duplicates.
 
-    Empty masks are left out.
+    Of two duplicates the one with the higher score is kept, at equal scores the first. Empty masks are left out.
     """
     order = sorted(range(len(masks)), key=lambda i: (-_score_of(scores, i), i))
     boxes = shapely.box(*np.array([mask.bounds for mask in masks], np.float64).reshape(-1, 4).T)
     tree = shapely.STRtree(boxes)
     sizes = np.asarray(areas, np.int64)
-    rank, ranks = np.full(len(masks), -1), itertools.count()  # of the kept: the order in which they were
+    rank, ranks = np.full(len(masks), -1), itertools.count()  # of kept masks: the order in which they were kept
     kept: dict[int, int] = {}
     for index in order:
         if not areas[index]:
             warnings.append(f"instance {index + 1} has an empty mask")
             continue
         near = tree.query(boxes[index])
-        # of the others, all of the smaller one would not be enough
+        # with other sizes the IoU cannot be above SAME_IOU, even if the larger mask contains the smaller one
         near = near[
             (rank[near] >= 0)
             & (np.minimum(sizes[near], areas[index]) > SAME_IOU * np.maximum(sizes[near], areas[index]))
         ]
         near = near[np.argsort(rank[near])].tolist()
-        twin = next((k for k in near if _same(masks[index], masks[k], areas[index], areas[k])), None)
-        kept[index] = index if twin is None else twin
-        if twin is None:
+        duplicate = next((k for k in near if _is_duplicate(masks[index], masks[k], areas[index], areas[k])), None)
+        kept[index] = index if duplicate is None else duplicate
+        if duplicate is None:
             rank[index] = next(ranks)
         else:
-            warnings.append(f"instance {index + 1} repeats instance {twin + 1} and is left out")
+            warnings.append(f"instance {index + 1} repeats instance {duplicate + 1} and is left out")
     return kept
 
 
 def _score_of(scores: Sequence[float] | NDArray[np.float32], index: int) -> float:
-    """A mask's score; 0 where the segmenter gave none."""
+    """A mask's score; 0 where the segmenter returned none."""
     return float(scores[index]) if len(scores) > index and not np.isnan(scores[index]) else 0.0
 
 
-def _same(a: Mask, b: Mask, area_a: int, area_b: int) -> bool:
+def _is_duplicate(a: Mask, b: Mask, area_a: int, area_b: int) -> bool:
     """Whether the IoU of two masks is above SAME_IOU."""
     shared = a.shared(b)
     return shared > SAME_IOU * (area_a + area_b - shared)

@@ -1,7 +1,7 @@
-"""The coordinates of outlines and masks in files: one frame for both, in which they lie on the image in a GIS.
+"""Defines the coordinates of outlines and masks in files: the same for both, so that a GIS shows them on the image.
 
-On Earth outlines are in degrees (WGS 84) and the mask in the image's own CRS. Elsewhere both are in the image's own CRS (the Moon,
-a local site grid), or where the image has none in its pixels, y pointing up: QGIS shows an image without a place with its upper left
+On Earth outlines are in degrees (WGS 84) and the mask in the image's own CRS. Otherwise both are in the image's own CRS (the Moon,
+a local site grid), or, without a CRS, in its pixels with y up: QGIS shows an image without a georeference with its upper left
 corner at (0, 0) and its lower edge at y = -height.
 """
 
@@ -18,8 +18,8 @@ from t2s_agent.regions.region import Geometry
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.view import View, Window
 
-_EXACT_PX = 6  # decimals of a pixel to which positions come back from a file
-# An engineering CRS: coordinates that belong to no place on Earth. GDAL, PROJ and QGIS read it, and transform it to nothing.
+_EXACT_PX = 6  # decimals of pixel positions read from a file
+# An engineering CRS: coordinates without a position on Earth. GDAL, PROJ and QGIS read it, and cannot transform it.
 _ENGINEERING = (
     'ENGCRS["{name}",EDATUM["{datum}"],CS[Cartesian,2],'
     'AXIS["x",east,ORDER[1],LENGTHUNIT["{unit}",1]],AXIS["y",north,ORDER[2],LENGTHUNIT["{unit}",1]]]'
@@ -36,7 +36,7 @@ UNKNOWN_WKT = _ENGINEERING.format(
 class Frame:
     """The coordinates of a file's outlines: `crs` as WKT, and `transform` from pixels of the image to them.
 
-    Both are empty where the image has a place on Earth: outlines are longitude and latitude there.
+    Both are empty where the image has a position on Earth; outlines are then longitude and latitude.
     """
 
     crs: str = ""
@@ -44,7 +44,7 @@ class Frame:
 
     @classmethod
     def of(cls, georeference: Georeference, window: Window, width: int, height: int) -> "Frame":
-        """The frame of a View of `width` x `height` pixels that shows a `window` of the image and is placed by `georeference`."""
+        """The frame of a View of `width` x `height` pixels that shows a `window` of the image and has `georeference`."""
         if georeference.located:
             return EARTH
         if not _has_own_coordinates(georeference):
@@ -59,7 +59,7 @@ class Frame:
 
     @classmethod
     def pixels(cls) -> "Frame":
-        """Pixels of an image that has no coordinates of its own, y pointing up."""
+        """Pixels of an image without coordinates, y up."""
         return cls(PIXELS_WKT, Affine.scale(1, -1))
 
     @classmethod
@@ -68,19 +68,19 @@ class Frame:
 
     @classmethod
     def read(cls, member: Any) -> "Frame | None":
-        """The frame that a file names (`member`); None for files from before frames were kept, which are in pixels, y down."""
+        """The frame in a file (`member`); None for older files without one, which are in pixels, y down."""
         return cls(member["crs"], Affine(*member["transform"])) if member else None
 
     def member(self) -> dict[str, Any] | None:
-        """What a file says of the frame; None on Earth."""
+        """The frame as it is written in a file; None on Earth."""
         return None if self.transform is None else {"crs": self.crs, "transform": list(self.transform)[:6]}
 
-    def placed(self, geometries: Sequence[Geometry]) -> list[Geometry]:
-        """Outlines of regions, as `Region` has them, in the coordinates of the file."""
+    def to_file(self, geometries: Sequence[Geometry]) -> list[Geometry]:
+        """The geometries of regions converted to the coordinates of the file."""
         return list(geometries) if self.transform is None else _moved(geometries, self.transform)
 
     def in_pixels(self, geometries: Sequence[Geometry]) -> list[Geometry]:
-        """The way back: pixels of the image, to a millionth."""
+        """The inverse of `to_file`: pixels of the image, rounded to a millionth."""
         if self.transform is None:
             return list(geometries)
         return [
@@ -93,9 +93,9 @@ EARTH = Frame()
 
 
 def place_of(view: View) -> tuple[CRS | None, Affine | None]:
-    """CRS and transform (View pixels to coordinates) with which a mask lies where its outlines do.
+    """CRS and transform (View pixels to coordinates) of a mask, in the same coordinates as the outlines.
 
-    None, None where the View is placed by ground control points.
+    None, None where the View has ground control points.
     """
     if view.georeference.located:
         return view.georeference.crs, view.georeference.transform
@@ -108,7 +108,7 @@ def place_of(view: View) -> tuple[CRS | None, Affine | None]:
 
 
 def _has_own_coordinates(georeference: Georeference) -> bool:
-    """Whether the image has coordinates of its own, though no place on Earth."""
+    """Whether the image has coordinates, but no position on Earth."""
     transform = georeference.transform
     return transform is not None and transform != Affine.identity() and abs(transform.determinant) > 0
 

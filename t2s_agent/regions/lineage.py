@@ -1,4 +1,4 @@
-"""Which regions of a new result are regions of its parent, unchanged."""
+"""Finds the regions of a new result that are unchanged regions of its parent."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,9 +10,9 @@ from t2s_agent.regions.region import RegionSet, Source
 
 
 def unchanged_ids(before: NDArray[Any], after: NDArray[Any]) -> dict[int, int]:
-    """Ids in `after` with the ids in `before` of those regions that have exactly the same pixels.
+    """For each region in `after` with exactly the pixels of a region in `before`: its id, with the id there.
 
-    Both arrays are whole numbers (H, W) on one grid: the id of the region at each pixel, 0 for none.
+    Both arrays are integers (H, W) on one grid: the id of the region at each pixel, 0 for none.
     """
     sizes_old, sizes_new = (np.bincount(labels[labels > 0]) for labels in (before, after))
     both = (before > 0) & (after > 0)
@@ -24,17 +24,17 @@ def unchanged_ids(before: NDArray[Any], after: NDArray[Any]) -> dict[int, int]:
 
 
 def of_parent(regions: RegionSet, parent: str) -> RegionSet:
-    """The regions of a result as sources of another: each names itself as where it comes from."""
+    """The regions of a result, each with itself as its source, as a start for another result."""
     return replace(
         regions, regions=tuple(replace(each, sources=(Source(parent, each.id),), was=None) for each in regions.regions)
     )
 
 
 def with_parents(regions: RegionSet, before: RegionSet, parent: str) -> RegionSet:
-    """The regions of a result, each with what is known of it from its parent.
+    """The regions of a result with their relation to the parent result.
 
-    `was` is its id there where its pixels are the same; then it comes from there, whoever drew it. Masks that overlapped when
-    the parent's regions were built still did.
+    `was` is the id in the parent where the pixels are the same; the parent's region is then a source. Overlaps of the parent's
+    masks are kept.
     """
     was = unchanged_ids(before.labels, regions.labels)
     found = []

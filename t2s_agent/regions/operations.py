@@ -1,6 +1,6 @@
-"""What can be done to the pixels of regions: sets and smoothing. Each gives back masks on the View's grid.
+"""Set operations and smoothing of regions' pixels. Each returns masks on the View's grid.
 
-Every result passes through `build_regions` again, so that mask, polygon and measures never disagree.
+Every result is built again with `build_regions`, so that mask, polygon and measures agree.
 """
 
 import math
@@ -21,13 +21,13 @@ from t2s_agent.scene.view import View
 
 
 def masks_of(regions: RegionSet) -> list[Mask]:
-    """One mask a region, in the regions' order; an empty one where no pixel has the region's id."""
+    """One mask per region, in the regions' order; empty where no pixel has the region's id."""
     found = masks_in(regions.labels)
     return [found.get(region.id, EMPTY) for region in regions.regions]
 
 
 def require_known(known: Sequence[int], wanted: Sequence[int]) -> None:
-    """Raises `region_unknown`, naming the ids that there are, where one of those wanted is not among them."""
+    """Raises `region_unknown`, with the existing ids, where one of `wanted` does not exist."""
     there = set(known)
     for id_ in wanted:
         if id_ not in there:
@@ -38,9 +38,9 @@ def require_known(known: Sequence[int], wanted: Sequence[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """One region of two results put together: its pixels, and the positions of the regions that it comes from.
+    """One region of two combined results: its pixels, and the indexes of its source regions.
 
-    `own` in the first result, None where it has none there; `others` in the second.
+    `own` is the index in the first result, None where it has none there; `others` are indexes in the second.
     """
 
     mask: Mask
@@ -51,9 +51,9 @@ class Combined:
 def combined(masks: Sequence[Mask], others: Sequence[Mask], height: int, width: int, operation: str) -> list[Combined]:
     """Regions of two results on one View of `height` x `width`: whole objects, in the order of `masks` and then of `others`.
 
-    `intersection` and `difference` cut each mask by what the others cover; what falls apart stays one object, and what loses all
-    of its pixels is empty. `union` has all pixels of both: of a mask and another that are one object (IoU above `SAME_IOU`) one is
-    made; where objects overlap otherwise the smaller one keeps the pixels, and a larger one that smaller ones cover is empty.
+    `intersection` and `difference` cut each mask by the area of the others; separated parts stay one object, and an object without
+    remaining pixels is empty. `union` has all pixels of both: a mask and another with an IoU above `SAME_IOU` are merged; where
+    other objects overlap, the smaller one keeps the pixels, and a larger one covered by smaller ones is empty.
     """
     if operation == "union":
         return _union(masks, others, height, width)
@@ -88,7 +88,7 @@ def _union(masks: Sequence[Mask], others: Sequence[Mask], height: int, width: in
 
 
 def _near(masks: Sequence[Mask], others: Sequence[Mask]) -> list[list[int]]:
-    """Of each mask the positions of those others of which the boxes meet its own."""
+    """For each mask the indexes of the others with boxes that intersect its box."""
     found: list[list[int]] = [[] for _ in masks]
     if not masks or not others:
         return found
@@ -99,9 +99,9 @@ def _near(masks: Sequence[Mask], others: Sequence[Mask]) -> list[list[int]]:
 
 
 def smoothed(masks: Sequence[Mask], view: View, radius: float) -> list[Mask]:
-    """Masks opened and closed by a disc: notches and spurs narrower than twice `radius` (metres, or pixels) go.
+    """Masks after opening and closing with a disc: details narrower than twice `radius` (metres, or pixels) are removed.
 
-    What would vanish altogether stays as it was.
+    A mask that would become empty is not changed.
     """
     done = []
     for mask in masks:
@@ -113,7 +113,7 @@ def smoothed(masks: Sequence[Mask], view: View, radius: float) -> list[Mask]:
 
 
 def on_grid(regions: Sequence[Region], view: View) -> list[Mask]:
-    """Each region of any result on a View's pixels: those of which the centre lies in its outline."""
+    """The mask of each region of any result in a View: the pixels with their centres inside its outline."""
     if view.georeference.located:
         return masks_in_view([region.geometry for region in regions], view)
     sx, sy = view.window.width / view.width, view.window.height / view.height
@@ -122,7 +122,7 @@ def on_grid(regions: Sequence[Region], view: View) -> list[Mask]:
 
 
 def _pixel_size(view: View, mask: Mask) -> float:
-    """Metres that a View pixel measures at a mask, or pixels of the scene where there is no ground."""
+    """The size of a View pixel at a mask, in metres, or in scene pixels without a georeference."""
     x1, y1, x2, y2 = mask.bounds
     here = view.georeference.gsd_m((x1 + x2) / 2, (y1 + y2) / 2) if view.georeference.located else None
     if here is None and view.georeference.located:

@@ -1,4 +1,4 @@
-"""Regions in the order of a measure."""
+"""Sorts regions by a measure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ SORT_BY = (
 
 
 def require_order(sort_by: str, descending: bool, first: int) -> None:
-    """Raises `argument_invalid` for an order that there is not."""
+    """Raises `argument_invalid` for an unknown order."""
     if sort_by and sort_by not in SORT_BY:
         raise T2SError(
             "argument_invalid", f"regions cannot be sorted by {sort_by!r}", f"Choose from {', '.join(SORT_BY)}"
@@ -47,11 +47,11 @@ def ordered(
     distances: Mapping[int, float] | None = None,
     units: Units = METRES,
 ) -> list[int]:
-    """Positions of regions in the order of a measure, the smallest first unless `descending`; at most `first` of them (0: all).
+    """Indexes of regions sorted by a measure, the smallest first unless `descending`; at most `first` of them (0: all).
 
-    Regions without that measure come last; of equal ones, the one that stands first. `distances` to the nearest other region, by id,
-    are for `nearest`. Longitudes count from the middle of the regions, so that 180 degrees does not matter. Raises
-    `argument_invalid` for an order that there is not, and `no_georeference` for degrees where there is no ground.
+    Regions without that measure come last; equal ones keep their order. `distances` to the nearest other region, by id, are for
+    `nearest`. Longitudes are relative to the middle of the regions, so the order is right across 180 degrees. Raises
+    `argument_invalid` for an unknown order, and `no_georeference` for degrees without a georeference.
     """
     require_order(sort_by, descending, first)
     positions = list(range(len(regions)))
@@ -88,7 +88,7 @@ def _values(
 
 
 def from_middle(lon: np.ndarray) -> np.ndarray:
-    """Degrees east of the middle of some longitudes, -180 to 180."""
+    """Longitudes relative to their middle, in degrees east, -180 to 180."""
     if not len(lon):
         return lon
     turned = np.radians(lon)

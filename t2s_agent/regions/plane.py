@@ -1,7 +1,7 @@
-"""A local plane in metres, and what is measured on one: the same at 180 degrees and over the poles as anywhere else.
+"""Projects geometries to a local plane in metres and measures there; also at 180 degrees and at the poles.
 
-Geometries in degrees are cut at 180 degrees and run along -180, +-90 and 180 around a pole (RFC 7946). On the plane such parts
-are joined again, so that no step that needs a plane sees the cuts.
+Geometries in degrees are cut at 180 degrees, and an area with a pole inside follows -180, +-90 and 180 (RFC 7946). On the plane
+such parts are joined again.
 """
 
 import itertools
@@ -13,41 +13,40 @@ from shapely.geometry import MultiPolygon, Point, Polygon
 
 from t2s_agent.scene.georeference import WGS84, Floats, in_space
 
-# Metres from a plane's centre up to which it is used for several geometries at once. There a length across is too long by
-# 0.07 % (a sixth of the square of the angle at the Earth's centre).
+# Metres from a plane's centre up to which it is used for several geometries. At this distance a length across the direction to
+# the centre is too long by 0.07 % (a sixth of the square of the angle at the Earth's centre).
 SHARED_REACH_M = 400_000.0
-SINGLE_REACH_M = 1_000_000.0  # and for the shape of one geometry: 0.4 %
+SINGLE_REACH_M = 1_000_000.0  # the same for the shape of a single geometry: 0.4 %
 _EARTH_M = 6_371_007.0
 _CUT_DEG = 180.0
-_STRAIGHT_DEG = 0.1  # up to which a side that is straight in degrees is straight on a plane, to 1.2 m
+_STRAIGHT_DEG = 0.1  # up to this length a side that is straight in degrees is straight on a plane within 1.2 m
 _SAME_DEG = 1e-9
 
 
 class LocalPlane:
-    """Metres east and north of a place: distances and directions from it are exact (azimuthal equidistant on WGS 84)."""
+    """Metres east and north of a centre: distances and directions from it are exact (azimuthal equidistant, WGS 84)."""
 
     def __init__(self, lon: float, lat: float) -> None:
         self._lon, self._lat = lon, lat
 
     @classmethod
     def around(cls, geometries: Sequence[shapely.Geometry]) -> "LocalPlane":
-        """The plane of which the centre lies in the middle of geometries in degrees."""
+        """The plane with its centre in the middle of geometries in degrees."""
         return cls(*middle_of(geometries))
 
     def flat(self, lonlat: shapely.Geometry) -> shapely.Geometry:
-        """Lon/lat to metres. Sides are straight in degrees, so that a long one along a parallel is curved here. Areas that were cut at 180 degrees or at a pole are whole."""
+        """A geometry in degrees projected to metres. Long sides become curves. Areas cut at 180 degrees or at a pole are joined."""
         moved = shapely.transform(shapely.segmentize(lonlat, _STRAIGHT_DEG), self._to_metres)
-        return _joined(moved) if isinstance(lonlat, Polygon | MultiPolygon) and is_cut(lonlat) else moved
+        return _join_parts(moved) if isinstance(lonlat, Polygon | MultiPolygon) and is_cut(lonlat) else moved
 
     def lonlat(self, flat: shapely.Geometry) -> shapely.Geometry:
-        """Metres to lon/lat."""
+        """A geometry in metres converted back to degrees."""
         return shapely.transform(flat, self._to_degrees)
 
     def _to_metres(self, points: Floats) -> Floats:
         lon, lat = points[:, 0], points[:, 1]
-        lon = np.where(
-            np.abs(lat) >= 90, 0.0, np.where(lon <= -_CUT_DEG, _CUT_DEG, lon)
-        )  # one place, one pair of numbers
+        # equal positions get equal coordinates: at the poles, and at -180 and 180 degrees
+        lon = np.where(np.abs(lat) >= 90, 0.0, np.where(lon <= -_CUT_DEG, _CUT_DEG, lon))
         azimuth, _, metres = WGS84.inv(np.full_like(lon, self._lon), np.full_like(lat, self._lat), lon, lat)
         turned = np.radians(azimuth)
         return np.stack([metres * np.sin(turned), metres * np.cos(turned)], axis=1)
@@ -60,22 +59,22 @@ class LocalPlane:
 
 
 def is_cut(lonlat: shapely.Geometry) -> bool:
-    """Whether a geometry in degrees lies at 180 degrees on both sides, or at a pole."""
+    """Whether a geometry in degrees touches both -180 and 180 degrees, or a pole."""
     west, south, east, north = lonlat.bounds
     return bool((west <= -_CUT_DEG and east >= _CUT_DEG) or south <= -90 or north >= 90)
 
 
 def middle_of(geometries: Sequence[shapely.Geometry]) -> tuple[float, float]:
-    """Longitude and latitude of the middle of geometries in degrees: of their corners, taken in space."""
+    """Longitude and latitude of the middle of geometries in degrees: the middle of their corners' geocentric coordinates."""
     places = _places(shapely.get_coordinates(list(geometries)))
     x, y, z = (places.min(0) + places.max(0)) / 2
-    if np.hypot(np.hypot(x, y), z) < 1.0:  # on all sides of the Earth: any place is as good
+    if np.hypot(np.hypot(x, y), z) < 1.0:  # spread around the whole Earth: any position will do
         x, y, z = places[0]
     return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
 def flat_together(geometries: Sequence[shapely.Geometry]) -> list[shapely.Geometry] | None:
-    """Geometries on one plane in metres; None where they lie too far apart for a plane to be true (`SHARED_REACH_M`)."""
+    """Geometries on one plane in metres; None where they are too far apart for one plane (`SHARED_REACH_M`)."""
     plane = LocalPlane.around(geometries)
     flat = [plane.flat(each) for each in geometries]
     return flat if _reach(flat) <= SHARED_REACH_M else None
@@ -88,9 +87,9 @@ def flat_alone(geometry: shapely.Geometry) -> shapely.Geometry | None:
 
 
 def distance_m(a: shapely.Geometry, b: shapely.Geometry) -> float:
-    """The shortest distance between two geometries in degrees, metres; 0 where they meet. At any distance within 0.1 %.
+    """The shortest distance in metres between two geometries in degrees, within 0.1 % at any distance; 0 where they intersect.
 
-    The plane is laid around the middle of the shortest way that is known so far, until that does not change any more.
+    The centre of the plane is the middle of the shortest line found so far; this is repeated until the line does not change.
     """
     ways = shapely.get_coordinates(a), shapely.get_coordinates(b)
     near = ways[0][:1]
@@ -115,9 +114,9 @@ def distance_m(a: shapely.Geometry, b: shapely.Geometry) -> float:
     return float(min(metres, length))
 
 
-def apart(geometries: Sequence[shapely.Geometry], others: Sequence[shapely.Geometry]) -> Floats:
-    """Distances in metres (n, m) that geometries in degrees are at least apart, from the balls in space that hold them."""
-    (centres, radii), (other_centres, other_radii) = balls(geometries), balls(others)
+def min_distances_m(geometries: Sequence[shapely.Geometry], others: Sequence[shapely.Geometry]) -> Floats:
+    """Lower bounds (n, m) of the distances in metres between geometries in degrees, from their bounding spheres."""
+    (centres, radii), (other_centres, other_radii) = bounding_spheres(geometries), bounding_spheres(others)
     between = np.linalg.norm(centres[:, None] - other_centres[None], axis=2)
     return np.asarray(np.maximum(between - radii[:, None] - other_radii[None], 0.0))
 
@@ -139,10 +138,10 @@ def centroid_of(geometry: shapely.Geometry) -> Point:
 
 
 def centroids_of(geometries: Sequence[shapely.Geometry], pixels_m: Sequence[float]) -> list[Point]:
-    """The centroids of areas in degrees, on the ground, to a hundredth of a pixel of each.
+    """The centroids on the ground of areas in degrees, each within a hundredth of its pixel.
 
-    In a small area meridians are so nearly parallel that its centroid in degrees is that on the ground. Off by at most the square
-    of its diagonal times the tangent of its latitude, by eight times the Earth's radius.
+    In a small area meridians are almost parallel, so the centroid in degrees is used. Its error is at most the square of the
+    diagonal times the tangent of the latitude, divided by eight times the Earth's radius.
     """
     areas = np.asarray(geometries, object)
     west, south, east, north = np.radians(shapely.bounds(areas)).T
@@ -155,7 +154,7 @@ def centroids_of(geometries: Sequence[shapely.Geometry], pixels_m: Sequence[floa
 
 
 def bbox_of(geometry: shapely.Geometry) -> tuple[float, float, float, float]:
-    """West, south, east, north of an area in degrees; west > east across 180 degrees, -180 to 180 around the Earth or a pole."""
+    """West, south, east, north of an area in degrees; west > east across 180 degrees, -180 to 180 for all longitudes or a pole."""
     _, south, _, north = geometry.bounds
     spans = sorted((part.bounds[0], part.bounds[2]) for part in shapely.get_parts(geometry))
     joined = [list(spans[0])]
@@ -172,8 +171,8 @@ def bbox_of(geometry: shapely.Geometry) -> tuple[float, float, float, float]:
     return joined[(widest + 1) % len(joined)][0], south, joined[widest][1], north
 
 
-def _joined(flat: shapely.Geometry) -> shapely.Geometry:
-    """Parts on a plane that touch each other along a cut, or themselves, as whole areas."""
+def _join_parts(flat: shapely.Geometry) -> shapely.Geometry:
+    """The union of parts on a plane that touch along a cut."""
     grid = max(1e-7, 1e-10 * _reach([flat]))
     parts = [shapely.make_valid(part) for part in shapely.get_parts(flat)]
     areas = [each for part in parts for each in shapely.get_parts(part) if isinstance(each, Polygon)]
@@ -191,24 +190,26 @@ def _places(lonlat: Floats) -> Floats:
 
 
 def _nearest(lonlat: Floats, place: Floats) -> Floats:
-    """Of corners in degrees (n, 2) the one (1, 2) that is nearest to a place, straight through the Earth."""
+    """Of corners in degrees (n, 2) the one (1, 2) nearest to a position, in a straight line through the Earth."""
     ways = _places(lonlat) - _places(place[None])
     return lonlat[[int(np.argmin((ways**2).sum(1)))]]
 
 
-def balls(geometries: Sequence[shapely.Geometry]) -> tuple[Floats, Floats]:
-    """Centres (n, 3) and radii (n,) in metres of balls that hold areas in degrees."""
+def bounding_spheres(geometries: Sequence[shapely.Geometry]) -> tuple[Floats, Floats]:
+    """Centres (n, 3; geocentric) and radii (n,) in metres of spheres that contain areas in degrees."""
     centres, radii = np.zeros((len(geometries), 3)), np.zeros(len(geometries))
     for i, geometry in enumerate(geometries):
         places = _places(shapely.get_coordinates(geometry))
         centres[i] = (places.min(0) + places.max(0)) / 2
         radii[i] = np.linalg.norm(places - centres[i], axis=1).max()
-    radii[radii > 0.7 * _EARTH_M] = 3 * _EARTH_M  # more than a hemisphere bulges out of the ball around its edge
+    radii[radii > 0.7 * _EARTH_M] = (
+        3 * _EARTH_M
+    )  # an area larger than a hemisphere is not inside the sphere around its corners
     return centres, radii
 
 
 def _centroid_in_space(geometry: shapely.Geometry) -> Point:
-    """The centroid of a large area: of its points in space, and below the surface of the Earth, put up onto it."""
+    """The centroid of a large area: the mean of its geocentric coordinates, projected onto the surface of the Earth."""
     total = np.zeros(3)
     for part in shapely.get_parts(geometry):
         for index, ring in enumerate((part.exterior, *part.interiors)):

@@ -1,4 +1,4 @@
-"""Masks to polygons: traced along pixel edges, simplified by less than a pixel, put on the ground."""
+"""Converts masks to polygons: traces them along pixel edges, simplifies them by less than a pixel, converts them to degrees."""
 
 import math
 from collections.abc import Sequence
@@ -18,15 +18,13 @@ from t2s_agent.regions.neighbours import simplified_together, touching
 from t2s_agent.regions.region import Geometry, Labels
 from t2s_agent.scene.georeference import Floats, Georeference
 
-SIMPLIFY_PX = 0.5  # a staircase's corners lie half a pixel from the edge that it stands for
-_DENSE_PX = 16.0  # where pixels to degrees is curved, a straight edge gets a corner this often
-_DENSE_M = 200_000.0  # and on small pictures of large parts of the Earth where it is as long as this
-_BULGE_PX = (
-    0.002,
-    0.0002,
-)  # and where meridians converge, more often: so far may a straight line in degrees lie beside it, as written and as measured
-_WIDEST_STEP_DEG = 60.0  # from one corner to the next, so that the way around is known
-_ROUNDS = 14  # of splitting edges, the last of them beside a pole
+SIMPLIFY_PX = 0.5  # the corners of a staircase are half a pixel from the true edge
+_DENSE_PX = 16.0  # where the conversion to degrees is not linear, a straight edge gets a corner at this spacing
+_DENSE_M = 200_000.0  # and at this spacing in pictures with very large pixels
+# Near the poles corners are closer: the largest distance of a straight line in degrees from the edge, for files and for measuring.
+_BULGE_PX = (0.002, 0.0002)
+_WIDEST_STEP_DEG = 60.0  # largest step between corners, so that the direction around the Earth is unambiguous
+_ROUNDS = 14  # most rounds of splitting edges; only edges next to a pole need so many
 _NEAR_POLE_DEG = 80.0
 _BESIDE_POLE_PX = 1e-6
 GLOBE = box(-180, -90, 180, 90)
@@ -34,19 +32,19 @@ GLOBE = box(-180, -90, 180, 90)
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A geometry in both frames: View pixels, and lon/lat (None where the View is not located)."""
+    """A geometry in View pixels and in degrees (None where the View is not located)."""
 
     pixels: Geometry
     lonlat: Geometry | None
 
 
 def trace(mask: NDArray[np.bool_]) -> Geometry:
-    """The outline of a mask (H, W) along pixel edges, holes kept, in View pixels. Pixels that touch at a corner are apart."""
+    """The outline of a mask (H, W) along pixel edges, with holes, in View pixels. Pixels that touch only at a corner are separate."""
     return traced_all(mask.astype(np.int32)).get(1, MultiPolygon())
 
 
 def traced_all(labels: Labels) -> dict[int, Geometry]:
-    """Of each value above 0 in labels (H, W) its outline, as `trace` gives it: one pass over the picture for all of them."""
+    """The outline of each value above 0 in labels (H, W), as from `trace`, in one pass over the picture."""
     rows, columns = np.flatnonzero(labels.any(1)), np.flatnonzero(labels.any(0))
     if not len(rows):
         return {}
@@ -64,7 +62,7 @@ def traced_all(labels: Labels) -> dict[int, Geometry]:
 
 
 def _polygons_of(found: list[list[list[tuple[float, float]]]]) -> NDArray[np.object_]:
-    """GeoJSON's coordinates of many polygons as shapely's, all at once: one by one takes as long as tracing them."""
+    """Shapely polygons from GeoJSON coordinates, built together: one by one takes as long as tracing them."""
     rings = [ring for polygon in found for ring in polygon]
     of_ring = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
     of_polygon = np.repeat(np.arange(len(found)), [len(polygon) for polygon in found])
@@ -74,12 +72,12 @@ def _polygons_of(found: list[list[list[tuple[float, float]]]]) -> NDArray[np.obj
 
 
 def simplified(outline: Geometry, tolerance_px: float = SIMPLIFY_PX) -> Geometry:
-    """Fewer corners, none moved further than the tolerance; valid, and never empty where the outline was not."""
+    """The outline with fewer corners, within the tolerance; valid, and not empty unless the outline is."""
     return simplified_all([outline], tolerance_px)[0]
 
 
 def simplified_all(outlines: Sequence[Geometry], tolerance_px: float = SIMPLIFY_PX) -> list[Geometry]:
-    """`simplified` of each of several outlines of one picture; those that touch others together with them (`neighbours`)."""
+    """Simplifies several outlines of one picture; outlines that touch are simplified together (`neighbours`)."""
     if tolerance_px <= 0 or not outlines:
         return list(outlines)
     simple = shapely.simplify(np.asarray(outlines, object), tolerance_px, preserve_topology=True)
@@ -96,11 +94,11 @@ def simplified_all(outlines: Sequence[Geometry], tolerance_px: float = SIMPLIFY_
 
 
 def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int | None = None) -> Geometry:
-    """A geometry in View pixels on the ground, as RFC 7946 wants it.
+    """A geometry in View pixels converted to degrees as in RFC 7946.
 
-    Outer rings run counter-clockwise; what crosses 180 degrees is cut there; what holds a pole runs along -180, +-90 and 180.
-    Straight edges get corners where a straight line in degrees would miss them by more than a five-hundredth of a pixel. Empty where a
-    corner lies beside the Earth. Without `decimals` nothing is rounded, and ten times as close: for measuring.
+    Outer rings are counter-clockwise; areas that cross 180 degrees are cut there; areas with a pole inside follow -180, +-90 and
+    180. Straight edges get more corners where a straight line in degrees would be more than a five-hundredth of a pixel away. Empty
+    where a corner is off the Earth. Without `decimals` nothing is rounded and the tolerance is ten times smaller, for measuring.
     """
     polygons = _polygons(outline)
     rings = [(i, ring) for i, polygon in enumerate(polygons) for ring in (polygon.exterior, *polygon.interiors)]
@@ -112,7 +110,7 @@ def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int | Non
         of_polygon[i].append(path)
     parts: list[Polygon] = []
     for polygon, own in zip(polygons, of_polygon, strict=True):
-        if all(_plain(path) for path in own):
+        if all(_is_plain(path) for path in own):
             parts.append(Polygon(own[0], own[1:]))
         else:
             parts += _cut(polygon, own, georeference)
@@ -127,9 +125,9 @@ def to_lonlat(outline: Geometry, georeference: Georeference, decimals: int | Non
 def to_lonlat_all(
     outlines: Sequence[Geometry], georeference: Georeference, decimals: Sequence[int] | None = None
 ) -> list[Geometry]:
-    """Each outline as `to_lonlat` gives it, `decimals` for each, with one transformation for all corners of all of them.
+    """Each outline as from `to_lonlat`, with `decimals` for each; all corners are transformed together.
 
-    Those that are not plain (at a pole, across 180 degrees, beside the Earth, not valid once rounded) go through `to_lonlat`.
+    Outlines at a pole, across 180 degrees, off the Earth, or invalid after rounding are converted one by one with `to_lonlat`.
     """
     if not outlines:
         return []
@@ -142,7 +140,7 @@ def to_lonlat_all(
     ):
         return [to_lonlat(each, georeference, own) for each, own in zip(outlines, places, strict=True)]
     rings_of = np.repeat(np.arange(len(outlines)), [sum(1 + len(p.interiors) for p in each) for each in polygons])
-    plain = np.bincount(rings_of, ~_plain_all(paths), len(outlines)) == 0
+    plain = np.bincount(rings_of, ~_are_plain(paths), len(outlines)) == 0
     plain &= [bool(each) for each in polygons]
     if not plain.any():
         return [to_lonlat(each, georeference, own) for each, own in zip(outlines, places, strict=True)]
@@ -164,9 +162,9 @@ def to_lonlat_all(
 
 
 def _oriented(paths: list[Floats], sizes: list[int], places: NDArray[np.int_] | None) -> NDArray[np.object_]:
-    """Polygons of rings, each polygon of so many (`sizes`, its outer ring first), rounded to the `places` of each ring.
+    """Polygons from rings: `sizes` is the number of rings of each polygon (outer ring first), `places` the decimals of each ring.
 
-    Outer rings run counter-clockwise, holes clockwise.
+    Outer rings are counter-clockwise, holes clockwise.
     """
     corners, of_ring = np.concatenate(paths), np.repeat(np.arange(len(paths)), [len(path) for path in paths])
     if places is not None:
@@ -182,7 +180,7 @@ def _oriented(paths: list[Floats], sizes: list[int], places: NDArray[np.int_] | 
 
 
 def rasterised(outline: Geometry, height: int, width: int) -> NDArray[np.bool_]:
-    """The pixels (H, W) whose centres lie in a geometry in View pixels."""
+    """The pixels (H, W) with their centres inside a geometry in View pixels."""
     if outline.is_empty:
         return np.zeros((height, width), bool)
     burned = rasterio.features.rasterize([(outline, 1)], out_shape=(height, width), dtype="uint8")
@@ -190,7 +188,7 @@ def rasterised(outline: Geometry, height: int, width: int) -> NDArray[np.bool_]:
 
 
 def mask_within(outline: Geometry, height: int, width: int) -> Mask:
-    """The same as a Mask: what lies in a View of (`height`, `width`), computed near the geometry only."""
+    """`rasterised` as a Mask, clipped to a View of `height` x `width` pixels; computed only near the geometry."""
     if outline.is_empty:
         return EMPTY
     x1, y1, x2, y2 = outline.bounds
@@ -203,9 +201,9 @@ def mask_within(outline: Geometry, height: int, width: int) -> Mask:
 
 
 def _paths(rings: list[Floats], georeference: Georeference, bulge_px: float) -> list[Floats] | None:
-    """Closed rings (n, 2) in View pixels as closed paths (m, 2) of degrees, whose longitudes run on beyond 180.
+    """Closed rings (n, 2) in View pixels converted to closed paths (m, 2) in degrees, with longitudes continuous beyond 180.
 
-    A path that goes around a pole ends 360 degrees from where it began. None where a corner lies beside the Earth.
+    A path around a pole ends 360 degrees from its start. None where a corner is off the Earth.
     """
     points = np.concatenate(rings)
     ring = np.repeat(np.arange(len(rings)), [len(r) for r in rings])
@@ -217,13 +215,13 @@ def _paths(rings: list[Floats], georeference: Georeference, bulge_px: float) -> 
     if not np.isfinite(lon).all():
         return None
     if np.abs(lat).max() > _NEAR_POLE_DEG and not linear:
-        points = _beside_poles(points, ring, georeference)
+        points = _moved_off_poles(points, ring, georeference)
         lon, lat = georeference.to_lonlat(points[:, 0], points[:, 1])
     for _ in range(_ROUNDS):
         same = ring[1:] == ring[:-1]
-        steps = np.where(same, _turned(np.diff(lon)), 0.0)
+        steps = np.where(same, _shorter_turn(np.diff(lon)), 0.0)
         lengths = _lengths(points)
-        # how far a straight line on the ground bulges from one in degrees, in pixels: the meridians' turn times an eighth of it
+        # distance in pixels between a straight line on the ground and one in degrees: meridian convergence times length / 8
         bulge = np.abs(np.radians(steps) * np.sin(np.radians((lat[1:] + lat[:-1]) / 2))) * lengths / 8
         parts = np.ceil(np.sqrt(bulge / bulge_px))
         parts = np.where(np.abs(steps) > _WIDEST_STEP_DEG, np.maximum(parts, 8), parts)
@@ -238,17 +236,17 @@ def _paths(rings: list[Floats], georeference: Georeference, bulge_px: float) -> 
     jumps = np.unique(ring[1:][(ring[1:] == ring[:-1]) & (np.abs(np.diff(lon)) >= 180)])
     paths = np.split(np.stack([lon, lat], axis=1), ends)
     for index in jumps:
-        paths[index][:, 0] = _running_on(paths[index][:, 0])
+        paths[index][:, 0] = _unwrap_lon(paths[index][:, 0])
     return paths
 
 
-def _running_on(lon: Floats) -> Floats:
-    """Longitudes along a path without jumps at 180 degrees. (Only where there are some: rings that touch shall still touch.)"""
-    return np.asarray(lon[0] + np.concatenate([[0.0], np.cumsum(_turned(np.diff(lon)))]))
+def _unwrap_lon(lon: Floats) -> Floats:
+    """Longitudes along a path without jumps at 180 degrees. (Used only where there are jumps, so that touching rings still touch.)"""
+    return np.asarray(lon[0] + np.concatenate([[0.0], np.cumsum(_shorter_turn(np.diff(lon)))]))
 
 
 def _split(points: Floats, ring: NDArray[np.intp], parts: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
-    """Points (n, 2) of rings, with the way from each to the next of its ring in so many `parts` (n - 1,)."""
+    """Points (n, 2) of rings, with the segment from each to the next of its ring divided into `parts` (n - 1,)."""
     parts = np.append(np.where(ring[1:] == ring[:-1], np.maximum(parts, 1), 1), 1)
     share = (np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)) / np.repeat(parts, parts)
     ways = np.append(np.diff(points, axis=0), [[0.0, 0.0]], axis=0)
@@ -260,13 +258,13 @@ def _lengths(points: Floats) -> Floats:
     return np.asarray(np.hypot(ways[:, 0], ways[:, 1]))
 
 
-def _turned(degrees: Floats) -> Floats:
-    """Differences of longitude as the shorter way round, -180 to 180."""
+def _shorter_turn(degrees: Floats) -> Floats:
+    """Differences of longitude in the shorter direction, -180 to 180."""
     return np.asarray((degrees + 180) % 360 - 180)
 
 
-def _beside_poles(points: Floats, ring: NDArray[np.intp], georeference: Georeference) -> Floats:
-    """The points moved by a millionth of a pixel where an edge runs through a pole: then it passes the pole on one side."""
+def _moved_off_poles(points: Floats, ring: NDArray[np.intp], georeference: Georeference) -> Floats:
+    """The points, moved by a millionth of a pixel where an edge goes through a pole, so that it passes on one side."""
     lines = shapely.linestrings(points, indices=ring)
     poles = [Point(pole) for north in (True, False) if (pole := georeference.pole_in_pixels(north))]
     for dx, dy in ((0.0, 0.0), (1.1, 0.7), (-0.7, 1.1), (1.3, -2.1)):
@@ -276,12 +274,12 @@ def _beside_poles(points: Floats, ring: NDArray[np.intp], georeference: Georefer
     return points
 
 
-def _plain(path: Floats) -> bool:
-    """Whether a path goes around no pole and stays between -180 and 180 degrees."""
-    return bool(_plain_all([path])[0])
+def _is_plain(path: Floats) -> bool:
+    """Whether a path does not go around a pole and stays between -180 and 180 degrees."""
+    return bool(_are_plain([path])[0])
 
 
-def _plain_all(paths: Sequence[Floats]) -> NDArray[np.bool_]:
+def _are_plain(paths: Sequence[Floats]) -> NDArray[np.bool_]:
     lon = np.concatenate([path[:, 0] for path in paths])
     ends = np.cumsum([len(path) for path in paths])
     starts = np.concatenate([[0], ends[:-1]])
@@ -290,10 +288,10 @@ def _plain_all(paths: Sequence[Floats]) -> NDArray[np.bool_]:
 
 
 def _cut(polygon: Polygon, paths: list[Floats], georeference: Georeference) -> list[Polygon]:
-    """A polygon in View pixels, of which the rings' `paths` are known, as polygons between -180 and 180 degrees.
+    """A polygon in View pixels, with the `paths` of its rings in degrees, as polygons between -180 and 180 degrees.
 
-    The region is what lies to the left of all its rings, once they run as they should: the outer one counter-clockwise as seen
-    from above the Earth, holes the other way.
+    The area is to the left of all its rings, when the outer ring is counter-clockwise as seen from above the Earth and holes are
+    clockwise.
     """
     unmirrored = georeference.unmirrored_at(*polygon.exterior.coords[0])
     region: shapely.Geometry = GLOBE
@@ -304,10 +302,10 @@ def _cut(polygon: Polygon, paths: list[Floats], georeference: Georeference) -> l
 
 
 def _left_of(path: Floats) -> shapely.Geometry:
-    """What lies to the left of a closed path on the globe, between -180 and 180 degrees."""
+    """The area to the left of a closed path on the globe, between -180 and 180 degrees."""
     turns = round((path[-1, 0] - path[0, 0]) / 360)
     if turns:
-        pole = 90.0 if turns > 0 else -90.0  # eastwards the north lies on the left, westwards the south
+        pole = 90.0 if turns > 0 else -90.0  # eastwards the north is on the left, westwards the south
         eastwards = path if turns > 0 else path[::-1]
         start = 360 * round((eastwards[0, 0]) / 360)
         thrice = np.concatenate([eastwards - (start + turn, 0) for turn in (360, 0, -360)])
@@ -345,6 +343,6 @@ def _multi(parts: list[Polygon]) -> Geometry:
 
 
 def areas_in(geometries: Sequence[shapely.Geometry]) -> Geometry | None:
-    """The polygons of some geometries as one; None where there is none."""
+    """The polygons of several geometries as one geometry; None where there is none."""
     parts = [part for each in geometries for part in _polygons(each)]
     return _multi(parts) if parts else None

@@ -1,4 +1,4 @@
-"""The mask of a result as a cloud-optimised GeoTIFF: region ids, 0 for none, in the picture's colours up to 255 regions."""
+"""Writes the mask of a result as a cloud-optimised GeoTIFF: region ids, 0 for none; with colours for up to 255 regions."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +20,14 @@ from t2s_agent.scene import PINNED, ignore_not_georeferenced
 from t2s_agent.scene.georeference import Georeference, georeference_of
 from t2s_agent.scene.view import View
 
-MOST_COLOURS = 255  # ids that a colour table of 8 bits has room for
-_LARGE = 2048  # px of the longer side, from which on overviews are worth their bytes
+MOST_COLOURS = 255  # largest id in an 8-bit colour table
+_LARGE = 2048  # px of the longer side above which overviews are written
 
 
 def write_mask(labels: Labels, view: View, path: Path) -> None:
-    """Writes labels (H, W) where the outlines of the result lie (`frame`), in the fewest bits that hold all ids.
+    """Writes labels (H, W) in the coordinates of the result's outlines (`frame`), with the smallest type for all ids.
 
-    Overviews take the nearest pixel, and a small mask has none: a vote in which nodata does not count would enlarge each object.
+    Overviews use the nearest pixel (a majority that ignores nodata would enlarge each object); a small mask has none.
     """
     crs, transform = place_of(view)
     write_labels(labels, path, crs, transform, view.georeference.gcps)
@@ -40,7 +40,7 @@ def write_labels(
     transform: Affine | None,
     gcps: Sequence[GroundControlPoint] = (),
 ) -> None:
-    """The same, placed by a transform (pixels to coordinates of `crs`), or where that is None by ground control points."""
+    """`write_mask` with a transform (pixels to coordinates of `crs`), or, where it is None, ground control points."""
     height, width = labels.shape
     most = int(labels.max(initial=0))
     dtype = _dtype(most)
@@ -69,7 +69,7 @@ def write_labels(
 
 
 def place_of_mask(path: Path) -> Georeference:
-    """Where the pixels of such a file lie. Raises `result_damaged` where it cannot be read."""
+    """The georeference of a file of `write_mask`. Raises `result_damaged` where it cannot be read."""
     with _opened(path) as file:
         gcps, crs_of_gcps = file.gcps
         transform = None if gcps or file.transform.is_identity else file.transform
@@ -77,7 +77,7 @@ def place_of_mask(path: Path) -> Georeference:
 
 
 def read_mask(path: Path) -> Labels:
-    """The labels (H, W) of a file that `write_mask` wrote. Raises `result_damaged` where it cannot be read."""
+    """The labels (H, W) of a file of `write_mask`. Raises `result_damaged` where it cannot be read."""
     with _opened(path) as file:
         return np.asarray(file.read(1), dtype=np.int32)
 

@@ -1,14 +1,14 @@
-"""Length, width and orientation: the smallest rectangle around the shape that a mask most probably stands for.
+"""Measures length, width and orientation with the smallest rectangle around the estimated true shape of a mask.
 
-A rectangle around the pixels themselves is too large: at a slanted edge pixels stick out of the shape by up to 0.7 of a pixel on each
-side. A rectangle around their centres is too small. The smallest one has a side along a side of the centres' convex hull (Freeman and
-Shapira 1975). Parallel to a hull's side with the direction (p, q) in lowest terms pixel centres lie on lines that are
-1 / hypot(p, q) apart, and the true edge lies between the last line with centres inside and the next one: each of the four sides
-is moved outwards by half of that distance.
+A rectangle around the pixels is too large: at a slanted edge pixels extend beyond the shape by up to 0.7 of a pixel on each
+side. A rectangle around their centres is too small. The smallest rectangle has a side along a side of the centres' convex hull
+(Freeman and Shapira 1975). Pixel centres form lines parallel to a side of the hull; for a side with the direction (p, q) in lowest
+terms these lines are 1 / hypot(p, q) apart. The true edge is between the last line with centres inside and the next line, so each
+of the four sides is moved outwards by half of that distance.
 
-**Plus/minus.** An end is seen less well the narrower it is: `PLUS_MINUS` was fitted on drawn rectangles and ellipses of 3 to 200
-pixels at any angle and place, and holds for nine of ten of them (`tests/regions/test_rectangle.py` checks it on others). Pointed
-ends decide it: rectangles are right to a third of it. It speaks of pixels only, as those of area and perimeter do.
+**Plus/minus.** The error is larger at narrow ends. `PLUS_MINUS` was fitted on drawn rectangles and ellipses of 3 to 200
+pixels at any angle and position, and covers nine of ten of them (`tests/regions/test_rectangle.py` checks it on others). Pointed
+ends need this size: the error of rectangles is a third of it. It is the error from pixels only, as for area and perimeter.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from t2s_agent.regions.region import Measure
 from t2s_agent.regions.units import METRES, PIXELS
 from t2s_agent.scene.georeference import WGS84, Floats, Georeference, in_space
 
-PLUS_MINUS = (0.6, 4.0, 1.2)  # pixels; the second divided by the pixels across; at most the third
-_PAIRS = 1_000_000  # of a hull's side and corner that are looked at together
-_FLAT_M = 10_000.0  # metres from the middle up to which a side that is straight in pixels is straight on the ground
-_STRAIGHT_PX = 0.25  # pixels by which the middle of a side may lie beside the straight line
-_STEPS = 2_000  # along the hull of a region with bent sides
+PLUS_MINUS = (0.6, 4.0, 1.2)  # pixels: constant; divided by the size across in pixels; maximum of their sum
+_PAIRS = 1_000_000  # pairs of a hull's side and corner in memory at a time
+_FLAT_M = 10_000.0  # up to this distance from the middle, a side that is straight in pixels is straight on the ground
+_STRAIGHT_PX = 0.25  # largest distance of the middle of a side from the straight line, in pixels
+_STEPS = 2_000  # points along the hull of a region with curved sides
 _PIXEL = np.array([(-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5)])
 Indexes = NDArray[np.intp]
 
@@ -37,8 +37,8 @@ Indexes = NDArray[np.intp]
 class Rectangle:
     """The smallest rectangle around a region.
 
-    `orientation_deg` is the direction of the long side, 0 to 180, clockwise from north (from the top of the image where there is no
-    ground); None where the long side cannot be told from the short one.
+    `orientation_deg` is the direction of the long side, 0 to 180, clockwise from north (from the top of the image without a
+    georeference); None where length and width differ by less than their plus/minus.
     """
 
     length: Measure
@@ -47,7 +47,7 @@ class Rectangle:
 
 
 def rectangles_in_pixels(boundaries: Sequence[Boundary], width: float, height: float) -> list[Rectangle]:
-    """Of each boundary the rectangle in pixels of the scene, of which a View pixel has `width` x `height`."""
+    """The rectangle of each boundary in pixels of the scene; a View pixel has `width` x `height` of them."""
     if not boundaries:
         return []
     corners, starts = _hulls(boundaries)
@@ -56,10 +56,10 @@ def rectangles_in_pixels(boundaries: Sequence[Boundary], width: float, height: f
 
 
 def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georeference) -> list[Rectangle | None]:
-    """Of each boundary (View pixels) the rectangle in metres.
+    """The rectangle of each boundary (in View pixels) in metres.
 
-    Each is laid on a plane of its own: north is that of the region's middle. None for a region of more than 2,000 km, and for one of
-    which a corner lies beside the Earth.
+    Each is measured on a separate plane; north is that of the region's middle. None for a region of more than 2,000 km, and for one
+    with a corner off the Earth.
     """
     if not boundaries:
         return []
@@ -67,21 +67,21 @@ def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georefere
     firsts = starts[:-1]
     owner = np.repeat(np.arange(len(boundaries)), np.diff(starts))
     middle = (np.minimum.reduceat(corners, firsts) + np.maximum.reduceat(corners, firsts)) / 2
-    ends = (middle[:, None] + _PIXEL).reshape(-1, 2)  # of a pixel there: left, right, top, bottom
+    ends = (middle[:, None] + _PIXEL).reshape(-1, 2)  # edges of a pixel there: left, right, top, bottom
     lon, lat = georeference.to_lonlat(*np.concatenate([corners, ends]).T)
-    seen = np.isfinite(lon)
-    lon, lat = np.where(seen, lon, 0.0), np.where(seen, lat, 0.0)
+    on_earth = np.isfinite(lon)
+    lon, lat = np.where(on_earth, lon, 0.0), np.where(on_earth, lat, 0.0)
     places = in_space(lon[: len(owner)], lat[: len(owner)])
     x, y, z = (np.minimum.reduceat(places, firsts) + np.maximum.reduceat(places, firsts)).T
     centre_lon = np.degrees(np.arctan2(y, x))
-    centre_lat = np.degrees(np.arctan2(z, (1 - WGS84.es) * np.hypot(x, y)))  # of the ellipsoid's normal
+    centre_lat = np.degrees(np.arctan2(z, (1 - WGS84.es) * np.hypot(x, y)))  # the geodetic latitude
     every = np.concatenate([owner, np.repeat(np.arange(len(boundaries)), 4)])
     azimuth, _, metres = WGS84.inv(centre_lon[every], centre_lat[every], lon, lat)
     flat = np.stack([metres * np.sin(np.radians(azimuth)), metres * np.cos(np.radians(azimuth))], 1)
     left, right, top, bottom = flat[len(owner) :].reshape(-1, 4, 2).swapaxes(0, 1)
     pixels = np.stack([right - left, bottom - top], 2)
-    reach = np.maximum.reduceat(np.where(seen, metres, np.inf)[: len(owner)], firsts)
-    reach = np.where(seen[len(owner) :].reshape(-1, 4).all(1), reach, np.inf)
+    reach = np.maximum.reduceat(np.where(on_earth, metres, np.inf)[: len(owner)], firsts)
+    reach = np.where(on_earth[len(owner) :].reshape(-1, 4).all(1), reach, np.inf)
     found: list[Rectangle | None] = [
         _rectangle(row, METRES.length) for row in _smallest(corners, flat[: len(owner)], starts, pixels)
     ]
@@ -89,24 +89,26 @@ def rectangles_on_ground(boundaries: Sequence[Boundary], georeference: Georefere
         own = slice(starts[index], starts[index + 1])
         if reach[index] > SINGLE_REACH_M:
             found[index] = None
-        elif _bent(corners[own], flat[own], georeference, centre_lon[index], centre_lat[index], pixels[index]):
-            found[index] = _of_bent(corners[own], georeference)
+        elif _is_curved(corners[own], flat[own], georeference, centre_lon[index], centre_lat[index], pixels[index]):
+            found[index] = _curved_rectangle(corners[own], georeference)
     return found
 
 
-def _bent(corners: Floats, flat: Floats, georeference: Georeference, lon: float, lat: float, pixel: Floats) -> bool:
-    """Whether the middles of a hull's sides lie beside the straight lines between its corners on the plane around a place."""
+def _is_curved(
+    corners: Floats, flat: Floats, georeference: Georeference, lon: float, lat: float, pixel: Floats
+) -> bool:
+    """Whether the sides of a hull are curved on the plane with its centre at (lon, lat)."""
     middles = (corners + np.roll(corners, -1, 0)) / 2
     there = np.stack(georeference.to_lonlat(middles[:, 0], middles[:, 1]), 1)
     if not np.isfinite(there).all():
         return True
-    beside = shapely.get_coordinates(LocalPlane(lon, lat).flat(shapely.MultiPoint(there)))
-    off = np.hypot(*(beside - (flat + np.roll(flat, -1, 0)) / 2).T)
+    on_plane = shapely.get_coordinates(LocalPlane(lon, lat).flat(shapely.MultiPoint(there)))
+    off = np.hypot(*(on_plane - (flat + np.roll(flat, -1, 0)) / 2).T)
     return bool(off.max() > _STRAIGHT_PX * np.sqrt(abs(np.linalg.det(pixel))))
 
 
-def _of_bent(corners: Floats, georeference: Georeference) -> Rectangle | None:
-    """The same for a region of which the sides are not straight on a plane: the hull's (n, 2) are followed in small steps."""
+def _curved_rectangle(corners: Floats, georeference: Georeference) -> Rectangle | None:
+    """The rectangle of a region with curved sides on the plane: follows the sides of its hull (n, 2) in small steps."""
     outline = shapely.LineString([*corners, corners[0]])
     along = shapely.get_coordinates(outline.segmentize(max(outline.length / _STEPS, 1e-6)))
     lon, lat = georeference.to_lonlat(along[:, 0], along[:, 1])
@@ -131,9 +133,9 @@ def _of_bent(corners: Floats, georeference: Georeference) -> Rectangle | None:
 
 
 def _hulls(boundaries: Sequence[Boundary]) -> tuple[Floats, Indexes]:
-    """Corners (n, 2) of the convex hulls of the pixel centres inside, hull by hull, and where each hull starts (and the last ends).
+    """Corners (n, 2) of the convex hulls of the pixel centres inside, in View pixels, and the start index of each hull.
 
-    In View pixels. The hull of a line of pixels has two corners, that of one pixel has one.
+    The last index is the end of the last hull. The hull of a line of pixels has two corners, that of one pixel has one.
     """
     inside = [each.corners[each.bend > 0] for each in boundaries]
     owner = np.repeat(np.arange(len(boundaries)), [len(each) for each in inside])
@@ -145,10 +147,10 @@ def _hulls(boundaries: Sequence[Boundary]) -> tuple[Floats, Indexes]:
 
 
 def _smallest(corners: Floats, flat: Floats, starts: Indexes, pixels: Floats) -> Floats:
-    """The smallest rectangle around each hull: (hulls, 5) length, width, their plus/minus, degrees of the long side.
+    """The smallest rectangle around each hull: (hulls, 5) length, width, their plus/minus, direction of the long side in degrees.
 
-    `corners` are in View pixels, `flat` the same in the frame to measure in, x right and y up. `pixels` (hulls, 2, 2) is what the
-    steps of one pixel to the right and of one down are there, as columns.
+    `corners` are in View pixels; `flat` are the same corners in the measured frame, x right and y up. `pixels` (hulls, 2, 2) has as
+    columns the steps of one pixel to the right and one pixel down in that frame.
     """
     counts = np.diff(starts)
     found = np.empty((len(counts), 5))
@@ -174,7 +176,7 @@ def _smallest_of(corners: Floats, flat: Floats, counts: Indexes, pixels: Floats)
     unit = step / np.gcd(step[:, 0], step[:, 1])[:, None]
     frame = np.repeat(pixels, counts, 0)
     areas = abs(np.linalg.det(pixels))
-    # distances of the lines of pixel centres that run along a side, and of those that run across it
+    # distances between the lines of pixel centres parallel to a side, and between those at right angles to it
     along, across = ((frame @ each[:, :, None])[:, :, 0] for each in (unit, unit[:, ::-1] * (-1, 1)))
     area = np.repeat(areas, counts)
     between = [area / np.hypot(*each.T) for each in (across, along)]
@@ -206,9 +208,9 @@ def _smallest_of(corners: Floats, flat: Floats, counts: Indexes, pixels: Floats)
 
 def _rectangle(row: Floats, unit: str) -> Rectangle:
     length, width, length_off, width_off, degrees = row.tolist()
-    told_apart = length - width > length_off + width_off
+    is_elongated = length - width > length_off + width_off
     return Rectangle(
         Measure(length, length_off, unit),
         Measure(width, width_off, unit),
-        round(degrees, 1) % 180 if told_apart else None,
+        round(degrees, 1) % 180 if is_elongated else None,
     )

@@ -1,8 +1,8 @@
-"""What regions amount to together: count, sum, mean, median, smallest and largest, and their share of the image.
+"""Summarises regions: count, sum, mean, median, smallest and largest, and their share of the image.
 
-**Plus/minus.** The errors of regions of one result may all point one way (a segmenter that draws a little too large does so
-everywhere): those of a sum and of a mean are added, and not as independent ones taken together. A median can move by as much as all
-values together moved up or down by their own plus/minus.
+**Plus/minus.** The errors of the regions of one result may have the same sign (a segmenter may draw all masks a little too large).
+So the plus/minus of a sum or a mean is the sum of all plus/minus, not that of independent errors. The plus/minus of a median is
+its change when all values move up or down by their plus/minus.
 """
 
 import math
@@ -14,13 +14,13 @@ import numpy as np
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.scene.view import View
 
-_BLOCKS = 64  # a side, in which a view's area is summed: within one block pixels are taken to be of one size
+_BLOCKS = 64  # per side: a view's area is summed in blocks with one pixel size each
 M2_PER_HECTARE = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Extreme:
-    """A measure and the region that has it."""
+    """A measure and the id of its region."""
 
     measure: Measure
     id: int
@@ -28,7 +28,7 @@ class Extreme:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One measure of several regions. Of equal ones the first is the smallest or largest."""
+    """Summary of one measure of several regions. Of equal values the first region is the smallest or largest."""
 
     count: int
     total: Measure
@@ -67,9 +67,9 @@ def median_of(measures: Sequence[Measure]) -> Measure:
 
 
 def image_area(view: View) -> float:
-    """Square metres on the ground of the View's pixels with data that lie on Earth; pixels of the scene where there is no ground.
+    """The area of the View's valid pixels on the Earth in m2, or in scene pixels without a georeference.
 
-    It is the area of the part of the image that was looked at.
+    It is the area of the examined part of the image.
     """
     if not view.georeference.located:
         return float(view.valid.sum()) * view.window.width * view.window.height / (view.width * view.height)
@@ -82,5 +82,5 @@ def image_area(view: View) -> float:
 
 
 def share_of(total: Measure, whole: float) -> Measure | None:
-    """The share that a total area has of a whole, 0 to 1; None where the whole has no area."""
+    """A total area divided by a whole, 0 to 1; None where the whole has no area."""
     return Measure(total.value / whole, total.plus_minus / whole, "") if whole > 0 else None

@@ -196,5 +196,5 @@ def test_pixels_beside_the_earth_belong_to_no_region_and_are_counted():
     masks = [mask_of(view, 0, 0, 5, 5), mask_of(view, 50, 50, 70, 70)]
     regions = build_regions(cropped(masks), view)
     assert [region.id for region in regions.regions] == [1]
-    assert regions.warnings[0] == "25 pixels at the Earth's rim or beside it are left out"
+    assert regions.warnings[0] == "25 pixels at or beyond the edge of the Earth are left out"
     assert not regions.labels[:5, :5].any()

@@ -53,7 +53,7 @@ def test_outlines_lie_on_the_pixels_of_the_mask(tmp_path, place):
 
 def test_a_pixel_of_an_image_without_a_place_lies_where_qgis_shows_it():
     frame = Frame.of_view(placed_view("no place"))
-    (square,) = frame.placed([shape({"type": "Polygon", "coordinates": [[(3, 2), (4, 2), (4, 3), (3, 3), (3, 2)]]})])
+    (square,) = frame.to_file([shape({"type": "Polygon", "coordinates": [[(3, 2), (4, 2), (4, 3), (3, 3), (3, 2)]]})])
     assert (frame.crs, square.bounds) == (PIXELS_WKT, (3, -3, 4, -2))  # QGIS: x from 0 to width, y from -height to 0
 
 

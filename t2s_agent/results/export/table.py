@@ -63,7 +63,7 @@ def to_geodataframe(record: Record, folder: Path) -> "geopandas.GeoDataFrame":
     columns = {
         field.name: pandas.Series([row[field.name] for row in rows], dtype=_TYPES[field.kind]) for field in fields
     }
-    outlines = [multipolygon(each) for each in frame.placed([region.geometry for region in regions])]
+    outlines = [multipolygon(each) for each in frame.to_file([region.geometry for region in regions])]
     return geopandas.GeoDataFrame(columns, geometry=outlines, crs=crs_of(record, stored_frame))
 
 
@@ -71,7 +71,7 @@ def write_csv(record: Record, folder: Path, path: Path) -> None:
     """Writes a CSV table in UTF-8; GDAL and QGIS read the outlines from the first column `WKT`. CSV cannot state its CRS."""
     regions, stored_frame = stored(folder)
     fields, rows = rows_of(record, regions)
-    outlines = frame_of(record, stored_frame).placed([region.geometry for region in regions])
+    outlines = frame_of(record, stored_frame).to_file([region.geometry for region in regions])
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["WKT", *(field.name for field in fields)])

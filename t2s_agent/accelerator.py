@@ -1,4 +1,4 @@
-"""Where models run and how they are loaded: device, number format, quietly, and what is said when memory runs out."""
+"""Chooses the device of models, loads their weights without output, and reports when memory runs out."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ DType = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def device_of(device: Device) -> str:
-    """The device to load to; `auto` is the first accelerator. `model_unavailable` where this machine has none of that name."""
+    """The device for a model; `auto` is the first accelerator. Raises `model_unavailable` for a device this machine lacks."""
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
-        return next(kind for kind, has in there.items() if has)
-    if not there.get(device.partition(":")[0], False):
+        return next(kind for kind, has in available.items() if has)
+    if not available.get(device.partition(":")[0], False):
         raise T2SError(
             "model_unavailable",
             f"this machine has no device {device!r}",
-            f"Choose auto or {' or '.join(kind for kind, has in there.items() if has)}",
+            f"Choose auto or {' or '.join(kind for kind, has in available.items() if has)}",
         )
     return device
 
 
 @contextlib.contextmanager
 def quiet_loading() -> Iterator[None]:
-    """transformers draws no bars and gives no warnings meanwhile: whoever loads shows progress and reads the report."""
+    """Turns off progress bars and warnings of transformers; the caller shows progress and reads the loading report."""
     from transformers.utils import logging
 
     shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -44,10 +44,10 @@ def quiet_loading() -> Iterator[None]:
 
 
 def load_weights(class_name: str, folder: Path, *, device: str, dtype: str) -> Any:
-    """A model of transformers from a folder in its own layout, in eval mode on a device.
+    """A transformers model from a folder in transformers' layout, in eval mode on a device.
 
-    `model_unavailable` for damaged files, for what does not fit into memory, and where weights are missing or of another shape:
-    transformers would put random numbers in their place.
+    Raises `model_unavailable` for damaged files, too little memory, and weights that are missing or have another shape
+    (transformers would replace them by random numbers).
     """
     import torch
     import transformers
@@ -71,27 +71,27 @@ def load_weights(class_name: str, folder: Path, *, device: str, dtype: str) -> A
             f"the weights of {folder.name} could not be loaded: {first[:200]}",
             "Save or fetch the model again, as safetensors, or use nano",
         ) from error
-    misfits = {key for key, *_ in report["mismatched_keys"]}
-    absent = sorted((set(report["missing_keys"]) | misfits) - set(model.all_tied_weights_keys))
+    mismatched = {key for key, *_ in report["mismatched_keys"]}
+    absent = sorted((set(report["missing_keys"]) | mismatched) - set(model.all_tied_weights_keys))
     if absent:
         raise T2SError(
             "model_unavailable",
             f"{folder.name} lacks {len(absent)} weights of the right shape, such as {absent[0]}",
-            "Save or fetch the model again; with random numbers in their place its answers would be nonsense",
+            "Save or fetch the model again; without them its answers would be random",
         )
     return model
 
 
 @contextlib.contextmanager
 def memory_for(doing: Literal["load", "answer", "segment"], name: str) -> Iterator[None]:
-    """Turns running out of memory, of either kind, into an error that leads out."""
+    """Converts out-of-memory errors of the CPU and the accelerator to a T2SError with a fix."""
     import torch
 
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # torch's CPU allocator has no type of its own
-        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not short and "out of memory" not in str(error) and "allocate memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:  # torch's CPU allocator raises a plain RuntimeError
+        out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not out_of_memory and "out of memory" not in str(error) and "allocate memory" not in str(error):
             raise
         raise T2SError(
             "model_unavailable" if doing == "load" else "model_failed",

@@ -1,6 +1,6 @@
-"""How much one call may ask for, in one place: the tools' schemas, the page, the command line and the library share these.
+"""Defines the limits of a call's arguments, for the tools' schemas, the page, the command line and the library.
 
-They are far beyond what a person or an agent needs. They keep one call from taking a server's memory or minutes of its time.
+They are far above real needs. They prevent a single call from using a server's memory or minutes of its time.
 """
 
 import math
@@ -9,14 +9,14 @@ from numbers import Real
 
 from t2s_agent.errors import T2SError
 
-MOST_POINTS = 200  # positive ones of one refinement, and as many negative ones
+MOST_POINTS = 200  # positive points of one refinement, and as many negative points
 MOST_IDS = 65_535  # of regions in one list
 LONGEST_QUERY = 2_000  # characters of a question or an instruction
 LONGEST_NAME = 1_000  # characters of the name of an image or result
 MOST_NESTING = 16  # lists and objects inside each other in one argument; the tools need two
 LARGEST_LENGTH_M = 1e8  # metres: more than the Earth's circumference, 4e7
 LARGEST_AREA_M2 = 1e15  # square metres: more than the Earth's surface, 5.1e14
-LARGEST_INTEGER = 2**53  # beyond it JSON's numbers are not exact
+LARGEST_INTEGER = 2**53  # above this, integers in JSON are not exact
 
 
 def require_amount(name: str, value: float, most: float, unit: str) -> None:
@@ -54,7 +54,7 @@ def require_at_most(name: str, values: Sequence[object], most: int) -> None:
 
 
 def depth_of(value: object, most: int = MOST_NESTING) -> int:
-    """How many lists and objects lie inside each other; `most` + 1 where there are more."""
+    """The nesting depth of lists and objects; `most` + 1 where it is larger than `most`."""
     depth, layer = 0, [value]
     while depth <= most:
         parts = [each for each in layer if isinstance(each, list | dict)]

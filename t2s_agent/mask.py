@@ -1,7 +1,7 @@
-"""A mask: which pixels of a View belong to one object, kept no larger than the object.
+"""Stores the pixels of one object in a View, cropped to the object's box, and compares and merges such masks.
 
-A View of 1,024 x 1,024 px with 500 objects would need half a gigabyte as full arrays. Cropped to their boxes, masks take what
-their objects take, and whatever is done to them costs as much as they are large.
+Full arrays for a View of 1,024 x 1,024 px with 500 objects would need half a gigabyte. For cropped masks, memory and time grow
+with the size of the objects.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_STRIP_BYTES = 32 * 2**20  # of labels that are looked at together
+_STRIP_BYTES = 32 * 2**20  # of labels processed at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """`pixels` is bool (h, w), row by row; its upper left pixel is pixel (`x`, `y`) of the View, both at least 0."""
+    """`pixels` is bool (h, w); its upper left pixel is pixel (`x`, `y`) of the View, both at least 0."""
 
     pixels: NDArray[np.bool_]
     x: int
@@ -23,7 +23,7 @@ class Mask:
 
     @classmethod
     def of(cls, pixels: NDArray[np.bool_], x: int = 0, y: int = 0) -> "Mask":
-        """The mask of an array (h, w) that lies at (`x`, `y`), cropped to what is true in it. It keeps a copy of that part only."""
+        """The mask of an array (h, w) with its upper left pixel at (`x`, `y`), cropped to its true pixels (copied)."""
         rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
         if not len(rows):
             return EMPTY
@@ -40,7 +40,7 @@ class Mask:
 
     @property
     def bounds(self) -> tuple[int, int, int, int]:
-        """x1, y1, x2, y2 of the array: the edges of its first and behind its last pixels."""
+        """x1, y1, x2, y2 of the array; x2 and y2 are exclusive."""
         return self.x, self.y, self.x + self.width, self.y + self.height
 
     @property
@@ -50,7 +50,7 @@ class Mask:
 
     @property
     def part(self) -> tuple[slice, slice]:
-        """Where the mask lies in an array (H, W) of the View: `array[mask.part]` has the shape of `pixels`."""
+        """The slices of the mask in an array (H, W) of the View: `array[mask.part]` has the shape of `pixels`."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
     def __bool__(self) -> bool:
@@ -58,25 +58,25 @@ class Mask:
         return bool(self.pixels.any())
 
     def full(self, height: int, width: int) -> NDArray[np.bool_]:
-        """The same as bool (height, width), the View's size."""
+        """The mask as bool (height, width), the View's size."""
         whole = np.zeros((height, width), bool)
         whole[self.part] = self.pixels
         return whole
 
     def paint(self, labels: NDArray[np.generic], value: int) -> None:
-        """Writes `value` into those places of an array (H, W) that the mask has."""
+        """Writes `value` at the mask's pixels in an array (H, W) of the View."""
         labels[self.part][self.pixels] = value
 
     def where(self, area: NDArray[np.bool_]) -> "Mask":
-        """The part of the mask that lies in an area (H, W) of the View."""
+        """The part of the mask inside an area (H, W) of the View."""
         return Mask.of(self.pixels & area[self.part], self.x, self.y)
 
     def moved(self, dx: int, dy: int) -> "Mask":
-        """The same pixels in a frame whose origin lies at (-dx, -dy) of this one's."""
+        """The mask moved by (dx, dy) pixels."""
         return Mask(self.pixels, self.x + dx, self.y + dy) if self.pixels.size else self
 
     def shared(self, other: "Mask") -> int:
-        """Number of pixels that both have."""
+        """The number of pixels in both masks."""
         left, top = max(self.x, other.x), max(self.y, other.y)
         right, bottom = (
             min(self.x + self.width, other.x + other.width),
@@ -89,7 +89,7 @@ class Mask:
         return int(np.count_nonzero(own & its))
 
     def iou(self, other: "Mask") -> float:
-        """Intersection over union; two empty masks agree, so 1.0."""
+        """Intersection over union; 1.0 for two empty masks."""
         shared = self.shared(other)
         union = self.area + other.area - shared
         return shared / union if union else 1.0
@@ -99,7 +99,7 @@ EMPTY = Mask(np.zeros((0, 0), bool), 0, 0)
 
 
 def union_of(masks: Iterable[Mask], height: int, width: int) -> NDArray[np.bool_]:
-    """What any of the masks has, bool (height, width)."""
+    """The union of masks as bool (height, width)."""
     whole = np.zeros((height, width), bool)
     for mask in masks:
         whole[mask.part] |= mask.pixels
@@ -107,7 +107,7 @@ def union_of(masks: Iterable[Mask], height: int, width: int) -> NDArray[np.bool_
 
 
 def joined(masks: Sequence[Mask]) -> Mask:
-    """What any of the masks has, as one mask."""
+    """The union of masks as one mask."""
     there = [mask for mask in masks if mask.pixels.size]
     if not there:
         return EMPTY
@@ -118,7 +118,7 @@ def joined(masks: Sequence[Mask]) -> Mask:
 
 
 def boxes_of(labels: NDArray[np.integer]) -> dict[int, tuple[int, int, int, int]]:
-    """Of each value above 0 in labels (H, W) the box x1, y1, x2, y2 of its pixels, in one pass and in the order of the values."""
+    """The box x1, y1, x2, y2 of the pixels of each value above 0 in labels (H, W), in the order of the values, in one pass."""
     height, width = labels.shape
     rows = max(1, _STRIP_BYTES // max(1, width * labels.itemsize))
     found = [_runs(labels[top : top + rows], top) for top in range(0, height, rows)]
@@ -139,12 +139,12 @@ def boxes_of(labels: NDArray[np.integer]) -> dict[int, tuple[int, int, int, int]
 
 
 def _runs(labels: NDArray[np.integer], top: int) -> tuple[NDArray[np.int64], ...]:
-    """Runs of one value above 0 along the rows, row by row: value, row, first and behind the last column."""
+    """Runs of one value above 0 in the rows: value, row, first column, last column + 1."""
     height, width = labels.shape
     changes = np.ones((height, width + 1), bool)
     changes[:, 1:-1] = labels[:, 1:] != labels[:, :-1]
     ys, edges = np.nonzero(changes)
-    same_row = ys[1:] == ys[:-1]  # from one edge to the next in the same row runs one value
+    same_row = ys[1:] == ys[:-1]  # between two edges in one row the value is constant
     ys, starts, ends = ys[:-1][same_row], edges[:-1][same_row], edges[1:][same_row]
     values = labels[ys, starts].astype(np.int64)
     kept = values > 0

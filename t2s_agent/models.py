@@ -1,4 +1,4 @@
-"""Names to prompters and segmenters, each loaded once."""
+"""Loads prompters and segmenters by name, each once."""
 
 import threading
 from dataclasses import dataclass
@@ -29,16 +29,16 @@ def nano_folder(part: str) -> Path:
     return Path(str(files("t2s_agent.nano"))) / part
 
 
-def _looks_close(folder: Path) -> bool:
-    """Whether a segmenter was trained to be shown one object at a time: its preprocessor_config.json says so."""
+def _is_close_up(folder: Path) -> bool:
+    """Whether a segmenter was trained on one object at a time (`close_up` in its preprocessor_config.json)."""
     file = "preprocessor_config.json"
     return (folder / file).is_file() and read_settings(folder, file).get("close_up") is True
 
 
 def check_models(settings: Settings) -> None:
-    """What can be known of the settings' models without loading one: raises `model_unavailable` as loading would, at once.
+    """Checks the models in the settings without loading them. Raises `model_unavailable` as loading would.
 
-    Imports torch only where a device is named.
+    Imports torch only if a device is named.
     """
     _check_prompter(settings.prompter)
     _check_segmenter(settings.segmenter)
@@ -47,11 +47,11 @@ def check_models(settings: Settings) -> None:
 
 
 def _check_prompter(name: str) -> None:
-    """Whether a prompter's name means something: a hub name is taken as it is."""
+    """Raises `model_unavailable` for an invalid prompter name; a hub name is not looked up."""
     if name.startswith(("http://", "https://")):
-        _served(name)
+        _parse_served(name)
     elif not name.startswith("scripted:"):
-        _where(name, "prompter", HUB_PROMPTERS)
+        _locate(name, "prompter", HUB_PROMPTERS)
 
 
 def _check_segmenter(name: str) -> None:
@@ -62,7 +62,7 @@ def _check_segmenter(name: str) -> None:
 
         existing(Path(name))
         return
-    folder = Path(_where(name, "segmenter", HUB_SEGMENTERS))
+    folder = Path(_locate(name, "segmenter", HUB_SEGMENTERS))
     if folder.is_dir():
         from t2s_agent.segmenting.sam2 import family_of
 
@@ -70,13 +70,13 @@ def _check_segmenter(name: str) -> None:
         require_weights(folder)
 
 
-def _served(name: str) -> tuple[str, str]:
+def _parse_served(name: str) -> tuple[str, str]:
     """URL and model of a served prompter's name."""
     url, _, model = name.partition("#")
     if not model:
         raise T2SError(
             "model_unavailable",
-            f"{url} names no model",
+            f"{url} does not name a model",
             "Write it as URL#model, for example http://localhost:11434/v1#qwen2.5vl",
         )
     return url, model
@@ -91,9 +91,9 @@ class Usable:
 
 
 class Models:
-    """The models that settings name. Thread-safe: a model is loaded by whoever asks first, once.
+    """The models in the settings. Thread-safe: the first caller loads a model, once.
 
-    `embeddings` is where segmenters keep what they have seen, in place of the memory and the folder of the settings.
+    `embeddings` replaces the cache of embeddings that the settings describe.
     """
 
     def __init__(self, settings: Settings, *, embeddings: "EmbeddingCache | None" = None) -> None:
@@ -104,7 +104,7 @@ class Models:
         self._lock = threading.Lock()
 
     def prompter(self, name: str | None = None) -> Prompter:
-        """The prompter of that name, or the one of the settings.
+        """The prompter with this name, by default that of the settings.
 
         `nano`; a hub name; a folder; `https://host/v1#model` (also http on this machine); `scripted:FILE`.
         """
@@ -115,7 +115,7 @@ class Models:
             return self._prompters[name]
 
     def segmenter(self, name: str | None = None) -> Segmenter:
-        """The segmenter of that name, or the one of the settings: `nano`, `box`, a hub name, a folder, a `.pth` file."""
+        """The segmenter with this name, by default that of the settings: `nano`, `box`, a hub name, a folder, a `.pth` file."""
         name = name or self._settings.segmenter
         with self._lock:
             if name not in self._segmenters:
@@ -163,7 +163,7 @@ class Models:
         if name.startswith(("http://", "https://")):
             from t2s_agent.prompting.endpoint import EndpointPrompter
 
-            url, model = _served(name)
+            url, model = _parse_served(name)
             return EndpointPrompter(
                 url,
                 model,
@@ -171,22 +171,22 @@ class Models:
                 frame=self._settings.endpoint_frame,
                 frames_file=self._settings.frames_file,
                 timeout_s=self._settings.endpoint_timeout_s,
-                **self._asking(),
+                **self._common_options(),
             )
         from t2s_agent.prompting.local import TransformersPrompter
 
-        where = _where(name, "prompter", HUB_PROMPTERS)
+        where = _locate(name, "prompter", HUB_PROMPTERS)
         return TransformersPrompter.load(
             where,
             name=name,
             style=style,
             device=self._settings.device,
             dtype=self._settings.dtype,  # type: ignore[arg-type]  # any text of the user's; open_checkpoint refuses what it does not know
-            **self._asking(),
+            **self._common_options(),
         )
 
-    def _asking(self) -> dict[str, Any]:
-        """How a model is asked: what local and served ones have in common."""
+    def _common_options(self) -> dict[str, Any]:
+        """The options that local and served models have in common."""
         names = ("samples", "temperature", "seed", "max_new_tokens")
         return {name: getattr(self._settings, name) for name in names}
 
@@ -206,12 +206,12 @@ class Models:
             return SamSegmenter.load(Path(name), device=device, cache=cache)
         from t2s_agent.segmenting.sam2 import Sam2Segmenter
 
-        folder = model_folder(_where(name, "segmenter", HUB_SEGMENTERS))
-        if not _looks_close(folder):
+        folder = model_folder(_locate(name, "segmenter", HUB_SEGMENTERS))
+        if not _is_close_up(folder):
             return Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=cache)
         from t2s_agent.segmenting.close_up import CloseUpSegmenter
 
-        near = own or EmbeddingCache(self._settings.embedding_bytes)  # small and many: not worth a file each
+        near = own or EmbeddingCache(self._settings.embedding_bytes)  # many small embeddings: no files
         return CloseUpSegmenter(Sam2Segmenter.load(folder, name=name, device=device, dtype=dtype, cache=near))
 
 
@@ -221,11 +221,11 @@ def _folder(name: str, part: str) -> Path | None:
         return None
     if name.endswith(".pth"):
         return Path(name).expanduser().parent
-    return model_folder(_where(name, part, HUB_PROMPTERS if part == "prompter" else HUB_SEGMENTERS))
+    return model_folder(_locate(name, part, HUB_PROMPTERS if part == "prompter" else HUB_SEGMENTERS))
 
 
-def _where(name: str, part: str, hub: tuple[str, ...]) -> str:
-    """A folder or hub name that can be loaded; near names for one that cannot be either."""
+def _locate(name: str, part: str, hub: tuple[str, ...]) -> str:
+    """A folder or hub name for loading. Raises `model_unavailable` with similar names for anything else."""
     if name == "nano":
         folder = nano_folder(part)
         if not (folder / "config.json").is_file():

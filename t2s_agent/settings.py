@@ -1,6 +1,6 @@
-"""Settings: flags over T2S_* variables over a TOML file over defaults.
+"""Reads the settings: flags override T2S_* variables, these override a TOML file, this overrides the defaults.
 
-The file is `t2s.toml` in the working folder, or what T2S_CONFIG names. Every setting has one name in all three places:
+The file is `t2s.toml` in the working folder, or the file in T2S_CONFIG. Every setting has one name in all three places:
 `--prompter`, `T2S_PROMPTER`, `prompter = "..."`.
 """
 
@@ -27,30 +27,37 @@ DEFAULT_STORE = Path.home() / ".local" / "share" / "t2s-agent" / "results"
 
 
 class Settings(BaseSettings):
-    """What a user may want otherwise. Everything else is a constant with a reason, where it is used."""
+    """All settings of a user. Other values are constants, with a reason, where they are used."""
 
     model_config = SettingsConfigDict(env_prefix="T2S_", extra="forbid", frozen=True)
 
     roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
-        description="folders that imagery may be opened from; empty: the folder of the image that a person names, and on "
-        "a server nothing but the demo scene",
+        description="folders from which images may be opened; empty: the folder of the named image, and on "
+        "a server only the demo scene",
     )
     prompter: str = Field(
-        "nano", description="who reads the question: nano, a hub name, a folder, URL#model, scripted:FILE"
+        "nano", description="model that answers the question: nano, a hub name, a folder, URL#model, scripted:FILE"
     )
     segmenter: str = Field(
-        "nano", description="who draws the masks: nano, a hub name, a folder, a .pth checkpoint, box"
+        "nano", description="model that draws the masks: nano, a hub name, a folder, a .pth checkpoint, box"
     )
-    style: str = Field("box_2_points", description="what the prompter is asked for: one of the prompt styles")
+    style: str = Field(
+        "box_2_points", description="the form of prompts that the prompter writes: one of the prompt styles"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: str = Field("auto", description="auto, float32, bfloat16, float16")
-    max_size: int = Field(1024, ge=32, le=8192, description="longer side of the View that models look at, in pixels")
+    max_size: int = Field(1024, ge=32, le=8192, description="longer side of the picture for the models, in pixels")
     samples: int = Field(
-        1, ge=1, le=64, description="answers asked for; several are drawn at random and score instances by agreement"
+        1,
+        ge=1,
+        le=64,
+        description="number of answers; several are sampled at random, and their agreement is a score of each object",
     )
-    temperature: float = Field(1.0, gt=0, le=10, description="of several samples; a single answer is the likeliest one")
-    seed: int = Field(0, ge=0, description="of several samples")
+    temperature: float = Field(
+        1.0, gt=0, le=10, description="temperature of several samples; a single answer is the most likely one"
+    )
+    seed: int = Field(0, ge=0, description="random seed of several samples")
     plus_minus: Literal["calibrated", "pixels"] = Field(
         "calibrated",
         description="by the calibration.json in the folder of the models, where there is one for them (calibrated), or of pixels only "
@@ -76,22 +83,24 @@ class Settings(BaseSettings):
     )
     frames_file: Path | None = Field(
         None,
-        description="TOML file of your own entries about the frames of served models, read before the package's table",
+        description="TOML file with your entries about the coordinates of served models, read before the package's table",
     )
     endpoint_timeout_s: float = Field(120.0, gt=0, description="longest wait for one answer of a served model")
-    embedding_bytes: int = Field(512 * 2**20, ge=0, description="memory that a segmenter keeps embeddings in")
+    embedding_bytes: int = Field(512 * 2**20, ge=0, description="memory for a segmenter's embeddings, in bytes")
     store: Path = Field(DEFAULT_STORE, description="folder of results")
-    store_max_bytes: int = Field(10 * 2**30, ge=2**20, description="oldest results are dropped beyond this many bytes")
-    store_max_age_days: float = Field(365.0, gt=0, description="results older than this are dropped")
+    store_max_bytes: int = Field(
+        10 * 2**30, ge=2**20, description="above this many bytes the oldest results are deleted"
+    )
+    store_max_age_days: float = Field(365.0, gt=0, description="results older than this are deleted")
     max_pixels: int = Field(50_000 * 50_000, ge=1, description="pixels of a scene; a larger one is refused")
-    read_seconds: float = Field(60.0, gt=0, description="time budget of one read of a scene")
+    read_seconds: float = Field(60.0, gt=0, description="longest time for one read of a scene")
     trust_sidecars: bool = Field(
         False,
-        description="read world file, .prj, .aux.xml, .ovr and .msk beside an image: for a person who owns the files, never on a server",
+        description="read world file, .prj, .aux.xml, .ovr and .msk beside an image: only for your own files, never on a server",
     )
 
     # the server
-    host: str = Field("127.0.0.1", description="address that the HTTP server binds; beyond loopback it needs tokens")
+    host: str = Field("127.0.0.1", description="address of the HTTP server; other addresses than loopback need tokens")
     port: int = Field(8321, ge=0, le=65535, description="port of the HTTP server; 0: any free one")
     tokens: Path | None = Field(
         None, description="file of 'name token' lines (or 'name sha256:HEX'), read again when it changes"
@@ -104,8 +113,8 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(2**20, ge=1024, description="largest request that the HTTP server reads")
     rate_per_minute: int = Field(600, ge=0, description="HTTP requests a minute of one credential; 0: no limit")
-    workers: int = Field(1, ge=1, le=64, description="calls that models work on at the same time")
-    max_waiting: int = Field(32, ge=1, description="calls of one credential that may wait; further ones are refused")
+    workers: int = Field(1, ge=1, le=64, description="number of calls that run at the same time")
+    max_waiting: int = Field(32, ge=1, description="calls of one credential that may wait; more are refused")
     answer_within_s: float = Field(
         45.0,
         gt=0,
@@ -129,12 +138,12 @@ class Settings(BaseSettings):
     @classmethod
     def _folders(cls, value: Any) -> Any:
         """T2S_ROOTS: one folder, several as in PATH, or a JSON list."""
-        return _listed(value, os.pathsep)
+        return _parse_list(value, os.pathsep)
 
     @field_validator("roots", "store", "tokens")
     @classmethod
-    def _at_home(cls, value: Any) -> Any:
-        """`~` is the home folder: no shell has read what stands in a file or behind `--out=`."""
+    def _expand_home(cls, value: Any) -> Any:
+        """Expands `~`: no shell expands it in a file or after `--out=`."""
         if isinstance(value, tuple):
             return tuple(path.expanduser() for path in value)
         return value and value.expanduser()
@@ -143,7 +152,7 @@ class Settings(BaseSettings):
     @classmethod
     def _names(cls, value: Any) -> Any:
         """One name, several with commas, or a JSON list."""
-        return _listed(value, ",")
+        return _parse_list(value, ",")
 
     @classmethod
     def settings_customise_sources(
@@ -158,7 +167,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
 
-def _listed(value: Any, separator: str) -> Any:
+def _parse_list(value: Any, separator: str) -> Any:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -170,27 +179,27 @@ _OTHER_VARIABLES = ("T2S_CONFIG", "T2S_API_KEY")  # read elsewhere
 
 
 def unknown_variables() -> list[str]:
-    """A sentence for each T2S_* variable of the environment that means nothing to us, with near names."""
+    """A sentence for each unknown T2S_* variable of the environment, with similar names."""
     known = [*_OTHER_VARIABLES, *(f"T2S_{name.upper()}" for name in Settings.model_fields)]
-    said = []
+    sentences = []
     for name in sorted(os.environ):
         if name.upper().startswith("T2S_") and name.upper() not in known:
             near = get_close_matches(name.upper(), known, 1, 0.75)
-            said.append(
-                f"the variable {one_line(name, 60)} means nothing" + (f": did you mean {near[0]}?" if near else "")
+            sentences.append(
+                f"the variable {one_line(name, 60)} is unknown" + (f": did you mean {near[0]}?" if near else "")
             )
-    return said
+    return sentences
 
 
 def load_settings(**flags: Any) -> Settings:
-    """Settings with `flags` on top; a flag that is None was not given.
+    """The settings, with `flags` first; a flag that is None is ignored.
 
-    Raises `argument_invalid` naming the setting that makes no sense and where it may be set, with near names for one that does not exist.
+    Raises `argument_invalid` for an invalid value, with the name of the setting, and for an unknown setting, with similar names.
     """
     named = os.environ.get("T2S_CONFIG")
     if named and not Path(named).is_file():
         raise T2SError(
-            "argument_invalid", f"T2S_CONFIG names {named!r}, which is no file", "Unset it or create the file"
+            "argument_invalid", f"T2S_CONFIG names {named!r}, which is not a file", "Unset it or create the file"
         )
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -198,7 +207,7 @@ def load_settings(**flags: Any) -> Settings:
         raise T2SError(
             "argument_invalid",
             f"{named or 't2s.toml'} is not TOML: {error}",
-            "Mend the file, or name another with T2S_CONFIG",
+            "Correct the file, or name another with T2S_CONFIG",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise T2SError(

@@ -1,13 +1,13 @@
-"""How many threads of the CPU a model computes with.
+"""Sets the number of CPU threads that torch uses for a model.
 
-A tiny model's steps take microseconds, and with several threads each of them waits for all to arrive. Where something else keeps
-one core busy, that takes longer than the step: nano answers eight times slower with two threads than with one
-(`python -m evals.speed segment`). So a small model gets one thread. A larger one gets what torch chooses, or what the program around
-us has set; and where OMP_NUM_THREADS or MKL_NUM_THREADS is set, somebody has chosen and nothing is changed.
+The steps of a tiny model take microseconds, and with several threads each step waits for all of them. If another process uses
+a core, the wait is longer than the step: nano answers eight times slower with two threads than with one
+(`python -m evals.speed segment`). So a small model gets one thread. A larger model keeps the number that torch or the calling
+program has set. If OMP_NUM_THREADS or MKL_NUM_THREADS is set, nothing is changed.
 
-torch keeps a number for each thread of the process, and gives a new thread the number that was set last anywhere. So a number that is
-set here for a while may be inherited by a thread that begins meanwhile: `threads` knows which numbers it has set, and gives such a
-thread the number from outside.
+torch has a separate number for each thread of the process, and a new thread starts with the number that any thread set last. So
+a thread that starts during a `threads` block can inherit the temporary number. `threads` keeps a list of these numbers and gives
+such a thread the number from outside the block.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ SMALL = 20_000_000  # parameters: nano's models have 2.5 and 7.5 million, the sm
 _CHOSEN_BY = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 _lock = threading.Lock()
-_set_now: Counter[int] = Counter()  # numbers that are set for a while, by some thread
-_outside = 1  # the number where none of them is set
+_set_now: Counter[int] = Counter()  # numbers set temporarily, by any thread
+_outside = 1  # the number outside of all blocks
 _inside = threading.local()
 
 
 def threads_for(model: Any) -> int | None:
-    """The number for a torch model: 1 for a small one on the CPU; None: leave what torch or the user has chosen."""
+    """The number of threads for a torch model: 1 for a small model on the CPU; None means no change."""
     if any(os.environ.get(name) for name in _CHOSEN_BY):
         return None
     parameters = list(model.parameters())
@@ -37,11 +37,11 @@ def threads_for(model: Any) -> int | None:
 
 @contextlib.contextmanager
 def threads(number: int | None) -> Iterator[None]:
-    """torch computes with that many threads here (None: as outside of any such block), and afterwards with as many as before."""
+    """Sets torch's number of threads inside the block (None: the number outside all blocks) and restores it afterwards."""
     import torch
 
     now = torch.get_num_threads()
-    before = _entered(now, number)
+    before = _enter(now, number)
     nested, _inside.nested = getattr(_inside, "nested", False), True
     wanted = before if number is None else number
     if wanted != now:
@@ -54,11 +54,11 @@ def threads(number: int | None) -> Iterator[None]:
             if number is not None:
                 _set_now[number] -= 1
             if wanted != before:
-                torch.set_num_threads(before)  # also what new threads will have
+                torch.set_num_threads(before)  # new threads inherit this number too
 
 
-def _entered(now: int, number: int | None) -> int:
-    """The number to go back to, and notes that `number` is set from now on."""
+def _enter(now: int, number: int | None) -> int:
+    """Registers `number` as set; returns the number to restore afterwards."""
     global _outside
     with _lock:
         if not any(_set_now.values()):

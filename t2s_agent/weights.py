@@ -1,4 +1,4 @@
-"""A model's folder: found by path or fetched by hub name, its settings read, its weights identified."""
+"""Finds a model's folder by path or hub name, reads its settings, and identifies its weights."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ _BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model: `name` itself, or the hub's copy of it, fetched where it is not yet here.
+    """The folder of a model: `name` itself, or the local copy of a model on the hub, downloaded if needed.
 
-    `model_unavailable` where there is neither, or where the hub cannot be reached.
+    Raises `model_unavailable` where there is neither, or where the hub cannot be reached.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -37,21 +37,21 @@ def model_folder(name: str) -> Path:
     except RepositoryNotFoundError as error:
         raise T2SError(
             "model_unavailable",
-            f"the hub has no model {name!r}, or does not show it to you",
+            f"the hub has no model {name!r}, or you have no access to it",
             "Check the name; for a gated or private model log in with `hf auth login`",
         ) from error
     except HFValidationError as error:
-        raise T2SError("model_unavailable", f"{name!r} is no hub name", "Write it as OWNER/NAME") from error
+        raise T2SError("model_unavailable", f"{name!r} is not a hub name", "Write it as OWNER/NAME") from error
     except (HfHubHTTPError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as error:
         raise T2SError(
             "model_unavailable",
             f"{name!r} is not on this machine and could not be fetched ({type(error).__name__})",
-            "Connect to the network once, set HF_HOME to a cache that holds it, give a folder, or use nano",
+            "Connect to the network once, set HF_HOME to a cache that contains it, give a folder, or use nano",
         ) from error
 
 
 def read_settings(folder: Path, file: str) -> dict[str, Any]:
-    """A JSON file of a model's folder; `model_unavailable` where it is missing or damaged."""
+    """The content of a JSON file in a model's folder. Raises `model_unavailable` where it is missing or damaged."""
     try:
         settings = json.loads((folder / file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -59,12 +59,14 @@ def read_settings(folder: Path, file: str) -> dict[str, Any]:
             "model_unavailable", f"{folder.name}/{file} is missing or damaged", "Save or fetch the model again"
         ) from error
     if not isinstance(settings, dict):
-        raise T2SError("model_unavailable", f"{folder.name}/{file} is no JSON object", "Save or fetch the model again")
+        raise T2SError(
+            "model_unavailable", f"{folder.name}/{file} is not a JSON object", "Save or fetch the model again"
+        )
     return settings
 
 
 def require_weights(folder: Path) -> None:
-    """Raises `model_unavailable` where a folder has no weight files, or one that is damaged. Reads only their headers."""
+    """Raises `model_unavailable` where a folder has no weight files, or a damaged one. Reads only their headers."""
     from safetensors import SafetensorError, safe_open
 
     files = sorted(folder.glob("*.safetensors"))
@@ -83,15 +85,15 @@ def require_weights(folder: Path) -> None:
 
 
 def weights_bytes(folder: Path) -> int:
-    """How much the weight files hold; 0 where there are none."""
+    """The size of the weight files in bytes; 0 where there are none."""
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of the weight files.
 
-    The hub's cache names large files by their SHA-256, so those are not read again; other folders are read once a
-    process, and again where a file's size or time has changed.
+    The hub's cache names large files by their SHA-256, so those are not read; other files are read once per
+    process, and again after their size or modification time has changed.
     """
     sha = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")):

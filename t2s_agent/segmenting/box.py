@@ -1,4 +1,4 @@
-"""The trivial segmenter: what is in the box is the mask. The baseline that every other one has to beat."""
+"""A baseline segmenter: the mask is the filled box."""
 
 import math
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from t2s_agent.mask import EMPTY, Mask
 from t2s_agent.scene.view import View
 from t2s_agent.segmenting.segmenter import Embedding, Masks
 
-POINT_RADIUS_PX = 5.0  # of the disc that stands for a point where there is no box
+POINT_RADIUS_PX = 5.0  # radius of the disc around a point of an instance without a box
 
 
 class BoxSegmenter:
-    """Fills boxes; an instance of points alone becomes a small disc around each positive point."""
+    """Fills boxes; an instance with only points becomes a small disc around each positive point."""
 
     name = "box"
     digest = "box-1"
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
-        """Nothing but the size of each View."""
+        """Embeddings that contain only the size of each View."""
         return [Embedding(f"box-{view.digest()}", view.height, view.width, {}, 0) for view in views]
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
-        """Pixels whose centres lie in the box, or within five pixels of a point. Scores are nan: it has no opinion."""
+        """The pixels with their centres in the box, or within five pixels of a point. Scores are nan: there is no estimate."""
         height, width = embedding.height, embedding.width
         masks = tuple(
             _filled(each.box, height, width) if each.box else _discs(each.positive, height, width) for each in instances
@@ -42,7 +42,7 @@ def _filled(box: Box, height: int, width: int) -> Mask:
 
 
 def _discs(points: Sequence[Point], height: int, width: int) -> Mask:
-    """What lies within the radius of any of the points."""
+    """The pixels within the radius of any of the points."""
     reach = math.ceil(POINT_RADIUS_PX)
     left = max(0, math.floor(min(x for x, _ in points)) - reach)
     top = max(0, math.floor(min(y for _, y in points)) - reach)

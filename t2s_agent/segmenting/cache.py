@@ -1,4 +1,4 @@
-"""Embeddings kept by content: in memory within a byte budget, and on disk, where another process finds them."""
+"""Caches embeddings by content: in memory up to a limit of bytes, and on disk for other processes."""
 
 import os
 import secrets
@@ -12,16 +12,16 @@ from pathlib import Path
 from t2s_agent.errors import T2SError
 from t2s_agent.segmenting.segmenter import Embedding
 
-_COUNT_AFTER = 100  # writes, after which the folder is counted again
-_STALE_S = 3600.0  # no embedding takes that long to write
+_COUNT_AFTER = 100  # writes after which the size of the folder is computed again
+_STALE_S = 3600.0  # longer than the write of any embedding
 
 
 class EmbeddingCache:
-    """Least recently used embeddings go first. One computation a key, also when several threads ask at once.
+    """Removes the least recently used embeddings first. Computes each key once, also when several threads request it.
 
-    `max_bytes` bounds the memory; with a `folder`, embeddings are also written there (safetensors, renamed into place),
-    within `max_disk_bytes`: the oldest files go first, or, with `keep_first`, nothing more is written once it is full, which
-    suits a reader that goes through more images than fit, always in the same order. A damaged file is dropped and computed again.
+    `max_bytes` limits the memory. With a `folder`, embeddings are also written there (safetensors, atomically) up to
+    `max_disk_bytes`: the oldest files are deleted first, or, with `keep_first`, nothing is written once it is full, which is
+    better for repeated passes over more images than fit. A damaged file is deleted and computed again.
     """
 
     def __init__(
@@ -36,25 +36,25 @@ class EmbeddingCache:
         self._keep_first = keep_first
         self._on_disk: int | None = None  # bytes, as far as this process knows
         self._written = 0
-        self.made = self.from_memory = self.from_disk = 0  # how often an embedding came from where
+        self.made = self.from_memory = self.from_disk = 0  # number of embeddings from each source
         self._held: OrderedDict[str, Embedding] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
 
     @property
     def nbytes(self) -> int:
-        """Bytes held in memory."""
+        """Bytes used in memory."""
         with self._lock:
             return sum(embedding.nbytes for embedding in self._held.values())
 
     def missing(self, keys: Iterable[str]) -> set[str]:
-        """Those of the keys that are neither in memory nor on disk at this moment."""
+        """The keys that are neither in memory nor on disk now."""
         with self._lock:
             gone = {key for key in keys if key not in self._held}
         return {key for key in gone if (file := self._file(key)) is None or not file.is_file()}
 
     def get(self, key: str, make: Callable[[], Embedding]) -> Embedding:
-        """The embedding of a key: from memory, from disk, or made now."""
+        """The embedding of a key: from memory, from disk, or computed with `make`."""
         with self._lock:
             own = self._making.setdefault(key, threading.Lock())
         with own:
@@ -123,7 +123,7 @@ class EmbeddingCache:
             self._on_disk = None
 
     def _bytes_on_disk(self, folder: Path) -> int:
-        """What the files take: counted now and then, since other processes write too, and added up between."""
+        """The size of the files: computed from time to time, since other processes write too, and updated in between."""
         self._written += 1
         if self._on_disk is None or self._written % _COUNT_AFTER == 0:
             files = list(folder.iterdir()) if folder.is_dir() else []
@@ -131,8 +131,10 @@ class EmbeddingCache:
         return self._on_disk
 
     def _bound(self, newest: Path) -> None:
-        """Drops the oldest files beyond the budget, and what a killed process left half-written an hour ago."""
-        found = [(file, _stat(file)) for file in newest.parent.iterdir()]  # another process may drop some meanwhile
+        """Deletes the oldest files above the limit, and incomplete files of ended processes after an hour."""
+        found = [
+            (file, _stat(file)) for file in newest.parent.iterdir()
+        ]  # another process may delete files at the same time
         total = 0
         for file, stat in sorted(found, key=lambda each: -each[1].st_mtime):
             total += stat.st_size if file.suffix == ".safetensors" else 0

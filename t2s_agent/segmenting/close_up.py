@@ -1,7 +1,7 @@
-"""A segmenter that looks at each object from near by: the part of a View around it, enlarged to all that the model sees.
+"""A segmenter that crops a View around each object and gives the model the enlarged crop.
 
-A small model then needs to know objects in one size only, and a mask of so many values is as fine for a car as for a stadium.
-The price is a pass of the trunk for each object in place of one for all.
+All objects then have about the same size for a small model, and the mask has the same resolution for a car as for a stadium.
+It needs one pass of the image encoder per object instead of one per View.
 """
 
 import math
@@ -14,16 +14,16 @@ from t2s_agent.instance import Instance, Point
 from t2s_agent.scene.view import View, Window
 from t2s_agent.segmenting.segmenter import Embedding, Masks, Segmenter
 
-CONTEXT = 1.7  # sides of the window, in longer sides of the box
-LEAST_PX = 16  # of a window's sides
-_AT_ONCE = 64  # windows whose embeddings are held together
-POINTS_PX = 192  # of the window around points that come without a box, at least
+CONTEXT = 1.7  # side of the window divided by the longer side of the box
+LEAST_PX = 16  # shortest side of a window
+_AT_ONCE = 64  # windows with embeddings in memory at a time
+POINTS_PX = 192  # shortest side of a window around points without a box
 
 
 def window_around(instance: Instance, height: int, width: int, *, context: float = CONTEXT) -> Window:
-    """The square around an instance, moved into a View of `height` and `width`, and cut to it where it is larger.
+    """The square window around an instance, moved into a View of `height` x `width` pixels, and clipped where it is larger.
 
-    Around its box; where points lie far beside that, around these too, for they are there to correct it.
+    It is around the box, and also around the points where they are outside of the window: they may correct the box.
     """
     points = [*instance.positive, *instance.negative]
     if not instance.box:
@@ -47,14 +47,14 @@ def _square(places: Sequence[Point], least: int, context: float, height: int, wi
 
 
 def _part(view: View, window: Window) -> View:
-    """What a View shows in a window of its own pixels."""
+    """The part of a View in a window of its pixels."""
     x, y, w, h = window
     part = np.s_[y : y + h, x : x + w]
     return replace(view, rgb=view.rgb[part], valid=view.valid[part])
 
 
 class CloseUpSegmenter:
-    """Another segmenter, shown one instance at a time."""
+    """Applies another segmenter to one instance at a time."""
 
     def __init__(self, inner: Segmenter) -> None:
         self.name = inner.name
@@ -63,14 +63,14 @@ class CloseUpSegmenter:
         self._inner = inner
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
-        """The Views themselves: what is near an instance is known only with the instance."""
+        """Embeddings that contain the Views: the crops are known only with the instances."""
         return [
             Embedding(f"close-up-{view.digest()}", view.height, view.width, {"view": view}, view.rgb.nbytes)
             for view in views
         ]
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
-        """Each instance by itself: its mask lies within its window."""
+        """The mask of each instance, inside the instance's window."""
         view: View = embedding.features["view"]
         masks, scores = [], np.zeros(len(instances), np.float32)
         margins = np.full((len(instances), 2), np.nan, np.float32)

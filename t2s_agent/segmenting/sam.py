@@ -1,4 +1,4 @@
-"""The first Segment Anything Model, from its own package and checkpoint files (ViT-B, -L, -H)."""
+"""Segments with the first Segment Anything Model, from its package and checkpoint files (ViT-B, -L, -H)."""
 
 import hashlib
 import importlib
@@ -29,7 +29,7 @@ _AT_ONCE = 32
 
 
 class SamSegmenter:
-    """A `segment_anything.Sam`. Its frame: the View scaled so that the longer side fits its square, padded below and right."""
+    """A `segment_anything.Sam`. Its input is a square: the View, scaled to fit, padded below and on the right."""
 
     def __init__(self, sam: Any, *, name: str, digest: str, cache: EmbeddingCache) -> None:
         self.name, self.digest = name, digest
@@ -40,7 +40,7 @@ class SamSegmenter:
 
     @classmethod
     def load(cls, checkpoint: Path, *, device: str = "auto", cache: EmbeddingCache | None = None) -> "SamSegmenter":
-        """Loads a checkpoint; its size is read off the weights. Raises `model_unavailable`."""
+        """Loads a checkpoint; the model size is detected from the weights. Raises `model_unavailable`."""
         import torch
 
         existing(checkpoint)
@@ -61,7 +61,7 @@ class SamSegmenter:
         ) as error:
             raise T2SError(
                 "model_unavailable",
-                f"{checkpoint.name} is no checkpoint of segment-anything that can be read",
+                f"{checkpoint.name} is not a readable checkpoint of segment-anything",
                 "Give a sam_vit_b, sam_vit_l or sam_vit_h .pth file",
             ) from error
         with checkpoint.open("rb") as opened:
@@ -70,7 +70,7 @@ class SamSegmenter:
         return cls(sam, name=checkpoint.name, digest=digest, cache=cache or EmbeddingCache())
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
-        """One embedding a View, from the cache where the same pixels were seen before."""
+        """One embedding per View, from the cache if it has one for the same pixels."""
         return [self._cache.get(self._key(view), partial(self._embed, view)) for view in views]
 
     def _key(self, view: View) -> str:
@@ -91,7 +91,7 @@ class SamSegmenter:
         return Embedding(self._key(view), view.height, view.width, {"image": features}, features.nbytes)
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
-        """All instances of one form (box or none, so many points) in one call; masks are logits above 0."""
+        """Masks of all instances. Those with the same kind of prompt (box or not, number of points) share a call; a mask is logits > 0."""
         masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
         margins = np.zeros((len(instances), 2), np.float32)
@@ -101,8 +101,8 @@ class SamSegmenter:
         for group in forms.values():
             for start in range(0, len(group), _AT_ONCE):
                 part = group[start : start + _AT_ONCE]
-                drawn, scores[part], margins[part] = self._decode(embedding, [instances[i] for i in part])
-                for index, mask in zip(part, drawn, strict=True):
+                part_masks, scores[part], margins[part] = self._decode(embedding, [instances[i] for i in part])
+                for index, mask in zip(part, part_masks, strict=True):
                     masks[index] = mask
         return Masks(tuple(masks), scores, embedding.height, embedding.width, margins)
 
@@ -150,22 +150,22 @@ def existing(checkpoint: Path) -> None:
 
 
 def _registry() -> dict[str, Any]:
-    """segment-anything's own table of its models.
+    """segment-anything's table of its models.
 
-    Its package imports its predictor and mask generator at once, and those torchvision, which we have no other use for. The models
-    themselves need torch alone, so they are imported as if the package's front door did nothing.
+    The package's __init__ imports its predictor and mask generator, and these import torchvision, which is not needed here. The
+    models need only torch, so they are imported with an empty __init__.
     """
     name = "segment_anything"
     if name not in sys.modules:
         found = importlib.util.find_spec(name)
         if found is None or found.submodule_search_locations is None:
             raise T2SError("model_unavailable", "segment-anything is not installed", "pip install segment-anything")
-        hollow = ModuleType(name)
-        hollow.__path__ = list(found.submodule_search_locations)
-        sys.modules[name] = hollow
+        empty = ModuleType(name)
+        empty.__path__ = list(found.submodule_search_locations)
+        sys.modules[name] = empty
         try:
             importlib.import_module(f"{name}.build_sam")
         finally:
-            del sys.modules[name]  # whoever imports it after us gets all of it
+            del sys.modules[name]  # a later import gets the complete package
     registry: dict[str, Any] = sys.modules[f"{name}.build_sam"].sam_model_registry
     return registry

@@ -1,7 +1,6 @@
-"""SAM 2.1 through transformers: the paper's segmenter in all four sizes, and nano's, which is of the same class.
+"""Segments with SAM 2.1 in transformers: the paper's segmenter in all four sizes, and nano's, which has the same class.
 
-SAM 3's tracker has the same two steps and takes the same prompts, so it is the same segmenter with another class and other
-numbers around its pixels.
+SAM 3's tracker has the same two steps and the same prompts; it uses another class and another normalisation of pixels.
 """
 
 import hashlib
@@ -30,7 +29,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What differs between the families: transformers' class, and the mean and deviation that its pixels are put in."""
+    """The differences between the families: the class in transformers, and the mean and deviation for normalising pixels."""
 
     kind: str
     mean: tuple[float, float, float]
@@ -39,18 +38,16 @@ class Family:
 
 _SAM2 = Family("Sam2Model", IMAGENET_MEAN, IMAGENET_STD)
 _SAM3 = Family("Sam3TrackerModel", (0.5,) * 3, (0.5,) * 3)
-# by config.json's model_type; Meta's own files are those of the video models
+# by config.json's model_type; Meta publishes the files of the video models
 FAMILIES = {"sam2": _SAM2, "sam2_video": _SAM2, "sam3_tracker": _SAM3, "sam3_tracker_video": _SAM3, "sam3_video": _SAM3}
-_PREPROCESSING = "square-bilinear-1"  # part of every key: change it with the code below
+_PREPROCESSING = "square-bilinear-1"  # part of every cache key: change it when the preprocessing below changes
 _POSITIVE, _NEGATIVE = 1, 0  # labels of points
 _AT_ONCE = 32  # instances decoded together
-_PIXELS_AT_ONCE = (
-    16 * 192**2
-)  # of the model's input in one pass of the trunk: 16 close-ups of nano's, one View of 1,024 px
+_PIXELS_AT_ONCE = 16 * 192**2  # input pixels in one pass of the image encoder: 16 crops for nano, one View of 1,024 px
 
 
 class Sam2Segmenter:
-    """A Sam2Model or Sam3TrackerModel. Its own frame is a square of `side` pixels that every View is stretched to, as the paper does."""
+    """A Sam2Model or Sam3TrackerModel. Its input is a square of `side` pixels; each View is resized to it, as in the paper."""
 
     def __init__(
         self, model: Any, *, name: str, digest: str, side: int, cache: EmbeddingCache, family: Family = _SAM2
@@ -59,7 +56,7 @@ class Sam2Segmenter:
         self._model, self._side, self._cache, self._family = model, side, cache, family
         self.threads = threads_for(model)
         self._lock = threading.Lock()
-        self.embedded = 0  # how many Views went through the trunk
+        self.embedded = 0  # number of Views that the image encoder has processed
 
     @classmethod
     def load(
@@ -89,15 +86,15 @@ class Sam2Segmenter:
         )
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
-        """One embedding a View, from the cache where the same pixels were seen before; small ones go through the trunk together."""
+        """One embedding per View, from the cache if it has one for the same pixels; small inputs are encoded in batches."""
         keys = [self._key(view) for view in views]
         missing = self._cache.missing(keys)
-        unseen = {key: view for key, view in zip(keys, views, strict=True) if key in missing}
+        uncached = {key: view for key, view in zip(keys, views, strict=True) if key in missing}
         step = max(1, _PIXELS_AT_ONCE // self._side**2)
         fresh: dict[str, Embedding] = {}
         if step > 1:
-            for start in range(0, len(unseen), step):
-                fresh |= self._embed(dict(list(unseen.items())[start : start + step]))
+            for start in range(0, len(uncached), step):
+                fresh |= self._embed(dict(list(uncached.items())[start : start + step]))
         return [
             self._cache.get(key, lambda key=key, view=view: fresh.get(key) or self._embed({key: view})[key])  # type: ignore[misc]  # mypy infers no lambda with defaults
             for key, view in zip(keys, views, strict=True)
@@ -108,7 +105,7 @@ class Sam2Segmenter:
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def _embed(self, views: Mapping[str, View]) -> dict[str, Embedding]:
-        """The embeddings of Views by their keys, in one pass of the trunk."""
+        """The embeddings of Views by their keys, in one pass of the image encoder."""
         import torch
 
         tensor = torch.from_numpy(np.stack([self._pixels(view) for view in views.values()]))
@@ -122,16 +119,16 @@ class Sam2Segmenter:
         return found
 
     def _pixels(self, view: View) -> NDArray[np.float32]:
-        """What the model takes, (3, side, side)."""
+        """The model's input (3, side, side)."""
         square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
         pixels = (np.asarray(square, np.float32) / 255 - self._family.mean) / self._family.std
         return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
-        """All instances against one embedding, those of one form (box or none, so many points) in one call.
+        """Masks of all instances; those with the same kind of prompt (box or not, number of points) share a call.
 
-        A mask is where the logits are above 0. Forms are kept apart because transformers pads points with zero vectors
-        that still take part in attention: what an instance gets would depend on its company.
+        A mask is where the logits are above 0. Different kinds need separate calls: transformers pads points with zero
+        vectors that take part in attention, so a mask would depend on the other instances of the call.
         """
         masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
@@ -142,8 +139,8 @@ class Sam2Segmenter:
         for group in forms.values():
             for start in range(0, len(group), _AT_ONCE):
                 part = group[start : start + _AT_ONCE]
-                drawn, scores[part], margins[part] = self._decode(embedding, [instances[i] for i in part])
-                for index, mask in zip(part, drawn, strict=True):
+                part_masks, scores[part], margins[part] = self._decode(embedding, [instances[i] for i in part])
+                for index, mask in zip(part, part_masks, strict=True):
                     masks[index] = mask
         return Masks(tuple(masks), scores, embedding.height, embedding.width, margins)
 
@@ -178,7 +175,7 @@ class Sam2Segmenter:
 
 
 def family_of(folder: Path, name: str) -> Family:
-    """The family of a folder's model; `model_unavailable` where it is none of ours. `name` is for the error."""
+    """The family of the model in a folder. Raises `model_unavailable` for other models. `name` is for the error."""
     type_ = str(read_settings(folder, "config.json").get("model_type"))
     if type_ not in FAMILIES:
         raise T2SError("model_unavailable", f"{name} is of type {type_!r}", f"Choose one of {', '.join(FAMILIES)}")

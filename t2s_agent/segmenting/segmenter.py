@@ -1,4 +1,4 @@
-"""The one door through which the pipeline segments: embed a View once, decode instances as often as needed."""
+"""Defines the interface of segmenters: embed a View once, decode instances any number of times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from t2s_agent.instance import Instance
 from t2s_agent.mask import Mask
 from t2s_agent.scene.view import View
 
-_FULL_SIZE_BYTES = 64 * 2**20  # of logits at the View's size that a segmenter holds at a time
+_FULL_SIZE_BYTES = 64 * 2**20  # most bytes of logits at the View's size in memory at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masks:
-    """One mask an instance, in View pixels, and the segmenter's own estimate of each mask's quality.
+    """One mask per instance, in View pixels, with the segmenter's estimate of its quality.
 
-    `masks` are N, each cropped to its own box and empty where the segmenter saw nothing; `scores` is float32 (N,) in 0..1 (nan
-    where the segmenter gives none); `height` and `width` are the View's. `margins` is float32 (N, 2): how many View pixels the mask
+    `masks` are N cropped masks, empty where the segmenter found nothing; `scores` is float32 (N,) in 0..1 (nan where the
+    segmenter gives none); `height` and `width` are the View's. `margins` is float32 (N, 2): how many View pixels the mask
     would have where it were drawn at a logit of 1 (surer) and of -1 (less sure) and not of 0; None where there are no logits.
     """
 
@@ -46,10 +46,10 @@ class Masks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A View as a segmenter sees it: a value that one holds, not a state of the model.
+    """A View encoded by a segmenter: a value, not a state of the model.
 
     `key` identifies pixels, weights and preprocessing; `height` and `width` are the View's; `features` are the
-    segmenter's own arrays by name; `nbytes` is what they occupy.
+    segmenter's arrays by name; `nbytes` is their size.
     """
 
     key: str
@@ -60,17 +60,17 @@ class Embedding:
 
 
 class Segmenter(Protocol):
-    """Anything that turns instances into masks. `digest` identifies the weights."""
+    """Converts instances to masks. `digest` identifies the weights."""
 
     name: str
     digest: str
 
     def embed(self, views: Sequence[View]) -> list[Embedding]:
-        """The part that is costly and needs no prompt: one embedding a View."""
+        """One embedding per View: the slow part, which needs no prompt."""
         ...
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
-        """All instances in one call. No instances give no masks."""
+        """The masks of all instances; no masks for no instances."""
         ...
 
 
@@ -78,5 +78,5 @@ SURER, LESS_SURE = 1.0, -1.0  # logits of `Masks.margins`
 
 
 def at_once(height: int, width: int) -> int:
-    """How many masks to draw at full size (float32) before they are cropped; one at least."""
+    """The number of masks to compute at full size (float32) before they are cropped; at least one."""
     return max(1, _FULL_SIZE_BYTES // (4 * height * width))

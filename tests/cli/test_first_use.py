@@ -137,7 +137,7 @@ def test_nothing_found_in_a_coarse_view_says_what_could_not_be_seen(t2s, made):
 
 def test_a_variable_that_means_nothing_is_said_with_a_near_name(t2s):
     done = t2s("results", T2S_PROMTER="nano")
-    assert "T2S_PROMTER means nothing: did you mean T2S_PROMPTER?" in done.stderr
+    assert "T2S_PROMTER is unknown: did you mean T2S_PROMPTER?" in done.stderr
     assert "T2S_API_KEY" not in t2s("results", T2S_API_KEY="x").stderr
 
 

@@ -76,7 +76,7 @@ def test_a_region_over_the_limb_is_measured_without_what_lies_beside_the_earth()
     view = view_of(120, 120, transform=Affine(1e5, 0, -6e6, 0, -1e5, 6e6), crs="+proj=geos +h=35785831")
     regions = build_regions([Mask.of(mask_of(view, 0, 40, 40, 80)), Mask.of(mask_of(view, 0, 0, 5, 5))], view)
     assert [region.id for region in regions.regions] == [1]
-    assert any("beside" in warning for warning in regions.warnings)
+    assert any("edge of the Earth" in warning for warning in regions.warnings)
     assert regions.labels[60, 20] == 1
     assert regions.labels[60, 0] == 0
     text = json.dumps(feature_collection(regions), allow_nan=False)

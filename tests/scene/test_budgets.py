@@ -162,7 +162,7 @@ def test_a_part_of_a_large_scene_is_seen_in_the_colours_of_the_whole(tmp_path, m
     assert caught.value.code == "limit_exceeded"
     assert np.abs(view.rgb - expected).max() <= 3
     assert not any("blocks" in line for line in quiet)
-    assert any("judged from" in line and "blocks spread over it" in line for line in said)
+    assert any("estimated from" in line and "blocks spread over it" in line for line in said)
     assert all(len(line) < 200 for line in said)
 
 

@@ -67,6 +67,6 @@ def test_a_missing_and_a_foreign_file_are_said(tmp_path):
     (tmp_path / "odd.pth").write_bytes(b"no checkpoint")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
     for name in ("odd.pth", "other.pth"):
-        with pytest.raises(T2SError, match="no checkpoint") as caught:
+        with pytest.raises(T2SError, match="not a readable checkpoint") as caught:
             SamSegmenter.load(tmp_path / name)
         assert caught.value.code == missing.value.code == "model_unavailable"

@@ -1,4 +1,4 @@
-"""How much one call may ask for."""
+"""Limits of a call's arguments."""
 
 import pytest
 
@@ -15,13 +15,13 @@ from t2s_agent.errors import T2SError
         (1e16, "min_area_m2 = 1e+16 is too large. Give square metres from 0 to 1e+15"),
     ],
 )
-def test_a_size_that_makes_no_sense_is_called_what_it_is(value, said):
+def test_the_error_for_an_invalid_size_says_why(value, said):
     with pytest.raises(T2SError) as caught:
         require_amount("min_area_m2", value, LARGEST_AREA_M2, "square metres")
     assert said in str(caught.value)
 
 
-def test_sizes_from_nothing_to_the_earth_are_taken():
+def test_sizes_from_zero_to_the_earth_are_accepted():
     for value in (0, 1e12, LARGEST_AREA_M2):
         require_amount("min_area_m2", value, LARGEST_AREA_M2, "square metres")
 

@@ -1,4 +1,4 @@
-"""The error that reaches people and agents."""
+"""The exception of this package."""
 
 import re
 from pathlib import Path

@@ -25,7 +25,7 @@ def test_without_a_box_there_are_points_only():
 
 
 @given(factor, factor, step, step)
-def test_there_and_back_is_the_identity(sx, sy, dx, dy):
+def test_converting_to_degrees_and_back_is_the_identity(sx, sy, dx, dy):
     back = ONE.scaled(sx, sy).moved(dx, dy).moved(-dx, -dy).scaled(1 / sx, 1 / sy)
     assert back.box == pytest.approx(ONE.box)
     assert back.positive[0] == pytest.approx(ONE.positive[0])

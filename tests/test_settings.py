@@ -40,20 +40,20 @@ def test_roots_come_as_json_from_the_environment(monkeypatch):
     ("flags", "name"),
     [({"max_size": 3}, "max_size"), ({"prompted": "nano"}, "prompted"), ({"seed": "one"}, "seed")],
 )
-def test_a_setting_that_makes_no_sense_is_named(flags, name):
+def test_an_invalid_setting_is_named(flags, name):
     with pytest.raises(T2SError) as caught:
         load_settings(**flags)
     assert caught.value.code == "argument_invalid"
     assert name in caught.value.what
 
 
-def test_a_config_file_that_is_missing_is_said(monkeypatch):
+def test_a_missing_config_file_raises_an_error(monkeypatch):
     monkeypatch.setenv("T2S_CONFIG", "nowhere.toml")
     with pytest.raises(T2SError, match="T2S_CONFIG"):
         load_settings()
 
 
-def test_a_file_that_is_not_toml_is_said(tmp_path, monkeypatch):
+def test_a_file_that_is_not_toml_raises_an_error(tmp_path, monkeypatch):
     file = tmp_path / "broken.toml"
     file.write_text("prompter = \n", encoding="utf-8")
     monkeypatch.setenv("T2S_CONFIG", str(file))

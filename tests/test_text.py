@@ -1,4 +1,4 @@
-"""Words of strangers made safe to show."""
+"""Untrusted text is made safe to show."""
 
 import unicodedata
 

@@ -33,7 +33,7 @@ def test_a_small_model_gets_one_thread_and_a_large_one_what_there_is():
 
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MKL_NUM_THREADS"])
-def test_what_the_user_has_chosen_stays(monkeypatch, name):
+def test_the_users_number_of_threads_stays(monkeypatch, name):
     monkeypatch.setenv(name, "4")
     assert threads_for(model_of(10)) is None
 

@@ -1,4 +1,4 @@
-"""Masks to regions, against a slow way that is obviously right."""
+"""Masks to regions, compared with a simple slow method."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def slowly(stack, scores, valid):
 
 @settings(deadline=None)
 @given(stacks())
-def test_regions_are_those_of_the_slow_way(drawn):
+def test_regions_are_equal_to_those_of_a_simple_slow_method(drawn):
     stack, scores, valid = drawn
     view = view_of(HEIGHT, WIDTH)
     view.valid[:] = valid
@@ -77,7 +77,7 @@ def test_regions_are_those_of_the_slow_way(drawn):
 
 @settings(deadline=None)
 @given(stacks())
-def test_all_outlines_together_are_each_by_itself_corner_by_corner(drawn):
+def test_outlines_traced_together_equal_those_traced_one_by_one(drawn):
     stack, _, _ = drawn
     labels = np.zeros((HEIGHT, WIDTH), np.int32)
     for index, mask in enumerate(stack):
@@ -99,7 +99,7 @@ def test_an_outline_runs_along_the_edges_of_its_pixels():
     assert traced_all(np.zeros((6, 8), np.int32)) == {}
 
 
-def test_a_mask_below_others_is_left_out_and_said():
+def test_a_mask_below_others_is_left_out_with_a_warning():
     view = view_of()
     masks = cropped([mask_of(view, 0, 0, 10, 10), mask_of(view, 0, 0, 5, 10), mask_of(view, 5, 0, 10, 10)])
     regions = build_regions([*masks, EMPTY], view)
@@ -107,7 +107,7 @@ def test_a_mask_below_others_is_left_out_and_said():
     assert regions.warnings == ("instance 4 has an empty mask", "instance 1 has no pixels of its own and is left out")
 
 
-def test_the_better_of_two_repeats_is_kept_and_one_without_a_score_counts_as_the_worst():
+def test_of_two_duplicates_the_higher_score_is_kept_and_none_counts_as_zero():
     view = view_of()
     same = cropped([mask_of(view, 0, 0, 10, 10)] * 3)
     assert build_regions(same, view, scores=[0.2, 0.9, np.nan]).warnings == (
@@ -124,7 +124,7 @@ def test_a_union_is_one_region_of_all():
     assert region.score is None
 
 
-def test_more_regions_than_ids_are_refused_and_never_counted_round(monkeypatch):
+def test_more_regions_than_ids_are_refused(monkeypatch):
     monkeypatch.setattr(build, "MOST_REGIONS", 2)
     dots = [Mask(np.ones((1, 1), bool), x, 0) for x in (0, 5, 10)]
     assert len(build_regions(dots[:2], view_of()).regions) == 2
@@ -190,7 +190,7 @@ def test_overlaps_are_listed_in_the_order_of_their_new_numbers():
     assert subset(regions, [0, 2]).regions[0].overlaps == (2,)
 
 
-def test_pixels_beside_the_earth_belong_to_no_region_and_are_counted():
+def test_pixels_off_the_earth_belong_to_no_region_and_are_counted():
     grid = Affine(1e5, 0, -6e6, 0, -1e5, 6e6)  # the whole disc as a geostationary satellite sees it
     view = view_of(110, 120, transform=grid, crs="+proj=geos +h=35785831")
     masks = [mask_of(view, 0, 0, 5, 5), mask_of(view, 50, 50, 70, 70)]

@@ -60,7 +60,7 @@ def test_along_the_grid_an_edge_is_where_the_pixels_end():
         assert edge.equals(outline)
 
 
-def test_a_hole_stays_one_and_what_lies_in_it_is_apart():
+def test_a_hole_stays_a_hole_and_a_region_in_it_stays_separate():
     view = view_of(crs=None)
     ring = mask_of(view, 5, 5, 35, 35) & ~mask_of(view, 10, 10, 30, 30)
     built = build_regions(cropped([ring, mask_of(view, 18, 18, 22, 22)]), view)
@@ -84,7 +84,7 @@ def test_in_a_part_of_a_scene_edges_are_in_pixels_of_the_scene():
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.1, 0.95))
-def test_of_any_mask_the_edge_is_valid_and_within_a_pixel_of_its_outline(seed, share):
+def test_the_estimated_edge_of_any_mask_is_valid_and_within_a_pixel_of_its_outline(seed, share):
     mask = np.random.default_rng(seed).random((12, 15)) < share
     for outline in traced_all(mask.astype(np.int32)).values():
         (edge,) = edges_of([outline])

@@ -38,7 +38,7 @@ def test_the_documentation_has_the_fields_their_short_names_types_and_units():
         assert there[4].startswith(earth.meaning)
 
 
-def test_an_attribute_that_no_region_has_is_left_out_and_one_that_some_have_stays_on_all():
+def test_attributes_that_are_none_in_all_rows_are_left_out():
     assert without_unknown([{"a": 1, "b": None, "c": None}, {"a": None, "b": None, "c": 0}]) == [
         {"a": 1, "c": None},
         {"a": None, "c": 0},

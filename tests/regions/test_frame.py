@@ -51,13 +51,13 @@ def test_outlines_lie_on_the_pixels_of_the_mask(tmp_path, place):
         assert mask.crs.to_epsg() is None
 
 
-def test_a_pixel_of_an_image_without_a_place_lies_where_qgis_shows_it():
+def test_pixels_of_an_image_without_a_georeference_are_where_qgis_shows_them():
     frame = Frame.of_view(placed_view("no place"))
     (square,) = frame.to_file([shape({"type": "Polygon", "coordinates": [[(3, 2), (4, 2), (4, 3), (3, 3), (3, 2)]]})])
     assert (frame.crs, square.bounds) == (PIXELS_WKT, (3, -3, 4, -2))  # QGIS: x from 0 to width, y from -height to 0
 
 
-def test_of_a_window_that_was_made_smaller_pixels_are_those_of_the_whole_image():
+def test_pixels_of_a_reduced_window_are_those_of_the_whole_image():
     view = placed_view("no place", x=100, y=50, width=120, height=80)  # 60 x 40 px of a View
     regions = build_regions([Mask.of(mask_of(view, 10, 10, 16, 16))], view)
     (feature,) = feature_collection(regions, frame=Frame.of_view(view))["features"]
@@ -81,7 +81,7 @@ def test_outlines_come_back_from_the_file_in_pixels(place, x, y, side):
     assert now.centroid == was.centroid
 
 
-def test_a_transform_without_a_reference_system_is_kept_and_no_system_is_made_up():
+def test_a_transform_without_a_crs_is_kept_and_no_crs_is_invented():
     view = view_of(crs=None)
     view = replace(view, georeference=replace(view.georeference, transform=Affine(2, 0, 10, 0, -2, 90)))
     frame = Frame.of_view(view)

@@ -43,7 +43,7 @@ def test_areas_and_outlines_of_36_pixels_are_right_for_pixels_of_any_size(pixel_
 
 
 @pytest.mark.parametrize("crs", [4978, 32633])
-def test_the_unit_and_what_is_said_of_coordinates_go_together(crs):
+def test_the_unit_agrees_with_the_description_of_the_coordinates(crs):
     regions = six_by_six(1.0, crs=crs)
     collection = feature_collection(regions)
     (feature,) = collection["features"]
@@ -72,7 +72,7 @@ def test_a_file_comes_back_as_it_was_written(pixel_m, x, y, width, height):
     assert now.rounding.places == was.rounding.places
 
 
-def test_a_region_over_the_limb_is_measured_without_what_lies_beside_the_earth():
+def test_a_region_over_the_limb_is_measured_without_pixels_off_the_earth():
     view = view_of(120, 120, transform=Affine(1e5, 0, -6e6, 0, -1e5, 6e6), crs="+proj=geos +h=35785831")
     regions = build_regions([Mask.of(mask_of(view, 0, 40, 40, 80)), Mask.of(mask_of(view, 0, 0, 5, 5))], view)
     assert [region.id for region in regions.regions] == [1]
@@ -108,7 +108,7 @@ def test_decimals_are_those_of_a_hundredth_of_a_pixel(pixel, units, expected):
     assert Rounding.of(pixel, units) == expected
 
 
-def test_decimals_that_say_nothing_are_left_out():
+def test_trailing_zeros_are_left_out():
     fine = Rounding.of(0.05, METRES)  # 5 cm: an area could have five decimals
     assert (fine.areas, fine.lengths) == (5, 4)
     assert fine.shown((8.00444, 0.3), (11.93456, 0.11)).area(8.00444) == 8.0

@@ -29,7 +29,7 @@ def test_new_numbers_are_traced_back_to_the_old_ones(before, order):
 
 
 @given(before=grids, after=grids)
-def test_what_is_called_the_same_has_the_same_pixels_and_all_such_are_found(before, after):
+def test_exactly_the_regions_with_equal_pixels_are_found(before, after):
     same = {
         int(n): int(o)
         for n in np.unique(after)

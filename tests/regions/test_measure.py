@@ -104,7 +104,7 @@ def test_masks_that_share_more_than_half_of_what_they_cover_are_one_object(shift
     assert len(build_regions(masks, view).regions) == count
 
 
-def test_nodata_is_nobodys():
+def test_nodata_belongs_to_no_region():
     view = view_of()
     view.valid[:, :10] = False
     region = build_regions(cropped([mask_of(view, 0, 0, 20, 10)]), view).regions[0]

@@ -1,4 +1,4 @@
-"""Neighbours: simplified together, so that no place belongs to two regions."""
+"""Neighbours are simplified together, so that no point belongs to two regions."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_regions_on_the_ground_do_not_overlap_either():
     assert shared == pytest.approx(0, abs=1e-6 * shapely.area(outlines).sum())
 
 
-def test_those_that_touch_are_found_and_no_others():
+def test_exactly_the_touching_outlines_are_found():
     labels = np.zeros((10, 30), np.int32)
     labels[2:5, 2:5], labels[2:5, 5:8], labels[5:8, 8:11], labels[2:5, 20:25] = 1, 2, 3, 4
     assert touching(list(traced_all(labels).values())).tolist() == [0, 1, 2]  # the third by its corner

@@ -24,7 +24,7 @@ def three():
     return view, build_regions(cropped(mask_of(view, *b) for b in boxes), view)
 
 
-def test_an_unknown_id_is_told_the_valid_ones():
+def test_the_error_for_an_unknown_id_names_the_valid_ones():
     with pytest.raises(T2SError, match="1, 2, 3") as caught:
         require_known([1, 2, 3], [1, 7])
     assert caught.value.code == "region_unknown"
@@ -83,7 +83,7 @@ def test_twenty_eight_and_twelve_regions_that_do_not_overlap_are_forty():
     assert [piece.mask.area for piece in found] == [49] * 40
 
 
-def test_of_a_union_objects_that_are_one_become_one_and_slightly_overlapping_ones_stay_apart():
+def test_a_union_merges_duplicates_and_keeps_slightly_overlapping_objects():
     view = view_of()
     a = disjoint([(0, 0, 10, 10), (30, 0, 10, 10)], view)
     b = disjoint([(2, 0, 10, 10), (38, 0, 4, 10)], view)  # IoU 80 / 120 and 20 / 120
@@ -93,7 +93,7 @@ def test_of_a_union_objects_that_are_one_become_one_and_slightly_overlapping_one
     assert (small.own, small.others, small.mask.area) == (None, (1,), 40)  # the smaller keeps what they share
 
 
-def test_what_a_difference_cuts_through_stays_one_object_in_two_parts():
+def test_an_object_cut_in_two_by_a_difference_stays_one_object():
     view = view_of()
     (piece,) = combined(disjoint([(0, 10, 30, 4)], view), disjoint([(10, 0, 5, 40)], view), 40, 60, "difference")
     (region,) = build_regions([piece.mask], view).regions
@@ -107,7 +107,7 @@ def test_an_intersection_names_all_that_it_comes_from():
     assert (piece.own, piece.others, piece.mask.area) == (0, (0, 1), 30)
 
 
-def test_smoothing_removes_a_spur_and_keeps_what_would_vanish():
+def test_smoothing_removes_a_spur_and_keeps_masks_that_would_become_empty():
     view = view_of()
     spurred = mask_of(view, 10, 10, 30, 30)
     spurred[20, 30:40] = True
@@ -133,7 +133,7 @@ def test_a_region_without_pixels_has_an_empty_mask():
     assert [mask.area for mask in masks_of(regions)] == [100, 0, 100]
 
 
-def test_ids_that_there_are_may_be_wanted():
+def test_existing_ids_are_accepted():
     require_known([1, 2, 3], [3, 1, 3])
     require_known([], [])
 
@@ -149,7 +149,7 @@ def test_a_radius_on_earth_is_metres(pixel_m, left):
 
 
 @pytest.mark.parametrize(("window", "left"), [(Window(0, 0, 60, 40), True), (Window(0, 0, 240, 160), False)])
-def test_a_radius_without_a_place_is_pixels_of_the_scene(window, left):
+def test_a_radius_without_a_georeference_is_in_pixels_of_the_scene(window, left):
     """A spur of 5 pixels of the view is 5 or 20 pixels of the scene wide: radii of 2 and of 12 go through it or not."""
     view = replace(view_of(crs=None), window=window)
     spurred = mask_of(view, 5, 5, 25, 35)

@@ -64,7 +64,7 @@ def test_regions_stand_in_the_order_that_is_asked_for(sort_by, more, order):
         ("x", {}, "argument_invalid"),
     ],
 )
-def test_an_order_that_there_is_not_is_refused(sort_by, more, code):
+def test_an_unknown_order_is_refused(sort_by, more, code):
     with pytest.raises(T2SError) as caught:
         ordered(four(), sort_by, **more)
     assert caught.value.code == code

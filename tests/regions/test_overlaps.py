@@ -1,4 +1,4 @@
-"""Which regions' masks shared pixels, and what a region is known by where records are older."""
+"""Regions with overlapping masks, and regions in older records."""
 
 import json
 
@@ -38,7 +38,7 @@ def test_overlaps_stay_known_under_new_numbers():
     assert [(region.was, region.overlaps) for region in found.regions] == [(1, (2,)), (3, (1,))]
 
 
-def test_all_that_a_region_knows_comes_back_from_its_file():
+def test_all_values_of_a_region_are_read_back_from_its_file():
     _, regions = three()
     back = regions_from(json.loads(json.dumps(feature_collection(of_parent(regions, "r_0")))))
     for was, now in zip(regions.regions, back, strict=True):
@@ -52,7 +52,7 @@ def test_all_that_a_region_knows_comes_back_from_its_file():
         assert now.sources == (Source("r_0", was.id),)
 
 
-def test_files_and_records_from_before_are_read():
+def test_files_and_records_of_earlier_versions_are_read():
     _, regions = three()
     kept = {"label", "area_m2", "area_pm_m2", "perimeter_m", "perimeter_pm_m", "centroid", "score", "agreement"}
     collection = json.loads(json.dumps(feature_collection(regions)))

@@ -41,7 +41,7 @@ def test_the_picture_of_a_large_view_is_made_smaller(tmp_path, width, height, si
     assert (xs.min(), ys.min()) == (pytest.approx(size[0] / 2, abs=8), pytest.approx(size[1] / 2, abs=8))
 
 
-def test_areas_are_said_shortly():
+def test_areas_have_short_texts():
     assert area_in_words(Measure(549.4, 25.1, "m2")) == "549 ± 25 m2"
     assert area_in_words(Measure(7.81, 4.53, "px2")) == "7.8 ± 4.5 px2"
     assert area_in_words(Measure(6.63e12, 3.96e11, "m2")) == "6,630,000 ± 396,000 km2"

@@ -34,7 +34,7 @@ def near(geometries, others, metres):
 
 
 @pytest.mark.parametrize("left", [179.9995, 178.0])
-def test_a_field_of_30_by_50_m_is_that_wherever_180_degrees_runs(left):
+def test_a_field_of_30_by_50_m_has_this_size_on_both_sides_of_180_degrees(left):
     east, north = WGS84.fwd(0, 0, 90, 30)[0], WGS84.fwd(0, 0, 0, 50)[1]  # degrees at the equator
     view = view_of(100, 400, transform=Affine(east / 60, 0, left, 0, -north / 100, north), crs=4326)
     field = build_regions(cropped([mask_of(view, 20, 0, 80, 100)]), view).regions[0]
@@ -92,7 +92,7 @@ def test_far_regions_are_as_far_apart_as_their_nearest_corners(a, b):
 
 @settings(deadline=None)
 @given(st.floats(-180, 180), st.floats(-90, 90), st.floats(-50_000, 50_000), st.floats(-50_000, 50_000))
-def test_a_place_on_a_plane_comes_back(lon, lat, x, y):
+def test_converting_to_a_plane_and_back_is_the_identity(lon, lat, x, y):
     plane = LocalPlane(lon, lat)
     back = plane.flat(plane.lonlat(Point(x, y)))
     assert (back.x, back.y) == (pytest.approx(x, abs=1e-3), pytest.approx(y, abs=1e-3))

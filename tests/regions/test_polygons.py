@@ -141,6 +141,6 @@ def test_an_outline_keeps_its_area_however_small_its_pixels_are(pixel_m):
     assert area_m2(ground) == pytest.approx(36 * pixel_m**2 / 0.9996**2, rel=0.01)
 
 
-def test_beside_the_earth_there_is_no_outline():
+def test_off_the_earth_there_is_no_outline():
     ground = on_ground(box(0, 0, 5, 5), "+proj=geos +h=35785831", Affine(1e5, 0, -6e6, 0, -1e5, 6e6), (120, 120))
     assert ground.is_empty

@@ -25,7 +25,7 @@ def test_the_mask_is_a_cog_in_place(tmp_path):
         assert file.transform == view.georeference.transform
 
 
-def test_what_the_environment_says_of_gdal_does_not_displace_a_mask(tmp_path, request):
+def test_gdal_options_of_the_environment_do_not_move_a_mask(tmp_path, request):
     set_gdal_config("GDAL_GEOREF_SOURCES", "WORLDFILE")
     request.addfinalizer(lambda: del_gdal_config("GDAL_GEOREF_SOURCES"))
     view, regions = three()
@@ -35,7 +35,7 @@ def test_what_the_environment_says_of_gdal_does_not_displace_a_mask(tmp_path, re
         assert file.crs.to_epsg() == 32633
 
 
-def test_a_mask_without_a_place_is_written_too(tmp_path):
+def test_a_mask_without_a_georeference_is_written_too(tmp_path):
     view = view_of(crs=None)
     labels = np.full((40, 60), 3, np.int32)
     write_mask(labels, view, tmp_path / "mask.tif")

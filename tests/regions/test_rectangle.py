@@ -47,7 +47,7 @@ def test_length_and_width_of_drawn_rectangles_are_within_their_plus_minus(length
 
 
 @pytest.mark.parametrize("ratio", [1.5, 3])
-def test_of_ellipses_too(ratio):
+def test_length_and_width_of_drawn_ellipses_are_within_their_plus_minus(ratio):
     shape = affinity.scale(Point(0, 0).buffer(1, 64), 20, 20 / ratio)
     found, _ = drawn(shape, 40, np.random.default_rng(3))
     off = np.array([(each.length.value - 40, each.width.value - 40 / ratio) for each in found])
@@ -62,7 +62,7 @@ def test_the_orientation_is_that_of_the_long_side():
     assert np.quantile(abs((apart + 90) % 180 - 90), 0.95) < 1.0
 
 
-def test_what_is_as_wide_as_it_is_long_has_no_orientation():
+def test_a_shape_with_equal_length_and_width_has_no_orientation():
     found, _ = drawn(box(-10, -10, 10, 10), 20, np.random.default_rng(5))
     assert np.mean([each.orientation_deg is None for each in found]) > 0.98
 
@@ -76,7 +76,7 @@ def test_a_bar_that_runs_north_and_one_that_runs_east():
     assert north.compactness == pytest.approx(4 * np.pi * 30 / 34**2, rel=0.01)
 
 
-def test_without_a_ground_lengths_are_pixels_of_the_scene_and_directions_are_from_the_top():
+def test_without_a_georeference_lengths_are_in_pixels_and_directions_from_the_top():
     view = view_of(crs=None)
     bar = build_regions(cropped([mask_of(view, 20, 5, 50, 9)]), view).regions[0]
     assert (bar.length.value, bar.width.value, bar.length.unit) == (30, 4, "px")
@@ -109,7 +109,7 @@ def test_across_180_degrees_a_region_is_as_long_as_elsewhere():
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32), st.integers(1, 50))
-def test_many_together_are_as_each_alone_however_many_are_looked_at_at_once(seed, pairs):
+def test_rectangles_computed_together_equal_those_computed_one_by_one(seed, pairs):
     rng = np.random.default_rng(seed)
     outlines = [trace(rng.random((9, 9)) < share) for share in (0.2, 0.5, 0.9)]
     boundaries = boundaries_of([each for each in outlines if not each.is_empty])

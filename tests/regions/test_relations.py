@@ -53,7 +53,7 @@ def slow(one, other):
 
 @settings(deadline=None)
 @given(boxes, boxes, st.integers(0, 60), st.integers(1, 30))
-def test_as_found_by_looking_at_each_pair(first, second, metres, at_once):
+def test_results_equal_those_of_comparing_each_pair(first, second, metres, at_once):
     a, b = regions_of(first), regions_of(second, 100)
     for region_, found in zip(a, nearest_of(a, b, units=PIXELS), strict=True):
         expected = min(((slow(region_, other), other.id) for other in b), default=None)

@@ -1,4 +1,4 @@
-"""What regions amount to together."""
+"""Summaries of several regions."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def test_three_squares_of_four_nine_and_twenty_five_square_metres():
     assert (lengths.largest.measure.value, lengths.total.unit) == (pytest.approx(5, rel=1e-3), "m")
 
 
-def test_of_nothing_there_is_no_summary():
+def test_there_is_no_summary_of_no_regions():
     assert Summary.of([]) is None
 
 
@@ -67,7 +67,7 @@ def test_the_area_of_an_image_is_that_of_its_pixels_on_the_ground(place):
     assert image_area(view) == pytest.approx(abs(area) / 2, rel=1e-2)
 
 
-def test_the_area_of_an_image_without_a_ground_is_in_pixels_of_the_scene():
+def test_the_area_of_an_image_without_a_georeference_is_in_pixels_of_the_scene():
     view = replace(view_of(crs=None), window=Window(0, 0, 120, 80))
     view.valid[:10] = False
     assert image_area(view) == 120 * 60

@@ -16,7 +16,7 @@ def two(crs=32633):
     return build_regions(cropped([mask_of(view, 5, 5, 25, 15), mask_of(view, 40, 0, 50, 10)]), view).regions
 
 
-def test_without_wishes_a_row_is_id_area_plus_minus_and_place():
+def test_by_default_a_row_is_id_area_plus_minus_and_position():
     table = table_of(two(None), units=PIXELS)
     assert table.columns == ("id", "area_px2", "pm", "x_px", "y_px")
     assert table.rows == ((1, 200, pytest.approx(30, rel=0.01), 15, 10), (2, 100, pytest.approx(20, rel=0.01), 45, 5))
@@ -49,7 +49,7 @@ def test_every_column_that_is_offered_can_be_asked_for_once():
         assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
-def test_of_the_nearest_region_distance_and_id_are_told_where_it_is_known():
+def test_the_nearest_column_has_distance_and_id_where_they_are_known():
     table = table_of(two(), units=METRES, nearest={2: Nearest(2, 9, Measure(3.0, 0.5, "m"))})
     assert table.columns[5:] == ("nearest_m", "nearest_pm", "nearest_id")
     assert [row[5:] for row in table.rows] == [(None, None, None), (3.0, 0.5, 9)]
@@ -61,7 +61,7 @@ def test_rows_are_sorted_and_cut_and_the_total_stays():
 
 
 @pytest.mark.parametrize("wrong", [{"columns": ("beauty",)}, {"columns": ("nearest",)}, {"sort_by": "nearest"}])
-def test_a_column_that_there_is_not_and_a_nearest_of_nothing_are_refused(wrong):
+def test_an_unknown_column_and_nearest_without_another_result_are_refused(wrong):
     with pytest.raises(T2SError) as caught:
         table_of(two(), units=METRES, **wrong)
     assert caught.value.code == "argument_invalid"

@@ -1,4 +1,4 @@
-"""What is computed for all regions of a result together is what it is for each by itself."""
+"""Values computed for all regions together equal those computed one by one."""
 
 import numpy as np
 import pytest
@@ -79,6 +79,6 @@ def test_boundaries_and_simpler_outlines(drawn):
             assert (getattr(found, name) == getattr(alone, name)).all()
 
 
-def test_of_nothing_there_is_nothing():
+def test_no_outlines_give_no_results():
     where = view_of().georeference
     assert to_lonlat_all([], where) == perimeters_on_ground([], where, []) == []

@@ -1,4 +1,4 @@
-"""No read of any kind goes beyond its budget: views, masks, statistics, raw values. The files are harmless, the limits are low."""
+"""No read exceeds its limits: views, masks, statistics, raw values. The files are harmless, the limits are low."""
 
 import struct
 import tracemalloc
@@ -62,7 +62,7 @@ def test_a_mask_counts_in_the_budget_of_bytes(tmp_path, make):
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-def test_the_clock_is_looked_at_before_every_piece(tmp_path, make, read, monkeypatch):
+def test_the_time_limit_is_checked_before_every_piece(tmp_path, make, read, monkeypatch):
     """A clock that moves a second with each look, and a budget of a few: the read ends there, not at its own end."""
     path = masked(tmp_path / "a.tif", make, height=300, width=400, tiled=True, blockxsize=16, blockysize=16)
     looks = iter(range(100_000))
@@ -166,7 +166,7 @@ def test_a_part_of_a_large_scene_is_seen_in_the_colours_of_the_whole(tmp_path, m
     assert all(len(line) < 200 for line in said)
 
 
-def test_fill_and_transparency_of_a_large_scene_are_judged_from_blocks_too(tmp_path, make):
+def test_fill_and_transparency_of_a_large_scene_are_estimated_from_blocks(tmp_path, make):
     path = large(tmp_path / "a.tif", make, bands=4, **LAYOUTS["tiles"])
     with rasterio.open(path, "r+") as file:
         file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
@@ -270,7 +270,7 @@ def refused_for_blocks(path):
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_at_all_trouble_the_reader_of_directories(tmp_path_factory, tail):
+def test_any_bytes_can_be_read_as_directories_without_an_error(tmp_path_factory, tail):
     path = tmp_path_factory.mktemp("d") / "a.tif"
     for head in (b"II*\x00\x08\x00\x00\x00", b"MM\x00+\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10"):
         path.write_bytes(head + tail)
@@ -296,7 +296,7 @@ def facts_of(path):
         return band_facts(scene, Window(0, 0, scene.width, scene.height), np.ones((scene.height, scene.width), bool))
 
 
-def test_statistics_and_ndvi_are_of_what_the_numbers_mean(tmp_path):
+def test_statistics_and_ndvi_use_scale_and_offset(tmp_path):
     red = np.full((4, 4), 2000, np.uint16)
     nir = np.full((4, 4), 4000, np.uint16)
     path = physical(tmp_path / "a.tif", [red, nir], (0.0001, 0.0001), (-0.1, -0.1), ("red", "nir"))

@@ -1,4 +1,4 @@
-"""What the environment says to GDAL changes neither pixels nor place: every documented option is set to another value."""
+"""GDAL options in the environment change neither pixels nor position: every documented option is set to another value."""
 
 import importlib.util
 import json

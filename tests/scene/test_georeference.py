@@ -28,7 +28,7 @@ def test_utm_on_its_central_meridian_worked_by_hand():
 
 
 @given(x=pixel, y=pixel, turn=st.floats(0, 360), scale=st.floats(0.1, 50))
-def test_there_and_back_is_the_identity(x, y, turn, scale):
+def test_converting_to_degrees_and_back_is_the_identity(x, y, turn, scale):
     place = Georeference(
         UTM33, Affine.translation(500_000, 5_000_000) @ Affine.rotation(turn) @ Affine.scale(scale, -scale)
     )
@@ -116,7 +116,7 @@ def test_a_pixel_at_the_pole_is_as_large_as_its_neighbours(crs):
         ("+proj=geos +h=35785831", Affine(10, 0, 9e6, 0, -10, 9e6), "no pixel"),
     ],
 )
-def test_what_has_no_place_on_earth_says_why_and_gives_no_degrees(crs, transform, why):
+def test_without_a_position_on_earth_there_is_a_reason_and_no_degrees(crs, transform, why):
     place = georeference_of(CRS.from_user_input(crs), transform, (), 50, 40)
     assert why in place.unlocated_because
     assert (place.gsd_m(1, 1), place.typical_gsd_m(50, 40), place.bounds_lonlat(50, 40)) == (None, None, None)
@@ -133,7 +133,7 @@ def test_compound_systems_and_grads_have_a_place(crs):
     assert np.allclose(np.ravel(back), [20, 30], atol=1e-3)
 
 
-def test_pixels_over_the_limb_lie_beside_the_earth_and_the_rest_is_known():
+def test_pixels_beyond_the_limb_are_off_the_earth_and_others_are_not():
     place = georeference_of(
         CRS.from_user_input("+proj=geos +h=35785831"), Affine(1e5, 0, -6e6, 0, -1e5, 6e6), (), 120, 120
     )
@@ -147,7 +147,7 @@ def test_pixels_over_the_limb_lie_beside_the_earth_and_the_rest_is_known():
 
 
 @pytest.mark.parametrize(("left", "lon", "expected"), [(0, -10, 350), (0, 0.5, 0.5), (-180, 179, 359), (170, -175, 15)])
-def test_of_longitudes_that_mean_the_same_the_one_in_the_picture_is_taken(left, lon, expected):
+def test_of_equivalent_longitudes_the_one_in_the_picture_is_used(left, lon, expected):
     width = 360 if left != 170 else 20
     place = georeference_of(CRS.from_epsg(4326), Affine(1, 0, left, 0, -1, 90), (), width, 180)
     assert place.from_lonlat(lon, 0)[0][0] == pytest.approx(expected)
@@ -179,7 +179,7 @@ def control_points(
     return [GroundControlPoint(r, c, wrapped(lon + c * step), -16 - r * step) for r in rows for c in columns]
 
 
-def test_control_points_on_both_sides_of_180_are_one_piece_of_ground():
+def test_control_points_on_both_sides_of_180_degrees_are_continuous():
     # rio-tiler and rasterio#2892: a curve through 179.99 and -179.99 runs once around the Earth
     across = georeference_of(CRS.from_epsg(4326), None, control_points(179.99), 256, 128)
     beside = georeference_of(CRS.from_epsg(4326), None, control_points(178), 256, 128)
@@ -196,7 +196,7 @@ def test_control_points_around_the_whole_earth_stay_where_they_are():
 
 
 @pytest.mark.parametrize("count", [1, 4, 12])
-def test_control_points_that_lie_on_one_line_give_no_place_and_say_why(count):
+def test_control_points_on_one_line_give_no_georeference_and_a_reason(count):
     points = [GroundControlPoint(10 * i, 20 * i, 600_000 + 10 * i, 5_000_000 - 5 * i) for i in range(count)]
     place = georeference_of(UTM33, None, points, 256, 128)
     assert not place.located
@@ -206,7 +206,7 @@ def test_control_points_that_lie_on_one_line_give_no_place_and_say_why(count):
     assert caught.value.code == "no_georeference"
 
 
-def test_control_points_that_no_smooth_curve_meets_are_measured_in_pixels():
+def test_residuals_of_control_points_are_in_pixels():
     points = control_points(10)
     points[7] = GroundControlPoint(64, 128, points[7].x + 10 * 1e-4, points[7].y)  # one of fifteen, 10 px off
     usual, worst = georeference_of(CRS.from_epsg(4326), None, points, 256, 128).gcp_residuals_px()
@@ -226,7 +226,7 @@ def test_control_points_that_no_smooth_curve_meets_are_measured_in_pixels():
         ("EPSG:32633", False),
     ],
 )
-def test_a_datum_that_nothing_relates_to_wgs84_is_named(definition, unrelated):
+def test_a_datum_without_a_transformation_to_wgs84_is_named(definition, unrelated):
     place = georeference_of(CRS.from_user_input(definition), Affine(1, 0, 500_000, 0, -1, 5_500_000), (), 64, 64)
     assert bool(place.unrelated_datum(64, 64)) == unrelated
 
@@ -242,13 +242,13 @@ def test_a_datum_that_nothing_relates_to_wgs84_is_named(definition, unrelated):
         ("+proj=tmerc +lon_0=9 +x_0=3500000 +ellps=bessel", "PROJCS"),  # EPSG:5683
     ],
 )
-def test_a_system_has_no_code_of_another_datum(definition, name):
+def test_a_crs_never_has_the_code_of_another_datum(definition, name):
     # rasterio#2293
     assert Georeference(CRS.from_user_input(definition)).crs_name.startswith(name)
 
 
 @pytest.mark.parametrize(("code", "said"), [(32631, True), (3857, True), (2263, True), (4326, False)])
-def test_a_transform_in_degrees_beside_a_system_in_metres_is_said(tmp_path, make, code, said):
+def test_a_transform_in_degrees_with_a_crs_in_metres_gives_a_warning(tmp_path, make, code, said):
     """One of 0.01 degrees: read as metres it gives pixels of a centimetre, which nobody would doubt."""
     degrees, metres = Affine(0.01, 0, 3, 0, -0.01, 45), Affine(0.01, 0, 500_000, 0, -0.01, 4_000_000)
     for name, transform, expected in (("a.tif", degrees, said), ("b.tif", metres, False)):

@@ -1,4 +1,4 @@
-"""What a folder holds, as agents may name it; one odd entry does not end the listing."""
+"""Listing of a folder's images; one invalid entry does not end the listing."""
 
 import os
 
@@ -15,7 +15,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_images_are_named_relative_to_their_root_and_the_rest_is_no_matter(root):
+def test_images_are_named_relative_to_their_root(root):
     (root / "notes.txt").touch()
     (root / ".hidden.tif").touch()
     (root / "folder.tif").mkdir()
@@ -73,7 +73,7 @@ def test_a_folder_that_may_not_be_read_is_counted(root, monkeypatch):
     assert (images_in([root]).names, images_in([root]).skipped) == (["a.tif"], 1)
 
 
-def test_folders_within_folders_end_somewhere_without_an_error(root):
+def test_deeply_nested_folders_end_without_an_error(root):
     deep = root
     for _ in range(40):
         deep = deep / "d"
@@ -83,7 +83,7 @@ def test_folders_within_folders_end_somewhere_without_an_error(root):
     assert (listing.names, listing.skipped) == (["a.tif", "sub/b.PNG"], 1)
 
 
-def test_a_root_that_is_gone_is_counted(root, tmp_path):
+def test_a_missing_root_is_counted(root, tmp_path):
     assert images_in([tmp_path / "gone", root]).skipped == 1
 
 

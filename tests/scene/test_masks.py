@@ -1,4 +1,4 @@
-"""Where there is data: alpha in any band and type, masks, nodata, and all of them together."""
+"""Valid pixels: alpha in any band and type, masks, nodata, and their combinations."""
 
 import numpy as np
 import pytest
@@ -41,19 +41,19 @@ def test_alpha_of_any_type_in_any_band_masks(tmp_path, bands, dtype, opaque):
     assert valid[:, 10:].all()
 
 
-def test_half_of_the_largest_alpha_is_where_data_begin(tmp_path):
+def test_pixels_above_half_of_the_largest_alpha_are_valid(tmp_path):
     alpha = np.full((30, 40), 1000, np.uint16)
     alpha[0, :3] = 500, 501, 499
     assert valid_of(image(tmp_path / "a.tif", 3, alpha))[0, :4].tolist() == [False, True, False, True]
 
 
-def test_alpha_that_is_not_a_number_hides(tmp_path):
+def test_nan_in_alpha_hides_pixels(tmp_path):
     alpha = np.ones((30, 40), np.float32)
     alpha[LEFT] = np.nan
     assert not valid_of(image(tmp_path / "a.tif", 3, alpha))[LEFT].any()
 
 
-def test_alpha_of_nothing_hides_everything_and_that_is_said(tmp_path):
+def test_an_alpha_band_of_zeros_hides_everything_with_a_warning(tmp_path):
     path = image(tmp_path / "a.tif", 3, np.zeros((30, 40), np.uint8))
     with open_scene(path) as scene:
         assert not scene.view().valid.any()
@@ -139,7 +139,7 @@ def test_masks_are_decimated_with_the_picture(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_an_alpha_band_that_looks_like_a_picture_is_said(tmp_path, dtype):
+def test_an_alpha_band_that_looks_like_a_picture_gives_a_warning(tmp_path, dtype):
     """Many programs write red, green, blue and infrared as red, green, blue and alpha."""
     infrared = np.linspace(0, 255, 1200).reshape(30, 40).astype(dtype)
     feathered = np.full((30, 40), 255, dtype)

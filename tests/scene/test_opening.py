@@ -56,7 +56,7 @@ def harmless(path, root):
     assert SECRET not in seen
 
 
-def test_an_honest_image_opens(place):
+def test_a_normal_image_opens(place):
     assert looked_at("honest.tif", place).max() == 39 + 58 + 20
 
 
@@ -72,7 +72,7 @@ def test_an_absolute_name_outside_is_not_found(place, tmp_path):
     assert refused(tmp_path / "secret.tif", place).code == "image_not_found"
 
 
-def test_a_twin_of_the_roots_name_is_outside(place, tmp_path, make):
+def test_a_folder_that_starts_with_the_roots_name_is_outside(place, tmp_path, make):
     twin = tmp_path / "root2"
     twin.mkdir()
     make.flat(twin / "x.tif", SECRET)
@@ -99,7 +99,7 @@ def test_a_link_inside_of_the_root_is_followed(place):
     assert looked_at("alias.tif", place).size
 
 
-def test_outside_and_absent_read_alike(place, tmp_path):
+def test_paths_outside_and_missing_files_give_the_same_error(place, tmp_path):
     outside, absent = refused("../secret.tif", place), refused("../absentt.tif", place)
     assert outside.code == absent.code
     assert outside.fix == absent.fix
@@ -120,7 +120,7 @@ def test_a_name_is_a_path_and_never_a_connection_string(place, tmp_path, form):
     assert refused(form.format(p=tmp_path / "secret.tif"), place).code == "image_not_found"
 
 
-def test_the_naive_way_follows_such_names(place, tmp_path):
+def test_plain_gdal_follows_such_names(place, tmp_path):
     with rasterio.open(f"vrt://{tmp_path / 'secret.tif'}") as opened:
         assert opened.read(1)[0, 0] == SECRET
 
@@ -136,7 +136,7 @@ def test_a_name_never_reaches_the_network(place, caller, form):
     assert caller.requests == []
 
 
-def test_xml_and_json_as_names_are_not_obeyed(place, tmp_path, make, caller):
+def test_xml_and_json_as_names_are_not_interpreted(place, tmp_path, make, caller):
     for name in (make.vrt(str(tmp_path / "secret.tif")), make.wms(caller.url), '{"type": "FeatureCollection"}'):
         assert refused(name, place).code == "image_not_found"
     assert caller.requests == []
@@ -154,7 +154,7 @@ def test_a_virtual_raster_under_any_name_is_refused(place, tmp_path, make, suffi
     assert refused(bad.name, place).code == "image_unreadable"
 
 
-def test_a_virtual_raster_over_an_address_calls_nobody(place, make, caller):
+def test_a_virtual_raster_with_an_address_makes_no_request(place, make, caller):
     (place / "bad.tif").write_text(make.vrt(f"/vsicurl/{caller.url}/x.tif"), encoding="utf-8")
     assert refused("bad.tif", place).code == "image_unreadable"
     assert caller.requests == []
@@ -166,7 +166,7 @@ def test_text_is_not_shown_as_pixels(place, tmp_path, make):
     assert refused("bad.tif", place).code == "image_unreadable"
 
 
-def test_a_map_services_description_calls_nobody(place, make, caller):
+def test_a_map_service_description_makes_no_request(place, make, caller):
     (place / "bad.tif").write_text(make.wms(caller.url), encoding="utf-8")
     assert refused("bad.tif", place).code == "image_unreadable"
     assert caller.requests == []
@@ -183,7 +183,7 @@ def test_overviews_beside_an_image_are_not_read(place, tmp_path, make):
     assert SECRET not in looked_at("image.tif", place)
 
 
-def test_a_mask_beside_an_image_is_not_read_and_that_is_said(place, tmp_path, make):
+def test_a_mask_beside_an_image_is_not_read_with_a_warning(place, tmp_path, make):
     make.geotiff(place / "image.tif", bands=1)
     make.flat(tmp_path / "hide.tif", 0)
     (place / "image.tif.msk").write_text(make.vrt(str(tmp_path / "hide.tif")), encoding="utf-8")
@@ -204,7 +204,7 @@ def test_auxiliary_xml_that_names_overviews_is_not_read(place, tmp_path, make, c
     assert caller.requests == []
 
 
-def test_a_neighbour_does_not_move_an_image(place, make):
+def test_a_file_beside_an_image_does_not_move_it(place, make):
     make.geotiff(place / "image.tif")
     (place / "image.tfw").write_text("9\n0\n0\n-9\n0\n0\n", encoding="utf-8")
     (place / "image.tif.aux.xml").write_text("<PAMDataset><SRS>EPSG:4326</SRS></PAMDataset>", encoding="utf-8")
@@ -303,7 +303,7 @@ def test_what_is_no_regular_file_is_refused_at_once(place):
 @pytest.mark.parametrize(
     "content", [b"", b"II*\x00", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"hello", b"RIFF\x00\x00\x00\x00WEBP"]
 )
-def test_empty_cut_and_foreign_files_are_unreadable(place, content):
+def test_empty_truncated_and_other_files_are_unreadable(place, content):
     (place / "bad.tif").write_bytes(content)
     assert refused("bad.tif", place).code == "image_unreadable"
 
@@ -328,7 +328,7 @@ def with_tag(path, source, tag, value):
     ("number", "name"),
     [(50002, "JPEG XL"), (52546, "JPEG XL"), (34712, "JPEG 2000"), (34661, "JBIG"), (99, "number 99")],
 )
-def test_a_codec_that_is_missing_is_named_and_called_no_damage(place, make, number, name):
+def test_a_missing_codec_is_named_and_not_reported_as_damage(place, make, number, name):
     source = make.geotiff(place / "packed.tif", compress="packbits")
     with_tag(place / "other.tif", source, 259, number)
     error = refused("other.tif", place)
@@ -338,13 +338,13 @@ def test_a_codec_that_is_missing_is_named_and_called_no_damage(place, make, numb
     assert "COMPRESS=DEFLATE" in error.fix
 
 
-def test_an_animation_is_called_one_and_no_damage(place):
+def test_an_animation_is_not_reported_as_damage(place):
     still = Image.new("RGB", (8, 8))
     still.save(place / "moving.webp", save_all=True, append_images=[Image.new("RGB", (8, 8), "red")])
     assert "is an animation" in refused("moving.webp", place).what
 
 
-def test_twelve_bits_of_jpeg_are_named_and_called_no_damage(place, make):
+def test_12_bit_jpeg_is_named_and_not_reported_as_damage(place, make):
     source = make.geotiff(place / "jpeg.tif", bands=1, compress="jpeg")
     with_tag(place / "twelve.tif", source, 258, 12)
     whole = bytearray((place / "twelve.tif").read_bytes())
@@ -395,7 +395,7 @@ def test_settings_of_the_environment_do_not_matter(place, tmp_path, make, monkey
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_no_mangled_header_gets_past_our_own_error(place, data):
+def test_damaged_headers_raise_only_our_error(place, data):
     whole = bytearray((place / "honest.tif").read_bytes())
     for _ in range(data.draw(st.integers(1, 12))):
         whole[data.draw(st.integers(0, min(len(whole), 600) - 1))] = data.draw(st.integers(0, 255))
@@ -408,7 +408,7 @@ def test_no_mangled_header_gets_past_our_own_error(place, data):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "JPEG2000"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_no_mangled_picture_gets_past_our_own_error(tmp_path, kind, data):
+def test_damaged_pictures_raise_only_our_error(tmp_path, kind, data):
     opened = io.BytesIO()
     Image.fromarray(np.arange(36 * 3, dtype=np.uint8).reshape(6, 6, 3)).save(opened, kind)
     whole = bytearray(opened.getvalue())

@@ -58,7 +58,7 @@ def test_the_edges_of_a_box_are_followed_where_they_are_curved_in_the_image(tmp_
     assert bottom > max(corners_y) + 3  # the lower edge sags below both corners
 
 
-def test_a_box_elsewhere_gets_the_extent_of_the_image_in_the_system_that_was_named(scene):
+def test_the_error_for_a_box_elsewhere_names_the_extent_in_its_system(scene):
     with pytest.raises(T2SError) as caught:
         box_window(scene, (0, 0, 10, 10), "image")
     assert caught.value.code == "bbox_outside"
@@ -94,7 +94,7 @@ def test_an_image_without_a_place_takes_pixels_and_refuses_degrees(tmp_path):
 
 
 @given(x=st.floats(590_000, 591_000), y=st.floats(5_749_000, 5_750_000))
-def test_points_by_way_of_degrees_lie_where_those_of_the_image_do(scene, x, y):
+def test_points_in_degrees_are_at_the_same_pixels_as_in_the_images_system(scene, x, y):
     [direct] = pixel_points(scene, [(x, y)], "image")
     [round_trip] = pixel_points(scene, [(x, y)], "EPSG:32631")
     assert direct == pytest.approx(((x - 590_000) / 10, (5_750_000 - y) / 10), abs=1e-6)
@@ -133,5 +133,5 @@ def test_exchanged_axes_are_recognised(place, bounds, expected):
         ((179.5, 10.0, -179.5, 11.0), "179.500000, 10.000000, -179.500000, 11.000000"),
     ],
 )
-def test_an_extent_is_said_with_the_decimals_that_tell_its_edges_apart(extent, words):
+def test_an_extent_has_enough_decimals_to_distinguish_its_edges(extent, words):
     assert format_extent(extent) == words

@@ -1,4 +1,4 @@
-"""The size of a view's pixel beside the scene's, and what a user is told of it."""
+"""The size of a view's pixel compared with the scene's, and the warning for a user."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ def test_a_view_pixel_of_a_scene_of_12000_px_seen_at_1024_is_eleven_point_seven_
     assert len(scale.remark(1024)) < 200  # an agent's answer cuts longer ones
 
 
-def test_without_a_place_on_earth_the_sizes_are_pixels_of_the_image():
+def test_without_a_georeference_the_sizes_are_pixels_of_the_image():
     scale = Scale.of(a_view((12_000, 12_000), 1024, 1024), gsd_m=None)
     assert "1 pixel is 11.7 pixels of the image: objects smaller than about 94 pixels" in scale.remark(1024)
 
 
 @pytest.mark.parametrize(("side", "coarse"), [(100, False), (200, False), (201, True), (400, True)])
-def test_only_a_view_coarser_by_more_than_two_is_remarked_upon(side, coarse):
+def test_only_a_view_coarser_by_more_than_two_gives_a_warning(side, coarse):
     scale = Scale.of(a_view((side, side), 100, 100, gsd_m=0.5), gsd_m=0.25)
     assert bool(scale.remark(100)) == coarse
 

@@ -1,4 +1,4 @@
-"""Views of a scene: which pixels, which colours, what is nodata, where it lies."""
+"""Views of a scene: pixels, colours, nodata, position."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_a_bad_box_is_named(tmp_path, make, bbox, code):
     assert caught.value.code == code
 
 
-def test_a_box_outside_is_told_the_bounds_and_a_swap_is_noticed(tmp_path, make):
+def test_the_error_for_a_box_outside_names_the_bounds_and_a_swap(tmp_path, make):
     with open_scene(make.geotiff(tmp_path / "a.tif")) as scene:
         west, south, east, north = scene.bounds_lonlat
         with pytest.raises(T2SError, match="look swapped") as caught:
@@ -158,7 +158,7 @@ def test_alpha_and_internal_masks_say_what_is_valid(tmp_path, make):
 @pytest.mark.parametrize(
     ("name", "kind"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("a.jp2", "JPEG2000")]
 )
-def test_pictures_without_a_place_open_in_pixels(tmp_path, name, kind):
+def test_pictures_without_a_georeference_open_in_pixels(tmp_path, name, kind):
     Image.fromarray(np.full((20, 30, 3), 120, np.uint8)).save(tmp_path / name, kind)
     with open_scene(tmp_path / name) as scene:
         view = scene.view()
@@ -230,7 +230,7 @@ def test_every_real_raster_opens_or_gives_a_clear_reason():
                 assert scene.warnings, entry["file"]
 
 
-def test_a_file_that_lies_nowhere_is_opened_without_a_warning(tmp_path, make):
+def test_a_file_without_a_georeference_is_opened_without_a_python_warning(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif", bare=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -239,7 +239,7 @@ def test_a_file_that_lies_nowhere_is_opened_without_a_warning(tmp_path, make):
             assert "no coordinate reference system" in scene.warnings[0]
 
 
-def test_a_fourth_band_of_light_that_the_file_calls_alpha_hides_nothing(tmp_path):
+def test_a_spectral_fourth_band_interpreted_as_alpha_hides_nothing(tmp_path):
     path = tmp_path / "nir.tif"
     with rasterio.open(path, "w", driver="GTiff", height=2, width=2, count=4, dtype="uint8") as file:
         file.write(np.array([[[9, 9], [9, 9]]] * 3 + [[[0, 50], [100, 200]]], np.uint8))  # written as RGB and alpha
@@ -250,7 +250,7 @@ def test_a_fourth_band_of_light_that_the_file_calls_alpha_hides_nothing(tmp_path
         assert scene.read().shape == (4, 2, 2)
 
 
-def test_fill_of_zeros_that_no_nodata_value_names_does_not_darken_the_picture(tmp_path):
+def test_undeclared_zero_fill_does_not_darken_the_picture(tmp_path):
     pixels = np.linspace(1000, 2000, 1200).reshape(30, 40).astype(np.uint16)
     filled = pixels.copy()
     filled[:20] = 0
@@ -266,7 +266,7 @@ def test_fill_of_zeros_that_no_nodata_value_names_does_not_darken_the_picture(tm
     assert views[1].valid.all()
 
 
-def test_a_scene_of_many_bands_that_names_none_says_that_its_colours_are_a_guess(tmp_path, make):
+def test_many_bands_without_names_give_a_warning_about_the_colours(tmp_path, make):
     with open_scene(make.geotiff(tmp_path / "four.tif", bands=4, photometric="MINISBLACK")) as scene:
         assert "1, 2, 3 are shown" in scene.remarks()[-1]
         assert scene.remarks("3,2,1") == ()
@@ -310,7 +310,7 @@ def test_a_box_at_both_ends_of_a_raster_is_asked_for_in_two_parts(tmp_path, make
 
 
 @pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326", "EPSG:3857"])
-def test_a_system_without_a_transform_is_no_place(tmp_path, make, crs):
+def test_a_crs_without_a_transform_is_no_georeference(tmp_path, make, crs):
     # rasterio#1336 and #411: such files are written by mistake, and GDAL then gives the identity as transform
     make.geotiff(tmp_path / "a.tif", bare=True, crs=crs)
     with open_scene(tmp_path / "a.tif") as scene:
@@ -350,7 +350,7 @@ def test_where_zero_is_white_it_is_shown_white(tmp_path, dtype):
         assert scene.read()[0, 7, 7] == 255  # what is measured stays as it is stored
 
 
-def test_a_picture_that_is_black_to_models_is_remarked_upon(tmp_path, make):
+def test_a_dark_picture_gives_a_warning(tmp_path, make):
     for name, value in (("dark", 11), ("plain", 110)):
         make.flat(tmp_path / f"{name}.tif", value)
         with open_scene(tmp_path / f"{name}.tif") as scene:
@@ -358,7 +358,7 @@ def test_a_picture_that_is_black_to_models_is_remarked_upon(tmp_path, make):
             assert any("brighter than 11 of 255" in said for said in scene.remarks()) == (name == "dark")
 
 
-def test_a_file_of_several_pictures_says_that_one_is_read(tmp_path):
+def test_a_file_with_several_pictures_gives_a_warning(tmp_path):
     first, second = Image.new("RGB", (16, 16)), Image.new("RGB", (64, 32))
     first.save(tmp_path / "pages.tif", save_all=True, append_images=[second])
     first.save(tmp_path / "one.tif")
@@ -368,7 +368,7 @@ def test_a_file_of_several_pictures_says_that_one_is_read(tmp_path):
         assert not any("pictures" in said for said in scene.warnings)
 
 
-def test_overviews_and_masks_are_no_further_pictures(tmp_path, make):
+def test_overviews_and_masks_do_not_count_as_pictures(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif", height=64, width=64)
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
         file.write_mask(np.full((64, 64), 255, np.uint8))

@@ -1,4 +1,4 @@
-"""Files beside an image: not read unasked, and with `trust_sidecars` read by us, each through the same guards."""
+"""Files beside an image: not read by default, and with `trust_sidecars` read with the same checks as an image."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def refused(path, **options):
     return caught.value
 
 
-def test_unasked_nothing_beside_an_image_is_read_and_the_warning_says_how_to(tmp_path, make):
+def test_by_default_nothing_beside_an_image_is_read_and_the_warning_says_how(tmp_path, make):
     path = bare(tmp_path, make)
     beside(tmp_path, "a.tfw", WORLD)
     beside(tmp_path, "a.prj", ESRI)
@@ -73,14 +73,14 @@ def test_endings_in_capital_letters_are_known_too(tmp_path, make, image, world):
         assert (scene.georeference.transform, scene.crs) == (PLACE, make.UTM33)
 
 
-def test_who_trusts_files_beside_an_image_is_not_asked_to(tmp_path, make):
+def test_with_trusted_sidecars_the_warning_does_not_suggest_the_option(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif")
     beside(tmp_path, "a.tif.aux.xml", "<PAMDataset/>")
     with open_scene(path, trust_sidecars=True) as scene:
         assert scene.warnings == ("a.tif.aux.xml beside the image: not read",)
 
 
-def test_an_aux_xml_places_an_image_and_comes_before_its_own_tags(tmp_path, make):
+def test_an_aux_xml_is_preferred_to_the_images_tags(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif", transform=Affine(9, 0, 0, 0, -9, 0))
     beside(tmp_path, "a.tif.aux.xml", aux())
     with open_scene(path, trust_sidecars=True) as scene:
@@ -88,7 +88,7 @@ def test_an_aux_xml_places_an_image_and_comes_before_its_own_tags(tmp_path, make
         assert scene.crs == make.UTM33
 
 
-def test_a_world_file_does_not_move_an_image_that_has_a_place(tmp_path, make):
+def test_a_world_file_does_not_move_a_georeferenced_image(tmp_path, make):
     path = make.geotiff(tmp_path / "a.tif")
     beside(tmp_path, "a.tfw", "9\n0\n0\n-9\n0\n0\n")
     with open_scene(path, trust_sidecars=True) as scene:
@@ -148,7 +148,7 @@ def test_overviews_that_gdal_wrote_beside_an_image_show_the_same_picture(tmp_pat
         ("a.tif.ovr", "<VRTDataset/>", "is not a GeoTIFF"),
     ],
 )
-def test_what_is_not_what_its_name_says_is_refused_by_name(tmp_path, make, name, text, why):
+def test_a_sidecar_with_wrong_content_is_refused_with_its_name(tmp_path, make, name, text, why):
     path = bare(tmp_path, make)
     beside(tmp_path, name, text)
     error = refused(path)

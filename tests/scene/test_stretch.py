@@ -1,4 +1,4 @@
-"""Any numbers become a picture: undeclared fill, extreme floats, nothing on standard error."""
+"""Any values become a picture: undeclared fill, extreme floats, no output on standard error."""
 
 import warnings
 
@@ -59,7 +59,7 @@ def test_eight_bits_are_shown_as_they_are():
         (0, 1, "float32", 77.0),  # no number that is known for it
     ],
 )
-def test_fill_that_no_tag_names_is_left_out_of_the_picture_and_said(tmp_path, low, high, dtype, fill):
+def test_undeclared_fill_is_left_out_of_the_stretch_with_a_warning(tmp_path, low, high, dtype, fill):
     plain = ramp(low, high, dtype)
     filled = plain.copy()
     filled[:, :20] = fill
@@ -96,7 +96,7 @@ def test_the_share_of_fill_is_of_all_pixels_those_of_zero_too(tmp_path):
         np.full((60, 60), 700, "int16"),
     ],
 )
-def test_what_is_a_picture_has_no_fill(band):
+def test_no_fill_is_found_in_normal_pictures(band):
     assert fills_of(band.ravel().astype(float), band.dtype) == ()
 
 
@@ -130,7 +130,7 @@ def test_the_widest_and_the_smallest_numbers_still_make_a_picture(tmp_path, band
     assert len(np.unique(view.rgb)) > 5  # the smallest have few values themselves
 
 
-def test_what_is_not_finite_is_no_data(tmp_path):
+def test_values_that_are_not_finite_are_no_data(tmp_path):
     band = ramp(0, 1, "float32")
     band[0], band[1], band[2] = np.nan, np.inf, -np.inf
     with warnings.catch_warnings():

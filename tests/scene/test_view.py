@@ -1,4 +1,4 @@
-"""What a model looks at."""
+"""The picture for a model."""
 
 from dataclasses import replace
 

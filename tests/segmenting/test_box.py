@@ -23,7 +23,7 @@ def test_points_without_a_box_become_discs():
     assert abs(mask.sum() - np.pi * 25) < 8
 
 
-def test_many_masks_take_what_their_objects_take_and_not_a_view_each():
+def test_memory_of_many_masks_grows_with_their_objects():
     points = [Instance(None, ((10.0 + i, 20.0 + 3 * i),)) for i in range(500)]
     tracemalloc.start()
     masks = BoxSegmenter().decode(Embedding("k", 2048, 2048, {}, 0), points)

@@ -60,7 +60,7 @@ def on_disk(key, floats=25):
     return Embedding(key, 1, 1, {"map": torch.zeros(floats)}, 4 * floats)
 
 
-def test_the_folder_too_is_bounded_and_what_a_killed_process_left_goes(tmp_path):
+def test_the_folder_is_bounded_and_incomplete_files_are_deleted(tmp_path):
     half = tmp_path / "x.1.2.new"
     half.write_bytes(b"half")
     os.utime(half, (0, 0))
@@ -72,14 +72,14 @@ def test_the_folder_too_is_bounded_and_what_a_killed_process_left_goes(tmp_path)
     assert left == ["k3.safetensors", "k4.safetensors"]  # each has 100 bytes and a header
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+def test_a_folder_that_cannot_be_written_raises_an_error(tmp_path):
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     with pytest.raises(T2SError) as caught:
         EmbeddingCache(folder=tmp_path / "file").get("k", lambda: on_disk("k"))
     assert caught.value.code == "output_unwritable"
 
 
-def test_what_came_first_is_kept_where_that_was_asked_for(tmp_path):
+def test_with_keep_first_the_first_embeddings_stay(tmp_path):
     for _ in range(2):  # the second reader goes through the same images in the same order
         cache = EmbeddingCache(max_bytes=0, folder=tmp_path, max_disk_bytes=800, keep_first=True)
         for key in "abcdefgh":

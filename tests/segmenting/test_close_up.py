@@ -1,4 +1,4 @@
-"""A segmenter that is shown one object at a time."""
+"""A segmenter that crops the View around each object."""
 
 from dataclasses import replace
 

@@ -61,7 +61,7 @@ def test_a_checkpoint_file_of_vit_b_is_recognised_by_its_weights(tmp_path):
     assert len(segmenter.decode(blank, INSTANCES).masks) == 3
 
 
-def test_a_missing_and_a_foreign_file_are_said(tmp_path):
+def test_a_missing_and_a_wrong_file_raise_an_error(tmp_path):
     with pytest.raises(T2SError, match="no file") as missing:
         SamSegmenter.load(tmp_path / "none.pth")
     (tmp_path / "odd.pth").write_bytes(b"no checkpoint")

@@ -88,7 +88,7 @@ def test_an_instance_means_the_same_place_in_a_view_of_any_shape(segmenter):
     assert first.scores == pytest.approx(second.scores, abs=1e-4)
 
 
-def test_a_view_is_embedded_once_however_often_it_is_asked_about(segmenter):
+def test_a_view_is_embedded_once_for_many_questions(segmenter):
     for _ in range(3):
         segmenter.decode(segmenter.embed([view_of()])[0], INSTANCES)
     assert segmenter.embedded == 1
@@ -117,7 +117,7 @@ def test_a_damaged_embedding_on_disk_is_made_again(folder, tmp_path):
     assert second.embedded == 1
 
 
-def test_a_folder_without_a_model_is_said(tmp_path):
+def test_a_folder_without_a_model_raises_an_error(tmp_path):
     with pytest.raises(T2SError) as caught:
         Sam2Segmenter.load(tmp_path)
     assert caught.value.code == "model_unavailable"
@@ -240,7 +240,7 @@ def test_a_model_of_hiera_smalls_size_goes_the_same_way(tmp_path):
     assert (len(masks.masks), masks.height, masks.width) == (3, 200, 300)
 
 
-def test_small_views_go_through_the_trunk_together_and_come_out_as_alone(folder):
+def test_small_views_encoded_together_equal_those_encoded_one_by_one(folder):
     views = [view_of(seed=seed) for seed in (0, 1, 0, 2)]
     together, alone = Sam2Segmenter.load(folder), Sam2Segmenter.load(folder)
     passes = []

@@ -32,7 +32,7 @@ def feature_collection(
     """A FeatureCollection of regions in the coordinates of `frame`, with what `about` says on every feature."""
     fields = fields_of(regions.units)
     rows = without_unknown([typed(values_of(region, about), fields) for region in regions.regions])
-    outlines = frame.placed([region.geometry for region in regions.regions])
+    outlines = frame.to_file([region.geometry for region in regions.regions])
     member = frame.member()
     return {
         "type": "FeatureCollection",

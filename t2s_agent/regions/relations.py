@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from t2s_agent.regions.plane import apart, distance_m, flat_together
+from t2s_agent.regions.plane import distance_m, flat_together, min_distances_m
 from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.summary import median_of
 from t2s_agent.regions.units import Units
@@ -194,7 +194,7 @@ def _nearest_far(
 
 
 def _least(regions: Sequence[Region], others: Sequence[Region]) -> NDArray[np.float64]:
-    return apart([region.geometry for region in regions], [other.geometry for other in others])
+    return min_distances_m([region.geometry for region in regions], [other.geometry for other in others])
 
 
 def _pair(region: Region, other: Region, distance: float, units: Units) -> Nearest:

@@ -11,6 +11,7 @@ from t2s_agent.accelerator import device_of
 from t2s_agent.calibration import FILE, Loaded
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.prompter import Prompter
+from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.prompting.style import style_named
 from t2s_agent.segmenting.segmenter import Segmenter
 from t2s_agent.settings import Settings
@@ -187,8 +188,7 @@ class Models:
 
     def _common_options(self) -> dict[str, Any]:
         """The options that local and served models have in common."""
-        names = ("samples", "temperature", "seed", "max_new_tokens")
-        return {name: getattr(self._settings, name) for name in names}
+        return {"sampling": Sampling.of(self._settings), "max_new_tokens": self._settings.max_new_tokens}
 
     def _load_segmenter(self, name: str) -> Segmenter:
         from t2s_agent.segmenting.cache import EmbeddingCache

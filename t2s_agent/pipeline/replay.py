@@ -1,6 +1,6 @@
 """Repeats a result from its record, and names the first step that differs."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from dataclasses import replace as changed
 from typing import Any
 
@@ -9,10 +9,16 @@ from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.refine import Refinement, refine, refinement_of
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.steps import Progress, no_progress
+from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.results.record import Record, RegionRecord
 from t2s_agent.settings import load_settings
 
-_OF_MODELS = ("prompter", "segmenter", "style", "samples", "temperature", "seed")  # a model is loaded with these
+_OF_MODELS = (
+    "prompter",
+    "segmenter",
+    "style",
+    *(each.name for each in fields(Sampling)),
+)  # a model is loaded with these
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,7 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
             "prompter": then.prompter.name,
             "segmenter": then.segmenter.name,
             "style": then.prompted.style or engine.settings.style,
-            "samples": then.prompted.samples,
-            "temperature": then.prompted.temperature,
-            "seed": then.prompted.seed,
+            **asdict(then.prompted.sampling),
             "max_size": then.scene.max_size,
             "trust_sidecars": then.scene.trusted_sidecars,
             "plus_minus": "calibrated" if then.calibration else "pixels",

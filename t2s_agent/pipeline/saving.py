@@ -13,6 +13,7 @@ from PIL.Image import Image
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.steps import Clock, Progress
 from t2s_agent.prompting.answer import Answer, Status, outcome
+from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.regions.frame import Frame
 from t2s_agent.regions.geojson import feature_collection, text_of
 from t2s_agent.regions.picture import draw_picture, write_picture
@@ -178,12 +179,13 @@ def prompted_of(engine: Engine, question: str, answer: Answer) -> Prompted:
         for i in answer.instances
     ]
     words = prompted_words(answer.raw, answer.thinking)
+    sampling = Sampling.of(engine.settings)
     return Prompted(
         style=engine.settings.style,
         question=question,
-        samples=engine.settings.samples,
-        temperature=engine.settings.temperature,
-        seed=engine.settings.seed,
+        samples=sampling.samples,
+        temperature=sampling.temperature,
+        seed=sampling.seed,
         instances=instances,
         tokens=answer.tokens,
         **words,

@@ -25,6 +25,7 @@ from t2s_agent.prompting.families import FRAME_NAMES, Family, FrameName, load_fr
 from t2s_agent.prompting.frames import COORDINATES, Frame, Size, stable_size
 from t2s_agent.prompting.parsing import read_words
 from t2s_agent.prompting.reading import LONGER, SAME, fits, read_answer
+from t2s_agent.prompting.sampling import GREEDY, Sampling
 from t2s_agent.prompting.served import Reply, ServedModel
 from t2s_agent.prompting.sizing import (
     BETWEEN,
@@ -72,9 +73,7 @@ class EndpointPrompter:
         timeout_s: float = 120.0,
         retries: int = 3,
         max_new_tokens: int = 2048,
-        samples: int = 1,
-        temperature: float = 1.0,
-        seed: int = 0,
+        sampling: Sampling = GREEDY,
         same: float = SAME,
     ) -> None:
         self._served = ServedModel(base_url, model, api_key_env=api_key_env, timeout_s=timeout_s, retries=retries)
@@ -85,9 +84,7 @@ class EndpointPrompter:
         self._kind: str = frame if frame != "auto" else self._family.frame if self._family else "absolute"
         self.frame = _describe_frame(self._kind)
         self._max_new_tokens = max_new_tokens
-        self._samples = samples
-        self._temperature = temperature
-        self._seed = seed
+        self._sampling = sampling
         self._same = same
         self._sizing: Sizing | None = None  # how the server resizes pictures; None until known
         self._lock = threading.Lock()
@@ -106,12 +103,12 @@ class EndpointPrompter:
         temperature and different seeds, and are scored by their agreement.
         """
         pairs = list(zip(views, questions, strict=True))
-        asked = [(view, question, sample) for view, question in pairs for sample in range(self._samples)]
+        asked = [(view, question, sample) for view, question in pairs for sample in range(self._sampling.samples)]
         if len(asked) == 1:
             return [self._answer_one(*asked[0])]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(lambda each: self._answer_one(*each), asked))
-        return [agreed(answers[i : i + self._samples]) for i in range(0, len(answers), self._samples)]
+        return [agreed(answers[i : i + self._sampling.samples]) for i in range(0, len(answers), self._sampling.samples)]
 
     def tell(self, view: View, question: str) -> str:
         """Returns the model's text about a View, without its thinking.
@@ -225,12 +222,12 @@ class EndpointPrompter:
             {"type": "text", "text": text},
         ]
         messages: list[dict[str, Any]] = [{"role": "system", "content": self.style.system}] if system else []
-        several = system and self._samples > 1
+        several = system and self._sampling.samples > 1
         return self._served.ask(
             [*messages, {"role": "user", "content": content}],
             max_tokens=self._max_new_tokens,
-            temperature=self._temperature if several else 0,
-            seed=self._seed + sample if several else None,
+            temperature=self._sampling.temperature if several else 0,
+            seed=self._sampling.seed + sample if several else None,
         )
 
     def _measure_sizing(

@@ -25,6 +25,7 @@ from t2s_agent.prompting.answer import Answer
 from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
 from t2s_agent.prompting.frames import Frame, FrameRule, Size, Square
 from t2s_agent.prompting.reading import LONGER, SAME, read_answer
+from t2s_agent.prompting.sampling import GREEDY, Sampling
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
 from t2s_agent.prompting.thinking import split_thinking
 from t2s_agent.prompting.vocabulary import Vocabulary
@@ -51,9 +52,7 @@ class TransformersPrompter:
         *,
         style: PromptStyle = DEFAULT_STYLE,
         max_new_tokens: int = 2048,
-        samples: int = 1,
-        temperature: float = 1.0,
-        seed: int = 0,
+        sampling: Sampling = GREEDY,
         batch_size: int = 4,
         same: float = SAME,
     ) -> None:
@@ -66,9 +65,7 @@ class TransformersPrompter:
         self._patches = checkpoint.patches
         self._rule = checkpoint.rule
         self._max_new_tokens = max_new_tokens
-        self._samples = samples
-        self._temperature = temperature
-        self._seed = seed
+        self._sampling = sampling
         self._batch_size = batch_size
         self._same = same
         self._image_token = self._tokenizer.convert_ids_to_tokens(self._model.config.image_token_id)
@@ -87,9 +84,7 @@ class TransformersPrompter:
         dtype: DType = "auto",
         square: int | None = None,
         max_new_tokens: int = 2048,
-        samples: int = 1,
-        temperature: float = 1.0,
-        seed: int = 0,
+        sampling: Sampling = GREEDY,
         batch_size: int = 4,
         same: float = SAME,
     ) -> "TransformersPrompter":
@@ -97,24 +92,21 @@ class TransformersPrompter:
 
         `name` is what results will call it (a folder's path says too much about a machine).
         `square` stretches every View to that many pixels a side; by itself this happens for Think2Seg-RS (840) and for
-        processors whose smallest and largest area are one square. `samples` above 1 asks that often at `temperature`,
-        reproducibly for a `seed`, and scores instances by agreement; one sample is greedy. `same` is the box IoU above
+        processors whose smallest and largest area are one square. `same` is the box IoU above
         which two instances are one. `model_unavailable` for whatever keeps it from being loaded.
         """
-        if samples < 1 or max_new_tokens < 1 or batch_size < 1 or not temperature > 0:
+        if max_new_tokens < 1 or batch_size < 1:
             raise T2SError(
                 "argument_invalid",
-                f"samples {samples}, max_new_tokens {max_new_tokens}, batch_size {batch_size}, temperature {temperature}",
-                "All four have to be above zero",
+                f"max_new_tokens {max_new_tokens}, batch_size {batch_size}",
+                "Both have to be above zero",
             )
         checkpoint = open_checkpoint(str(name_or_folder), device=device, dtype=dtype, square=square)
         return cls(
             replace(checkpoint, name=name or checkpoint.name),
             style=style,
             max_new_tokens=max_new_tokens,
-            samples=samples,
-            temperature=temperature,
-            seed=seed,
+            sampling=sampling,
             batch_size=batch_size,
             same=same,
         )
@@ -144,10 +136,10 @@ class TransformersPrompter:
         for start in range(0, len(pairs), self._batch_size):
             batch = pairs[start : start + self._batch_size]
             began = time.perf_counter()
-            written = self._write([v for v, _ in batch], [self._messages(q) for _, q in batch], self._samples)
-            seconds = (time.perf_counter() - began) / (len(batch) * self._samples)
+            written = self._write([v for v, _ in batch], [self._messages(q) for _, q in batch], self._sampling.samples)
+            seconds = (time.perf_counter() - began) / (len(batch) * self._sampling.samples)
             for index, (view, _) in enumerate(batch):
-                own = written[index * self._samples : (index + 1) * self._samples]
+                own = written[index * self._sampling.samples : (index + 1) * self._sampling.samples]
                 answers.append(agreed([self._read(each, view, seconds) for each in own]))
         return answers
 
@@ -193,7 +185,7 @@ class TransformersPrompter:
         with (
             self._lock,
             torch.inference_mode(),
-            _own_randomness(self._seed),
+            _own_randomness(self._sampling.seed),
             memory_for("answer", self.name),
             threads(self.threads),
         ):
@@ -212,7 +204,7 @@ class TransformersPrompter:
         config = copy.deepcopy(self._model.generation_config)
         config.max_new_tokens, config.max_length = self._max_new_tokens, None
         config.do_sample, config.use_cache, config.num_return_sequences = samples > 1, True, samples
-        config.temperature = self._temperature if samples > 1 else None
+        config.temperature = self._sampling.temperature if samples > 1 else None
         config.top_k, config.top_p = (0, 1.0) if samples > 1 else (None, None)  # the whole distribution, or none of it
         if config.eos_token_id is None:
             config.eos_token_id = self._tokenizer.eos_token_id

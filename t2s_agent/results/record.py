@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from t2s_agent.prompting.answer import Outcome
+from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.regions.fields import About
 from t2s_agent.regions.plus_minus import levels
 from t2s_agent.regions.region import Region, RegionSet
@@ -68,6 +69,11 @@ class Prompted(_Part):
     thinking: str = ""
     instances: list[dict[str, Any]] = Field(default_factory=list)
     tokens: int = 0
+
+    @property
+    def sampling(self) -> Sampling:
+        """How often the model was asked, and how its answers were drawn."""
+        return Sampling(self.samples, self.temperature, self.seed)
 
 
 class SourceRecord(_Part):

@@ -14,6 +14,7 @@ from PIL import Image
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting import served as way
 from t2s_agent.prompting.endpoint import EndpointPrompter
+from t2s_agent.prompting.sampling import Sampling
 
 KEY = "sk-do-not-tell-4711"
 USED = {"completion_tokens": 42, "prompt_tokens": 1170}  # 900 of Think2Seg-RS's square, the rest words
@@ -276,7 +277,7 @@ def test_a_url_that_is_none_or_carries_a_secret_is_refused(url):
 def test_several_samples_are_asked_for_with_seeds_of_their_own_and_scored_by_agreement(served, ask):
     none = RAW.partition("[")[0] + "[]```</answer>"
     served.script = [(200, completion(), {}), (200, completion(), {}), (200, completion(none), {})]
-    answer = ask(samples=3, temperature=0.7, seed=5)
+    answer = ask(sampling=Sampling(3, 0.7, 5))
     bodies = [body for _, body in served.requests]
     assert sorted(body["seed"] for body in bodies) == [5, 6, 7]
     assert {body["temperature"] for body in bodies} == {0.7}

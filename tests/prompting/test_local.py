@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.frames import Size
 from t2s_agent.prompting.local import TransformersPrompter
+from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.prompting.style import STYLES
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
@@ -109,7 +110,7 @@ def test_a_square_that_patches_do_not_fill_is_refused(tiny_models):
 def test_samples_are_repeated_by_their_seed_and_leave_the_callers_randomness_alone(tiny_models, view_of):
     def raw(seed):
         loaded = TransformersPrompter.load(
-            tiny_models["qwen3_vl"], device="cpu", max_new_tokens=6, samples=3, seed=seed
+            tiny_models["qwen3_vl"], device="cpu", max_new_tokens=6, sampling=Sampling(3, seed=seed)
         )
         answer = loaded.answer([view_of(96, 96)], ["q"])[0]
         assert answer.tokens == 18
@@ -125,12 +126,12 @@ def test_samples_are_repeated_by_their_seed_and_leave_the_callers_randomness_alo
 def test_every_sample_sees_its_own_view(tiny_models, view_of, family):
     views, questions = [view_of(96, 96), view_of(140, 90, seed=1)], ["a", "another question"]
     greedy = TransformersPrompter.load(tiny_models[family], device="cpu", max_new_tokens=6)
-    cold = TransformersPrompter.load(tiny_models[family], device="cpu", max_new_tokens=6, samples=3, temperature=1e-4)
+    cold = TransformersPrompter.load(tiny_models[family], device="cpu", max_new_tokens=6, sampling=Sampling(3, 1e-4))
     assert [a.raw for a in cold.answer(views, questions)] == [a.raw for a in greedy.answer(views, questions)]
 
 
 def test_samples_that_agree_give_a_score(tiny_models, view_of, monkeypatch):
-    prompter = TransformersPrompter.load(tiny_models["qwen2_5_vl"], device="cpu", samples=2)
+    prompter = TransformersPrompter.load(tiny_models["qwen2_5_vl"], device="cpu", sampling=Sampling(2))
     written = prompter._tokenizer(RAW + "<|im_end|>", return_tensors="pt")["input_ids"]
     monkeypatch.setattr(
         prompter._model, "generate", lambda input_ids, **_: torch.cat([input_ids.repeat(2, 1), written.repeat(2, 1)], 1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.endpoint import EndpointPrompter
+from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.prompting.secret import PLACEHOLDERS, Redaction
 
 KEY = "sk-proj-AbCdEf0123456789xyzXYZ"
@@ -174,7 +175,7 @@ def test_what_a_server_refuses_is_left_out_once_remembered_and_said(ask):
     ],
 )
 def test_each_field_alone(ask, field, message):
-    answer, seen = ask(lambda body: (422, message) if field in body else (200, said(ANSWER)), samples=2)
+    answer, seen = ask(lambda body: (422, message) if field in body else (200, said(ANSWER)), sampling=Sampling(2))
     assert answer.status == "found"
     assert field not in seen[-1]
 

@@ -70,7 +70,7 @@ def described(name: str) -> str:
 
 def printed(report: Report, most: int = 20) -> str:
     """A report as text; of its problems at most `most` (0: all)."""
-    facts = [f"{report.read:,} of {report.total:,} samples read"]
+    facts = [f"{report.read:,} of {report.total:,} listed samples read"]
     facts += [
         f"{number:,} {what}"
         for what, number in (("images", report.images), ("instances", report.instances))

@@ -260,6 +260,6 @@ def _read_truth(files: Folder, row: _Row) -> Truth:
     if row.truth == "mask":
         return Truth(mask(files, row.value, size) & view.valid)
     place = view.georeference if row.coordinates == "lonlat" else None
-    masks = drawn(objects_of(row.value, files, row.id), size, place, row.id)
+    masks = drawn(objects_of(row.value, files, row.id, row.coordinates), size, place, row.id)
     seen = tuple(part for each in masks if (part := each.where(view.valid)))
     return Truth(union_of(seen, *size), seen)

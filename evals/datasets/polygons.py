@@ -1,6 +1,7 @@
 """GeoJSON objects as masks on an image."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,11 +19,16 @@ from t2s_agent.scene import Georeference
 
 COORDINATES = ("lonlat", "pixel")  # the first is GeoJSON's own
 _AREAS = ("Polygon", "MultiPolygon")
+_LONLAT = re.compile(r"(CRS:?84|EPSG:+[\d.]*:?4326)$", re.IGNORECASE)  # longitude and latitude on WGS 84
 _STEP_DEG = 0.01  # long edges in degrees are followed: on the image they are curves
 
 
-def objects_of(value: Any, files: Folder, where: str) -> list[BaseGeometry]:
-    """The objects in a GeoJSON value, text or file: one a feature or geometry, polygons or multipolygons."""
+def objects_of(value: Any, files: Folder, where: str, coordinates: str = COORDINATES[0]) -> list[BaseGeometry]:
+    """The objects in a GeoJSON value, text or file: one a feature or geometry, polygons or multipolygons.
+
+    `BrokenSample` where there is none (a row says that nothing fits by `empty`), or where the GeoJSON names a reference system
+    that is not the one of `coordinates`.
+    """
     if isinstance(value, str):
         text = value
         if not value.lstrip().startswith("{"):
@@ -35,7 +41,22 @@ def objects_of(value: Any, files: Folder, where: str) -> list[BaseGeometry]:
             value = json.loads(text)
         except ValueError as error:
             raise BrokenSample("broken", where, f"is not JSON: {error}") from error
-    return [_area(geometry, where) for geometry in _geometries(value, where)]
+    _require_system(value, coordinates, where)
+    objects = [_area(geometry, where) for geometry in _geometries(value, where)]
+    if not objects:
+        raise BrokenSample("broken", where, "has no polygon: where nothing fits the question, write empty instead")
+    return objects
+
+
+def _require_system(value: Any, coordinates: str, where: str) -> None:
+    """Refuses GeoJSON of which the member `crs` (GeoJSON of 2008) names another system than the row does."""
+    named = value.get("crs") if isinstance(value, dict) else None
+    if named is None:
+        return
+    properties = named.get("properties") if isinstance(named, dict) else None
+    name = str(properties.get("name")) if isinstance(properties, dict) else str(named)
+    if coordinates != "lonlat" or not _LONLAT.search(name):
+        raise BrokenSample("broken", where, f"its GeoJSON is in {name[:80]}, but is to be read as {coordinates}")
 
 
 def _geometries(value: Any, where: str) -> list[Any]:

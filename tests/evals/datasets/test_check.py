@@ -56,7 +56,7 @@ def test_broken_files_are_named_once_and_counted(tmp_path, capsys):
     (root / "labels" / "c.png").write_bytes(b"")
     assert main(["check", str(tmp_path), "--dataset", "earthreason", "--split", "test", "--no-counts"]) == 1
     said = capsys.readouterr().out
-    assert "0 of 2 samples read" in said
+    assert "0 of 2 listed samples read" in said
     assert said.count("a.10.jpg") == 1
     assert "broken: " in said
     assert "3 missing" in said

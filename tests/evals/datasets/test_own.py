@@ -15,6 +15,18 @@ from t2s_agent.scene import open_scene
 GEO = Path("../shared/data/geo")
 
 
+def named(name):
+    return {"type": "name", "properties": {"name": name}}
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"])
+def test_geojson_may_name_longitude_and_latitude(tmp_path, name):
+    polygons = features(BARN) | {"crs": named(name)}
+    row = {"image": "sub/field.tif", "question": "it", "polygons": polygons}
+    dataset = open_dataset("own", write(tmp_path, "jsonl", [row]), "all")
+    assert next(dataset.samples()).read_truth().mask.sum() == 100
+
+
 def filled(*boxes):
     mask = np.zeros((HEIGHT, WIDTH), bool)
     for x1, y1, x2, y2 in boxes:
@@ -89,6 +101,20 @@ def test_rows_that_do_not_fit_are_named(tmp_path, change, kind, said, form):
         ({"type": "Point", "coordinates": [1, 2]}, "pixel", "holds Point"),
         ({"type": "Polygon", "coordinates": [[[1, 2], [3, 4]]]}, "pixel", "polygon"),
         ({"type": "Polygon", "coordinates": []}, "pixel", "without corners"),
+        (features(), "pixel", "has no polygon"),
+        (
+            {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": square(BARN)}]}
+            | {"crs": named("urn:ogc:def:crs:EPSG::32631")},
+            "pixel",
+            "32631",
+        ),
+        (features(BARN) | {"crs": named("urn:ogc:def:crs:EPSG::32631")}, "lonlat", "32631"),
+        (
+            {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": square(BARN)}]}
+            | {"crs": named("urn:ogc:def:crs:OGC:1.3:CRS84")},
+            "pixel",
+            "CRS84",
+        ),
         ("{not json", "pixel", "is not JSON"),
         ("none.geojson", "pixel", "no such file"),
     ],

@@ -105,6 +105,7 @@ def refine(
     max_area_m2: float | None = None,
     min_length_m: float = 0.0,
     max_length_m: float | None = None,
+    min_probability: float = 0.0,
     smooth_m: float = 0.0,
     sort_by: str = "",
     descending: bool = False,
@@ -122,7 +123,8 @@ def refine(
     `result` and `with_` are results or their ids. `point` and `not_point` are lists of places that belong, or do not belong, to a
     region; `box` adds the object in it: in degrees, in the reference system `crs`, or with `pixels` in pixels of the image (x right,
     y down). `keep` and `drop` are ids. `within_m` and `beyond_m` keep what lies at most, or more than, so many metres from the
-    nearest region of `with_`, edge to edge. Lengths and areas are in pixels where the image has no place on Earth, and a warning
+    nearest region of `with_`, edge to edge. `min_probability` (0 to 1) leaves out regions that are less likely what was asked for, where
+    a calibration says how likely. Lengths and areas are in pixels where the image has no place on Earth, and a warning
     says so. The order of the work is that of `t2s_agent.pipeline.Refinement`. Only a free `instruction` asks a model again.
 
     Without an `engine`, that of `result` is used unless options of models or `store` are given.
@@ -165,6 +167,7 @@ def refine(
         max_area_m2=max_area_m2,
         min_length_m=min_length_m,
         max_length_m=max_length_m,
+        min_probability=min_probability,
         smooth_m=smooth_m,
         sort_by=sort_by,
         descending=descending,

@@ -1,4 +1,4 @@
-"""The demo scene, and a workshop whose prompter reads a script."""
+"""The demo scene, and an Engine whose prompter reads a script."""
 
 import json
 

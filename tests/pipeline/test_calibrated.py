@@ -18,7 +18,7 @@ TANKS, SHIPS = "Where are the storage tanks?", "ships"
 
 @pytest.fixture
 def calibrated(engine):
-    """The workshop, its models with a calibration: 20 % of areas and lengths, 50 % of totals, up to twice the count."""
+    """The Engine, its models with a calibration: 20 % of areas and lengths, 50 % of totals, up to twice the count."""
     usable = Usable(Loaded(table(), "c" * 64), "")
     engine.models.calibration = lambda *, own_prompts: usable
     return engine

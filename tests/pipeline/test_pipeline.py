@@ -232,25 +232,30 @@ def test_a_stored_result_comes_back_to_life(engine, scene):
 
 
 @pytest.fixture
-def sam_shop(engine, tmp_path):
-    """The scripted workshop with a tiny random SAM 2, which counts what it embeds."""
+def sam_engine(engine, tmp_path):
+    """The scripted engine with a tiny random SAM 2, which counts what it embeds."""
     make_sam2(tmp_path / "sam", side=192)
     return Engine.open(engine.settings.model_copy(update={"segmenter": str(tmp_path / "sam")}))
 
 
 def answering_all(engine):
-    """The workshop with a prompter that gives one box, whatever it is asked; its segmenter and store are the same."""
+    """The engine with a prompter that gives one box, whatever it is asked; its segmenter and store are the same."""
     raw = '<answer>```json[{"bbox_2d": [60, 410, 120, 470]}]```</answer>'
     prompter = ScriptedPrompter({"*": raw})
-    return replace(engine, models=SimpleNamespace(prompter=lambda: prompter, segmenter=engine.models.segmenter))
+    return replace(
+        engine,
+        models=SimpleNamespace(
+            prompter=lambda: prompter, segmenter=engine.models.segmenter, calibration=engine.models.calibration
+        ),
+    )
 
 
-def test_no_refinement_embeds_the_picture_again(sam_shop, scene):
-    first = segment(sam_shop, scene, TANKS)
-    ships = segment(sam_shop, scene, SHIPS)
-    segmenter = sam_shop.models.segmenter()
+def test_no_refinement_embeds_the_picture_again(sam_engine, scene):
+    first = segment(sam_engine, scene, TANKS)
+    ships = segment(sam_engine, scene, SHIPS)
+    segmenter = sam_engine.models.segmenter()
     assert segmenter.embedded == 1  # two questions about one picture
-    with sam_shop.scene(scene) as opened:
+    with sam_engine.scene(scene) as opened:
         lon, lat = opened.georeference.to_lonlat([400, 440], [440, 400])
     spot = ((lon[0], lat[0]),)
     for how in (
@@ -259,10 +264,10 @@ def test_no_refinement_embeds_the_picture_again(sam_shop, scene):
         Refinement(box=(lon[0], lat[0], lon[1], lat[1])),
         Refinement(other=ships.id, operation="union"),
     ):
-        refine(sam_shop, first.id, how)
-    refine(answering_all(sam_shop), first.id, Refinement(instruction="only the large ones"))
+        refine(sam_engine, first.id, how)
+    refine(answering_all(sam_engine), first.id, Refinement(instruction="only the large ones"))
     assert segmenter.embedded == 1
-    again = Engine.open(sam_shop.settings)  # as another process would
+    again = Engine.open(sam_engine.settings)  # as another process would
     refine(again, first.id, Refinement(positive=spot))
     assert again.models.segmenter().embedded == 0  # type: ignore[attr-defined]  # what the fake one counts
 
@@ -284,7 +289,7 @@ class Stopped(Exception):
 
 
 @pytest.mark.parametrize("step", range(6))
-def test_progress_may_raise_at_any_step_and_nothing_is_left(sam_shop, scene, step):
+def test_progress_may_raise_at_any_step_and_nothing_is_left(sam_engine, scene, step):
     heard = []
 
     def stop(text):
@@ -293,10 +298,10 @@ def test_progress_may_raise_at_any_step_and_nothing_is_left(sam_shop, scene, ste
             raise Stopped
 
     with pytest.raises(Stopped):
-        segment(sam_shop, scene, TANKS, progress=stop)
-    assert sam_shop.store.listed() == ([], [])
-    assert list(sam_shop.store.folder.glob(".part-*")) == []
-    assert segment(sam_shop, scene, TANKS).status == "found"
+        segment(sam_engine, scene, TANKS, progress=stop)
+    assert sam_engine.store.listed() == ([], [])
+    assert list(sam_engine.store.folder.glob(".part-*")) == []
+    assert segment(sam_engine, scene, TANKS).status == "found"
 
 
 # describe

@@ -26,7 +26,7 @@ def hiera_small(tmp_path_factory):
     return folder
 
 
-def workshop(tmp_path, prompter, segmenter):
+def engine_with(tmp_path, prompter, segmenter):
     return Engine.open(
         load_settings(
             store=tmp_path / "store", prompter=str(prompter), segmenter=str(segmenter), max_size=140, max_new_tokens=24
@@ -44,7 +44,7 @@ def says(engine, monkeypatch, words):
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [make_qwen2_5_vl, make_qwen3_vl])
 def test_a_qwen_and_a_sam_of_hiera_smalls_size_go_the_whole_way(tmp_path, scene, make, hiera_small, monkeypatch):
-    engine = workshop(tmp_path, make(tmp_path / "prompter"), hiera_small)
+    engine = engine_with(tmp_path, make(tmp_path / "prompter"), hiera_small)
     says(engine, monkeypatch, WORDS)
     result = segment(engine, scene, QUESTION)
     assert (result.prompted.raw, result.prompted.thinking) == (WORDS, "two")
@@ -62,7 +62,7 @@ def test_a_qwen_and_a_sam_of_hiera_smalls_size_go_the_whole_way(tmp_path, scene,
 @pytest.mark.parametrize("make", [make_qwen2_5_vl, make_qwen3_vl])
 def test_a_random_checkpoint_in_transformers_layout_is_asked_and_its_babble_is_told(tmp_path, scene, make):
     make_sam2(tmp_path / "segmenter", side=192)
-    engine = workshop(tmp_path, make(tmp_path / "prompter"), tmp_path / "segmenter")
+    engine = engine_with(tmp_path, make(tmp_path / "prompter"), tmp_path / "segmenter")
     try:
         result = segment(engine, scene, QUESTION)
     except T2SError as error:  # random words are hardly ever JSON

@@ -132,7 +132,7 @@ def api_routes(
 ) -> list[BaseRoute]:
     """Returns the routes of the page's API.
 
-    `engine_of` gives the workshop of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
+    `engine_of` gives the Engine of whoever asks, or raises HTTPException 401. `images_of` names the images that may be asked
     about, as `Engine.scene` opens them. `work` runs a piece of work in an anyio worker thread; a server with a queue gives
     its own. `redact` takes out of a text what callers need not know of this machine. Host names are the application's to check: what answers to any Host can be read by any site (DNS rebinding).
     """

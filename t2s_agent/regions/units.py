@@ -4,9 +4,10 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from t2s_agent.scene.georeference import Georeference
+if TYPE_CHECKING:  # the command line's help needs the names of units and not GDAL
+    from t2s_agent.scene.georeference import Georeference
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Units:
     place_decimals: int
 
     @classmethod
-    def of(cls, georeference: Georeference) -> "Units":
+    def of(cls, georeference: "Georeference") -> "Units":
         """The units of what is measured in an image with that place on Earth, or with none."""
         return METRES if georeference.located else PIXELS
 

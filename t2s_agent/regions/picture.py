@@ -119,7 +119,7 @@ def _with_legend(
     lines = _legend(regions)
     if lines:
         level = levels([region.calibrated for region in regions.regions], total=regions.total is not None)
-        lines.append((0, f"± {level}"))
+        lines.append((0, f"level of ±: {level}"))
     size = round(getattr(font, "size", 14))
     columns = 2 if picture.width >= 600 else 1
     rows = math.ceil(len(lines) / columns)

@@ -52,7 +52,7 @@ def draw_masks(engine: Engine, view: View, instances: Sequence[Instance], clock:
     """Returns one mask per instance. Without instances, no embedding is computed."""
     if not instances:
         return Masks.none(view.height, view.width)
-    progress(f"looking at the picture with {engine.settings.segmenter}")
+    progress(f"embedding the picture with {engine.settings.segmenter}")
     with clock("load segmenter"):
         segmenter = engine.models.segmenter()
     with clock("embed"):

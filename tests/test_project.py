@@ -17,7 +17,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 OTHERS = {name: [each for each in EXTRAS[name] if not each.startswith(PROJECT["name"])] for name in EXTRAS}
 FOR_USERS = [
     *PROJECT["dependencies"],
-    *(each for name in EXTRAS.keys() - {"dev", "docs", "evals"} for each in OTHERS[name]),
+    *(each for name in EXTRAS.keys() - {"dev", "docs", "evals", "training"} for each in OTHERS[name]),
 ]
 ALL = [*PROJECT["dependencies"], *(each for extra in OTHERS.values() for each in extra)]
 

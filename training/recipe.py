@@ -64,12 +64,14 @@ class Data(_Part):
     """Where questions come from.
 
     `questions` says which questions of an image a pass asks: `rotate` one, another in each pass, in a seeded order; `all` all;
-    `first` the first; `one` a drawn one, the same in each pass. `styles` (of t2s_agent.prompting.style) are mixed in equal shares.
+    `first` the first; `one` a drawn one, the same in each pass. `view` is how both models are shown an image (evals.run.views):
+    `served` as the product does, `square:840` stretched as the paper does. `styles` (of t2s_agent.prompting.style) are mixed in equal shares.
     """
 
     train: tuple[Source, ...] = Field(min_length=1)
     validation: tuple[Source, ...] = ()
     questions: Literal["rotate", "all", "first", "one"] = "rotate"
+    view: str = Field(default="served", pattern=r"^(served|square:\d{2,4})$")
     styles: tuple[str, ...] = Field(default=("box_2_points",), min_length=1)
     on_broken: Literal["stop", "skip"] = "stop"
 

@@ -51,11 +51,15 @@ ELSEWHERE = {
     "t2s_agent/weights.py": "tests/prompting/test_local.py",
     "tools/distances.py": "tests/tools/test_describe_region.py",
     "tools/pictures.py": "tests/tools/test_describe_region.py",
+    "training/nano/model.py": "tests/training/nano/test_dialogue.py",
+    "training/nano/parallel.py": "tests/training/nano/test_language.py",
+    "training/nano/precompute.py": "tests/training/nano/test_language.py",
+    "training/nano/synthetic_tokens.py": "tests/training/nano/test_dialogue.py",
 }
 
 
 def modules():
-    found = [path for folder in ("t2s_agent", "tools") for path in (ROOT / folder).rglob("*.py")]
+    found = [path for folder in ("t2s_agent", "tools", "training") for path in (ROOT / folder).rglob("*.py")]
     return sorted({path.relative_to(ROOT).as_posix() for path in found if path.name != "__init__.py"})
 
 

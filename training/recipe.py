@@ -51,11 +51,20 @@ class Segmenter(_Part):
 
 
 class Source(_Part):
-    """One dataset of evals.datasets. `weight` is its share of the questions, relative to the other sources."""
+    """One dataset of evals.datasets. `weight` is its share of the questions, relative to the other sources.
+
+    `options` are the dataset's own (evals.datasets.open_dataset), such as `kinds` and `phrasing` of its question bank.
+    `part` divides a split in two that share no value of `part_by` (an entry of the samples' metadata, or `image_id`):
+    `validation` has `validation_share` of the values, chosen by a hash, `train` the others. With `part_by` None it is the first of
+    `block`, `source` and `image_id` that all samples have: `block` keeps neighbouring crops of one picture together.
+    """
 
     dataset: str
     root: Path | None = None
     split: str = "train"
+    part: Literal["all", "train", "validation"] = "all"
+    part_by: str | None = None
+    validation_share: float = Field(default=0.15, gt=0, lt=1)
     options: dict[str, Any] = {}
     weight: float = Field(default=1.0, gt=0)
 

@@ -51,7 +51,7 @@ class Grid:
         if self.kind == "original":
             return int(np.count_nonzero(mask))
         rows, columns = (
-            np.bincount(_places(old, new, self.corner), minlength=old)
+            np.bincount(places(old, new, self.corner), minlength=old)
             for old, new in zip(mask.shape, self.size(*mask.shape), strict=True)
         )
         return int((rows.astype(np.float32) @ mask.astype(np.float32)).astype(np.float64) @ columns)
@@ -64,11 +64,11 @@ def resized(mask: BoolMask, height: int, width: int, *, corner: bool = False) ->
     """A mask (h, w) as (height, width), each pixel from the nearest one; the same array where the size is the same."""
     if mask.shape == (height, width):
         return mask
-    return mask[_places(mask.shape[0], height, corner)[:, None], _places(mask.shape[1], width, corner)]
+    return mask[places(mask.shape[0], height, corner)[:, None], places(mask.shape[1], width, corner)]
 
 
 @lru_cache(maxsize=256)
-def _places(old: int, new: int, corner: bool) -> NDArray[np.int64]:
+def places(old: int, new: int, corner: bool = False) -> NDArray[np.int64]:
     """Which of `old` pixels each of `new` ones takes: OpenCV's rule (`corner`), or Pillow's, with its rounding."""
     if corner:
         return np.minimum((np.arange(new) * (old / new)).astype(np.int64), old - 1)

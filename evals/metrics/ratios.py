@@ -4,17 +4,20 @@ Every metric of this project is one sum over another: a mean is a sum over a cou
 unions. So a resampled metric needs only each cluster's two sums, and 2,000 resamples of 10,000 samples take about a second.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Chunk = tuple[
+    Sequence[str], Mapping[str, tuple[Sequence[float], Sequence[float]]]
+]  # labels, and the parts of each metric
 RESAMPLES = 2000
 LEVEL = 0.95
 LEAST_CLUSTERS = 10  # with fewer that have something to divide by, resampling says too little for an interval
-_AT_ONCE = 2**22  # weights held at a time
+_AT_ONCE = 2**21  # weights held at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +61,30 @@ class Ratios:
     bottom: Floats
 
     @classmethod
-    def of(
-        cls, draws: Sequence[tuple[Sequence[str], Mapping[str, tuple[Sequence[float], Sequence[float]]]]]
-    ) -> "Ratios":
+    def of(cls, draws: Sequence[Chunk]) -> "Ratios":
         """From each draw's samples: the cluster of each, and by metric's name what each adds above and below."""
-        clusters = tuple(sorted({cluster for labels, _ in draws for cluster in labels}))
-        place = {cluster: index for index, cluster in enumerate(clusters)}
-        names = tuple(draws[0][1]) if draws else ()
-        top = np.zeros((len(names), max(1, len(draws)), len(clusters)))
-        bottom = np.zeros_like(top)
-        for d, (labels, metrics) in enumerate(draws):
+        clusters = {cluster for labels, _ in draws for cluster in labels}
+        return cls.summed(clusters, len(draws), ((d, chunk) for d, chunk in enumerate(draws)))
+
+    @classmethod
+    def summed(cls, clusters: Iterable[str], draws: int, chunks: Iterable[tuple[int, Chunk]]) -> "Ratios":
+        """The same from the samples of each draw in several chunks, so that not all parts are in memory at once.
+
+        `clusters` are those of all samples. Each chunk comes with the number of its draw; all have the same metrics.
+        """
+        ordered = tuple(sorted(clusters))
+        place = {cluster: index for index, cluster in enumerate(ordered)}
+        names: tuple[str, ...] = ()
+        sums: Floats = np.zeros((2, 0, max(1, draws), len(ordered)))
+        for d, (labels, metrics) in chunks:
+            if not names:
+                names = tuple(metrics)
+                sums = np.zeros((2, len(names), max(1, draws), len(ordered)))
             where = np.array([place[label] for label in labels], np.int64)
             for m, name in enumerate(names):
-                for sums, parts in zip((top, bottom), metrics[name], strict=True):
-                    sums[m, d] = np.bincount(where, np.asarray(parts, np.float64), len(clusters))
-        return cls(names, clusters, top, bottom)
+                for side, parts in enumerate(metrics[name]):
+                    sums[side, m, d] += np.bincount(where, np.asarray(parts, np.float64), len(ordered))
+        return cls(names, ordered, *sums)
 
     def values(self) -> dict[str, float | None]:
         """Each metric; None where there is nothing to divide by."""

@@ -1,7 +1,8 @@
 """One sample's facts: all that any protocol needs to know of an answer, in one line of JSON."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -84,10 +85,18 @@ class Row:
         return {**plain, "metadata": dict(self.metadata)}
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Row":
-        """The row of `to_dict`; keys that are not a row's are left out."""
-        fields = {name: plain[name] for name in cls.__slots__ if name != "grids"}
-        return cls(**fields, grids={name: _facts(numbers) for name, numbers in plain["grids"].items()})
+    def from_dict(cls, plain: Mapping[str, Any], *, grids: Collection[str] | None = None) -> "Row":
+        """The row of `to_dict`; keys that are not a row's are left out, and areas on other `grids` where these are named.
+
+        Texts that many rows share are one object.
+        """
+        fields = {name: plain[name] for name in cls.__slots__ if name not in ("grids", "metadata")}
+        fields |= {name: sys.intern(fields[name]) for name in ("image_id", "item", "cluster", "question")}
+        kept = {
+            sys.intern(name): _facts(each) for name, each in plain["grids"].items() if grids is None or name in grids
+        }
+        facts = {sys.intern(k): sys.intern(v) if isinstance(v, str) else v for k, v in plain["metadata"].items()}
+        return cls(**fields, grids=kept, metadata=facts)
 
     def to_json(self) -> str:
         """One line."""

@@ -2,14 +2,15 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from evals.metrics.ratios import RESAMPLES, Comparison, Interval, Ratios, compare
+from evals.metrics.ratios import RESAMPLES, Chunk, Comparison, Interval, Ratios, compare
 from evals.metrics.row import Row
 from evals.protocols.protocol import Parts, Protocol
 from t2s_agent.errors import T2SError
 
+_AT_ONCE = 1000  # rows
 SMALL_PX, MEDIUM_PX = 32**2, 96**2  # COCO's borders between small, medium and large objects
 GSD_BORDERS_M = (0.3, 1.0, 5.0)
 SLICES = ("target", "category", "size", "gsd", "question kind")
@@ -141,7 +142,16 @@ def _drawn(rows: Sequence[Row], protocol: Protocol) -> list[Sequence[Row]]:
 
 
 def _ratios(draws: Sequence[Sequence[Row]], protocol: Protocol) -> Ratios:
-    return Ratios.of([([row.cluster for row in rows], {**protocol.parts(rows), **_facts(rows)}) for rows in draws])
+    clusters = {row.cluster for rows in draws for row in rows}
+    return Ratios.summed(clusters, len(draws), _chunks(draws, protocol))
+
+
+def _chunks(draws: Sequence[Sequence[Row]], protocol: Protocol) -> Iterator[tuple[int, Chunk]]:
+    """The parts of some rows at a time: those of all rows take several times the memory of the rows."""
+    for d, rows in enumerate(draws):
+        for start in range(0, max(1, len(rows)), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            yield d, ([row.cluster for row in some], {**protocol.parts(some), **_facts(some)})
 
 
 def _facts(rows: Sequence[Row]) -> Parts:

@@ -186,7 +186,7 @@ def protocols(scores: Path, rows: int, folder: Path, name: str) -> dict[str, Any
             row, copy = some[number % len(some)], number // len(some)
             renamed = {key: f"{row[key]} {copy}" for key in ("id", "image_id", "item", "cluster")}
             records.add({**row, **renamed})
-    reading = _timed(lambda: read_scores(path))
+    reading = _timed(lambda: read_scores(path, PROTOCOLS[name].grid))
     spent = _timed(lambda: write_summary(path, PROTOCOLS[name]))
     return {"rows": rows, "protocol": name, "read_s": reading.wall, "summary_s": spent.wall, "cpu_s": spent.cpu, "peak_MiB": _peak_mib()}  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 from evals.datasets.sample import Sample, Truth
 from evals.metrics.overlap import BoolMask
 from evals.metrics.row import Row
-from evals.protocols.grids import Grid
+from evals.protocols.grids import ORIGINAL, Grid
 from evals.run.answers import answer_from
 from evals.run.facts import boxes_in_image, grid_facts, packed, place_of, unpacked
 from evals.run.progress import counting
@@ -188,11 +188,12 @@ def read_scores(path: Path, grid: Grid | None = None) -> tuple[list[Row], int]:
     A `grid` that the rows were not made for is `argument_invalid`: `add_grid` computes it from the stored masks.
     """
     rows, broken = [], 0
+    kept = {ORIGINAL.name, grid.name} if grid else None  # the areas on other grids are left out
     for plain in rows_of(path):
         if "broken" in plain:
             broken += 1
             continue
-        rows.append(Row.from_dict(plain))
+        rows.append(Row.from_dict(plain, grids=kept))
     if grid and any(grid.name not in row.grids for row in rows):
         raise T2SError(
             "argument_invalid",

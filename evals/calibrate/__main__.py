@@ -23,6 +23,8 @@ from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
 from t2s_agent.settings import load_settings
 
+_SPLIT = {"source": "source images", "block": "blocks of source images"}
+
 
 def main(argv: Sequence[str]) -> None:
     """Makes a calibration, or reports on one."""
@@ -45,6 +47,9 @@ def _make(argv: Sequence[str]) -> None:
     parser.add_argument("--images", type=int, default=0, help="at most so many, drawn at random; 0: all")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for rows.jsonl, calibration.json and report.json"
+    )
+    parser.add_argument(
+        "--split-by", choices=("source", "block"), default="source", help="what the halves do not share"
     )
     parser.add_argument("--rows-only", action="store_true", help="collect rows, make no calibration")
     given = parser.parse_args(argv)
@@ -77,7 +82,7 @@ def _make(argv: Sequence[str]) -> None:
         collect(samples, given.dataset, models.prompter(), models.segmenter(), rows, say=_say)
     if given.rows_only:
         return
-    parts = halves(rows_of(rows))
+    parts = halves(rows_of(rows), given.split_by)
     table = calibration_of(
         parts["calibration"],
         segmenter=models.segmenter().digest,
@@ -85,7 +90,7 @@ def _make(argv: Sequence[str]) -> None:
         style=given.style,
         samples=given.samples,
         data=f"half of {given.dataset}'s {given.split} split",
-        split="half of its source images, by a hash (evals.datasets.split_by, seed 0)",
+        split=f"half of its {_SPLIT[given.split_by]}, by a hash (evals.datasets.split_by, seed 0)",
         command="python -m evals.calibrate " + " ".join(argv),
     )
     written(table, parts["report"], given.out)
@@ -118,10 +123,11 @@ def _report(argv: Sequence[str]) -> None:
     parser.add_argument("--rows", type=Path, required=True, help="rows.jsonl of a run of evals.calibrate")
     parser.add_argument("--calibration", type=Path, required=True, help="calibration.json, or its folder")
     parser.add_argument("--half", choices=("report", "calibration", "all"), default="report")
+    parser.add_argument("--split-by", choices=("source", "block"), default="source")
     parser.add_argument("--json", type=Path, help="write the report there too")
     given = parser.parse_args(argv)
     rows = rows_of(given.rows)
-    chosen = rows if given.half == "all" else halves(rows)[given.half]
+    chosen = rows if given.half == "all" else halves(rows, given.split_by)[given.half]
     report = report_of(chosen, read(given.calibration))
     print(as_text(report))
     if given.json:

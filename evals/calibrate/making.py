@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,13 +20,24 @@ from t2s_agent.errors import T2SError
 HALVES = {"calibration": 0.5, "report": 0.5}
 
 
-def halves(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of each half; no source image is in both."""
-    part_of = parts_of_values((row.source for row in rows), HALVES)
+By = Literal["source", "block"]
+
+
+def halves(rows: Sequence[Row], by: By = "source") -> dict[str, list[Row]]:
+    """The rows of each half; no source image is in both, or no block of images that may show one place."""
+    part_of = parts_of_values((_group(row, by) for row in rows), HALVES)
     found: dict[str, list[Row]] = {name: [] for name in HALVES}
     for row in rows:
-        found[part_of[row.source]].append(row)
+        found[part_of[_group(row, by)]].append(row)
     return found
+
+
+def _group(row: Row, by: By) -> str:
+    if by == "block" and not row.block:
+        raise T2SError(
+            "argument_invalid", f"{row.image} belongs to no block", "Split by source: this dataset has no blocks"
+        )
+    return row.block if by == "block" else row.source
 
 
 def regions_in(rows: Sequence[Row]) -> list[RegionRow]:

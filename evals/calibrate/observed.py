@@ -17,7 +17,7 @@ class RegionRow:
 
     `area`, `perimeter`, `length` and `width` are as measured; `true` holds the same of the object that it is matched with (IoU at
     least 0.5), or that its prompt came from, whatever the IoU; None where nothing matches. `iou` is that with the object, else the
-    best with any. `found` is the number of regions in the answer. `pixel_only` is each measure's plus/minus without a calibration.
+    best with any. `block` names images that may share a source, where the dataset says so. `found` is the number of regions in the answer. `pixel_only` is each measure's plus/minus without a calibration.
     """
 
     sample: str
@@ -39,6 +39,7 @@ class RegionRow:
     iou: float
     true: dict[str, float] | None
     pixel_only: dict[str, float]
+    block: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class AnswerRow:
     tokens: int
     pixel_only: float
     view_area: float
+    block: str = ""
 
 
 Row = RegionRow | AnswerRow

@@ -195,6 +195,16 @@ def test_no_source_image_is_in_both_halves():
     assert [len(part) for part in parts.values()] == [50, 50]
 
 
+def test_halves_by_block_share_no_block_and_need_blocks():
+    rows = [replace(row, block=f"b{index % 7}") for index, row in enumerate(drawn(70, 12))]
+    parts = halves(rows, "block")
+    blocks = [{row.block for row in part} for part in parts.values()]
+    assert not blocks[0] & blocks[1]
+    assert len(blocks[0] | blocks[1]) == 7
+    with pytest.raises(T2SError, match="no block"):
+        halves(drawn(3, 12), "block")
+
+
 def test_coverage_is_written_into_the_table():
     calibration = calibration_of(drawn(600, 13), segmenter="s", prompter="p", style="x", samples=1, data="d", split="s")
     held = all_of(drawn(600, 14), [], Loaded(calibration, ""))

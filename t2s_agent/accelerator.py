@@ -43,7 +43,7 @@ def quiet_loading() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_weights(class_name: str, folder: Path, *, device: str, dtype: str) -> Any:
+def load_weights(class_name: str, folder: Path, *, device: str, dtype: str, attention: str | None = None) -> Any:
     """A transformers model from a folder in transformers' layout, in eval mode on a device.
 
     Raises `model_unavailable` for damaged files, too little memory, and weights that are missing or have another shape
@@ -59,6 +59,7 @@ def load_weights(class_name: str, folder: Path, *, device: str, dtype: str) -> A
             model, report = getattr(transformers, class_name).from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
+                attn_implementation=attention,
                 use_safetensors=True,  # a pickle could run code
                 ignore_mismatched_sizes=True,  # the report names them
                 output_loading_info=True,

@@ -14,8 +14,8 @@ _WANTED = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]  # no pickl
 _BLOB = re.compile(r"[0-9a-f]{64}")
 
 
-def model_folder(name: str) -> Path:
-    """The folder of a model: `name` itself, or the local copy of a model on the hub, downloaded if needed.
+def model_folder(name: str, revision: str | None = None) -> Path:
+    """The folder of a model: `name` itself, or the local copy of a model on the hub at a revision, downloaded if needed.
 
     Raises `model_unavailable` where there is neither, or where the hub cannot be reached.
     """
@@ -30,15 +30,27 @@ def model_folder(name: str) -> Path:
         )
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_WANTED))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_WANTED))
     except RepositoryNotFoundError as error:
         raise T2SError(
             "model_unavailable",
             f"the hub has no model {name!r}, or you have no access to it",
             "Check the name; for a gated or private model log in with `hf auth login`",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise T2SError(
+            "model_unavailable",
+            f"{name!r} has no revision {revision!r}",
+            "Check it on the model's page, or leave it out",
         ) from error
     except HFValidationError as error:
         raise T2SError("model_unavailable", f"{name!r} is not a hub name", "Write it as OWNER/NAME") from error

@@ -1,5 +1,6 @@
 """Opens a Qwen2.5-VL or Qwen3-VL checkpoint: model, tokenizer, image processor, and the frame that it writes in."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,19 @@ class Checkpoint:
 
 
 def open_checkpoint(
-    name: str, *, device: Device = "auto", dtype: DType = "auto", square: int | None = None
+    name: str,
+    *,
+    device: Device = "auto",
+    dtype: DType = "auto",
+    square: int | None = None,
+    revision: str | None = None,
+    attention: str | None = None,
 ) -> Checkpoint:
-    """Opens a checkpoint by hub name or folder; see `TransformersPrompter.load` for the options and errors."""
-    folder = model_folder(name)
+    """Opens a checkpoint by hub name or folder; see `TransformersPrompter.load` for the options and errors.
+
+    `revision` is a branch, tag or commit on the hub, `attention` one of transformers' implementations, by default its own choice.
+    """
+    folder = model_folder(name, revision)
     family = str(read_settings(folder, "config.json").get("model_type"))
     if family not in CLASSES:
         raise T2SError(
@@ -41,7 +51,8 @@ def open_checkpoint(
         )
     patches = _patches(folder)
     rule = _rule(family, patches, square or _square_of(name, patches))
-    model = _model(folder, family, device, dtype)
+    model = _model(folder, family, device, dtype, attention)
+    _require_same_patches(name, model, patches)
     return Checkpoint(name, folder, model, _tokenizer(folder, model.config.image_token_id), patches, rule)
 
 
@@ -58,12 +69,12 @@ def _rule(family: str, patches: Any, square: int | None) -> FrameRule:
 
 
 def _square_of(name: str, patches: Any) -> int | None:
-    """Returns the side of the square a checkpoint was trained on: the paper's, or the only one that its processor allows."""
-    if "think2seg" in Path(name).name.casefold():
-        return PAPERS_SQUARE
+    """Returns the side of the square a checkpoint was trained on: the only one that its processor allows, or the paper's."""
     least, most = patches.size["shortest_edge"], patches.size["longest_edge"]
-    side = round(least**0.5)
-    return side if least == most == side * side and side % (patches.patch_size * patches.merge_size) == 0 else None
+    side = math.isqrt(least)
+    if least == most == side * side and side % (patches.patch_size * patches.merge_size) == 0:
+        return side
+    return PAPERS_SQUARE if "think2seg" in Path(name).name.casefold() else None
 
 
 def _patches(folder: Path) -> Any:
@@ -100,8 +111,21 @@ def _tokenizer(folder: Path, image_token_id: int) -> Any:
     return tokenizer
 
 
-def _model(folder: Path, family: str, device: Device, dtype: DType) -> Any:
+def _require_same_patches(name: str, model: Any, patches: Any) -> None:
+    """Raises `model_unavailable` where the image processor's settings belong to another model."""
+    vision = model.config.vision_config
+    own = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
+    if own != (patches.patch_size, patches.merge_size, patches.temporal_patch_size):
+        raise T2SError(
+            "model_unavailable",
+            f"the image processor of {name} cuts patches of {patches.patch_size} px, merged {patches.merge_size} x "
+            f"{patches.merge_size}, its model reads {own[0]} px, {own[1]} x {own[1]}: the frame would be wrong",
+            "Use the preprocessor_config.json that was published with the checkpoint",
+        )
+
+
+def _model(folder: Path, family: str, device: Device, dtype: DType, attention: str | None) -> Any:
     where = device_of(device)
     if dtype == "auto":
         dtype = "float32" if where == "cpu" and weights_bytes(folder) < BIG else "bfloat16"
-    return load_weights(CLASSES[family], folder, device=where, dtype=dtype)
+    return load_weights(CLASSES[family], folder, device=where, dtype=dtype, attention=attention)

@@ -1,9 +1,4 @@
-"""Runs a Qwen2.5-VL or Qwen3-VL checkpoint on this machine, with transformers.
-
-Our own code builds the model's input, always in the same way: it resizes with pillow, cuts patches with transformers' pillow
-image processor, and repeats the chat template's one image token for every merged patch. So the frame of the answers is known
-exactly, and torchvision, which transformers' own VL processors require, is not needed.
-"""
+"""Runs a Qwen2.5-VL or Qwen3-VL checkpoint on this machine, with transformers; `inputs` builds what the model reads."""
 
 import contextlib
 import copy
@@ -15,15 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from t2s_agent.accelerator import Device, DType, memory_for
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
-from t2s_agent.prompting.frames import Frame, FrameRule, Size, Square
+from t2s_agent.prompting.frames import Frame, Size
+from t2s_agent.prompting.inputs import InputBuilder, chat_of, plain
 from t2s_agent.prompting.reading import LONGER, SAME, read_answer
 from t2s_agent.prompting.sampling import GREEDY, Sampling
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
@@ -62,13 +55,12 @@ class TransformersPrompter:
         self._folder = checkpoint.folder
         self._model = checkpoint.model
         self._tokenizer = checkpoint.tokenizer
-        self._patches = checkpoint.patches
         self._rule = checkpoint.rule
         self._max_new_tokens = max_new_tokens
         self._sampling = sampling
         self._batch_size = batch_size
         self._same = same
-        self._image_token = self._tokenizer.convert_ids_to_tokens(self._model.config.image_token_id)
+        self._builder = InputBuilder(checkpoint)
         self.threads = threads_for(self._model)
         self._lock = threading.Lock()
         self._vocabulary = Vocabulary.of(checkpoint.folder)
@@ -145,7 +137,7 @@ class TransformersPrompter:
 
     def tell(self, view: View, question: str) -> str:
         """Returns the model's text about a View, decoded greedily."""
-        content = [{"type": "image"}, {"type": "text", "text": _plain(question)}]
+        content = [{"type": "image"}, {"type": "text", "text": plain(question)}]
         [written] = self._write([view], [[{"role": "user", "content": content}]], samples=1)
         parts = split_thinking(written.text)
         if parts.unfinished:
@@ -154,8 +146,7 @@ class TransformersPrompter:
         return parts.answer.strip()
 
     def _messages(self, question: str) -> list[dict[str, Any]]:
-        content = [{"type": "image"}, {"type": "text", "text": self.style.user(_plain(question))}]
-        return [{"role": "system", "content": self.style.system}, {"role": "user", "content": content}]
+        return chat_of(self.style, question)
 
     def _read(self, written: _Written, view: View, seconds: float) -> Answer:
         size = Size(view.width, view.height)
@@ -213,49 +204,9 @@ class TransformersPrompter:
         return config
 
     def _inputs(self, views: Sequence[View], chats: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
-        """Returns the model's inputs: ids (B, L) padded left, their mask and types (1: image), patches (N, D), grids (B, 3)."""
-        import torch
-
-        sizes = [self._rule.picture(Size(view.width, view.height)) for view in views]
-        pictures = [_picture(view, size, self._rule) for view, size in zip(views, sizes, strict=True)]
-        pixels = self._patches(images=pictures, do_resize=False, return_tensors="pt")
-        cell, merged = self._patches.patch_size, self._patches.merge_size**2
-        expected = [[1, size.height // cell, size.width // cell] for size in sizes]
-        if pixels["image_grid_thw"].tolist() != expected:
-            raise RuntimeError(
-                f"image grids {pixels['image_grid_thw'].tolist()} are not {expected}: the frame would be wrong"
-            )
-        texts = []
-        for chat, (_, rows, columns) in zip(chats, expected, strict=True):
-            text = self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            if text.count(self._image_token) != 1:
-                raise T2SError(
-                    "model_unavailable",
-                    f"the chat template of {self.name} has {text.count(self._image_token)} images instead of one",
-                    "Use the checkpoint's own chat_template.jinja, as saved with its processor",
-                )
-            texts.append(text.replace(self._image_token, self._image_token * (rows * columns // merged)))
-        ids = self._tokenizer(texts, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt")
-        inputs = {
-            "input_ids": ids["input_ids"],
-            "attention_mask": ids["attention_mask"],
-            "mm_token_type_ids": (ids["input_ids"] == self._model.config.image_token_id).to(torch.int32),
-            "pixel_values": pixels["pixel_values"].to(self._model.dtype),
-            "image_grid_thw": pixels["image_grid_thw"],
-        }
+        """Returns the model's inputs, on its device."""
+        inputs = self._builder.build(views, chats)
         return {key: tensor.to(self._model.device) for key, tensor in inputs.items()}
-
-
-def _plain(question: str) -> str:
-    """Returns a question as one line without anything that could be a control token of a chat template."""
-    return " ".join(question.replace("<|", "< |").split())
-
-
-def _picture(view: View, size: Size, rule: FrameRule) -> Image.Image:
-    """Returns the resized picture: LANCZOS for the paper's square, as in its loader, else BICUBIC, as in Qwen's processor."""
-    how = Image.Resampling.LANCZOS if isinstance(rule, Square) else Image.Resampling.BICUBIC
-    picture = Image.fromarray(np.ascontiguousarray(view.rgb))
-    return picture if picture.size == (size.width, size.height) else picture.resize((size.width, size.height), how)
 
 
 @contextlib.contextmanager

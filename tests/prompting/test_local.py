@@ -84,14 +84,6 @@ def test_think2seg_weights_get_their_square_of_840(tiny_models, tmp_path):
     assert prompter._rule.picture(Size(300, 200)) == Size(840, 840)
 
 
-def test_the_papers_square_has_the_grid_that_its_weights_know(prompter, view_of):
-    from PIL import Image
-
-    if prompter.frame.startswith("pixels"):
-        grid = prompter._patches(images=[Image.fromarray(view_of(840, 840).rgb)], return_tensors="pt")["image_grid_thw"]
-        assert grid.tolist() == [[1, 60, 60]]
-
-
 def test_a_processor_of_one_area_stretches_to_its_square(tiny_models, tmp_path, view_of):
     folder = copied(tiny_models["qwen3_vl"], tmp_path / "fixed")
     settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))

@@ -40,6 +40,12 @@ class Policy(_Part):
     freeze_vision: bool = False
     lora: Lora | None = None
 
+    @model_validator(mode="after")
+    def _tower_is_frozen_or_adapted(self) -> "Policy":
+        if self.freeze_vision and self.lora and self.lora.vision:
+            raise ValueError("freeze_vision and lora.vision contradict each other")
+        return self
+
 
 class Segmenter(_Part):
     """The frozen model that turns prompts into masks. Embeddings are kept in the folder `embeddings`, up to `embedding_bytes`."""

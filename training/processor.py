@@ -1,0 +1,177 @@
+"""The processor that TRL calls: the product's own inputs (t2s_agent.prompting.inputs), in the form of transformers' processors.
+
+What the model is trained on is so what it is served: the same pixels, the same tokens, the same frame.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import BatchFeature, ImageProcessingMixin, PreTrainedTokenizerBase, ProcessorMixin
+
+from t2s_agent.errors import T2SError
+from t2s_agent.prompting.checkpoint import Checkpoint
+from t2s_agent.prompting.frames import FrameRule, Size
+from t2s_agent.prompting.inputs import InputBuilder
+from t2s_agent.weights import read_settings
+
+# what a folder holds beside weights and config.json, as published; the trainer saves those two itself
+_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
+    "vocabulary.json",
+)
+
+
+class FramedImages(ImageProcessingMixin):
+    """Makes pixels of pictures whose sizes follow the frame rule, whatever size they come in."""
+
+    model_input_names = ["pixel_values", "image_grid_thw"]  # noqa: RUF012 - so declared by transformers
+
+    def __init__(self, builder: InputBuilder, patches: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # transformers' constructors have no types
+        self.builder = builder
+        self.merge_size: int = patches.merge_size
+        self.patch_size: int = patches.patch_size
+
+    def __call__(self, images: Any, return_tensors: str | None = None) -> BatchFeature:
+        """Returns `pixel_values` and `image_grid_thw` of a picture, of pictures, or of nested lists of them, as tensors."""
+        return BatchFeature(self.builder.pixels(list(_flat(images))).tensors, tensor_type=return_tensors)
+
+
+class Processor(ProcessorMixin):
+    """A checkpoint's processor without torchvision. It pads on the left, and never changes a picture's frame."""
+
+    def __init__(self, image_processor: FramedImages, tokenizer: PreTrainedTokenizerBase, **own: Any) -> None:
+        super().__init__(image_processor, tokenizer, chat_template=tokenizer.chat_template)  # type: ignore[no-untyped-call] # as above
+        self.builder: InputBuilder = own["builder"]
+        self.rule: FrameRule = own["builder"].rule
+        self.image_token: str = own["builder"].image_token
+        self.image_token_id: int = own["builder"].image_token_id
+        self._folder: Path = own["folder"]
+        self._ends: frozenset[int] = own["ends"]
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Processor":
+        """The processor of an opened checkpoint."""
+        builder = InputBuilder(checkpoint)
+        checkpoint.tokenizer.padding_side = "left"
+        ends = checkpoint.model.generation_config.eos_token_id
+        ends = {checkpoint.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+        images = FramedImages(builder, checkpoint.patches)
+        return cls(images, checkpoint.tokenizer, builder=builder, folder=checkpoint.folder, ends=frozenset(ends))
+
+    @property
+    def model_input_names(self) -> list[str]:
+        return ["input_ids", "attention_mask", "mm_token_type_ids", *self.image_processor.model_input_names]
+
+    def __call__(
+        self,
+        images: Any = None,
+        text: str | Sequence[str] | None = None,
+        padding: bool = False,
+        return_tensors: str | None = None,
+        **_: Any,
+    ) -> BatchFeature:
+        """Returns the inputs for chats in text form, with one picture for each of their image tokens, in order.
+
+        Without `padding` and `return_tensors` the parts of the text are lists of each row's own length; the pictures are
+        always tensors.
+        """
+        texts = [text] if isinstance(text, str) else list(text or ())
+        pixels = self.builder.pixels(list(_flat(images))) if images is not None else None
+        if pixels is not None:
+            texts = self.builder.expanded(texts, pixels)
+        made = self.builder.tokens(texts)
+        if not padding and return_tensors is None:
+            made = {key: _unpadded(rows, made["attention_mask"]) for key, rows in made.items()}
+        return BatchFeature({**made, **(pixels.tensors if pixels else {})})
+
+    def decode(self, token_ids: Any, **_: Any) -> str:
+        """Returns what was written up to the first end token, as the product reads it.
+
+        Special tokens stay in whatever `skip_special_tokens` says: an answer's tags are special tokens in some tokenizers.
+        Padding before and after is left out.
+        """
+        ids = [int(each) for each in token_ids if int(each) != self.tokenizer.pad_token_id or each in self._ends]
+        end = next((at for at, each in enumerate(ids) if each in self._ends), None)
+        text = self.tokenizer.decode(ids[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return str(text)
+
+    def batch_decode(self, sequences: Any, **_: Any) -> list[str]:
+        """Returns `decode` of each row."""
+        return [self.decode(row) for row in sequences]
+
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **_: Any) -> list[str]:
+        """Writes the start folder's own files, so that the product, and others, open the new weights as the old ones.
+
+        A square that a recipe chose is written into the image processor's settings, from which the product takes it.
+        """
+        if push_to_hub:
+            raise T2SError(
+                "argument_invalid", "a processor is not pushed by itself", "Export the run and push the folder"
+            )
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        copied = [name for name in _FILES if (self._folder / name).is_file()]
+        if folder.resolve() != self._folder.resolve():
+            for name in copied:
+                shutil.copyfile(self._folder / name, folder / name)
+            _write_square(folder, self.rule)
+        return [str(folder / name) for name in copied]
+
+
+def require_whole_view(processor: Processor, side: int) -> None:
+    """Raises `argument_invalid` where the model would see a view of `side` px in another size: the frame would be wrong."""
+    seen = processor.rule.picture(Size(side, side))
+    if seen != Size(side, side):
+        raise T2SError(
+            "argument_invalid",
+            f"the model's processor makes {seen.width} x {seen.height} px of a view of {side} px: the frame would be wrong",
+            f"Choose data.view square:{seen.width}, or served, or set policy.square",
+        )
+
+
+def _write_square(folder: Path, rule: FrameRule) -> None:
+    side = getattr(rule, "side", None) or getattr(rule, "square", None)
+    if side is None:
+        return
+    area = {"shortest_edge": side * side, "longest_edge": side * side}
+    name = "preprocessor_config.json"
+    if (folder / name).is_file():
+        settings = read_settings(folder, name)
+        chosen = settings
+    else:
+        name = "processor_config.json"
+        settings = read_settings(folder, name)
+        chosen = settings["image_processor"]
+    chosen["size"] = area
+    chosen.pop("min_pixels", None)
+    chosen.pop("max_pixels", None)
+    (folder / name).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _unpadded(rows: torch.Tensor, mask: torch.Tensor) -> list[list[int]]:
+    return [row[kept.bool()].tolist() for row, kept in zip(rows, mask, strict=True)]
+
+
+def _flat(images: Any) -> Iterator[Image.Image]:
+    """Yields pictures of nested lists in order; None, a row without pictures, has none."""
+    if isinstance(images, Image.Image):
+        yield images.convert("RGB")
+    elif images is not None:
+        for each in images:
+            yield from _flat(each)

@@ -55,6 +55,12 @@ ELSEWHERE = {
     "training/nano/parallel.py": "tests/training/nano/test_language.py",
     "training/nano/precompute.py": "tests/training/nano/test_language.py",
     "training/nano/synthetic_tokens.py": "tests/training/nano/test_dialogue.py",
+    "training/rewards/asked.py": "tests/training/rewards/test_engine.py",
+    "training/rewards/masks.py": "tests/training/rewards/test_engine.py",
+    "training/rewards/naive.py": "tests/training/rewards/test_engine.py",
+    "training/rewards/reading.py": "tests/training/rewards/test_engine.py",
+    "training/rewards/semantic.py": "tests/training/rewards/test_engine.py",
+    "training/rewards/target.py": "tests/training/rewards/test_engine.py",
 }
 
 

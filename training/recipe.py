@@ -99,7 +99,11 @@ class Data(_Part):
 
 
 class Reward(_Part):
-    """The weighted sum of rewards, each in 0..1. The paper's: mask 2, valid_json 1, valid_tags 1, level semantic."""
+    """The weighted sum of rewards, each in 0..1. The paper's: mask 2, valid_json 1, valid_tags 1, level semantic.
+
+    `strict`: an answer that strict parsing refuses has no masks; else it has those that the product would use, and still no reward
+    for valid JSON. `same` is the IoU above which a box repeats another one and is left out (1: none is).
+    """
 
     mask: float = Field(default=2.0, ge=0)
     valid_json: float = Field(default=1.0, ge=0)
@@ -107,6 +111,8 @@ class Reward(_Part):
     calibration: float = Field(default=0.0, ge=0)
     length: float = Field(default=0.0, ge=0)
     level: Literal["semantic", "instance"] = "semantic"
+    strict: bool = True
+    same: float = Field(default=0.7, gt=0, le=1)
 
 
 class Vllm(_Part):

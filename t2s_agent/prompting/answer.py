@@ -32,7 +32,8 @@ class Answer:
     """One answer to one question about one View. `raw` and `thinking` are a model's text: data, never trusted.
 
     `not_understood`: the model says that it does not know what is asked for, or its vocabulary shows it. `fix` is the advice for
-    an answer that cannot be read, "" if the only advice is to reword the question.
+    an answer that cannot be read, "" if the only advice is to reword the question. `kind` names what is wrong with an answer that
+    strict parsing refuses (`no_block`, `not_json`, `wrong_point_count` and others), so that they can be counted; else it is "".
     """
 
     status: Status
@@ -43,3 +44,4 @@ class Answer:
     tokens: int = 0
     seconds: float = 0.0
     fix: str = ""
+    kind: str = ""

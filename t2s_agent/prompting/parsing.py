@@ -40,7 +40,11 @@ _NOT_UNDERSTOOD = re.compile(
 
 
 class _Bad(ValueError):
-    """One instance, or the whole list, is invalid; the message says why."""
+    """One instance, or the whole list, is invalid; the message says why, and `kind` is a short name for it."""
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def parse_answer(
 def _strict_answer(raw: str, frame: tuple[float, float], style: PromptStyle) -> Answer:
     thinking = _text_between(raw[:MOST_CHARACTERS], "<think>", "</think>")
     if len(raw) > MOST_CHARACTERS:
-        return Answer("unparsable", (), thinking, raw[:MOST_CHARACTERS], (f"the answer has {len(raw)} characters",))
+        long = f"the answer has {len(raw)} characters"
+        return Answer("unparsable", (), thinking, raw[:MOST_CHARACTERS], (long,), kind="too_long")
     warnings: list[str] = []
     try:
         listed = _strict_list(raw)
@@ -81,7 +86,7 @@ def _strict_answer(raw: str, frame: tuple[float, float], style: PromptStyle) -> 
             warnings.append(f"of {len(listed)} instances the first {MOST_INSTANCES} are used")
         instances = [_strict_instance(item, frame, style) for item in listed[:MOST_INSTANCES]]
     except _Bad as bad:
-        return Answer("unparsable", (), thinking, raw, (*warnings, str(bad)))
+        return Answer("unparsable", (), thinking, raw, (*warnings, str(bad)), kind=bad.kind)
     status: Status = "found" if instances else "empty"
     return Answer(status, tuple(instances), thinking, raw, tuple(warnings))
 
@@ -228,27 +233,30 @@ def _strict_list(raw: str) -> list[Any]:
     _, opened, fenced = text.partition("```json")
     fenced, closed, _ = fenced.partition("```")
     if not (opened and closed):
-        raise _Bad("the answer has no ```json block")
+        raise _Bad("the answer has no ```json block", "no_block")
     start, end = fenced.find("["), fenced.rfind("]")
     if start < 0 or end < start:
-        raise _Bad("the answer has no list")
+        raise _Bad("the answer has no list", "no_list")
     try:
         value = json.loads(fenced[start : end + 1])
     except (ValueError, RecursionError) as error:
-        raise _Bad("the list is not JSON") from error
+        raise _Bad("the list is not JSON", "not_json") from error
     return list(value)
 
 
 def _strict_instance(item: Any, frame: tuple[float, float], style: PromptStyle) -> Instance:
     if not isinstance(item, dict):
-        raise _Bad("an instance is not an object")
+        raise _Bad("an instance is not an object", "not_an_object")
     if style.box != ("bbox_2d" in item):
-        raise _Bad("bbox_2d is missing" if style.box else "bbox_2d was not asked for")
+        raise _Bad("bbox_2d is missing" if style.box else "bbox_2d was not asked for", "wrong_keys")
     box = _clipped(_numbers(item["bbox_2d"], 4, "bbox_2d"), frame) if style.box else None
     positive = tuple(_point(each, frame) for each in _require_list(item.get("positive_points", []), "positive_points"))
     negative = tuple(_point(each, frame) for each in _require_list(item.get("negative_points", []), "negative_points"))
     if (len(positive), len(negative)) != (style.positive, style.negative):
-        raise _Bad(f"{len(positive)} and {len(negative)} points, not {style.positive} and {style.negative}")
+        raise _Bad(
+            f"{len(positive)} and {len(negative)} points, not {style.positive} and {style.negative}",
+            "wrong_point_count",
+        )
     return Instance(box, positive, negative, _label(item))
 
 
@@ -329,32 +337,32 @@ def _clipped(corners: Sequence[float], frame: tuple[float, float]) -> Box:
     x1, y1, x2, y2 = corners
     box = max(0.0, x1), max(0.0, y1), min(float(frame[0]), x2), min(float(frame[1]), y2)
     if box[0] >= box[2] or box[1] >= box[3]:
-        raise _Bad("its box is empty or outside of the image")
+        raise _Bad("its box is empty or outside of the image", "bad_box")
     return box
 
 
 def _require_list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise _Bad(f"{what} is not a list")
+        raise _Bad(f"{what} is not a list", "not_a_list")
     return value
 
 
 def _point(value: Any, frame: tuple[float, float]) -> Point:
     x, y = _numbers(value, 2, "it")
     if not (0 <= x <= frame[0] and 0 <= y <= frame[1]):
-        raise _Bad("it lies outside of the image")
+        raise _Bad("it lies outside of the image", "point_outside")
     return x, y
 
 
 def _numbers(value: Any, count: int, what: str) -> Sequence[float]:
     if not isinstance(value, list) or len(value) != count:
-        raise _Bad(f"{what} does not have {count} numbers")
+        raise _Bad(f"{what} does not have {count} numbers", "not_numbers")
     if any(isinstance(n, bool) or not isinstance(n, int | float) for n in value):
-        raise _Bad(f"{what} has a value that is not a number")
+        raise _Bad(f"{what} has a value that is not a number", "not_numbers")
     try:
         numbers = [float(n) for n in value]
     except OverflowError as error:
-        raise _Bad(f"{what} has a number beyond a float's range") from error
+        raise _Bad(f"{what} has a number beyond a float's range", "not_finite") from error
     if not all(math.isfinite(n) for n in numbers):
-        raise _Bad(f"{what} has a number that is not finite")
+        raise _Bad(f"{what} has a number that is not finite", "not_finite")
     return numbers

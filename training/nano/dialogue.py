@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES, PromptStyle
 from training.nano.image_tokens import GRID, NUMBERS, STEP
-from training.nano.model import QUESTION_KINDS, cell_text, label_text, thought, token_id
+from training.nano.tokenizer import QUESTION_KINDS, cell_text, label_text, thought, token_id
 
 MOST_INSTANCES = 16  # in one answer in training, 13 tokens each. A longer answer is cut off, without an end token
 _MARK = "\x00"

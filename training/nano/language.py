@@ -23,9 +23,10 @@ from evals.questions import CATEGORIES, pick, training_question
 from evals.questions.extremes import EXTREMES, extreme, extreme_question
 from evals.questions.relations import RELATIONS, relation_question
 from training.nano import parallel, synthetic_tokens
+from training.nano.circuits import frozen_weights
 from training.nano.dialogue import Dialogue, SequenceBatch, Targets, Writer, build_sequences, draw_question
+from training.nano.export import save
 from training.nano.image_tokens import NUMBERS, soft_targets
-from training.nano.model import frozen_weights, save
 from training.nano.precompute import StoredTokens
 from training.nano.semantics import Meanings
 from training.nano.warm_start import start

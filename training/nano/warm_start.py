@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneratio
 
 from t2s_agent.prompting.style import STYLES
 from training.nano.dialogue import Writer, fixed_prompt_texts
-from training.nano.model import build_model, build_tokenizer
+from training.nano.model import build_model
+from training.nano.tokenizer import build_tokenizer
 
 
 def start(run: Path) -> tuple[Qwen3VLForConditionalGeneration, PreTrainedTokenizerFast, Writer]:

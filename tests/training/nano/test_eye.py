@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from evals.questions import CATEGORIES
-from training.nano.dialogue import fixed_prompt_texts
-from training.nano.eye import dense_loss, encode_image
+from training.nano.eye import dense_loss
 from training.nano.image_tokens import (
     CENTRE,
     CENTRE_HEIGHT,
@@ -17,13 +16,11 @@ from training.nano.image_tokens import (
     NEAR,
     ONE,
     PLACE,
-    SIDE,
     WIDTH,
     number_code,
     place_code,
 )
 from training.nano.imagery import Labels, truth_of
-from training.nano.model import build_model, build_tokenizer
 
 TANK, BUILDING = CATEGORIES.index("storage tank"), CATEGORIES.index("building")
 CELL, EMPTY = 7 * GRID + 7, 2 * GRID + 2
@@ -82,34 +79,3 @@ def test_categories_that_the_truth_does_not_cover_add_no_loss(tokens, truth):
     changed = tokens.clone()
     changed[0, EMPTY, CATEGORIES.index("plane")] = CENTRE_HEIGHT
     assert cost(changed, truth) == pytest.approx(cost(tokens, truth))
-
-
-@pytest.fixture(scope="module")
-def fresh_encoder():
-    torch.manual_seed(0)
-    return build_model(build_tokenizer(fixed_prompt_texts())).model.visual.eval()
-
-
-@torch.inference_mode()
-def test_a_fresh_image_encoder_marks_its_tokens_as_cells(fresh_encoder):
-    tokens = encode_image(fresh_encoder, torch.rand(1, 3, SIDE, SIDE) * 2 - 1)
-    assert tokens[..., IS_IMAGE].mean() == pytest.approx(1, abs=0.2)
-
-
-@torch.inference_mode()
-def test_the_last_block_has_no_effect_at_first_and_can_average_its_surroundings(fresh_encoder):
-    black, dot = torch.full((2, 3, SIDE, SIDE), -1.0)
-    dot[:, 224:240, 224:240] = 1.0  # of cell 7, 7
-    attention = fresh_encoder.blocks[-1].attn.proj
-
-    def difference():
-        tokens = encode_image(fresh_encoder, torch.stack([black, dot]))
-        return (tokens[1] - tokens[0]).norm(dim=-1).reshape(GRID, GRID)
-
-    before = difference()
-    kept = attention.weight.clone()
-    assert not kept.any()
-    attention.weight.copy_(torch.eye(len(kept)))
-    change = (difference() - before).abs()
-    attention.weight.copy_(kept)
-    assert change[6:9, 6:9].mean() > 3 * change[[0, 0, -1, -1], [0, -1, 0, -1]].mean()

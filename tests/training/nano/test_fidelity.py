@@ -8,7 +8,7 @@ from t2s_agent.prompting.style import STYLES
 from training.nano.dialogue import Targets, Writer, fixed_prompt_texts
 from training.nano.fidelity import parse_cells_and_boxes
 from training.nano.image_tokens import cell_of
-from training.nano.model import build_tokenizer
+from training.nano.tokenizer import build_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,14 @@ import torch
 
 from evals.questions import CATEGORIES
 from t2s_agent.prompting.style import STYLES
+from training.nano.circuits import frozen_weights
 from training.nano.dialogue import Targets, Writer, build_sequences, fixed_prompt_texts
 from training.nano.image_tokens import cell_of
 from training.nano.language import draw_dialogues, draw_thought_batch, loss_of
-from training.nano.model import build_model, build_tokenizer, frozen_weights
+from training.nano.model import build_model
 from training.nano.semantics import Meanings, write_texts
 from training.nano.synthetic_tokens import draw_batch
+from training.nano.tokenizer import build_tokenizer
 
 SHIP = CATEGORIES.index("ship")
 # one far in the north-west and small, one far in the south-east and large

@@ -62,6 +62,8 @@ ELSEWHERE = {
     "training/rewards/reading.py": "tests/training/rewards/test_engine.py",
     "training/rewards/semantic.py": "tests/training/rewards/test_engine.py",
     "training/rewards/target.py": "tests/training/rewards/test_engine.py",
+    "training/rollouts/features.py": "tests/training/rollouts/test_scoring.py",
+    "training/rollouts/prefix.py": "tests/training/rollouts/test_scoring.py",
 }
 
 

@@ -7,6 +7,7 @@ ranks and workers, so it must not shuffle it again (`shuffle_dataset=False`).
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from evals.datasets import Sample
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.style import style_named
 from training.pool import Listed, Pool, Question
+from training.readable import readable
 from training.recipe import Data, Recipe
 
 __all__ = ["Pool", "Question", "Questions", "Schedule", "open_questions"]
@@ -97,9 +99,17 @@ class Questions:
         return {"prompt": prompt_of(asked), "image": picture, "id": asked.id, "style": asked.style}
 
 
-def open_questions(recipe: Recipe) -> Questions:
-    """All training questions of a recipe, in the order of the run."""
+def open_questions(recipe: Recipe, folder: Path | None = None) -> Questions:
+    """All training questions of a recipe, in the order of the run.
+
+    With `data.on_broken` "skip", all samples are read once beforehand, and those that cannot be read are left out of the schedule
+    (`pool.left_out`); the run's `folder` keeps what was found.
+    """
     pool = Pool.open(recipe.data.train, recipe.data)
+    if recipe.data.on_broken == "skip":
+        if folder is None:
+            raise T2SError("argument_invalid", "on_broken skip without a run folder", "Give the folder of the run")
+        pool = readable(pool, folder)
     return Questions(pool, Schedule.of(recipe, pool))
 
 

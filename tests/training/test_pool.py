@@ -1,10 +1,8 @@
 """Tests what a run's data holds: which questions, as which pixels, what is refused, and that parts share nothing."""
 
-import json
-
 import numpy as np
 import pytest
-from PIL import Image
+from coco_tiles import tiles
 
 from evals.datasets import BrokenDataset, BrokenSample, Truth, open_dataset
 from evals.protocols.grids import resized
@@ -21,36 +19,6 @@ def scenes(count=3, size=64, **more):
 def pool_of(*sources, **more):
     data = Data(train=sources, **more)
     return Pool.open(data.train, data)
-
-
-def tiles(folder, count=24, *, annotated=True):
-    """A COCO set of `count` pictures of 64 px, each with a square of its own, eight tiles to a block of 400 numbers."""
-    (folder / "train").mkdir()
-    (folder / "annotations").mkdir()
-    images, annotations = [], []
-    for number in range(count):
-        name = f"{number:02d}.png"
-        Image.new("RGB", (64, 64), (number, 0, 0)).save(folder / "train" / name)
-        tile = 400 * (number // 8) + 3 * (number % 8)
-        images.append({"id": number, "file_name": name, "width": 64, "height": 64, "source_tile": tile})
-        square = {"counts": [64 * 10 + 20, 8, 4096 - 64 * 10 - 28], "size": [64, 64]}
-        annotations.append(
-            {
-                "id": number,
-                "image_id": number,
-                "category_id": 1,
-                "bbox": [10, 20, 1, 8],
-                "area": 8,
-                "segmentation": square,
-            }
-        )
-    listing = {
-        "images": images,
-        "annotations": annotations if annotated else [],
-        "categories": [{"id": 1, "name": "plane"}, {"id": 2, "name": "ship"}],
-    }
-    (folder / "annotations" / "instances_train.json").write_text(json.dumps(listing), encoding="utf-8")
-    return Source(dataset="coco", root=folder)
 
 
 def test_a_question_is_found_by_its_id_with_view_and_truth():

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from evals.datasets import Sample
 from t2s_agent.errors import T2SError
+from t2s_agent.prompting.inputs import picture_of, plain
 from t2s_agent.prompting.style import style_named
 from training.pool import Listed, Pool, Question
 from training.readable import readable
@@ -95,7 +95,7 @@ class Questions:
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         asked = self.schedule.at(number)
-        picture = Image.fromarray(np.ascontiguousarray(self.pool.view(asked.id).rgb))
+        picture = picture_of(self.pool.view(asked.id))
         return {"prompt": prompt_of(asked), "image": picture, "id": asked.id, "style": asked.style}
 
 
@@ -118,13 +118,8 @@ def prompt_of(asked: Question) -> list[dict[str, str]]:
     style = style_named(asked.style)
     return [
         {"role": "system", "content": style.system},
-        {"role": "user", "content": style.user(plain_question(asked.question))},
+        {"role": "user", "content": style.user(plain(asked.question))},
     ]
-
-
-def plain_question(question: str) -> str:
-    """A question as one line without anything that could be a control token of a chat template, as the product asks it."""
-    return " ".join(question.replace("<|", "< |").split())
 
 
 def pass_length(pool: Pool, data: Data) -> int:

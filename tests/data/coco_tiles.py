@@ -1,14 +1,13 @@
 """Writes a small instance set in COCO's format, with tiles that lie in blocks as iSAID's crops do."""
 
 import json
+from pathlib import Path
 
 from PIL import Image
 
-from training.recipe import Source
 
-
-def tiles(folder, count=24, *, annotated=True):
-    """A COCO set of `count` pictures of 64 px, each with a square of its own, eight tiles to a block of 400 numbers."""
+def write_tiles(folder: Path, count: int = 24, *, annotated: bool = True) -> None:
+    """Writes a COCO set of `count` pictures of 64 px, each with a square of its own, eight tiles to a block of 400 numbers."""
     (folder / "train").mkdir()
     (folder / "annotations").mkdir()
     images, annotations = [], []
@@ -34,4 +33,3 @@ def tiles(folder, count=24, *, annotated=True):
         "categories": [{"id": 1, "name": "plane"}, {"id": 2, "name": "ship"}],
     }
     (folder / "annotations" / "instances_train.json").write_text(json.dumps(listing), encoding="utf-8")
-    return Source(dataset="coco", root=folder)

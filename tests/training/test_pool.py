@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from coco_tiles import tiles
+from coco_tiles import write_tiles
 
 from evals.datasets import BrokenDataset, BrokenSample, Truth, open_dataset
 from evals.protocols.grids import resized
@@ -19,6 +19,12 @@ def scenes(count=3, size=64, **more):
 def pool_of(*sources, **more):
     data = Data(train=sources, **more)
     return Pool.open(data.train, data)
+
+
+def tiles(folder, **more):
+    """A source of pictures in tiles, as iSAID's crops are."""
+    write_tiles(folder, **more)
+    return Source(dataset="coco", root=folder)
 
 
 def test_a_question_is_found_by_its_id_with_view_and_truth():

@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from coco_tiles import tiles
+from coco_tiles import write_tiles
 
 from evals.datasets import BrokenSample
 from t2s_agent.errors import T2SError
 from training.data import open_questions
 from training.readable import FILE
-from training.recipe import Data, Optimizer, Policy, Recipe
+from training.recipe import Data, Optimizer, Policy, Recipe, Source
 
 
 def recipe_for(source, on_broken):
@@ -23,9 +23,9 @@ def recipe_for(source, on_broken):
 
 @pytest.fixture
 def broken(tmp_path):
-    source = tiles(tmp_path, count=3)
+    write_tiles(tmp_path, count=3)
     (tmp_path / "train" / "01.png").write_bytes(b"no picture")
-    return source
+    return Source(dataset="coco", root=tmp_path)
 
 
 def test_what_cannot_be_read_is_left_out_and_named(broken, tmp_path):

@@ -188,6 +188,25 @@ class Optimizer(_Part):
         return self
 
 
+class Guards(_Part):
+    """Limits of what is watched in a run (training/guards.py); null: not watched.
+
+    `warn_after` steps in a row beyond a limit give a warning; `stop_after` steps beyond that of KL (nats a token) or entropy (nats
+    a token) stop the run.
+    """
+
+    most_kl: float | None = Field(default=1.0, gt=0)
+    least_entropy: float | None = Field(default=0.003, ge=0)
+    most_entropy: float | None = Field(default=5.0, gt=0)
+    least_distinct: float | None = Field(default=0.25, ge=0, le=1)  # share of a group's completions
+    most_zero_advantage: float | None = Field(default=0.75, ge=0, le=1)  # share of groups
+    least_spread: float | None = Field(default=0.01, ge=0)  # standard deviation of the total reward within a group
+    most_truncated: float | None = Field(default=0.25, ge=0, le=1)  # share of completions
+    most_unparsable: float | None = Field(default=0.5, ge=0, le=1)  # share of completions
+    warn_after: int = Field(default=5, ge=1)
+    stop_after: int = Field(default=20, ge=1)
+
+
 class Run(_Part):
     """What is written, and how often (in optimizer steps; 0: never)."""
 
@@ -212,6 +231,7 @@ class Recipe(_Part):
     objective: Objective = Objective()
     supervised: Supervised = Supervised()
     optimizer: Optimizer
+    guards: Guards = Guards()
     run: Run = Run()
 
     def to_yaml(self) -> str:

@@ -51,16 +51,17 @@ def open_policy(policy: recipe.Policy, *, device: Device = "auto") -> Opened:
     )
     checkpoint = replace(checkpoint, name=policy.name)
     if policy.freeze_vision:
-        vision_of(checkpoint.model).requires_grad_(False)
+        for part in vision_of(checkpoint.model):
+            part.requires_grad_(False)
     model = _with_adapters(checkpoint.model, policy.lora) if policy.lora else checkpoint.model
     family = str(checkpoint.model.config.model_type)
     return Opened(model, Processor.of(checkpoint), checkpoint, policy.name, checkpoint.folder, family)
 
 
-def vision_of(model: Any) -> nn.Module:
-    """The vision tower of a vision-language model, without adapters around it."""
-    tower: nn.Module = model.model.visual
-    return tower
+def vision_of(model: Any) -> list[nn.Module]:
+    """The vision tower of a model without adapters around it, and what projects its features into the language model."""
+    inner = model.model
+    return [inner.visual] if hasattr(inner, "visual") else [inner.vision_tower, inner.multi_modal_projector]
 
 
 def _require_loadable(policy: recipe.Policy, folder: Path) -> None:
@@ -85,7 +86,7 @@ def _with_adapters(model: Any, lora: recipe.Lora) -> Any:
     """
     parts = [r"model\.language_model\.layers\..+"]
     if lora.vision:
-        parts.append(r"model\.visual\..+")
+        parts.append(r"model\.(visual|vision_tower|multi_modal_projector)\..+")
     pattern = "|".join(parts)
     chosen = [
         name for name, module in model.named_modules() if isinstance(module, nn.Linear) and re.fullmatch(pattern, name)

@@ -14,8 +14,8 @@ from PIL import Image
 from transformers import BatchFeature, ImageProcessingMixin, PreTrainedTokenizerBase, ProcessorMixin
 
 from t2s_agent.errors import T2SError
-from t2s_agent.prompting.checkpoint import Checkpoint
-from t2s_agent.prompting.frames import FrameRule, Size
+from t2s_agent.prompting.checkpoint import FRAME_FILE, Checkpoint
+from t2s_agent.prompting.frames import FrameRule, Size, Square
 from t2s_agent.prompting.inputs import InputBuilder
 from t2s_agent.weights import read_settings
 
@@ -33,23 +33,32 @@ _FILES = (
     "processor_config.json",
     "video_preprocessor_config.json",
     "vocabulary.json",
+    FRAME_FILE,
 )
 
 
 class FramedImages(ImageProcessingMixin):
     """Makes pixels of pictures whose sizes follow the frame rule, whatever size they come in."""
 
-    model_input_names = ["pixel_values", "image_grid_thw"]  # noqa: RUF012 - so declared by transformers
-
     def __init__(self, builder: InputBuilder, patches: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # transformers' constructors have no types
         self.builder = builder
-        self.merge_size: int = patches.merge_size
-        self.patch_size: int = patches.patch_size
+        self.merge_size: int = getattr(patches, "merge_size", 1)
 
-    def __call__(self, images: Any, return_tensors: str | None = None) -> BatchFeature:
-        """Returns `pixel_values` and `image_grid_thw` of a picture, of pictures, or of nested lists of them, as tensors."""
-        return BatchFeature(self.builder.pixels(list(_flat(images))).tensors, tensor_type=return_tensors)
+    @property
+    def model_input_names(self) -> list[str]:
+        return ["pixel_values", "image_grid_thw"]
+
+    def __call__(
+        self, images: Any, return_tensors: str | None = None, crop_to_patches: bool = False, **_: Any
+    ) -> BatchFeature:
+        """Returns the tensors of a picture, of pictures, or of nested lists of them.
+
+        With `crop_to_patches`, by which TRL asks for them, also the tiles of each picture, `num_patches` (B,).
+        """
+        pictures = list(_flat(images))
+        counted = {"num_patches": torch.tensor(self.builder.counts(pictures))} if crop_to_patches else {}
+        return BatchFeature({**self.builder.pixels(pictures).tensors, **counted}, tensor_type=return_tensors)
 
 
 class Processor(ProcessorMixin):
@@ -61,6 +70,7 @@ class Processor(ProcessorMixin):
         self.rule: FrameRule = own["builder"].rule
         self.image_token: str = own["builder"].image_token
         self.image_token_id: int = own["builder"].image_token_id
+        self._family: str = own["family"]
         self._folder: Path = own["folder"]
         self._ends: frozenset[int] = own["ends"]
 
@@ -72,7 +82,14 @@ class Processor(ProcessorMixin):
         ends = checkpoint.model.generation_config.eos_token_id
         ends = {checkpoint.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
         images = FramedImages(builder, checkpoint.patches)
-        return cls(images, checkpoint.tokenizer, builder=builder, folder=checkpoint.folder, ends=frozenset(ends))
+        return cls(
+            images,
+            checkpoint.tokenizer,
+            builder=builder,
+            family=str(checkpoint.model.config.model_type),
+            folder=checkpoint.folder,
+            ends=frozenset(ends),
+        )
 
     @property
     def model_input_names(self) -> list[str]:
@@ -130,7 +147,7 @@ class Processor(ProcessorMixin):
         if folder.resolve() != self._folder.resolve():
             for name in copied:
                 shutil.copyfile(self._folder / name, folder / name)
-            _write_square(folder, self.rule)
+            _write_square(folder, self.rule, self._family)
         return [str(folder / name) for name in copied]
 
 
@@ -145,22 +162,21 @@ def require_whole_view(processor: Processor, side: int) -> None:
         )
 
 
-def _write_square(folder: Path, rule: FrameRule) -> None:
-    side = getattr(rule, "side", None) or getattr(rule, "square", None)
+def _write_square(folder: Path, rule: FrameRule, family: str) -> None:
+    side = getattr(rule, "side" if isinstance(rule, Square) else "square", None)
     if side is None:
         return
-    area = {"shortest_edge": side * side, "longest_edge": side * side}
+    if family == "internvl":
+        (folder / FRAME_FILE).write_text(json.dumps({"square": side}) + "\n", encoding="utf-8")
+        return
     name = "preprocessor_config.json"
-    if (folder / name).is_file():
-        settings = read_settings(folder, name)
-        chosen = settings
-    else:
+    if not (folder / name).is_file():
         name = "processor_config.json"
-        settings = read_settings(folder, name)
-        chosen = settings["image_processor"]
-    chosen["size"] = area
-    chosen.pop("min_pixels", None)
-    chosen.pop("max_pixels", None)
+    settings = read_settings(folder, name)
+    images = settings if name == "preprocessor_config.json" else settings["image_processor"]
+    images["size"] = {"shortest_edge": side * side, "longest_edge": side * side}
+    images.pop("min_pixels", None)
+    images.pop("max_pixels", None)
     (folder / name).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 

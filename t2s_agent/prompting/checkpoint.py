@@ -1,4 +1,14 @@
-"""Opens a Qwen2.5-VL or Qwen3-VL checkpoint: model, tokenizer, image processor, and the frame that it writes in."""
+"""Opens a Qwen2.5-VL, Qwen3-VL or InternVL checkpoint: model, tokenizer, image processor, and the frame that it writes in.
+
+| family | a square | without |
+|---|---|---|
+| Qwen2.5-VL | its pixels | pixels of the resized picture |
+| Qwen3-VL | 0 to 1000 | 0 to 1000 |
+| InternVL | its pixels | 0 to 1000 |
+
+A square is asked for, or written in the folder (as the only area of the image processor, or as `{"square": 896}` in
+frame.json), or the paper's, where the folder's name says Think2Seg.
+"""
 
 import math
 from dataclasses import dataclass
@@ -7,11 +17,16 @@ from typing import Any
 
 from t2s_agent.accelerator import Device, DType, device_of, load_weights
 from t2s_agent.errors import T2SError
-from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Square
+from t2s_agent.prompting.frames import FrameRule, Pixels, Relative, Square, Tiles
 from t2s_agent.weights import model_folder, read_settings, weights_bytes
 
-CLASSES = {"qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration", "qwen3_vl": "Qwen3VLForConditionalGeneration"}
-PAPERS_SQUARE = 840  # px; what Think2Seg-RS's weights were trained on
+CLASSES = {
+    "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
+    "qwen3_vl": "Qwen3VLForConditionalGeneration",
+    "internvl": "InternVLForConditionalGeneration",
+}
+PAPERS_SQUARE = {"qwen2_5_vl": 840, "internvl": 896}  # px; what Think2Seg-RS's weights were trained on
+FRAME_FILE = "frame.json"
 MAX_PICTURE = 2048 * 2048  # px; 5,000 tokens for Qwen2.5-VL. Its own limit is three times that
 BIG = 2 * 2**30  # bytes of weights above which a CPU, too, gets bfloat16
 
@@ -47,49 +62,79 @@ def open_checkpoint(
         raise T2SError(
             "model_unavailable",
             f"{name} is of type {family!r}",
-            f"Choose a checkpoint of {' or '.join(CLASSES)}, or serve it and give its URL",
+            "Choose its variant in transformers' layout, whose name ends in -hf"
+            if family == "internvl_chat"
+            else f"Choose a checkpoint of {' or '.join(CLASSES)}, or serve it and give its URL",
         )
-    patches = _patches(folder)
-    rule = _rule(family, patches, square or _square_of(name, patches))
+    patches = _tiles(folder) if family == "internvl" else _patches(folder)
+    rule = _rule(family, patches, square or _square_of(name, family, folder, patches))
     model = _model(folder, family, device, dtype, attention)
     _require_same_patches(name, model, patches)
     return Checkpoint(name, folder, model, _tokenizer(folder, model.config.image_token_id), patches, rule)
 
 
 def _rule(family: str, patches: Any, square: int | None) -> FrameRule:
-    factor = patches.patch_size * patches.merge_size
+    factor = patches.size["height"] if family == "internvl" else patches.patch_size * patches.merge_size
     if square is not None and (square < factor or square % factor):
         raise T2SError(
             "argument_invalid", f"a square of {square} px", f"Choose a multiple of {factor} px for this model"
         )
+    if family == "internvl":
+        return Square(square) if square else Tiles(factor, patches.min_patches, patches.max_patches)
     least, most = patches.size["shortest_edge"], min(patches.size["longest_edge"], MAX_PICTURE)
     if family == "qwen3_vl":
         return Relative(factor, least, most, square)
     return Square(square) if square else Pixels(factor, least, most)
 
 
-def _square_of(name: str, patches: Any) -> int | None:
-    """Returns the side of the square a checkpoint was trained on: the only one that its processor allows, or the paper's."""
-    least, most = patches.size["shortest_edge"], patches.size["longest_edge"]
-    side = math.isqrt(least)
-    if least == most == side * side and side % (patches.patch_size * patches.merge_size) == 0:
-        return side
-    return PAPERS_SQUARE if "think2seg" in Path(name).name.casefold() else None
+def _square_of(name: str, family: str, folder: Path, patches: Any) -> int | None:
+    """Returns the side of the square a checkpoint was trained on: the folder's own, or the paper's."""
+    if (folder / FRAME_FILE).exists():
+        square = read_settings(folder, FRAME_FILE).get("square")
+        if not isinstance(square, int):
+            raise T2SError(
+                "model_unavailable", f"{folder.name}/{FRAME_FILE} has no square in px", "Save the model again"
+            )
+        return square
+    if family != "internvl":
+        least, most = patches.size["shortest_edge"], patches.size["longest_edge"]
+        side = math.isqrt(least)
+        if least == most == side * side and side % (patches.patch_size * patches.merge_size) == 0:
+            return side
+    return PAPERS_SQUARE.get(family) if "think2seg" in Path(name).name.casefold() else None
 
 
 def _patches(folder: Path) -> Any:
     """Returns the pillow image processor with the folder's settings."""
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    if (folder / "preprocessor_config.json").exists():
-        settings = read_settings(folder, "preprocessor_config.json")
-    else:  # how transformers 5 saves a whole processor
-        settings = read_settings(folder, "processor_config.json").get("image_processor", {})
+    settings = _image_settings(folder)
     names = ("patch_size", "temporal_patch_size", "merge_size", "image_mean", "image_std", "min_pixels", "max_pixels")
     chosen = {key: settings[key] for key in names if settings.get(key) is not None}
     if {"shortest_edge", "longest_edge"} <= set(settings.get("size") or ()):
         chosen["size"] = {key: settings["size"][key] for key in ("shortest_edge", "longest_edge")}
     return Qwen2VLImageProcessorPil(**chosen)
+
+
+def _tiles(folder: Path) -> Any:
+    """Returns InternVL's pillow image processor, which cuts square tiles and adds a thumbnail where there are several."""
+    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+
+    settings = _image_settings(folder)
+    names = ("size", "min_patches", "max_patches", "image_mean", "image_std")
+    tiles = GotOcr2ImageProcessorPil(**{key: settings[key] for key in names if settings.get(key) is not None})
+    if tiles.size["height"] != tiles.size["width"]:
+        raise T2SError(
+            "model_unavailable", f"the tiles of {folder.name} are not square", "Use the settings published with it"
+        )
+    return tiles
+
+
+def _image_settings(folder: Path) -> dict[str, Any]:
+    if (folder / "preprocessor_config.json").exists():
+        return read_settings(folder, "preprocessor_config.json")
+    settings = read_settings(folder, "processor_config.json").get("image_processor", {})  # as transformers 5 saves it
+    return settings if isinstance(settings, dict) else {}
 
 
 def _tokenizer(folder: Path, image_token_id: int) -> Any:
@@ -114,12 +159,15 @@ def _tokenizer(folder: Path, image_token_id: int) -> Any:
 def _require_same_patches(name: str, model: Any, patches: Any) -> None:
     """Raises `model_unavailable` where the image processor's settings belong to another model."""
     vision = model.config.vision_config
-    own = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
-    if own != (patches.patch_size, patches.merge_size, patches.temporal_patch_size):
+    if model.config.model_type == "internvl":
+        reads, cuts = list(vision.image_size), [patches.size["height"], patches.size["width"]]
+    else:
+        reads = [vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size]
+        cuts = [patches.patch_size, patches.merge_size, patches.temporal_patch_size]
+    if reads != cuts:
         raise T2SError(
             "model_unavailable",
-            f"the image processor of {name} cuts patches of {patches.patch_size} px, merged {patches.merge_size} x "
-            f"{patches.merge_size}, its model reads {own[0]} px, {own[1]} x {own[1]}: the frame would be wrong",
+            f"the image processor of {name} cuts patches of {cuts}, its model reads {reads}: the frame would be wrong",
             "Use the preprocessor_config.json that was published with the checkpoint",
         )
 

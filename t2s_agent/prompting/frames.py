@@ -10,6 +10,7 @@ instances to View pixels and back.
 | `Relative(factor)` | the same | 0 to 1000 along both axes | Qwen3-VL |
 | `Relative(factor, square=448)` | stretched to a square | 0 to 1000 | models of one picture size, such as nano |
 | `Relative(factor, scale=1)` | resized | 0 to 1, or 0 to `scale`; y may come first | Kimi-VL, Gemini |
+| `Tiles(448)` | stretched to a rectangle of square tiles | 0 to 1000 | InternVL |
 
 `COORDINATES` names every frame that does not depend on the picture's size.
 """
@@ -144,6 +145,32 @@ class Relative:
 
     def __str__(self) -> str:
         return str(Coordinates(self.scale, self.y_first))
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Stretched to a rectangle of square tiles, of a shape near the View's, and answered in 0 to 1000 along both axes.
+
+    `side` is the side of a tile in pixels. There are `least` to `most` tiles, as InternVL's image processor chooses them.
+    """
+
+    side: int = 448
+    least: int = 1
+    most: int = 12
+
+    def picture(self, view: Size) -> Size:
+        from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
+
+        columns, rows = get_optimal_tiled_canvas(
+            (view.height, view.width), (self.side, self.side), self.least, self.most
+        )
+        return Size(columns * self.side, rows * self.side)
+
+    def frame(self, view: Size) -> Frame:
+        return Frame(Size(1000, 1000), view)
+
+    def __str__(self) -> str:
+        return str(Coordinates(1000))
 
 
 def smart_size(view: Size, factor: int, min_pixels: int, max_pixels: int) -> Size:

@@ -1,4 +1,4 @@
-"""Runs a Qwen2.5-VL or Qwen3-VL checkpoint on this machine, with transformers; `inputs` builds what the model reads."""
+"""Runs a Qwen2.5-VL, Qwen3-VL or InternVL checkpoint on this machine, with transformers; `inputs` builds what the model reads."""
 
 import contextlib
 import copy
@@ -16,7 +16,7 @@ from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
 from t2s_agent.prompting.frames import Frame, Size
-from t2s_agent.prompting.inputs import InputBuilder, chat_of, plain
+from t2s_agent.prompting.inputs import InputBuilder, chat_of, plain, visual_tokens
 from t2s_agent.prompting.reading import LONGER, SAME, read_answer
 from t2s_agent.prompting.sampling import GREEDY, Sampling
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
@@ -200,7 +200,7 @@ class TransformersPrompter:
         if config.eos_token_id is None:
             config.eos_token_id = self._tokenizer.eos_token_id
         config.pad_token_id = self._tokenizer.pad_token_id
-        config.suppress_tokens = [self._model.config.image_token_id, self._model.config.video_token_id]
+        config.suppress_tokens = visual_tokens(self._model.config)
         return config
 
     def _inputs(self, views: Sequence[View], chats: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:

@@ -34,4 +34,5 @@ def tiny_models(tmp_path_factory) -> dict[str, Path]:
     return {
         "qwen2_5_vl": data.make_qwen2_5_vl(home / "tiny-25"),
         "qwen3_vl": data.make_qwen3_vl(home / "tiny-3"),
+        "internvl": data.make_internvl(home / "tiny-internvl"),
     }

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2s_agent.instance import Instance
-from t2s_agent.prompting.frames import MAX_PIXELS, MIN_PIXELS, Pixels, Relative, Size, Square, smart_size
+from t2s_agent.prompting.frames import MAX_PIXELS, MIN_PIXELS, Pixels, Relative, Size, Square, Tiles, smart_size
 
 sides = st.integers(1, 6000)
-rules = st.sampled_from([Square(840), Pixels(28), Relative(32), Relative(32, square=448)])
+rules = st.sampled_from([Square(840), Pixels(28), Relative(32), Relative(32, square=448), Tiles(448)])
 numbers = st.floats(0, 5000)
 
 
@@ -33,6 +33,9 @@ def test_worked_by_hand():
     inside = Instance((84, 84, 420, 840))
     assert Square(840).frame(view).to_view(inside).box == (168, 42, 840, 420)
     assert Relative(32).frame(view).to_view(Instance((100, 100, 500, 1000))).box == (168, 42, 840, 420)
+    assert Tiles(448).frame(view).to_view(Instance((100, 100, 500, 1000))).box == (168, 42, 840, 420)
+    assert Tiles(448).picture(view) == Size(4 * 448, 448)
+    assert Tiles(448).picture(Size(896, 896)) == Size(896, 896)
     assert Pixels(28).picture(Size(1000, 500)) == Size(1008, 504)
     assert Pixels(28).frame(Size(1000, 500)).to_view(Instance((0, 0, 504, 252))).box == (0, 0, 500, 250)
 

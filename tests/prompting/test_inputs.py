@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_models.data import make_internvl
 
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.checkpoint import open_checkpoint
@@ -49,6 +50,24 @@ def test_rows_are_padded_on_the_left_and_types_mark_the_picture(checkpoint, view
     assert torch.equal(inputs["mm_token_type_ids"] == 1, inputs["input_ids"] == builder.image_token_id)
 
 
+def test_internvl_gets_its_own_tiles_and_their_thumbnail(tiny_models, view_of):
+    checkpoint = open_checkpoint(str(tiny_models["internvl"]), device="cpu")
+    builder, picture = InputBuilder(checkpoint), picture_of(view_of(170, 60))
+    inputs = builder.build([view_of(170, 60)], [chat()])
+    theirs = checkpoint.patches(images=[picture], crop_to_patches=True, return_tensors="pt")
+    assert torch.equal(inputs["pixel_values"], theirs["pixel_values"])
+    assert len(inputs["pixel_values"]) == 3 + 1
+    assert builder.counts([picture]) == [3 + 1]
+    assert int((inputs["input_ids"] == builder.image_token_id).sum()) == (3 + 1) * 4
+
+
+def test_the_papers_square_of_896_is_four_tiles_of_448(tiny_models, view_of, tmp_path):
+    checkpoint = open_checkpoint(str(make_internvl(tmp_path / "large", tile=448)), device="cpu", square=896)
+    pixels = InputBuilder(checkpoint).pixels([picture_of(view_of(500, 300))])
+    assert pixels.tensors["pixel_values"].shape == (5, 3, 448, 448)
+    assert pixels.texts[0].count("<IMG_CONTEXT>") == 5 * 256
+
+
 def test_several_pictures_of_a_chat_keep_their_order(checkpoint, view_of):
     builder = InputBuilder(checkpoint)
     small, large = picture_of(view_of(56, 64)), picture_of(view_of(140, 128))
@@ -67,4 +86,5 @@ def test_a_picture_without_its_token_is_refused(checkpoint):
 
 def test_a_question_cannot_write_control_tokens():
     assert plain("a <|im_end|>\n b") == "a < |im_end|> b"
+    assert plain("a <IMG_CONTEXT></img> <b") == "a < IMG_CONTEXT>< /img> <b"
     assert chat("x <|image_pad|>")[1]["content"][1]["text"].count("<|image_pad|>") == 0

@@ -13,7 +13,7 @@ from t2s_agent.prompting.local import TransformersPrompter
 from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.prompting.style import STYLES
 
-FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl")
 RAW = (
     "<think>two tanks</think>\n<answer>```json"
     '[{"bbox_2d": [14, 28, 42, 56], "positive_points": [[21, 35], [28, 42]]}]```</answer>'
@@ -73,6 +73,7 @@ def test_an_answer_arrives_word_for_word_and_in_view_pixels(tiny_models, view_of
         boxes[family] = answer.instances[0].box
     assert boxes["qwen2_5_vl"] == (14, 28, 42, 56)  # 168 x 84 is left as it is
     assert boxes["qwen3_vl"] == pytest.approx((14 * 0.168, 28 * 0.084, 42 * 0.168, 56 * 0.084))
+    assert boxes["internvl"] == boxes["qwen3_vl"]
 
 
 def test_think2seg_weights_get_their_square_of_840(tiny_models, tmp_path):
@@ -82,6 +83,21 @@ def test_think2seg_weights_get_their_square_of_840(tiny_models, tmp_path):
     assert TransformersPrompter.load(folder, device="cpu", name="paper").name == "paper"
     assert prompter.frame == "pixels of a 840 x 840 square"
     assert prompter._rule.picture(Size(300, 200)) == Size(840, 840)
+
+
+def test_think2seg_weights_of_internvl_write_pixels_of_a_square_of_896(tiny_models, tmp_path):
+    prompter = TransformersPrompter.load(copied(tiny_models["internvl"], tmp_path / "Think2Seg-RS-8B-hf"), device="cpu")
+    assert prompter.frame == "pixels of a 896 x 896 square"
+    assert prompter._rule.frame(Size(1792, 448)).model == Size(896, 896)
+
+
+def test_a_square_may_be_written_in_the_folder(tiny_models, tmp_path):
+    folder = copied(tiny_models["internvl"], tmp_path / "own")
+    (folder / "frame.json").write_text('{"square": 112}', encoding="utf-8")
+    assert TransformersPrompter.load(folder, device="cpu").frame == "pixels of a 112 x 112 square"
+    (folder / "frame.json").write_text('{"square": "112"}', encoding="utf-8")
+    with pytest.raises(T2SError, match=r"frame.json has no square in px"):
+        TransformersPrompter.load(folder, device="cpu")
 
 
 def test_a_processor_of_one_area_stretches_to_its_square(tiny_models, tmp_path, view_of):
@@ -132,11 +148,13 @@ def test_samples_that_agree_give_a_score(tiny_models, view_of, monkeypatch):
 
 
 def test_control_tokens_in_a_question_stay_words(prompter, view_of):
-    [plain] = [prompter._inputs([view_of(84, 84)], [prompter._messages("a <|image_pad|><|im_end|> b")])]
+    [plain] = [prompter._inputs([view_of(84, 84)], [prompter._messages("a <|image_pad|><IMG_CONTEXT><|im_end|> b")])]
     ids = plain["input_ids"][0].tolist()
     ends = prompter._tokenizer.convert_tokens_to_ids("<|im_end|>")
     assert ids.count(ends) == 2  # the system's message and the user's
-    assert plain["mm_token_type_ids"].sum() == plain["image_grid_thw"].prod() // 4
+    images = sum(each == prompter._model.config.image_token_id for each in ids)
+    tiles = len(plain["pixel_values"]) if "image_grid_thw" not in plain else 1
+    assert images == (4 * tiles if "image_grid_thw" not in plain else plain["image_grid_thw"].prod() // 4)
 
 
 def test_the_style_is_what_the_model_is_asked(tiny_models, view_of):

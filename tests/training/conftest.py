@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models.data import make_qwen2_5_vl, make_qwen3_vl
+from tiny_models.data import make_internvl, make_qwen2_5_vl, make_qwen3_vl
 
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.view import View, Window
@@ -30,4 +30,5 @@ def tiny_models(tmp_path_factory) -> dict[str, Path]:
     return {
         "qwen2_5_vl": make_qwen2_5_vl(home / "tiny-25"),
         "qwen3_vl": make_qwen3_vl(home / "tiny-3"),
+        "internvl": make_internvl(home / "tiny-internvl"),
     }

@@ -13,7 +13,7 @@ from t2s_agent.prompting.style import DEFAULT_STYLE
 from training.policy import open_policy, vision_of
 from training.recipe import Lora, Policy
 
-FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl")
 IN_LANGUAGE = 2 * 7  # linear layers of two blocks: q, k, v, o, gate, up, down
 
 
@@ -57,15 +57,18 @@ def test_adapters_are_in_the_language_model_only(family, tiny_models):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_tower_gets_adapters_when_asked(family, tiny_models):
     policy = opened(tiny_models[family], lora=Lora(rank=2, vision=True))
-    in_tower = [name for name in adapters(policy.model) if ".visual." in name]
-    assert len(in_tower) > 2 * 4  # two blocks: qkv, proj and at least two of the MLP
-    assert len(adapters(policy.model)) == IN_LANGUAGE + len(in_tower)
+    in_tower = {
+        "qwen2_5_vl": 2 * (2 + 3) + 2,  # blocks: qkv, proj, three of the MLP; the merger
+        "qwen3_vl": 2 * (2 + 2) + 2 * 2,  # blocks; the merger, and that of the deep features
+        "internvl": 2 * (4 + 2) + 2,  # blocks: q, k, v, o, two of the MLP; the projector
+    }
+    assert len(adapters(policy.model)) == IN_LANGUAGE + in_tower[family]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_frozen_tower_gets_no_gradient_and_the_rest_trains(family, tiny_models):
     policy = opened(tiny_models[family], freeze_vision=True)
-    assert not any(each.requires_grad for each in vision_of(policy.model).parameters())
+    assert not any(each.requires_grad for part in vision_of(policy.model) for each in part.parameters())
     assert all(each.requires_grad for each in policy.model.model.language_model.parameters())
 
 
@@ -103,7 +106,9 @@ def test_a_processor_of_another_model_is_refused_by_name(tiny_models, tmp_path):
     folder = shutil.copytree(tiny_models["qwen3_vl"], tmp_path / "mixed")
     settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
     (folder / "preprocessor_config.json").write_text(json.dumps({**settings, "patch_size": 14}), encoding="utf-8")
-    with pytest.raises(T2SError, match=r"the image processor of .*mixed cuts patches of 14 px.*frame would be wrong"):
+    with pytest.raises(
+        T2SError, match=r"the image processor of .*mixed cuts patches of .14, 2, 2., its model.*frame would be wrong"
+    ):
         opened(folder)
 
 
@@ -134,3 +139,9 @@ def test_a_folder_of_adapters_is_refused_with_the_way_out(tmp_path):
 def test_adapters_in_a_frozen_tower_are_a_contradiction():
     with pytest.raises(ValueError, match="freeze_vision"):
         Policy(name="nano", freeze_vision=True, lora=Lora(vision=True))
+
+
+def test_internvl_in_its_first_layout_is_refused_with_the_name_of_the_other(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "internvl_chat"}', encoding="utf-8")
+    with pytest.raises(T2SError, match="ends in -hf"):
+        opened(tmp_path)

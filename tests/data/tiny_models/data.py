@@ -9,6 +9,8 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     GenerationConfig,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -17,10 +19,12 @@ from transformers import (
     Sam2Config,
     Sam2Model,
 )
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SEES, SEEN, IMAGE, VIDEO = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"
+IMAGE_START, IMAGE_END, CONTEXT = "<img>", "</img>", "<IMG_CONTEXT>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
@@ -28,6 +32,7 @@ CHAT_TEMPLATE = (
     "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+INTERNVL_TEMPLATE = CHAT_TEMPLATE.replace("<|vision_start|><|image_pad|><|vision_end|>", "<IMG_CONTEXT>\n")
 
 
 def make_qwen2_5_vl(folder: Path) -> Path:
@@ -70,6 +75,31 @@ def make_qwen3_vl(folder: Path) -> Path:
     return _save(folder, Qwen3VLForConditionalGeneration, config, tokenizer, patch_size=16)
 
 
+def make_internvl(folder: Path, tile: int = 56) -> Path:
+    """An InternVL of two layers, 32 wide, over a Qwen2 of two: tiles of `tile` px in patches of 14, four of them a token."""
+    tokenizer = _tokenizer(IMAGE_START, IMAGE_END, CONTEXT)
+    tokenizer.chat_template = INTERNVL_TEMPLATE
+    text = {**_text(tokenizer, {}), "model_type": "qwen2"}
+    config = InternVLConfig(
+        text_config=text,
+        vision_config={
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 48,
+            "image_size": [tile, tile],
+            "patch_size": [14, 14],
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids(CONTEXT),
+        image_seq_length=(tile // 28) ** 2,
+    )
+    _save_parts(folder, InternVLForConditionalGeneration, config, tokenizer)
+    GotOcr2ImageProcessorPil(
+        size={"height": tile, "width": tile}, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
+    ).save_pretrained(folder)
+    return folder
+
+
 def make_sam2(folder: Path, side: int = 64) -> Path:
     """A SAM 2.1 of six blocks for pictures of `side` px."""
     backbone = {
@@ -100,13 +130,13 @@ def make_sam2(folder: Path, side: int = 64) -> Path:
     return folder
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def _tokenizer(*more: str) -> PreTrainedTokenizerFast:
     """Bytes, Qwen's control tokens, and the answer's tags as special tokens, which a careless decoder would drop."""
     letters = {letter: index for index, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     backend = Tokenizer(models.BPE(vocab=letters, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    special = (PAD, START, END, SEES, SEEN, IMAGE, VIDEO, "<answer>", "</answer>")
+    special = (PAD, START, END, SEES, SEEN, IMAGE, VIDEO, "<answer>", "</answer>", *more)
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, eos_token=END, padding_side="right")
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -145,11 +175,15 @@ def _token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, object]:
 
 
 def _save(folder: Path, kind: type, config: object, tokenizer: PreTrainedTokenizerFast, *, patch_size: int) -> Path:
+    _save_parts(folder, kind, config, tokenizer)
+    Qwen2VLImageProcessorPil(patch_size=patch_size).save_pretrained(folder)
+    return folder
+
+
+def _save_parts(folder: Path, kind: type, config: object, tokenizer: PreTrainedTokenizerFast) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = kind(config).eval()
     model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    Qwen2VLImageProcessorPil(patch_size=patch_size).save_pretrained(folder)
-    return folder

@@ -1,0 +1,111 @@
+"""Trains a prompter by GRPO on masks: `python -m training.grpo --recipe R --out DIR [--set part.key=value ...] [--resume]`.
+
+With several processes: `accelerate launch -m training.grpo ...` or `torchrun --nproc-per-node 2 -m training.grpo ...`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from t2s_agent.errors import T2SError
+from training import checkpoints
+from training.data import Questions, open_questions
+from training.guards import GuardCallback
+from training.objective import batches, check_recipe, processes_now, total_steps
+from training.policy import Opened, open_policy
+from training.processor import require_whole_view
+from training.progress import Progress, without_printer
+from training.recipe import Recipe, load_recipe, recipe_names
+from training.rewards.engine import RewardEngine
+from training.rewards.segmenter import open_segmenter
+from training.run_folder import MetricsCallback, RunFolder
+from training.trainer import MaskGRPOTrainer
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line. A T2SError is printed in one line, with exit code 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        train(load_recipe(options.recipe, options.changes), options.out, resume=options.resume)
+    except T2SError as error:
+        sys.exit(str(error))
+
+
+def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
+    """Trains by a recipe in the folder `out` and returns the last checkpoint.
+
+    Everything that can be refused is refused before the first step: `argument_invalid` for settings, data and folders,
+    `model_unavailable` for models. `model_failed` where a guard stops the run.
+    """
+    check_recipe(recipe, processes_now())
+    run = RunFolder.begin(out, recipe, resume=resume)
+    start = checkpoints.newest(run.checkpoints) if resume else None
+    questions = open_questions(recipe, out)
+    steps = total_steps(recipe, len(questions))
+    opened = open_policy(recipe.policy)
+    _require_frame(recipe, opened)
+    if run.writes:
+        print(plan(recipe, questions, steps, start), flush=True)
+        checkpoints.remove_unfinished(run.checkpoints)
+    trainer = MaskGRPOTrainer(
+        recipe,
+        opened,
+        questions,
+        RewardEngine(open_segmenter(recipe.segmenter), recipe.reward),
+        out,
+        steps=steps,
+        callbacks=[MetricsCallback(run), GuardCallback(recipe.guards, run.event), Progress()],
+    )
+    without_printer(trainer)
+    trainer.train(resume_from_checkpoint=str(start) if start else None)
+    return run.checkpoints / f"checkpoint-{steps}"
+
+
+def plan(recipe: Recipe, questions: Questions, steps: int, start: Path | None) -> str:
+    """What a run will do, in a few lines."""
+    split = batches(recipe, processes_now())
+    pool = questions.pool
+    sources = ", ".join(f"{len(each.samples):,} of {each.name}" for each in pool.sources)
+    sequences = f"{steps:,} of {split.sequences} sequences ({split.group} completions a question)"
+    machine = f"{split.processes} processes, {split.per_device} sequences at once, {split.accumulated} times a step"
+    objective, rate = recipe.objective, recipe.optimizer.learning_rate
+    lines = [
+        recipe.about,
+        f"questions: {sources}; {len(questions):,} are asked, {split.prompts} a step",
+        f"steps: {sequences}; {machine}",
+        f"loss: {objective.loss}, beta {objective.beta:g}, learning rate {rate:g}",
+    ]
+    if pool.left_out:
+        lines.append(f"left out: {len(pool.left_out):,} samples, the first: {pool.left_out[0]}")
+    if start is not None:
+        lines.append(f"goes on after step {checkpoints.step_of(start):,}")
+    return "\n".join(lines)
+
+
+def _require_frame(recipe: Recipe, opened: Opened) -> None:
+    """A square view has to be what the model sees, else its coordinates would mean another frame."""
+    view, _, side = recipe.data.view.partition(":")
+    if view == "square":
+        require_whole_view(opened.processor, int(side))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.grpo", description="Trains a prompter by GRPO on masks.")
+    parser.add_argument("--recipe", required=True, help=f"a name ({', '.join(recipe_names())}) or a YAML file")
+    parser.add_argument("--out", required=True, type=Path, help="the run's folder")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="changes of the recipe",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of the folder")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

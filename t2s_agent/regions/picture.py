@@ -25,14 +25,24 @@ _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
 
 def draw_picture(view: View, regions: RegionSet, *, title: str = "") -> Image.Image:
     """The picture above, its longer side at most `LARGEST` px, and the legend below."""
-    image = _resized(view)
+    picture = _outlined(_resized(view), view, regions, scale_bar=True)
+    return _with_legend(picture, regions, title, _font_for(picture))
+
+
+def draw_regions(view: View, regions: RegionSet) -> Image.Image:
+    """The View at its own size with the outlined, numbered regions and nothing else, so that its pixels are the View's."""
+    return _outlined(Image.fromarray(view.rgb), view, regions, scale_bar=False)
+
+
+def _outlined(image: Image.Image, view: View, regions: RegionSet, *, scale_bar: bool) -> Image.Image:
+    """The image, which shows the View at some size, with the regions."""
     width, height = image.size
     factor = max(width, height) / max(view.width, view.height)
     tint = image.convert("RGBA")
     overlay = Image.new("RGBA", tint.size)
     pen = ImageDraw.Draw(overlay)
     line = max(2, round(min(width, height) / 360))
-    font = ImageFont.load_default(max(12, round(min(width, height) / 48)))
+    font = _font_for(image)
     masks, outlines = masks_in(regions.labels), traced_all(regions.labels)
     shown = [region.id for region in regions.regions if region.id in masks]
     for id_ in shown:
@@ -46,10 +56,13 @@ def draw_picture(view: View, regions: RegionSet, *, title: str = "") -> Image.Im
                 pen.line([tuple(p) for p in ring], fill=(*colour, 255), width=line, joint="curve")
     for id_ in shown:
         _number(pen, masks[id_], id_, factor, font)
-    if view.gsd_m:
+    if scale_bar and view.gsd_m:
         _scale_bar(pen, width, height, view.gsd_m / factor, font)
-    picture = Image.alpha_composite(tint, overlay).convert("RGB")
-    return _with_legend(picture, regions, title, font)
+    return Image.alpha_composite(tint, overlay).convert("RGB")
+
+
+def _font_for(image: Image.Image) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(max(12, round(min(image.size) / 48)))
 
 
 def write_picture(picture: Image.Image, path: Path) -> None:

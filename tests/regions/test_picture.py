@@ -8,7 +8,7 @@ from PIL import Image
 from views.data import cropped, mask_of, view_of
 
 from t2s_agent.regions.build import build_regions
-from t2s_agent.regions.picture import COLOURS, area_in_words, draw_picture, round_length
+from t2s_agent.regions.picture import COLOURS, area_in_words, draw_picture, draw_regions, round_length
 from t2s_agent.regions.region import Measure
 
 
@@ -25,6 +25,15 @@ def test_the_picture_shows_view_and_legend(tmp_path):
         assert picture.width == 720
         assert picture.height > 480
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+
+
+def test_regions_alone_leave_the_views_size_and_its_other_pixels():
+    view, regions = three()
+    picture = np.asarray(draw_regions(view, regions))
+    assert picture.shape == view.rgb.shape
+    changed = (picture != view.rgb).any(-1)
+    assert changed[0:10, 0:10].any()
+    assert not changed[45:].any()
 
 
 @pytest.mark.parametrize(("width", "height", "size"), [(3000, 1500, (2048, 1024)), (64, 4096, (32, 2048))])

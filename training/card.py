@@ -114,13 +114,24 @@ def _curve(lines: Sequence[Line]) -> str:
 
 
 def _validation(lines: Sequence[Line], baseline: RunFolder | None) -> str:
-    own, before = _validated(lines), _validated(baseline.metrics()) if baseline else []
-    names = list(dict.fromkeys(name for line in [*before[-1:], *own] for name in line if name.startswith(VALIDATION)))
-    if not names:
+    """Rows of the trivial answers, of the cold start's last validation, and of this run's."""
+    own, before = _validated(lines), _validated(baseline.metrics())[-1:] if baseline else []
+    first = [*own, *before][:1]
+    trivial = sorted({name.partition(" of ")[2] for line in first for name in line if " of " in name})
+    names = dict.fromkeys(name for line in [*before, *own] for name in line if name.startswith(VALIDATION))
+    shown = [name for name in names if " of " not in name and not name.endswith((" low", " high"))]
+    if not shown:
         return ""
-    rows = [[f"cold start, step {line['step']}", *(_number(line.get(name)) for name in names)] for line in before[-1:]]
-    rows += [[f"step {line['step']}", *(_number(line.get(name)) for name in names)] for line in own]
-    return "## Validation\n\n" + _table(["", *(name.removeprefix(VALIDATION) for name in names)], rows)
+    rows = [[each, *(_number(first[0].get(f"{name} of {each}")) for name in shown)] for each in trivial]
+    rows += [[f"cold start, step {line['step']}", *(_interval(line, name) for name in shown)] for line in before]
+    rows += [[f"step {line['step']}", *(_interval(line, name) for name in shown)] for line in own]
+    table = _table(["", *(name.removeprefix(VALIDATION) for name in shown)], rows)
+    return f"## Validation\n\nProtocol `t2s`; in brackets 95 % intervals, where they were made.\n\n{table}"
+
+
+def _interval(line: Line, name: str) -> str:
+    low, high = line.get(f"{name} low"), line.get(f"{name} high")
+    return _number(line.get(name)) + (f" ({_number(low)} to {_number(high)})" if low is not None else "")
 
 
 def _events_of(events: Sequence[Line]) -> str:

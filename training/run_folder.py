@@ -32,6 +32,7 @@ RECIPE, ENVIRONMENT, METRICS, EVENTS = "recipe.yaml", "environment.json", "metri
 FREE = frozenset(
     {
         "about",
+        "guards",
         "run.save_every",
         "run.keep",
         "run.pictures_every",

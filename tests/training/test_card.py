@@ -52,22 +52,33 @@ def test_the_curve_is_a_small_table_of_means(run):
     assert rows[0] == ("1", "2", "2.015", "0.0015")
 
 
-def test_the_cold_start_stands_beside_the_validation(run, tmp_path):
+def test_the_cold_start_and_trivial_answers_stand_beside_the_validation(run, tmp_path):
     baseline = run_of(tmp_path, "nano-sft", name="sft")
     baseline.log(10, {"loss": 1.0})
-    baseline.log(10, {"validation/gIoU": 0.44, "validation/cIoU": 0.38})
-    text = card(run, baseline=baseline)
-    table = text.partition("## Validation")[2].partition("##")[0]
-    assert table.split("\n")[2:] == [
+    intervals = {"validation/gIoU low": 0.4, "validation/gIoU high": 0.48, "validation/gIoU of whole image": 0.14}
+    baseline.log(5, {"validation/gIoU": 0.1})
+    baseline.log(10, {"validation/gIoU": 0.44, "validation/cIoU": 0.38, **intervals})
+    assert table_of(card(run, baseline=baseline)) == [
         "|  | gIoU | cIoU |",
         "| --- | --- | --- |",
-        "| cold start, step 10 | 0.44 | 0.38 |",
+        "| cold start, step 10 | 0.44 (0.4 to 0.48) | 0.38 |",
         "| step 0 | 0.41 | 0.36 |",
         "| step 30 | 0.47 | 0.4 |",
-        "",
-        "",
     ]
     assert "supervised, on answers made from the truth" in card(baseline)
+    alone = run_of(tmp_path, name="alone")
+    alone.log(0, {"validation/gIoU": 0.4, **intervals})
+    assert table_of(card(alone)) == [
+        "|  | gIoU |",
+        "| --- | --- |",
+        "| whole image | 0.14 |",
+        "| step 0 | 0.4 (0.4 to 0.48) |",
+    ]
+
+
+def table_of(text):
+    part = text.partition("## Validation")[2].partition("##")[0]
+    return [line for line in part.split("\n") if line.startswith("|")]
 
 
 def test_a_card_of_an_earlier_step_ends_there(run):

@@ -4,7 +4,7 @@ Bytes on one device, with P the weights, T those that are trained, b the bytes o
 
 | part | bytes | why |
 |---|---|---|
-| weights | P b | |
+| weights | P b | with FSDP the trained ones take 4 bytes: accelerate turns them into float32 |
 | gradients | T b | they have the weights' type |
 | optimizer | 2 T b; with DeepSpeed 12 T | AdamW's two moments have the weights' type; DeepSpeed keeps them and a copy of the weights in float32 |
 | reference | P b | a second copy, where beta > 0 and there are no adapters: with adapters it is the model without them |
@@ -35,6 +35,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.models import nano_folder
 from t2s_agent.weights import model_folder
 from training.card import square_of
+from training.policy import vision_of
 from training.recipe import Recipe
 
 _BYTES = {"float32": 4, "bfloat16": 2}
@@ -66,11 +67,10 @@ class Shape:
         head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         key_value = text.num_key_value_heads * head
         language = model.model.language_model
-        tower = next(part for name, part in model.model.named_children() if "vis" in name)
         linear = [each for each in language.modules() if isinstance(each, torch.nn.Linear)]
         return cls(
             weights=_count(model),
-            vision=_count(tower),
+            vision=sum(_count(part) for part in vision_of(model)),
             hidden=text.hidden_size,
             inside=4 * text.hidden_size + 4 * key_value + 3 * text.intermediate_size,
             key_value=key_value,
@@ -88,13 +88,19 @@ class Sharing:
     gradients: int = 1
     optimizer: int = 1
     deepspeed: bool = False
+    fsdp: bool = False
+
+    @property
+    def keeps_float32(self) -> bool:
+        """Whether the optimizer works on weights in float32, whatever the model's type is."""
+        return self.deepspeed or self.fsdp
 
     @classmethod
     def of_environment(cls, processes: int, variables: Mapping[str, str] = os.environ) -> "Sharing":
         """As `accelerate launch` announces it."""
         if variables.get("ACCELERATE_USE_FSDP") == "true":
             parts = 0 if variables.get("FSDP_OFFLOAD_PARAMS") == "true" else processes
-            return cls(parts, parts, parts)
+            return cls(parts, parts, parts, fsdp=True)
         if variables.get("ACCELERATE_USE_DEEPSPEED") != "true":
             return cls()
         stage = int(variables.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3"))  # not announced: by a file of its own
@@ -141,10 +147,12 @@ def estimate(recipe: Recipe, shape: Shape, processes: int = 1, sharing: Sharing 
     """The memory of a GRPO run on each device; see above for the formulas."""
     sharing, size = sharing or Sharing(), _BYTES[recipe.policy.dtype]
     trained = _trained(recipe, shape)
+    moving = 4 if sharing.fsdp else size
+    frozen = shape.weights - (0 if recipe.policy.lora else trained)
     return Memory(
-        weights=_part(shape.weights * size, sharing.weights),
-        gradients=_part(trained * size, sharing.gradients),
-        optimizer=_part(trained * (12 if sharing.deepspeed else 2 * size), sharing.optimizer),
+        weights=_part(frozen * size + (0 if recipe.policy.lora else trained * moving), sharing.weights),
+        gradients=_part(trained * moving, sharing.gradients),
+        optimizer=_part(trained * (12 if sharing.deepspeed else 2 * moving), sharing.optimizer),
         reference=_part(shape.weights * size, sharing.weights) if _has_reference(recipe) else 0,
         prompts=_moving(recipe, shape, processes, 1, certain=True),
         answers=_moving(recipe, shape, processes, recipe.rollout.max_new_tokens, certain=False),

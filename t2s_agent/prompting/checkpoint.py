@@ -80,6 +80,12 @@ def _rule(family: str, patches: Any, square: int | None) -> FrameRule:
             "argument_invalid", f"a square of {square} px", f"Choose a multiple of {factor} px for this model"
         )
     if family == "internvl":
+        if square is not None and (square // factor) ** 2 > patches.max_patches:
+            raise T2SError(
+                "argument_invalid",
+                f"a square of {square} px has more than the {patches.max_patches} tiles of {factor} px that this model takes",
+                f"Choose at most {math.isqrt(patches.max_patches) * factor} px",
+            )
         return Square(square) if square else Tiles(factor, patches.min_patches, patches.max_patches)
     least, most = patches.size["shortest_edge"], min(patches.size["longest_edge"], MAX_PICTURE)
     if family == "qwen3_vl":

@@ -86,7 +86,11 @@ def test_think2seg_weights_get_their_square_of_840(tiny_models, tmp_path):
 
 
 def test_think2seg_weights_of_internvl_write_pixels_of_a_square_of_896(tiny_models, tmp_path):
-    prompter = TransformersPrompter.load(copied(tiny_models["internvl"], tmp_path / "Think2Seg-RS-8B-hf"), device="cpu")
+    folder = copied(tiny_models["internvl"], tmp_path / "Think2Seg-RS-8B-hf")
+    file = folder / "preprocessor_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8")) | {"max_patches": 256}  # tiles of 56 px instead of 448
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    prompter = TransformersPrompter.load(folder, device="cpu")
     assert prompter.frame == "pixels of a 896 x 896 square"
     assert prompter._rule.frame(Size(1792, 448)).model == Size(896, 896)
 
@@ -98,6 +102,12 @@ def test_a_square_may_be_written_in_the_folder(tiny_models, tmp_path):
     (folder / "frame.json").write_text('{"square": "112"}', encoding="utf-8")
     with pytest.raises(T2SError, match=r"frame.json has no square in px"):
         TransformersPrompter.load(folder, device="cpu")
+
+
+def test_a_square_of_more_tiles_than_the_model_takes_is_refused(tiny_models):
+    TransformersPrompter.load(tiny_models["internvl"], device="cpu", square=3 * 56)  # nine tiles; it takes twelve
+    with pytest.raises(T2SError, match="at most 168 px"):
+        TransformersPrompter.load(tiny_models["internvl"], device="cpu", square=4 * 56)
 
 
 def test_a_processor_of_one_area_stretches_to_its_square(tiny_models, tmp_path, view_of):

@@ -15,7 +15,8 @@ from training.recipe import load_recipe
 from training.run_folder import RunFolder
 
 QUESTION = "the tank"
-SQUARE = 224  # px, which both families' patches fill
+SQUARE = 224  # px, which the patches of Qwen's families fill
+TILES = 112  # px, 2 x 2 tiles of the tiny InternVL
 
 
 def run_of(folder, base, changes=()):
@@ -44,10 +45,11 @@ def raw(prompter, view):
     return prompter.answer([view], [QUESTION])[0].raw
 
 
-@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl", "internvl"])
 @pytest.mark.parametrize("lora", [False, True])
 def test_the_product_answers_from_the_folder_as_from_memory(family, lora, tiny_models, tmp_path, view_of):
     changes = ["policy.lora={rank: 4, alpha: 64}"] if lora else []
+    changes += [f"policy.square={TILES}"] if family == "internvl" else []
     run, policy = run_of(tmp_path, tiny_models[family], changes)
     view = view_of(100, 84)
     before = raw(TransformersPrompter(policy.checkpoint, max_new_tokens=12), view)

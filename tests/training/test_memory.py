@@ -8,7 +8,7 @@ from training.memory import Shape, Sharing, estimate, free_bytes, require_memory
 from training.policy import open_policy
 from training.recipe import load_recipe
 
-FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl")
 GIB = 2**30
 # the published sizes of Qwen2.5-VL-3B: 3.75 billion weights, of which 0.67 billion are the tower's
 THREE_B = Shape(3_754_622_976, 668_700_000, 2048, 4 * 2048 + 4 * 256 + 3 * 11008, 256, 36, 36 * 51_968, 28)
@@ -66,6 +66,11 @@ def test_the_published_3b_run_has_the_memory_that_arithmetic_says():
     assert memory.certain < memory.full
 
 
+def test_fsdp_holds_what_is_trained_in_float32():
+    memory = estimate(recipe(name="think2seg-3b"), THREE_B, 2, Sharing(2, 2, 2, fsdp=True))
+    assert memory.weights == memory.gradients == 2 * memory.reference == memory.optimizer / 2 == 2 * THREE_B.weights
+
+
 def test_adapters_and_no_reference_need_less():
     whole, adapted = (
         estimate(recipe(changes=each, name="think2seg-3b"), THREE_B) for each in ([], ["policy.lora.rank=32"])
@@ -89,8 +94,8 @@ def test_adapters_and_no_reference_need_less():
             Sharing(1, 0, 0, True),
         ),
         ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_CONFIG_FILE": "ds.json"}, Sharing(0, 0, 0, True)),
-        ({"ACCELERATE_USE_FSDP": "true"}, Sharing(4, 4, 4)),
-        ({"ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"}, Sharing(0, 0, 0)),
+        ({"ACCELERATE_USE_FSDP": "true"}, Sharing(4, 4, 4, fsdp=True)),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"}, Sharing(0, 0, 0, fsdp=True)),
     ],
 )
 def test_what_processes_share_is_what_accelerate_announces(variables, shared):

@@ -147,7 +147,7 @@ def estimate(recipe: Recipe, shape: Shape, processes: int = 1, sharing: Sharing 
     """The memory of a GRPO run on each device; see above for the formulas."""
     sharing, size = sharing or Sharing(), _BYTES[recipe.policy.dtype]
     trained = _trained(recipe, shape)
-    moving = 4 if sharing.fsdp else size
+    moving = 4 if sharing.fsdp or recipe.policy.lora else size  # peft's adapters are float32
     frozen = shape.weights - (0 if recipe.policy.lora else trained)
     return Memory(
         weights=_part(frozen * size + (0 if recipe.policy.lora else trained * moving), sharing.weights),

@@ -12,7 +12,9 @@ from t2s_agent.errors import T2SError
 from training import checkpoints
 from training.data import Questions, open_questions
 from training.guards import GuardCallback
+from training.memory import require_memory
 from training.objective import batches, check_recipe, processes_now, total_steps
+from training.pictures import PicturesCallback
 from training.policy import Opened, open_policy
 from training.processor import require_whole_view
 from training.progress import Progress, without_printer
@@ -43,10 +45,11 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     start = checkpoints.newest(run.checkpoints) if resume else None
     questions = open_questions(recipe, out)
     steps = total_steps(recipe, len(questions))
+    memory = require_memory(recipe, processes=processes_now())
     opened = open_policy(recipe.policy)
     _require_frame(recipe, opened)
     if run.writes:
-        print(plan(recipe, questions, steps, start), flush=True)
+        print(f"{plan(recipe, questions, steps, start)}\n{memory}", flush=True)
         checkpoints.remove_unfinished(run.checkpoints)
     trainer = MaskGRPOTrainer(
         recipe,
@@ -57,6 +60,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
         steps=steps,
         callbacks=[MetricsCallback(run), GuardCallback(recipe.guards, run.event), Progress()],
     )
+    trainer.add_callback(PicturesCallback(run, recipe.run.pictures_every, lambda: trainer.last))
     without_printer(trainer)
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     return run.checkpoints / f"checkpoint-{steps}"

@@ -15,6 +15,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
+from t2s_agent.prompting.decoding import generate
 from t2s_agent.prompting.frames import Frame, Size
 from t2s_agent.prompting.inputs import InputBuilder, chat_of, plain, visual_tokens
 from t2s_agent.prompting.reading import LONGER, SAME, read_answer
@@ -172,7 +173,6 @@ class TransformersPrompter:
 
         inputs = self._inputs(views, chats)
         config = self._generation(samples)
-        length = inputs["input_ids"].shape[1]
         with (
             self._lock,
             torch.inference_mode(),
@@ -180,7 +180,7 @@ class TransformersPrompter:
             memory_for("answer", self.name),
             threads(self.threads),
         ):
-            rows = self._model.generate(**inputs, generation_config=config)[:, length:].tolist()
+            rows = generate(self._model, inputs, config)
         ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         return [self._decoded(row, ends) for row in rows]
 

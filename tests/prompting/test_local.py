@@ -34,10 +34,10 @@ def says(prompter, monkeypatch, text):
     """Lets the model write `text`, whatever it is asked."""
     written = prompter._tokenizer(text + "<|im_end|>", return_tensors="pt")["input_ids"]
 
-    def generate(input_ids, **_):
-        return torch.cat([input_ids, written.expand(len(input_ids), -1)], dim=1)
+    def generate(_, inputs, config):
+        return written.expand(len(inputs["input_ids"]) * config.num_return_sequences, -1).tolist()
 
-    monkeypatch.setattr(prompter._model, "generate", generate)
+    monkeypatch.setattr("t2s_agent.prompting.local.generate", generate)
 
 
 def test_a_folder_is_loaded_by_its_model_type_and_answers(prompter, view_of):
@@ -150,10 +150,7 @@ def test_every_sample_sees_its_own_view(tiny_models, view_of, family):
 
 def test_samples_that_agree_give_a_score(tiny_models, view_of, monkeypatch):
     prompter = TransformersPrompter.load(tiny_models["qwen2_5_vl"], device="cpu", sampling=Sampling(2))
-    written = prompter._tokenizer(RAW + "<|im_end|>", return_tensors="pt")["input_ids"]
-    monkeypatch.setattr(
-        prompter._model, "generate", lambda input_ids, **_: torch.cat([input_ids.repeat(2, 1), written.repeat(2, 1)], 1)
-    )
+    says(prompter, monkeypatch, RAW)
     assert prompter.answer([view_of(84, 84)], ["q"])[0].instances[0].score == 1.0
 
 
@@ -283,10 +280,10 @@ def test_too_little_memory_is_said_while_other_failures_stay_bugs(tiny_models, v
     prompter = TransformersPrompter.load(tiny_models["qwen3_vl"], device="cpu")
 
     def fails(message):
-        def generate(**_):
+        def forward(**_):
             raise RuntimeError(message)
 
-        monkeypatch.setattr(prompter._model, "generate", generate)
+        monkeypatch.setattr(prompter._model, "forward", forward)
 
     fails("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
     with pytest.raises(T2SError, match="model_failed"):

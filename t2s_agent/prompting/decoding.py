@@ -140,6 +140,12 @@ class Prefill:
     position: "Tensor"
     logits: "Tensor"
 
+    @classmethod
+    def of(cls, cache: Any, mask: "Tensor", position: "Tensor", logits: "Tensor") -> "Prefill":
+        """With the keys and values of a cache of transformers."""
+        layers = cache.layers
+        return cls([layer.keys for layer in layers], [layer.values for layer in layers], mask, position, logits)
+
 
 def prefill(model: Any, inputs: dict[str, Any]) -> Prefill:
     """Runs pictures and prompts by transformers, as `generate` does: ids and their mask (U, P) are padded on the left."""
@@ -148,9 +154,7 @@ def prefill(model: Any, inputs: dict[str, Any]) -> Prefill:
     mask = inputs["attention_mask"]
     cache = DynamicCache(config=model.config)
     output = model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    layers = cache.layers
-    position = mask.sum(-1) + model.model.rope_deltas[:, 0]
-    return Prefill([x.keys for x in layers], [x.values for x in layers], mask, position, output.logits[:, -1])
+    return Prefill.of(cache, mask, mask.sum(-1) + model.model.rope_deltas[:, 0], output.logits[:, -1])
 
 
 def decode(model: Any, prompts: Prefill, drawing: Drawing, rows: Sequence[int]) -> list[list[int]]:
@@ -262,7 +266,7 @@ class _Layer:
         before = self._apart(before)
         weights = torch.cat([before, own], -1).softmax(-1)
         prompt, rest = weights.split([before.shape[-1], at + 1], -1)
-        seen = self._apart(self._together(prompt) @ self.prompt_values) + rest @ self.values[:, :, : at + 1]
+        seen: Tensor = self._apart(self._together(prompt) @ self.prompt_values) + rest @ self.values[:, :, : at + 1]
         return seen.reshape(rows, -1)
 
     def _together(self, x: "Tensor") -> "Tensor":
@@ -321,7 +325,8 @@ class _Decoder:
         for layer in self._layers:
             x = layer.step(x, self._at, self._cos[within], self._sin[within], self._hidden)
         self._at += 1
-        return F.rms_norm(x, x.shape[-1:], self._norm, self._epsilon) @ self._head
+        logits: Tensor = F.rms_norm(x, x.shape[-1:], self._norm, self._epsilon) @ self._head
+        return logits
 
     def _make_room(self) -> None:
         """Room for ROOM more tokens, and their rotations: cosines and signed sines (ROOM, B, 1, D)."""

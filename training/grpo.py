@@ -23,6 +23,7 @@ from training.rewards.engine import RewardEngine
 from training.rewards.segmenter import open_segmenter
 from training.run_folder import MetricsCallback, RunFolder
 from training.trainer import MaskGRPOTrainer
+from training.validation import add_validation
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,17 +52,19 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     if run.writes:
         print(f"{plan(recipe, questions, steps, start)}\n{memory}", flush=True)
         checkpoints.remove_unfinished(run.checkpoints)
+    segmenter = open_segmenter(recipe.segmenter)
     trainer = MaskGRPOTrainer(
         recipe,
         opened,
         questions,
-        RewardEngine(open_segmenter(recipe.segmenter), recipe.reward),
+        RewardEngine(segmenter, recipe.reward),
         out,
         steps=steps,
         callbacks=[MetricsCallback(run), GuardCallback(recipe.guards, run.event), Progress()],
     )
     trainer.add_callback(PicturesCallback(run, recipe.run.pictures_every, lambda: trainer.last))
     without_printer(trainer)
+    add_validation(trainer, recipe, opened.processor, segmenter, out)
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     return run.checkpoints / f"checkpoint-{steps}"
 

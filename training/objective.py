@@ -126,8 +126,8 @@ def grpo_config(recipe: Recipe, out: Path, *, steps: int, suppressed: Sequence[i
         **_loss(recipe),
         **_sampling(recipe, suppressed),
         **_steps(recipe, steps, batches(recipe, processes)),
-        **_machine(recipe, processes),
-        **_output(recipe),
+        **machine(recipe, processes),
+        **output(recipe),
     )
 
 
@@ -188,13 +188,21 @@ def _sampling(recipe: Recipe, suppressed: Sequence[int]) -> dict[str, Any]:
 
 
 def _steps(recipe: Recipe, steps: int, split: Batches) -> dict[str, Any]:
-    optimizer = recipe.optimizer
     return {
         "max_steps": steps,
         "per_device_train_batch_size": split.per_device,
         "gradient_accumulation_steps": split.accumulated,
         "steps_per_generation": split.accumulated,  # new completions every step, and checkpoints between generations only
         "shuffle_dataset": False,  # the order is training.data's seeded schedule
+        "log_completions": False,
+        **optimization(recipe),
+    }
+
+
+def optimization(recipe: Recipe) -> dict[str, Any]:
+    """Returns the optimizer, its schedule and the seeds, for every trainer of ours."""
+    optimizer = recipe.optimizer
+    return {
         "optim": "adamw_torch",
         "learning_rate": optimizer.learning_rate,
         "lr_scheduler_type": "constant_with_warmup" if optimizer.schedule == "constant" else optimizer.schedule,
@@ -209,7 +217,8 @@ def _steps(recipe: Recipe, steps: int, split: Batches) -> dict[str, Any]:
     }
 
 
-def _machine(recipe: Recipe, processes: int) -> dict[str, Any]:
+def machine(recipe: Recipe, processes: int) -> dict[str, Any]:
+    """Returns the settings that depend on the machine, for every trainer of ours."""
     on_gpu = torch.cuda.is_available()
     checkpointing = recipe.optimizer.gradient_checkpointing
     return {
@@ -230,7 +239,8 @@ def _machine(recipe: Recipe, processes: int) -> dict[str, Any]:
     }
 
 
-def _output(recipe: Recipe) -> dict[str, Any]:
+def output(recipe: Recipe) -> dict[str, Any]:
+    """Returns what is logged and saved, and how often, for every trainer of ours."""
     run = recipe.run
     return {
         "logging_strategy": "steps",
@@ -238,7 +248,6 @@ def _output(recipe: Recipe) -> dict[str, Any]:
         "logging_nan_inf_filter": False,  # a loss that is not a number has to be seen
         "disable_tqdm": True,
         "report_to": list(run.report_to),
-        "log_completions": False,
         "eval_strategy": "no",  # training.validation decodes greedily and scores masks
         "save_strategy": "steps",
         "save_steps": run.save_every,

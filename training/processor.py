@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -100,19 +100,22 @@ class Processor(ProcessorMixin):
         images: Any = None,
         text: str | Sequence[str] | None = None,
         padding: bool = False,
+        padding_side: Literal["left", "right"] = "left",
         return_tensors: str | None = None,
         **_: Any,
     ) -> BatchFeature:
         """Returns the inputs for chats in text form, with one picture for each of their image tokens, in order.
 
         Without `padding` and `return_tensors` the parts of the text are lists of each row's own length; the pictures are
-        always tensors.
+        always tensors. TRL's collator of supervised training pads answers on the right, to join them to prompts.
         """
         texts = [text] if isinstance(text, str) else list(text or ())
         pixels = self.builder.pixels(list(_flat(images))) if images is not None else None
         if pixels is not None:
             texts = self.builder.expanded(texts, pixels)
         made = self.builder.tokens(texts)
+        if padding_side == "right":
+            made = {key: _padded_right(rows, made["attention_mask"]) for key, rows in made.items()}
         if not padding and return_tensors is None:
             made = {key: _unpadded(rows, made["attention_mask"]) for key, rows in made.items()}
         return BatchFeature({**made, **(pixels.tensors if pixels else {})})
@@ -182,6 +185,12 @@ def _write_square(folder: Path, rule: FrameRule, family: str) -> None:
 
 def _unpadded(rows: torch.Tensor, mask: torch.Tensor) -> list[list[int]]:
     return [row[kept.bool()].tolist() for row, kept in zip(rows, mask, strict=True)]
+
+
+def _padded_right(rows: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Moves the padding of each row (B, L) from the left to the right."""
+    pads = (mask == 0).sum(1).tolist()
+    return torch.stack([row.roll(-count) for row, count in zip(rows, pads, strict=True)])
 
 
 def _flat(images: Any) -> Iterator[Image.Image]:

@@ -168,15 +168,12 @@ def logged(rows: Sequence[Row], *, baselines: bool = False) -> dict[str, float]:
 
 @dataclass(slots=True)
 class Measuring(TrainerCallback):
-    """Validates before the first step, every `every` steps, and after the last one: logs numbers, and keeps the rows in the run's folder.
-
-    `trainer` is set after the trainer was made, since each needs the other.
-    """
+    """Validates before the first step, every `every` steps, and after the last one: logs numbers, and keeps the rows in the run's folder."""
 
     validator: Validator
     folder: Path
     every: int
-    trainer: Trainer | None = None
+    trainer: Trainer
     done: int | None = None
 
     def on_train_begin(
@@ -187,13 +184,14 @@ class Measuring(TrainerCallback):
             self.measure(state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        del args, control, kwargs
+        del args, kwargs
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+            due = control.should_log
             self.measure(state.global_step)
+            control.should_log = due  # logging resets it, and the step's own numbers are still to be logged
 
     def measure(self, step: int) -> None:
         """Validates now; every process takes part, the first one logs."""
-        assert self.trainer is not None
         accelerator = self.trainer.accelerator
         shard = Shard(accelerator.process_index, accelerator.num_processes)
         checkpointing = self.trainer.args.gradient_checkpointing_kwargs
@@ -206,6 +204,12 @@ class Measuring(TrainerCallback):
         # the base class's log: a subclass may add its own numbers, which belong to the next step
         Trainer.log(self.trainer, logged(rows, baselines=self.done is None))
         self.done = step
+
+
+def add_validation(trainer: Trainer, recipe: Recipe, processor: Processor, segmenter: Segmenter, folder: Path) -> None:
+    """Makes a trainer validate as its recipe says; nothing where `run.validate_every` is 0. Rows are kept in the run's `folder`."""
+    if every := recipe.run.validate_every:
+        trainer.add_callback(Measuring(Validator(recipe, processor, segmenter, folder), folder, every, trainer))
 
 
 def rows_file(folder: Path, step: int) -> Path:

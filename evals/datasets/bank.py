@@ -40,8 +40,9 @@ _PLAIN = ("Find every {}.", "Which objects are of the kind {}?", "Mark each {} i
 class Question:
     """A question and its answer. `wanted` are the places of the objects in the list of its category; none: nothing fits.
 
-    `phrasing` is "trained", "held_out", or "template" where the category has no phrasings of its own. `known` is False where the
-    truth does not speak of what is asked for.
+    `phrasing` is "trained", "held_out", or "template" where the category has no phrasings of its own. `which` says which objects of
+    the category are meant: a key of EXTREMES ("largest") or RELATIONS ("near harbor"), "" for all. `known` is False where the truth
+    does not speak of what is asked for.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Question:
     category: str
     phrasing: str
     wanted: tuple[int, ...] = ()
+    which: str = ""
     known: bool = True
 
 
@@ -139,7 +141,7 @@ class Bank:
         if possible:
             category, kind, one = possible[rng.integers(len(possible))]
             text = extreme_question(category, kind, rng, held_out=self.phrasing == "held_out")
-            yield Question(text, "extreme", category, self.phrasing, (one,))
+            yield Question(text, "extreme", category, self.phrasing, (one,), which=kind)
 
     def _relation(
         self, present: Sequence[str], near: Callable[[str, str], NDArray[np.bool_] | None], rng: np.random.Generator
@@ -156,7 +158,8 @@ class Bank:
         if possible:
             category, landmark, which = possible[rng.integers(len(possible))]
             text = relation_question(category, landmark, rng, held_out=self.phrasing == "held_out")
-            yield Question(text, "relation", category, self.phrasing, tuple(np.flatnonzero(which).tolist()))
+            wanted = tuple(np.flatnonzero(which).tolist())
+            yield Question(text, "relation", category, self.phrasing, wanted, which=f"near {landmark}")
 
 
 def identity(image: str, number: int, question: Question) -> str:

@@ -103,6 +103,8 @@ class Coco(Dataset):
             "phrasing": question.phrasing,
             "objects": len(wanted),
         }
+        if question.which:
+            facts["which"] = question.which
         if wanted and all(_is_number(row.get("area")) for row in wanted):
             facts["median_area_px"] = float(np.median([row["area"] for row in wanted]))
         if _is_number(image.get("source_tile")):

@@ -71,6 +71,8 @@ class Procedural(Dataset):
                 "theme": scene.theme,
                 "source": f"scene {seed}",
             }
+            if question.which:
+                facts["which"] = question.which
             if areas:
                 facts["median_area_px"] = float(np.median(areas))
             yield Sample(

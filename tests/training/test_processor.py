@@ -77,6 +77,18 @@ def test_rollouts_get_the_same_tokens_without_padding(opened, served, views):
         assert torch.equal(made[key], expected[key])
 
 
+def test_answers_are_padded_on_the_right_where_that_is_asked_for(opened):
+    texts = ["<answer>", "<answer> a longer one </answer>"]
+    left, right = (
+        opened.processor(text=texts, padding=True, padding_side=side, return_tensors="pt") for side in ("left", "right")
+    )
+    assert right["attention_mask"][0].tolist() == sorted(right["attention_mask"][0].tolist(), reverse=True)
+    assert right["attention_mask"][0].tolist() != left["attention_mask"][0].tolist()
+    for row in range(2):
+        own = (each["input_ids"][row][each["attention_mask"][row].bool()].tolist() for each in (left, right))
+        assert next(own) == next(own)
+
+
 def test_an_answers_tags_survive_decoding_and_the_end_token_does_not(opened):
     tokenizer = opened.processor.tokenizer
     text = "<think>two</think>\n<answer>[]</answer>"

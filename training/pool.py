@@ -18,7 +18,7 @@ from training.recipe import Data, Source
 
 UNTAUGHT = "untaught"  # the kind of question whose truth a dataset does not annotate
 KEPT_BYTES = 256 * 2**20  # of Views and truths that are held
-_PARTED_BY = ("block", "source", "image_id")
+_PARTED_BY = ("stretch", "block", "source", "image_id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Source(_Part):
     `options` are the dataset's own (evals.datasets.open_dataset), such as `kinds` and `phrasing` of its question bank.
     `part` divides a split in two that share no value of `part_by` (an entry of the samples' metadata, or `image_id`):
     `validation` has `validation_share` of the values, chosen by a hash, `train` the others. With `part_by` None it is the first of
-    `block`, `source` and `image_id` that all samples have: `block` keeps neighbouring crops of one picture together.
+    `stretch`, `block`, `source` and `image_id` that all samples have: `stretch` keeps neighbouring crops of one picture together.
     """
 
     dataset: str

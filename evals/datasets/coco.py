@@ -7,7 +7,7 @@ Three layouts are known, and `annotations` and `images` (paths in ROOT) name any
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class Coco(Dataset):
         listing = loaded(self.path)
         self.categories = self._categories(listing)
         self._images = self._listed(listing["images"])
+        self._stretches = _stretches(self._images.values())
         self._rows = self._by_image(listing["annotations"], {row.get("id") for row in listing["images"]})
         self.images, self.instances = len(self._images), sum(len(rows) for rows in self._rows.values())
         self._asked = {image: tuple(self._questions(image)) for image in self._images}
@@ -108,9 +109,11 @@ class Coco(Dataset):
         if wanted and all(_is_number(row.get("area")) for row in wanted):
             facts["median_area_px"] = float(np.median([row["area"] for row in wanted]))
         if _is_number(image.get("source_tile")):
+            block = int(image["source_tile"]) // TILES_A_BLOCK
             facts |= {
                 "source": f"tile {image['source_tile']}",
-                "block": f"block {int(image['source_tile']) // TILES_A_BLOCK}",
+                "block": f"block {block}",
+                "stretch": f"blocks from {self._stretches[block]}",
             }
         if _is_number(image.get("gsd_m")):
             facts["gsd_m"] = float(image["gsd_m"])
@@ -251,6 +254,15 @@ def _found(root: Path, split: str, annotations: str, images: str) -> tuple[Path,
             return listing, Tar(pictures) if pictures.suffix == ".tar" else Folder(pictures)
     tried = ", ".join(f"{listing.relative_to(root)} with {pictures.relative_to(root)}" for listing, pictures in layouts)
     raise T2SError("argument_invalid", f"{root} holds no COCO set of split {split}", f"Looked for {tried}")
+
+
+def _stretches(images: Iterable[Row]) -> dict[int, int]:
+    """For each block of tiles the first of the blocks that follow each other without a gap up to it."""
+    tiles = (row["source_tile"] for row in images if _is_number(row.get("source_tile")))
+    first: dict[int, int] = {}
+    for block in sorted({int(tile) // TILES_A_BLOCK for tile in tiles}):
+        first[block] = first.get(block - 1, block)
+    return first
 
 
 def loaded(path: Path) -> dict[str, Any]:

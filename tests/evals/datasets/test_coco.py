@@ -40,6 +40,7 @@ def test_a_class_is_asked_for_by_name_and_its_truth_is_all_its_objects(tmp_path)
     assert sample.metadata["objects"] == 2
     assert sample.metadata["source"] == "tile 800"
     assert sample.metadata["block"] == "block 2"
+    assert sample.metadata["stretch"] == "blocks from 2"
     assert sample.read_image().shape == (HEIGHT, WIDTH, 3)
 
 

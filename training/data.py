@@ -36,6 +36,7 @@ class Schedule:
         self._rule = data.questions
         self._styles = data.styles
         self._seed = seed
+        self._lengths = [_asked(each, data.questions) for each in pool.sources]  # of a pass
         self._source, self._place = _mixed([each.weight for each in pool.sources], length)
         self._order = lru_cache(maxsize=_PASSES_KEPT)(self._pass)
 
@@ -58,7 +59,7 @@ class Schedule:
             raise IndexError(f"question {number} of {len(self)}")
         source = int(self._source[number])
         listed = self._pool.sources[source]
-        turn, place = divmod(int(self._place[number]), _asked(listed, self._rule))
+        turn, place = divmod(int(self._place[number]), self._lengths[source])
         style = self._styles[int(self._place[number]) % len(self._styles)]
         return self._pool.asked(f"{listed.name}/{self._order(source, turn)[place]}", style)
 

@@ -15,9 +15,11 @@ from t2s_agent.errors import T2SError
 from t2s_agent.models import nano_folder
 from t2s_agent.prompting.local import TransformersPrompter
 from t2s_agent.segmenting.box import BoxSegmenter
+from training import grpo
 from training.policy import open_policy
 from training.pool import Pool
 from training.recipe import Data, Optimizer, Policy, Recipe, Rollout, Run, Source
+from training.run_folder import RunFolder
 from training.validation import Validator, chosen, logged, numbers, rows_file, write_rows
 
 
@@ -113,3 +115,18 @@ def test_rows_are_kept_in_order_of_their_ids(measured, tmp_path):
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [Row.from_dict(line) for line in lines] == sorted(rows, key=lambda row: row.id)
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_grpo_validates_before_its_first_step_and_as_often_as_told(tiny_models, tmp_path):
+    changes = [
+        *(f"policy.name={tiny_models['qwen3_vl']}", "rollout.group=2", "rollout.max_new_tokens=4"),
+        *("optimizer.prompts=1", "optimizer.per_device=2", "optimizer.steps=2", "segmenter.name=box"),
+        *("run.report_to=[]", "run.validate_every=1", "run.validation_images=2"),
+        "data.train=[{dataset: procedural, split: train, options: {count: 2, size: 64}}]",
+        "data.validation=[{dataset: procedural, split: validation, options: {count: 2, size: 64}}]",
+    ]
+    grpo.main(["--recipe", "nano", "--out", str(tmp_path / "run"), "--set", *changes])
+    lines = RunFolder.open(tmp_path / "run").metrics()
+    assert [line["step"] for line in lines if "validation/gIoU" in line] == [0, 1, 2]
+    assert [line["step"] for line in lines if "reward" in line] == [1, 2]
+    assert not any("reward" in line and "validation/gIoU" in line for line in lines)

@@ -10,9 +10,10 @@ after, and, between groups, the same images in both.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from training.validation import FOLDER
 
 REWARD = "reward"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: told apart by all
-SMOOTHED = 20  # steps whose training rewards are averaged
+SMOOTHED = 20  # most steps whose training rewards are averaged
 _NAME = "step-*.jsonl"
 
 
@@ -59,14 +60,15 @@ class Group:
         return Ratios.of(draws)
 
     def rewards(self) -> list[tuple[list[int], list[float]]]:
-        """The training reward of each run by step, averaged over the last steps; none for supervised runs."""
+        """The training reward of each run by step, as a mean over the steps before it; none for supervised runs."""
         found = []
         for run in self.runs:
             lines = [line for line in RunFolder.open(run).metrics() if line.get(REWARD) is not None]
-            values = np.array([line[REWARD] for line in lines], float)
-            means = [float(values[max(0, n + 1 - SMOOTHED) : n + 1].mean()) for n in range(len(values))]
-            found.append(([line["step"] for line in lines], means))
-        return [each for each in found if each[0]]
+            if lines:
+                width = max(1, min(SMOOTHED, len(lines) // 4))
+                means = np.convolve([line[REWARD] for line in lines], np.full(width, 1 / width), "valid")
+                found.append(([line["step"] for line in lines][width - 1 :], means.tolist()))
+        return found
 
 
 def rows_at(run: Path, step: int) -> list[Row]:
@@ -86,7 +88,14 @@ def difference(one: Group, other: Group, metric: str) -> Comparison:
     if last[0].clusters != last[1].clusters:
         what = f"{one.name} and {other.name} were validated on different images"
         raise T2SError("argument_invalid", what, "Compare runs with the same data.validation")
-    return compare(*last)[metric]
+    draws = math.lcm(*(each.top.shape[1] for each in last))
+    return compare(*(_repeated(each, draws) for each in last))[metric]
+
+
+def _repeated(ratios: Ratios, draws: int) -> Ratios:
+    """The same with each draw as often as there are `draws` in all: its means stay, and groups of other sizes can be compared."""
+    times = draws // ratios.top.shape[1]
+    return replace(ratios, top=ratios.top.repeat(times, 1), bottom=ratios.bottom.repeat(times, 1))
 
 
 def table(groups: Sequence[Group], metric: str) -> str:
@@ -115,7 +124,7 @@ def picture(groups: Sequence[Group], metric: str) -> Figure:
     axes[0].set(xlabel="optimizer step", ylabel=f"validation {metric}")
     axes[0].legend(frameon=False)
     if panels == 2:
-        axes[1].set(xlabel="optimizer step", ylabel=f"training reward, mean of {SMOOTHED} steps")
+        axes[1].set(xlabel="optimizer step", ylabel="training reward, moving mean")
     for each in axes:
         each.grid(alpha=0.25)
     return figure
@@ -129,7 +138,7 @@ def _draw_validation(axes: Any, group: Group, metric: str, colour: str) -> None:
     axes.fill_between(group.steps, *bounds, color=colour, alpha=0.15, linewidth=0)
     if len(group.runs) > 1:
         for run in range(len(group.runs)):
-            alone = [Ratios(each.names, each.clusters, each.top[:, [run]], each.bottom[:, [run]]) for each in ratios]
+            alone = [replace(each, top=each.top[:, [run]], bottom=each.bottom[:, [run]]) for each in ratios]
             values = [_number(each.values()[metric]) for each in alone]
             axes.plot(group.steps, values, color=colour, linewidth=0.7, alpha=0.6)
 
@@ -158,8 +167,8 @@ def _change(comparison: Comparison) -> str:
     if comparison.difference is None:
         return "-"
     bounds = f" [{comparison.low:+.3f}, {comparison.high:+.3f}]" if comparison.low is not None else ""
-    p = f", p {comparison.p_permutation:.3f}" if comparison.p_permutation is not None else ""
-    return f"{comparison.difference:+.3f}{bounds}{p}, {comparison.clusters} images"
+    p = f", p {comparison.p_permutation:.2g}" if comparison.p_permutation is not None else ""
+    return f"{comparison.difference:+.3f}{bounds}{p}, {comparison.clusters} clusters of images"
 
 
 def group_of(text: str) -> Group:

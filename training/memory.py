@@ -143,9 +143,18 @@ class Memory:
         return f"memory a process: about {self.full / _GIB:.1f} GiB with answers of full length ({parts})"
 
 
-def estimate(recipe: Recipe, shape: Shape, processes: int = 1, sharing: Sharing | None = None) -> Memory:
-    """The memory of a GRPO run on each device; see above for the formulas."""
+def estimate(
+    recipe: Recipe, shape: Shape, processes: int = 1, sharing: Sharing | None = None, *, supervised: bool = False
+) -> Memory:
+    """The memory of a run on each device; see above for the formulas. `supervised`: without reference and rollouts."""
     sharing, size = sharing or Sharing(), _BYTES[recipe.policy.dtype]
+    if supervised:
+        recipe = recipe.model_copy(
+            update={
+                "objective": recipe.objective.model_copy(update={"beta": 0.0}),
+                "rollout": recipe.rollout.model_copy(update={"group": 1}),
+            }
+        )
     trained = _trained(recipe, shape)
     moving = 4 if sharing.fsdp or recipe.policy.lora else size  # peft's adapters are float32
     frozen = shape.weights - (0 if recipe.policy.lora else trained)
@@ -177,14 +186,15 @@ def _moving(recipe: Recipe, shape: Shape, processes: int, answer: int, *, certai
     return max(generated, activations) * size
 
 
-def require_memory(recipe: Recipe, *, processes: int = 1, free: int | None = None) -> Memory:
+def require_memory(recipe: Recipe, *, processes: int = 1, supervised: bool = False, free: int | None = None) -> Memory:
     """Returns the estimate. Raises `model_unavailable`, with the ways out, where the certain part is more than is free.
 
     `free` are bytes on this process's device, by default as measured now.
     """
     name = recipe.policy.name
     folder = nano_folder("prompter") if name == "nano" else model_folder(name, recipe.policy.revision)
-    memory = estimate(recipe, Shape.of(folder), processes, Sharing.of_environment(processes))
+    sharing = Sharing.of_environment(processes)
+    memory = estimate(recipe, Shape.of(folder), processes, sharing, supervised=supervised)
     there = free_bytes() if free is None else free
     if memory.certain > there:
         raise T2SError(

@@ -13,8 +13,9 @@ from training.recipe import Recipe
 SMALLEST_RATE = 1e-4  # of the learning rate, with which bfloat16 weights still move
 
 
-def require_precision(recipe: Recipe, sharing: Sharing) -> None:
+def require_precision(recipe: Recipe, processes: int = 1, sharing: Sharing | None = None) -> None:
     """Raises `argument_invalid` where all weights are trained in bfloat16 alone, at a rate that it rounds away."""
+    sharing = sharing or Sharing.of_environment(processes)
     exact = recipe.policy.dtype == "float32" or recipe.policy.lora is not None or sharing.keeps_float32
     if exact or recipe.optimizer.learning_rate >= SMALLEST_RATE:
         return

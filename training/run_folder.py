@@ -59,7 +59,7 @@ class RunFolder:
 
     @classmethod
     def begin(cls, folder: Path, recipe: Recipe, *, resume: bool = False, shard: Shard | None = None) -> "RunFolder":
-        """Makes the folder; with `resume`, continues it where it is there already.
+        """Makes the folder; with `resume`, continues it where it is there already. A run that was refused before its start is none.
 
         Raises `argument_invalid` for a folder that is no run's, for a run that is there without `resume`, and for one that
         began under another recipe, with the keys that differ. `output_unwritable` where it cannot be written.
@@ -67,9 +67,9 @@ class RunFolder:
         run = cls(folder, recipe, writes=(shard or Shard.of_environment()).rank == 0)
         if not run.writes:
             return run
-        if (folder / RECIPE).is_file():
+        if (folder / ENVIRONMENT).is_file():
             _check_same(cls.open(folder).recipe, recipe, folder.name, resume=resume)
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        elif folder.exists() and not (folder / RECIPE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
             raise T2SError("argument_invalid", f"{folder.name} exists and is no run's folder", "Give a new folder")
         try:
             run.checkpoints.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
 from t2s_agent.errors import T2SError
 from training.memory import Shape, Sharing, estimate, free_bytes, require_memory
 from training.policy import open_policy
-from training.recipe import load_recipe
+from training.recipe import FOLDER, load_recipe
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl")
 GIB = 2**30
@@ -66,6 +68,13 @@ def test_the_published_3b_run_has_the_memory_that_arithmetic_says():
     assert memory.certain < memory.full
 
 
+def test_supervised_training_needs_no_reference():
+    made = recipe(name="think2seg-3b")
+    memory = estimate(made, THREE_B, supervised=True)
+    assert memory.reference == 0
+    assert memory.weights == estimate(made, THREE_B).reference
+
+
 def test_fsdp_holds_what_is_trained_in_float32():
     memory = estimate(recipe(name="think2seg-3b"), THREE_B, 2, Sharing(2, 2, 2, fsdp=True))
     assert memory.weights == memory.gradients == 2 * memory.reference == memory.optimizer / 2 == 2 * THREE_B.weights
@@ -121,3 +130,24 @@ def test_nano_fits_here():
     assert 0.08 < memory.certain / GIB < 0.3
     assert free_bytes() > memory.certain
     assert str(memory).startswith("memory a process: about ")
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [
+        ("zero2", Sharing(1, 2, 2, deepspeed=True)),
+        ("zero3", Sharing(2, 2, 2, deepspeed=True)),
+        ("fsdp", Sharing(2, 2, 2, fsdp=True)),
+    ],
+)
+def test_the_launch_files_of_the_recipes_are_read_by_accelerate_and_understood_here(name, shared):
+    file = FOLDER / "accelerate" / f"{name}.yaml"
+    words = ["--config_file", str(file), "-m", "training.grpo"]
+    arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(words))
+    assert (arguments.num_processes, arguments.mixed_precision) == (2, "bf16")
+    if arguments.use_deepspeed:
+        arguments.deepspeed_fields_from_accelerate_config = ""  # as launch_command sets it
+        _, variables = prepare_deepspeed_cmd_env(arguments)
+    else:
+        variables = prepare_multi_gpu_env(arguments)
+    assert Sharing.of_environment(2, variables) == shared

@@ -28,13 +28,13 @@ def test_bfloat16_weights_lose_most_of_small_steps(rate, kept):
 def test_the_published_run_needs_a_launch_that_keeps_float32():
     made = load_recipe("think2seg-3b")
     with pytest.raises(T2SError, match=r"zero3\.yaml"):
-        require_precision(made, Sharing())
-    require_precision(made, Sharing(2, 2, 2, deepspeed=True))
-    require_precision(made, Sharing(2, 2, 2, fsdp=True))
+        require_precision(made)
+    require_precision(made, sharing=Sharing(2, 2, 2, deepspeed=True))
+    require_precision(made, sharing=Sharing(2, 2, 2, fsdp=True))
 
 
 @pytest.mark.parametrize(
     "changes", [["policy.dtype=float32"], ["policy.lora.rank=8"], ["optimizer.learning_rate=1e-4"]]
 )
 def test_what_bfloat16_does_not_round_away_is_let_through(changes):
-    require_precision(load_recipe("think2seg-3b", changes), Sharing())
+    require_precision(load_recipe("think2seg-3b", changes))

@@ -83,13 +83,13 @@ def test_lines_after_the_step_of_a_resume_are_dropped(tmp_path, recipe):
 
 
 def test_a_folder_with_a_run_is_refused_without_resume(tmp_path, recipe):
-    RunFolder.begin(tmp_path / "run", recipe)
+    RunFolder.begin(tmp_path / "run", recipe).start()
     with pytest.raises(T2SError, match="--resume"):
         RunFolder.begin(tmp_path / "run", recipe)
 
 
 def test_another_recipe_is_refused_by_the_keys_that_differ(tmp_path, recipe):
-    RunFolder.begin(tmp_path / "run", recipe)
+    RunFolder.begin(tmp_path / "run", recipe).start()
     other = load_recipe("nano", ["objective.beta=0.1", "data.train.0.weight=2", "policy.lora.rank=4"])
     with pytest.raises(T2SError) as raised:
         RunFolder.begin(tmp_path / "run", other, resume=True)
@@ -99,7 +99,7 @@ def test_another_recipe_is_refused_by_the_keys_that_differ(tmp_path, recipe):
 
 
 def test_settings_that_do_not_change_what_is_trained_may_change(tmp_path, recipe):
-    RunFolder.begin(tmp_path / "run", recipe)
+    RunFolder.begin(tmp_path / "run", recipe).start()
     changes = ["run.save_every=7", "run.report_to=[]", "data.train.0.root=elsewhere", "segmenter.embeddings=kept"]
     changed = load_recipe("nano", changes)
     assert differences(recipe, changed) == []
@@ -115,6 +115,13 @@ def test_a_folder_with_other_files_is_refused(tmp_path, recipe):
         RunFolder.open(tmp_path)
     with pytest.raises(T2SError, match="no run's folder"):
         RunFolder.begin(tmp_path / "thesis.tex", recipe)
+
+
+def test_a_run_that_was_refused_before_its_start_is_begun_anew(tmp_path, recipe):
+    RunFolder.begin(tmp_path / "run", recipe)  # and then, for example, memory did not suffice
+    changed = load_recipe("nano", ["objective.beta=0"])
+    RunFolder.begin(tmp_path / "run", changed)
+    assert RunFolder.open(tmp_path / "run").recipe == changed
 
 
 def test_an_empty_folder_becomes_a_run(tmp_path, recipe):

@@ -13,6 +13,7 @@ from typing import Any
 from evals.datasets import DATASETS
 from t2s_agent.errors import T2SError
 from training.environment import without_folders
+from training.objective import reward_weights
 from training.recipe import Recipe, Source
 from training.run_folder import RunFolder
 
@@ -71,7 +72,7 @@ def _source(source: Source, use: str) -> list[str]:
 
 def _training(run: RunFolder, lines: Sequence[Line]) -> str:
     recipe, starts = run.recipe, run.starts()
-    reward = {name: value for name, value in recipe.reward.model_dump().items() if value}
+    rewards = ", ".join(f"{name} {weight:g}" for name, weight in reward_weights(recipe.reward).items())
     facts = {
         "base model": _shown(recipe.policy.name) + (f" @ {recipe.policy.revision}" if recipe.policy.revision else ""),
         "adapters": f"LoRA, rank {recipe.policy.lora.rank}" if recipe.policy.lora else "",
@@ -85,7 +86,7 @@ def _training(run: RunFolder, lines: Sequence[Line]) -> str:
     if _is_grpo(lines):
         facts |= {
             "method": f"GRPO on masks: loss {recipe.objective.loss}, beta {recipe.objective.beta:g}, {recipe.rollout.group} completions a question",
-            "reward": ", ".join(f"{name} {value}" for name, value in reward.items()),
+            "reward": f"{rewards}; of the mask on the level {recipe.reward.level}",
         }
     else:
         facts["method"] = "supervised, on answers made from the truth"

@@ -25,6 +25,7 @@ from training.recipe import Policy
 from training.run_folder import RunFolder
 
 ADAPTER = "adapter_model.safetensors"
+BASE_CARD = "README-BASE.md"  # the card of the start weights
 _LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -49,9 +50,11 @@ def export(
         model = opened.checkpoint.model.to(_DTYPES[dtype or run.recipe.policy.dtype])
         model.save_pretrained(written)
         opened.processor.save_pretrained(written)
-        _carry_licences(run.recipe.policy, opened.folder, written)
+        _carry_over(run.recipe.policy, written)
         step = checkpoints.step_of(checkpoint)
         (written / "README.md").write_text(card(run, step=step, baseline=baseline, title=out.name), encoding="utf-8")
+        for file in written.iterdir():
+            file.chmod((written / "README.md").stat().st_mode)  # safetensors lets nobody but its writer read
         written.rename(out)
     except OSError as error:
         raise T2SError(
@@ -113,13 +116,16 @@ def _merge(model: Any, checkpoint: Path) -> None:
     adapted.merge_and_unload()
 
 
-def _carry_licences(policy: Policy, start: Path, out: Path) -> None:
-    """Copies the licences that lie beside the start weights; the file of nano's terms lies in its package."""
-    folders = [start, nano_folder("prompter").parent] if policy.name == "nano" else [start]
+def _carry_over(policy: Policy, out: Path) -> None:
+    """Copies the licences and the card that lie beside the start weights; the file of nano's terms lies in its package."""
+    nano = nano_folder("prompter")
+    folders = [nano, nano.parent] if policy.name == "nano" else [Path(policy.name).expanduser()]
     for folder in folders:
         for pattern in _LICENCES:
             for file in sorted(folder.glob(pattern)):
                 shutil.copyfile(file, out / file.name)
+    if (folders[0] / "README.md").is_file():
+        shutil.copyfile(folders[0] / "README.md", out / BASE_CARD)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

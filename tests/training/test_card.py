@@ -40,7 +40,7 @@ def test_a_card_names_base_data_settings_and_place(run):
     ):
         assert part in text
     assert "GRPO on masks: loss grpo, beta 0.001, 8 completions a question" in text
-    assert "mask 2.0, valid_json 1.0, valid_tags 1.0, level semantic" in text
+    assert "| reward | mask 2, valid_json 1, valid_tags 1; of the mask on the level semantic |" in text
     assert f"trl {run.starts()[0]['packages']['trl']}" in text
     assert "- step 12, guard: most groups have one reward" in text
 

@@ -1,6 +1,7 @@
 """An exported folder is a plain checkpoint: the product loads it under any name and gives the answers of the model in memory."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -82,6 +83,19 @@ def test_files_beside_the_weights_come_along_and_a_card_is_written(tmp_path):
     assert "begin_suppress_tokens" in json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
     assert (folder / "README.md").read_text(encoding="utf-8").count("| optimizer steps | 3 |") == 1
     assert TransformersPrompter.load(folder, device="cpu").frame == "0 to 1000 along both axes"
+
+
+def test_licences_and_cards_come_along_from_one_run_to_the_next(tmp_path):
+    start = tmp_path / "start"
+    shutil.copytree(nano_folder("prompter"), start)
+    (start / "LICENSE-WEIGHTS").write_text("terms", encoding="utf-8")
+    (start / "README.md").write_text("# how the start was made", encoding="utf-8")
+    run, policy = run_of(tmp_path, start, ["policy.square="])
+    trained(run, policy)
+    folder = export(run, tmp_path / "out")
+    assert (folder / "LICENSE-WEIGHTS").read_text(encoding="utf-8") == "terms"
+    assert (folder / "README-BASE.md").read_text(encoding="utf-8") == "# how the start was made"
+    assert {file.stat().st_mode for file in folder.iterdir()} == {(folder / "README.md").stat().st_mode}
 
 
 def test_weights_can_be_written_in_bfloat16(tiny_models, tmp_path):

@@ -16,6 +16,7 @@ from training.memory import require_memory
 from training.objective import batches, check_recipe, processes_now, total_steps
 from training.pictures import PicturesCallback
 from training.policy import Opened, open_policy
+from training.precision import require_precision
 from training.processor import require_whole_view
 from training.progress import Progress, without_printer
 from training.recipe import Recipe, load_recipe, recipe_names
@@ -24,6 +25,7 @@ from training.rewards.segmenter import open_segmenter
 from training.run_folder import MetricsCallback, RunFolder
 from training.trainer import MaskGRPOTrainer
 from training.validation import add_validation
+from training.vllm_server import require_vllm
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,6 +44,8 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     `model_unavailable` for models. `model_failed` where a guard stops the run.
     """
     check_recipe(recipe, processes_now())
+    require_precision(recipe, processes_now())
+    require_vllm(recipe)
     run = RunFolder.begin(out, recipe, resume=resume)
     start = checkpoints.newest(run.checkpoints) if resume else None
     questions = open_questions(recipe, out)

@@ -17,8 +17,10 @@ from t2s_agent.errors import T2SError
 from t2s_agent.segmenting.segmenter import Segmenter
 from training import checkpoints
 from training.data import Questions, open_questions
+from training.memory import require_memory
 from training.objective import machine, optimization, output, processes_now
 from training.policy import Opened, open_policy
+from training.precision import require_precision
 from training.processor import require_whole_view
 from training.progress import Progress, without_printer
 from training.recipe import Recipe, load_recipe, recipe_names
@@ -111,9 +113,11 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     Everything that can be refused is refused before the first step: `argument_invalid` for settings, data and folders,
     `model_unavailable` for models.
     """
+    require_precision(recipe, processes_now())
     run = RunFolder.begin(out, recipe, resume=resume)
     start = checkpoints.newest(run.checkpoints) if resume else None
     questions = open_questions(recipe, out)
+    memory = require_memory(recipe, processes=processes_now(), supervised=True)
     opened = open_policy(recipe.policy)
     view, _, side = recipe.data.view.partition(":")
     if view == "square":
@@ -121,6 +125,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     needed = recipe.run.validate_every or recipe.supervised.clicks
     segmenter = open_segmenter(recipe.segmenter) if needed else None
     if run.writes:
+        print(memory, flush=True)
         checkpoints.remove_unfinished(run.checkpoints)
     callbacks = [MetricsCallback(run), Progress()]
     trainer = OracleTrainer(recipe, opened, questions, out, segmenter=segmenter, callbacks=callbacks)

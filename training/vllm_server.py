@@ -12,25 +12,19 @@ _WAIT_S = 5.0
 def require_vllm(recipe: Recipe) -> None:
     """Raises where a recipe asks for vLLM and it cannot be used; does nothing for other rollouts.
 
-    `argument_invalid` for vLLM in the training process, `model_unavailable` where vLLM is not installed, `endpoint_failed` where no
-    server answers.
+    `model_unavailable` where vLLM is not installed, `endpoint_failed` where no server answers.
     """
     vllm = recipe.rollout.vllm
     if vllm is None:
         return
-    if vllm.mode == "colocate":
-        raise T2SError(
-            "argument_invalid",
-            "rollout.vllm.mode colocate: with TRL 1.16 vLLM expands image tokens again that are expanded already, and sees another "
-            "prompt than the one that is trained (trl#6294, trl#6401)",
-            "Use rollout.vllm.mode=server, or rollout.engine=shared",
-        )
     if not is_vllm_available():
         raise T2SError(
             "model_unavailable",
             "vllm is not installed here",
             "pip install 'trl[vllm]', or rollout.engine=shared rollout.vllm=null",
         )
+    if vllm.mode == "colocate":
+        return
     address = f"http://{vllm.host}:{vllm.port}"
     try:
         httpx.get(f"{address}/health", timeout=_WAIT_S).raise_for_status()

@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 INPUT_PX = 192  # side in px of the model's input: the surroundings of one object, see t2s_agent.segmenting.close_up
 TRUTH_PX = 96  # side in px of the masks in training
 BATCH = 16
+FIRST_SCENES, MOST_SCENES = 40, 400  # procedural scenes that are drawn from: at first, and later
 # forms of prompts: number of positive and negative points, whether there is a box, and how often the form is drawn
 PROMPT_FORMS = (
     (2, 0, True, 0.6),
@@ -150,7 +151,8 @@ class Pictures:
 
     def __init__(self, cocos: list[Path], drawn_share: float) -> None:
         self.drawn_share = drawn_share
-        self.scene_pool: list[tuple[NDArray[np.uint8], dict[int, list[Mask]]]] = []
+        self._pool: list[int] = []  # seeds of the scenes that are drawn from
+        self._scenes: dict[int, tuple[NDArray[np.uint8], dict[int, list[Mask]]]] = {}  # picture, masks by category
         self.rgb: list[NDArray[np.uint8]] = []
         self.objects: list[tuple[int, NDArray[np.uint8]]] = []  # picture, mask in bits
         categories = []
@@ -177,21 +179,34 @@ class Pictures:
 
     def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
         """Returns a procedural scene and one mask; each category of the scene is equally likely."""
-        while (
-            len(self.scene_pool) < 40 or rng.random() < 0.02
-        ):  # scenes are reused, and replaced one by one: drawing one takes 0.2 s
+        while len(self._pool) < FIRST_SCENES or rng.random() < 0.02:  # scenes are reused: making one takes 0.2 s
             seed = int(rng.integers(0, 9_000_000))
+            if self._scene(seed)[1]:
+                if len(self._pool) >= MOST_SCENES:
+                    self._scenes.pop(self._pool.pop(int(rng.integers(len(self._pool)))), None)
+                self._pool.append(seed)
+            else:
+                del self._scenes[seed]
+        rgb, of_kind = self._scene(self._pool[rng.integers(len(self._pool))])
+        masks = of_kind[list(of_kind)[rng.integers(len(of_kind))]]
+        return rgb, masks[rng.integers(len(masks))]
+
+    def _scene(self, seed: int) -> tuple[NDArray[np.uint8], dict[int, list[Mask]]]:
+        if seed not in self._scenes:
             (scene,) = procedural(range(seed, seed + 1))
             of_kind: dict[int, list[Mask]] = {}
             for category, mask in scene.objects:
                 of_kind.setdefault(category, []).append(mask)
-            if of_kind:
-                if len(self.scene_pool) >= 400:
-                    self.scene_pool.pop(int(rng.integers(len(self.scene_pool))))
-                self.scene_pool.append((scene.rgb, of_kind))
-        rgb, of_kind = self.scene_pool[rng.integers(len(self.scene_pool))]
-        masks = of_kind[list(of_kind)[rng.integers(len(of_kind))]]
-        return rgb, masks[rng.integers(len(masks))]
+            self._scenes[seed] = scene.rgb, of_kind
+        return self._scenes[seed]
+
+    def state(self) -> list[int]:
+        """Returns the seeds of the scenes that are drawn from."""
+        return list(self._pool)
+
+    def restore(self, state: list[int]) -> None:
+        """Draws from the scenes of these seeds; each is made again when it is first needed."""
+        self._pool = list(state)
 
 
 def _rotate(array: np.ndarray, turn: int) -> np.ndarray:

@@ -1,19 +1,19 @@
 """Trains the image encoder of nano's prompter: it learns to write the code of image_tokens.py for each cell, from labelled imagery.
 
-    python -m training.nano.eye --data runs/data/procedural runs/data/isaid --run runs/eye --minutes 60
+    python -m training.nano.eye --data runs/data/procedural runs/data/isaid --run runs/eye --steps 6000
 
 A sample is a quarter of an image, with the position embeddings of its place in the whole image: attention has 196 patches instead of
 784, and coordinates keep their meaning. The last part of a run uses whole images.
 """
 
 import argparse
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
@@ -48,7 +48,9 @@ from training.nano.imagery import (
     truth_of,
     vary_colours,
 )
-from training.nano.warm_start import start
+from training.nano.optimizers import cosine, muon_and_adamw, warm_up
+from training.nano.run import Run, add_options, launch, plan_of
+from training.nano.warm_start import EYE, start, visual_of
 
 _OWN_OF_A_CELL = F.one_hot(torch.tensor(IS_IMAGE - WORD_NUMBERS.start), WORD_NUMBERS.stop - WORD_NUMBERS.start)
 SHARP = 8.0  # a value v in the near block has the logit SHARP * (v - 0.5)
@@ -167,108 +169,67 @@ def measure(visual: Any, packed: Packed, count: int = 64) -> dict[str, float]:
     }
 
 
-def optimizers_of(visual: Any, peak: float) -> list[torch.optim.Optimizer]:
-    """Returns Muon for the matrices of the blocks and AdamW for all other weights."""
-    inner = [p for block in visual.blocks for p in block.parameters() if p.ndim == 2]
-    inner.append(visual.merger.linear_fc1.weight)
-    ids = {id(p) for p in inner}
-    outer = [p for p in visual.parameters() if id(p) not in ids]
-    return [
-        torch.optim.Muon(inner, lr=peak, momentum=0.95, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(outer, lr=peak, betas=(0.9, 0.98), weight_decay=0.02),
-    ]
-
-
 def train(
     visual: Any,
     folders: list[Packed],
     shares: list[float],
     tests: dict[str, Packed],
-    run: Path,
+    file: Path,
+    plan: Mapping[str, Any],
     *,
-    minutes: float,
-    peak: float = 1e-3,
-    whole_from: float = 0.6,
-    size: int = 32,
+    minutes: float | None = None,
+    save_every: int = 100,
     device: str = "cpu",
     workers: int = 0,
 ) -> None:
-    """Trains for `minutes`, continuing from the state in `run`: parts of images first, whole images from the share `whole_from` on.
+    """Trains for the steps of the `plan`, continuing from `file`: parts of images first, whole images from the share `whole_from` on.
 
-    Each process draws its own `size` windows a step and has its own `workers` that compute the truth. The first process measures,
-    prints and saves.
+    Each process draws its own `size` windows a step and has its own `workers` that compute the truth.
     """
-    rank = parallel.rank()
-    state, held = run / "eye.pt", {}
-    if state.exists():
-        held = torch.load(state, weights_only=False, map_location="cpu")
-        visual.load_state_dict(held["visual"])
-    step = begun = held.get("step", 0)
-    batches = Batches(folders, shares, size=size, whole_from=whole_from, seed=[step, rank])
-    drawn = iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
+    peak, steps, rank = plan["peak"], plan["steps"], parallel.rank()
     visual.to(device).train()
-    optimizers = optimizers_of(visual, peak)
-    for optimizer, each in zip(optimizers, held.get("optimizers", []), strict=False):
-        optimizer.load_state_dict(each)  # none if the run began with exported weights (warm_start.py)
+    inner = [p for block in visual.blocks for p in block.parameters() if p.ndim == 2]
+    inner.append(visual.merger.linear_fc1.weight)
+    optimizers = muon_and_adamw(inner, visual, peak=peak, weight_decay=0.02)
+    colours = torch.Generator(device).manual_seed(plan["seed"] * 1000 + rank)
+    run = Run(
+        file,
+        plan,
+        visual,
+        optimizers,
+        {"colours": colours},
+        measure=lambda: {name: measure(visual, packed) for name, packed in tests.items()},
+        save_every=save_every,
+        minutes=minutes,
+    )
+    whole_from = round(plan["whole_from"] * steps)
+    batches = Batches(folders, shares, size=plan["size"], whole_from=whole_from, seed=plan["seed"], process=rank)
+    drawn = iter(
+        DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(run.step, steps),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            generator=torch.Generator(),  # else it would draw from torch's own
+        )
+    )
     pixels = Pixels(folders, torch.device(device))
-    generator = torch.Generator(device).manual_seed(step * 1000 + rank)
     look = torch.compile(encode_image) if device != "cpu" else encode_image
-    started = said = tested = time.monotonic()
-    spent = 0.0
-    sums: dict[str, list[Tensor]] = {}
-    while spent < minutes:
-        share = spent / minutes
-        batches.progress.value = share
-        rate = peak * min(1.0, (step - begun + 1) / 100) * max(0.03, 0.5 * (1 + np.cos(np.pi * min(1.0, share))))
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+    for step in run.steps():
         batch: Batch = next(drawn)
-        shown = vary_colours(pixels.of(batch), generator)
+        shown = vary_colours(pixels.of(batch), colours)
         with torch.autocast(shown.device.type, torch.bfloat16):
             tokens = look(visual, shown, 2 * batch.window.row, 2 * batch.window.column)
         loss, figures = dense_loss(tokens, batch.truth.to(shown.device))
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        spent = parallel.average_gradients(visual.parameters(), (time.monotonic() - started) / 60)
-        nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        step += 1
-        for name, value in figures.items():
-            sums.setdefault(name, []).append(value)
-        now = time.monotonic()
-        if rank == 0 and now - said > (60 if device == "cpu" else 15):
-            words = "  ".join(f"{name} {float(torch.stack(values).nanmean()):.3f}" for name, values in sums.items())
-            print(f"{spent:6.1f} min  step {step}  {words}", flush=True)
-            sums, said = {}, now
-        if rank == 0 and now - tested > (300 if device == "cpu" else 100):
-            _save(state, visual, optimizers, step)
-            _test(visual, tests, "        test")
-            tested = time.monotonic()
-    if rank == 0:
-        _save(state, visual, optimizers, step)
-        _test(visual, tests, "end     test", 200)
-
-
-def _test(visual: Any, tests: dict[str, Packed], begin: str, count: int = 64) -> None:
-    for name, packed in tests.items():
-        figures = measure(visual, packed, count)
-        print(f"{begin} {name}: " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
-
-
-def _save(state: Path, visual: Any, optimizers: list[torch.optim.Optimizer], step: int) -> None:
-    state.parent.mkdir(parents=True, exist_ok=True)
-    held = {"visual": visual.state_dict(), "optimizers": [each.state_dict() for each in optimizers], "step": step}
-    fresh = state.with_suffix(".new")
-    torch.save(held, fresh)
-    fresh.replace(state)
+        run.learn(loss, figures, rates=[peak * warm_up(step) * cosine(step, steps)] * 2)
 
 
 def run_process(options: argparse.Namespace) -> None:
     """Runs the training in one process."""
-    model, _, _ = start(options.run)
+    model, _, _ = start(options.run, options.start)
+    if options.start:
+        model.model.visual.load_state_dict(visual_of(options.start))
     folders = [Packed.load(folder) for folder in options.data]
     shares = np.array(options.shares or [1.0] * len(folders))
     train(
@@ -276,11 +237,10 @@ def run_process(options: argparse.Namespace) -> None:
         folders,
         list(shares / shares.sum()),
         {folder.name: Packed.load(folder) for folder in options.test},
-        options.run,
+        options.run / EYE,
+        plan_of(options),
         minutes=options.minutes,
-        peak=options.peak,
-        whole_from=options.whole_from,
-        size=options.size,
+        save_every=options.save_every,
         device=options.device,
         workers=options.workers,
     )
@@ -288,22 +248,21 @@ def run_process(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser, run="runs/eye", steps=6000, peak=1e-3, save_every=100)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="packed folders to train on")
     parser.add_argument("--shares", type=float, nargs="+", help="how often each folder is drawn; equal by default")
     parser.add_argument("--test", type=Path, nargs="*", default=[], help="packed folders to measure on")
-    parser.add_argument("--run", type=Path, default=Path("runs/eye"))
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--peak", type=float, default=1e-3)
-    parser.add_argument("--whole-from", type=float, default=0.6)
+    parser.add_argument(
+        "--whole-from", type=float, default=0.6, help="share of the steps after which whole images follow"
+    )
     parser.add_argument("--size", type=int, default=32, help="windows in a step of each process")
-    parser.add_argument("--processes", type=int, default=1, help="number of processes, one for each core")
     parser.add_argument("--device", default="cpu", help="cuda: train on one GPU instead")
     parser.add_argument(
         "--workers", type=int, default=0, help="additional processes for each process, which compute the truth"
     )
     options = parser.parse_args()
-    start(options.run)  # makes the tokenizer once, before the processes start
-    parallel.run(run_process, options)
+    start(options.run, options.start)  # makes the tokenizer once, before the processes start
+    launch(run_process, options, EYE)
 
 
 if __name__ == "__main__":

@@ -3,24 +3,19 @@
 The truth can be computed in separate processes. Pixels are cropped on the device of the image encoder, on a GPU if there is one.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import Dataset
 
 from evals.questions import CATEGORIES
 from training.nano.image_tokens import CELL, GRID, NEAR_CELLS, cell_of
 from training.nano.pack import LAND
-
-if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import Synchronized
 
 LAND_CATEGORIES = [CATEGORIES.index(name) for name in LAND]
 COVER_THRESHOLD = 0.03  # share of a cell that a category has to cover to be present in it
@@ -309,26 +304,22 @@ class Batch:
     truth: Truth
 
 
-class Batches(IterableDataset[Batch]):
-    """An endless iterator of batches from packed folders, which are sampled with the probabilities `shares`.
+class Batches(Dataset[Batch]):
+    """The batch of each step of a run, from packed folders that are sampled with the probabilities `shares`.
 
-    While `progress` (0..1, of the run) is at most `whole_from`: `size` quarters of images a step; then a quarter as many whole images.
+    Before the step `whole_from`: `size` quarters of images; then a quarter as many whole images. Seed, step and process say what is
+    drawn, so that it is the same in any number of workers and after a stop.
     """
 
     def __init__(
-        self, folders: list[Packed], shares: list[float], *, size: int, whole_from: float, seed: list[int]
+        self, folders: list[Packed], shares: list[float], *, size: int, whole_from: int, seed: int, process: int = 0
     ) -> None:
-        self._folders, self._shares, self._size, self._whole_from, self._seed = folders, shares, size, whole_from, seed
-        self.progress: Synchronized[float] = torch.multiprocessing.get_context("fork").Value("d", 0.0)
+        self._folders, self._shares, self._size, self._whole_from = folders, shares, size, whole_from
+        self._seed, self._process = seed, process
 
-    def __iter__(self) -> Iterator[Batch]:
-        worker = get_worker_info()
-        rng = np.random.default_rng([*self._seed, worker.id if worker else 0])
-        while True:
-            yield self._draw_batch(rng)
-
-    def _draw_batch(self, rng: np.random.Generator) -> Batch:
-        whole = self.progress.value > self._whole_from
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng([step, self._process, self._seed])
+        whole = step >= self._whole_from
         side, count = (GRID, max(4, self._size // 4)) if whole else (GRID // 2, self._size)
         row, column = (int(n) for n in rng.integers(0, GRID - side + 1, 2))
         window = Window(row, column, side)

@@ -1,35 +1,38 @@
 """Trains nano's language model on image tokens: synthetic ones (`lookup`) or stored ones of the image encoder (`read`).
 
-    python -m training.nano.language lookup --run runs/language --minutes 40
-    python -m training.nano.language read --run runs/language --seen runs/seen --minutes 20
+    python -m training.nano.language lookup --run runs/language --steps 4000
+    python -m training.nano.language read --run runs/language --seen runs/seen --start runs/lookup --steps 2000
     python -m training.nano.language export --run runs/language --eye runs/eye --out t2s_agent/nano/prompter
 
-A run continues where it stopped: its folder holds weights, optimizer state and step.
+A run goes on where it stopped (run.py).
 """
 
 import argparse
-import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
 from evals.questions import CATEGORIES, pick, training_question
 from evals.questions.extremes import EXTREMES, extreme, extreme_question
 from evals.questions.relations import RELATIONS, relation_question
+from t2s_agent.errors import T2SError
 from training.nano import parallel, synthetic_tokens
 from training.nano.circuits import frozen_weights
 from training.nano.dialogue import Dialogue, SequenceBatch, Targets, Writer, build_sequences, draw_question
 from training.nano.export import save
 from training.nano.image_tokens import NUMBERS, soft_targets
+from training.nano.model import build_model
 from training.nano.precompute import StoredTokens
+from training.nano.run import Run, add_options, launch, plan_of
 from training.nano.semantics import Meanings
-from training.nano.warm_start import start
+from training.nano.warm_start import LANGUAGE, language_of, start, tokenizer_of, visual_of
 
 Batch = Callable[[np.random.Generator, int], tuple[list[Targets], Tensor, Tensor]]
 
@@ -231,114 +234,84 @@ def train(
     model: Qwen3VLForConditionalGeneration,
     writer: Writer,
     batch: Batch,
-    run: Path,
+    file: Path,
+    plan: Mapping[str, Any],
     *,
     test: Batch,
-    minutes: float,
-    size: int = 16,
-    peak: float = 1e-3,
-    choosing_share: float = 0.35,
-    relating_share: float = 0.1,
-    understand_every: int = 3,
+    minutes: float | None = None,
+    save_every: int = 200,
     meanings: Meanings | None = None,
-    seed: int = 0,
 ) -> None:
-    """Trains the language model for `minutes`, continuing from the state in `run`; every two minutes saves and measures on `test`.
+    """Trains the language model for the steps of the `plan`, continuing from `file`; measures on `test`.
 
-    Each process draws its own `size` images a step; the first one prints, measures and saves.
+    Each process draws its own `size` images a step.
     """
     language = model.model.language_model
-    weights = list(language.parameters())
+    peak, steps = plan["peak"], plan["steps"]
     words = [language.embed_tokens.weight, language.norm.weight]
     groups = [{"params": words}, {"params": list(language.layers.parameters())}]
     optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
-    silent = frozen_weights(language)
-    step, rank = 0, parallel.rank()
-    state = run / "state.pt"
-    if state.exists():
-        held = torch.load(state, weights_only=False)
-        language.load_state_dict(held["language"])
-        if "optimizer" in held:  # else the run began with exported weights (warm_start.py)
-            optimizer.load_state_dict(held["optimizer"])
-            step = held["step"]
-    rng = np.random.default_rng([seed, step, rank])
+    rng = np.random.default_rng([plan["seed"], 0, parallel.rank()])
     model.train()
-    started = said = saved = time.monotonic()
-    spent = 0.0
-    sums: dict[str, list[float]] = {}
-    while spent < minutes:
-        rate = peak * max(0.05, 1 - max(0.0, spent / minutes - 0.5) * 2)
-        # the embeddings warm up first: before they are trained, the layers get only noise, which destroys their initial weights
-        for group, warm in zip(optimizer.param_groups, (60, 600), strict=True):
-            group["lr"] = rate * min(1.0, (step + 1) / warm)
-        optimizer.param_groups[1]["lr"] *= 0.5
-        targets, tokens, cells = batch(rng, size)
-        if step % understand_every == 0:
-            tokens, sequences = draw_thought_batch(
-                targets,
-                tokens,
-                cells,
-                writer,
-                rng,
-                choosing_share=choosing_share,
-                relating_share=relating_share,
-                meanings=meanings,
-            )
+    run = Run(
+        file,
+        plan,
+        language,
+        [optimizer],
+        {"drawn": rng},
+        measure=lambda: {"held-out phrasings": measure(model, writer, test)},
+        save_every=save_every,
+        minutes=minutes,
+    )
+    shares = {"choosing_share": plan["choosing"], "relating_share": plan["relating"]}
+    for step in run.steps():
+        targets, tokens, cells = batch(rng, plan["size"])
+        if step % plan["understand_every"] == 0:
+            tokens, sequences = draw_thought_batch(targets, tokens, cells, writer, rng, **shares, meanings=meanings)
         else:
-            sequences = build_sequences(
-                writer,
-                cells,
-                draw_dialogues(targets, writer, rng, choosing_share=choosing_share, relating_share=relating_share),
-            )
+            sequences = build_sequences(writer, cells, draw_dialogues(targets, writer, rng, **shares))
         loss, figures = loss_of(model, writer, tokens, sequences)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for weight, mask in silent:
-            assert weight.grad is not None
-            weight.grad[mask] = 0.0
-        spent = parallel.average_gradients(weights, (time.monotonic() - started) / 60)
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        step += 1
-        for name, value in figures.items():
-            sums.setdefault(name, []).append(value)
-        now = time.monotonic()
-        if rank == 0 and now - said > 30:
-            _print_figures(
-                f"{spent:6.1f} min  step {step}", {name: float(np.nanmean(values)) for name, values in sums.items()}
+        # the embeddings warm up first: before they are trained, the layers get only noise, which destroys their initial weights
+        rate = peak * max(0.05, 1 - max(0.0, step / steps - 0.5) * 2)
+        run.learn(loss, figures, rates=[rate * min(1.0, (step + 1) / 60), rate * min(1.0, (step + 1) / 600) * 0.5])
+
+
+def prepare(language: Any, begin: Path | None) -> None:
+    """Loads the weights of the folder `begin` into a fresh language model, if given, and holds its frozen weights at 0 from here on.
+
+    Raises `argument_invalid` for weights that never had circuits: it would hold most of them as they are.
+    """
+    frozen = frozen_weights(language)
+    if begin:
+        language.load_state_dict(language_of(begin))
+        if any((weight.detach()[mask] != 0).float().mean() > 0.5 for weight, mask in frozen):
+            raise T2SError(
+                "argument_invalid",
+                f"{begin} holds a model without initial circuits, which this training relies on",
+                "Train it by training.sft or training.grpo",
             )
-            sums, said = {}, now
-        if rank == 0 and now - saved > 120:
-            _save(state, language, optimizer, step)
-            _print_figures("        test", measure(model, writer, test))
-            saved = time.monotonic()
-    if rank == 0:
-        _save(state, language, optimizer, step)
+    for weight, mask in frozen:
+        weight.register_post_accumulate_grad_hook(partial(_silence, mask=mask))
 
 
-def _print_figures(begin: str, figures: Mapping[str, float]) -> None:
-    print(begin, *(f"{name} {value:.3f}" for name, value in sorted(figures.items())), sep="  ", flush=True)
-
-
-def _save(state: Path, language: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    state.parent.mkdir(parents=True, exist_ok=True)
-    held = {"language": language.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    fresh = state.with_suffix(".new")
-    torch.save(held, fresh)
-    fresh.replace(state)
+def _silence(weight: Tensor, mask: Tensor) -> None:
+    assert weight.grad is not None
+    weight.grad[mask] = 0.0
 
 
 def export(run: Path, eye: Path, out: Path) -> None:
-    """Combines the run's language model and the image encoder and writes the folder that the product loads."""
-    model, tokenizer, _ = start(run)
-    model.model.language_model.load_state_dict(torch.load(run / "state.pt", weights_only=False)["language"])
-    model.model.visual.load_state_dict(torch.load(eye / "eye.pt", weights_only=False)["visual"])
+    """Combines a language model and an image encoder, of runs or of exported folders, into the folder that the product loads."""
+    tokenizer = tokenizer_of(run)
+    model = build_model(tokenizer)
+    model.model.language_model.load_state_dict(language_of(run))
+    model.model.visual.load_state_dict(visual_of(eye))
     save(model, tokenizer, out)
 
 
 def run_process(options: argparse.Namespace) -> None:
     """Runs the training in one process."""
-    model, _, writer = start(options.run)
+    model, _, writer = start(options.run, options.start)
+    prepare(model.model.language_model, options.start)
     drawn = 1.0 if options.stage == "lookup" else options.drawn
     seen = StoredTokens(options.seen) if options.stage == "read" else None
 
@@ -349,14 +322,11 @@ def run_process(options: argparse.Namespace) -> None:
         model,
         writer,
         batch,
-        options.run,
+        options.run / LANGUAGE,
+        plan_of(options),
         test=StoredTokens(options.test).draw_batch if options.test else synthetic_tokens.draw_batch,
         minutes=options.minutes,
-        size=options.size,
-        peak=options.peak,
-        choosing_share=options.extreme_question,
-        relating_share=options.relation_question,
-        understand_every=options.understand_every,
+        save_every=options.save_every,
         meanings=Meanings(options.meanings) if options.meanings else None,
     )
 
@@ -364,11 +334,8 @@ def run_process(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=["lookup", "read", "export"])
-    parser.add_argument("--run", type=Path, default=Path("runs/language"))
-    parser.add_argument("--minutes", type=float, default=40)
+    add_options(parser, run="runs/language", steps=3800, peak=1e-3, save_every=200)
     parser.add_argument("--size", type=int, default=8, help="images in a step of each process")
-    parser.add_argument("--processes", type=int, default=1, help="number of processes, one for each core")
-    parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--seen", type=Path, nargs="*", default=[], help="folders that training.nano.precompute wrote")
     parser.add_argument("--drawn", type=float, default=0.25, help="read: share of steps with synthetic tokens")
     parser.add_argument(
@@ -390,8 +357,8 @@ def main() -> None:
     if options.stage == "export":
         export(options.run, options.eye, options.out)
         return
-    start(options.run)  # makes the tokenizer once, before the processes start
-    parallel.run(run_process, options)
+    start(options.run, options.start)  # makes the tokenizer once, before the processes start
+    launch(run_process, options, LANGUAGE)
 
 
 if __name__ == "__main__":

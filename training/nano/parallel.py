@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -26,6 +27,15 @@ def average_gradients(weights: Iterable[nn.Parameter], spent: float) -> float:
     for grad, mean in zip(grads, torch.split(flat[:-1], [g.numel() for g in grads]), strict=True):
         grad.copy_(mean.view_as(grad))
     return float(flat[-1])
+
+
+def gather(value: Any) -> list[Any]:
+    """Returns the value of each process, in their order, in all of them."""
+    if not dist.is_initialized():
+        return [value]
+    values = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def run(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:

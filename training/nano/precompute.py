@@ -18,8 +18,9 @@ from training.nano.dialogue import Targets
 from training.nano.eye import encode_image
 from training.nano.image_tokens import GRID, WIDTH
 from training.nano.imagery import ImageCrop, Packed, crop_pixels, vary_colours
+from training.nano.model import build_model
 from training.nano.synthetic_tokens import targets_of
-from training.nano.warm_start import start
+from training.nano.warm_start import tokenizer_of, visual_of
 
 
 class StoredTokens:
@@ -74,9 +75,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model, _, _ = start(options.eye)
-    visual = model.model.visual
-    visual.load_state_dict(torch.load(options.eye / "eye.pt", weights_only=False)["visual"])
+    visual = build_model(tokenizer_of(None)).model.visual
+    visual.load_state_dict(visual_of(options.eye))
     store_tokens(visual.eval(), Packed.load(options.data), options.out, images=options.images, turns=options.turns)
 
 

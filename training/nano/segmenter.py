@@ -1,19 +1,19 @@
 """Trains nano's segmenter from scratch: a Sam2Model of two and a half million weights.
 
-    python -m training.nano.segmenter train --run runs/segmenter --minutes 90 --coco ../shared/data/isaid448/train.json
+    python -m training.nano.segmenter train --run runs/segmenter --steps 6700 --coco ../shared/data/isaid448/train.json
     python -m training.nano.segmenter export --run runs/segmenter --out t2s_agent/nano/segmenter
     python -m training.nano.segmenter evaluate --model t2s_agent/nano/segmenter --coco ../shared/data/isaid448/test.json
 
-It is trained on its input in the product: one enlarged object, cropped as in `t2s_agent.segmenting.close_up`. The first minutes use no
-pictures, only prompts with the box as the mask, until the decoder knows positions. Then it uses pictures. A run continues where it
-stopped. HISTORY.md in this folder says which choices mattered.
+It is trained on its input in the product: one enlarged object, cropped as in `t2s_agent.segmenting.close_up`. The first steps use no
+pictures, only prompts with the box as the mask, until the decoder knows positions. Then it uses pictures. A run goes on where it
+stopped (run.py). HISTORY.md in this folder says which choices mattered.
 """
 
 import argparse
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from t2s_agent.segmenting.close_up import CloseUpSegmenter
 from t2s_agent.segmenting.sam2 import IMAGENET_MEAN, IMAGENET_STD, Sam2Segmenter
 from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from t2s_agent.settings import load_settings
+from training.nano import checkpoints, parallel
 from training.nano.close_ups import (
     BATCH,
     INPUT_PX,
@@ -44,9 +45,12 @@ from training.nano.close_ups import (
 )
 from training.nano.evaluate import view_of
 from training.nano.image_tokens import SIDE
+from training.nano.optimizers import cosine, muon_and_adamw, warm_up
 from training.nano.pack import coco
+from training.nano.run import Run, add_options, launch, plan_of
 
-MINUTES_WITHOUT_IMAGES = 3.0  # training time without images
+STATE = "state.pt"  # the file of a run
+STEPS_WITHOUT_IMAGES = 2000
 
 
 def build() -> Sam2Model:
@@ -126,100 +130,56 @@ def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
     ]
 
 
-def optimizers_of(model: Sam2Model, peak: float) -> list[torch.optim.Optimizer]:
-    """Returns Muon for the matrices of the encoder's blocks and of the decoder's attention, AdamW for all other weights."""
+def train(
+    model: Sam2Model,
+    pictures: Pictures,
+    file: Path,
+    plan: Mapping[str, Any],
+    *,
+    test: Path | None = None,
+    minutes: float | None = None,
+    save_every: int = 200,
+) -> None:
+    """Trains for the steps of the `plan`, continuing from `file`; measures on the first images of `test`, or on procedural scenes."""
+    model.train()
+    peak, steps, blind_steps = plan["peak"], plan["steps"], plan["without_images"]
     parts = (model.vision_encoder.backbone.blocks, model.mask_decoder.transformer)
     inner = [p for part in parts for p in part.parameters() if p.ndim == 2 and min(p.shape) > 1]
-    ids = {id(p) for p in inner}
-    outer = [p for p in model.parameters() if id(p) not in ids]
+    rng = np.random.default_rng([plan["seed"], parallel.rank()])
+    run = Run(
+        file,
+        plan,
+        model,
+        muon_and_adamw(inner, model, peak=peak, weight_decay=0.01),
+        {"drawn": rng, "scenes": pictures},
+        measure=lambda: {test.stem if test else "procedural": _measure(model, test)},
+        save_every=save_every,
+        minutes=minutes,
+    )
+    for step in run.steps():
+        blind = step < blind_steps
+        if step == blind_steps > 0:
+            _scale_down_encoder(model)
+        batch = draw_batch_without_images(rng) if blind else draw_batch(pictures, rng)
+        embeddings = _no_embeddings(model) if blind else embed(model, batch.pixels)
+        logits, quality = decode(model, embeddings, batch.boxes, batch.points, batch.labels)
+        loss, iou = loss_of(logits, quality, batch.truth)
+        rate = peak * warm_up(step) * (1.0 if blind else cosine(step, steps))
+        run.learn(loss, {"loss": loss.detach(), "IoU": iou.mean()}, rates=[rate] * 2)
+
+
+def _no_embeddings(model: Sam2Model) -> list[Tensor]:
     return [
-        torch.optim.Muon(inner, lr=peak, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(outer, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
+        torch.zeros(BATCH, width, *size) for width, size in zip((8, 16, 64), model.backbone_feature_sizes, strict=True)
     ]
 
 
-def train(
-    run: Path,
-    cocos: list[Path],
-    *,
-    minutes: float,
-    drawn_share: float,
-    peak: float = 8e-4,
-    start: Path | None = None,
-    test: Path | None = None,
-) -> None:
-    """Trains for `minutes` from the state in `run`, else from the weights in `start`, else from scratch.
-
-    Prints a line a minute. Every five minutes saves and measures on the first images of `test`, by default on procedural scenes.
-    """
-    torch.manual_seed(0)
-    model = build()
-    if start:
-        model.load_state_dict(Sam2Model.from_pretrained(start, dtype=torch.float32).state_dict())
-    optimizers = optimizers_of(model, peak)
-    rng, step, trained = np.random.default_rng(0), 0, MINUTES_WITHOUT_IMAGES if start else 0.0
-    state = run / "state.pt"
-    if state.exists():
-        held = torch.load(state, weights_only=False)
-        model.load_state_dict(held["model"])
-        for optimizer, each in zip(optimizers, held["optimizers"], strict=True):
-            optimizer.load_state_dict(each)
-        rng.bit_generator.state, step, trained = held["rng"], held["step"], held["minutes"]
-    model.train()
-    pictures = Pictures(cocos, drawn_share)
-    started = said = saved = time.monotonic()
-    before, sums = trained, []
-    while (spent := (time.monotonic() - started) / 60) < minutes:
-        was_blind = trained < MINUTES_WITHOUT_IMAGES
-        trained = before + spent
-        blind = trained < MINUTES_WITHOUT_IMAGES
-        if was_blind and not blind:
-            _scale_down_encoder(model)
-        rate = (
-            peak
-            * min(1.0, (step + 1) / 100)
-            * (1.0 if blind else max(0.03, 0.5 * (1 + np.cos(np.pi * spent / minutes))))
-        )
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        batch = draw_batch_without_images(rng) if blind else draw_batch(pictures, rng)
-        if blind:
-            sizes = zip((8, 16, 64), model.backbone_feature_sizes, strict=True)
-            embeddings = [torch.zeros(BATCH, width, *size) for width, size in sizes]
-        else:
-            embeddings = embed(model, batch.pixels)
-        logits, quality = decode(model, embeddings, batch.boxes, batch.points, batch.labels)
-        loss, iou = loss_of(logits, quality, batch.truth)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        step += 1
-        sums.append((float(loss.detach()), float(iou.mean())))
-        now = time.monotonic()
-        if now - said > 60:
-            mean = np.mean(sums, axis=0)
-            print(
-                f"{trained:6.1f} min  step {step}  {'blind ' if blind else ''}loss {mean[0]:.3f}  IoU {mean[1]:.3f}",
-                flush=True,
-            )
-            sums, said = [], now
-        if now - saved > 300:
-            _save(state, model, optimizers, rng, step, trained)
-            _test(model, test)
-            saved = time.monotonic()
-    _save(state, model, optimizers, rng, step, trained)
-    _test(model, test)
-
-
-def _test(model: Sam2Model, test: Path | None, count: int = 24) -> None:
+def _measure(model: Sam2Model, test: Path | None, count: int = 24) -> dict[str, float]:
     images = _images(test, count) if test else _scenes(10_000_000, count)
     now = Sam2Segmenter(model.eval(), name="now", digest="now", side=INPUT_PX, cache=EmbeddingCache(0))
     mask, box = np.mean([row[2:] for row in measure_objects(CloseUpSegmenter(now), images)], axis=0)
     model.train()
-    print(f"        test  IoU {mask:.3f}  filled box {box:.3f}", flush=True)
+    return {"IoU": mask, "filled box": box}
 
 
 def _scale_down_encoder(model: Sam2Model) -> None:
@@ -231,31 +191,34 @@ def _scale_down_encoder(model: Sam2Model) -> None:
             conv.weight.mul_(0.3)
 
 
-def _save(
-    state: Path,
-    model: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-    rng: np.random.Generator,
-    step: int,
-    minutes: float,
-) -> None:
-    state.parent.mkdir(parents=True, exist_ok=True)
-    held = {
-        "model": model.state_dict(),
-        "optimizers": [each.state_dict() for each in optimizers],
-        "rng": rng.bit_generator.state,
-        "step": step,
-        "minutes": minutes,
-    }
-    fresh = state.with_suffix(".new")
-    torch.save(held, fresh)
-    fresh.replace(state)
+def weights_of(folder: Path) -> dict[str, Tensor]:
+    """Returns the segmenter's weights, of a run or of an exported folder."""
+    if (folder / STATE).exists():
+        return checkpoints.load(folder / STATE).weights
+    return Sam2Model.from_pretrained(folder, dtype=torch.float32).state_dict()
+
+
+def run_process(options: argparse.Namespace) -> None:
+    """Runs the training in one process."""
+    torch.manual_seed(options.seed)
+    model = build()
+    if options.start:
+        model.load_state_dict(weights_of(options.start))
+    train(
+        model,
+        Pictures(options.coco, options.drawn),
+        options.run / STATE,
+        plan_of(options),
+        test=options.test,
+        minutes=options.minutes,
+        save_every=options.save_every,
+    )
 
 
 def export(run: Path, out: Path) -> None:
     """Writes a run's weights in the layout of transformers, in bfloat16."""
     model = build()
-    model.load_state_dict(torch.load(run / "state.pt", weights_only=False)["model"])
+    model.load_state_dict(weights_of(run))
     out.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(out)  # type: ignore[arg-type]  # a decorator loses the types of `to`
     processor = {
@@ -349,43 +312,38 @@ def _report(rows: list[tuple[str, float, float, float]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=["train", "export", "evaluate"])
-    parser.add_argument("--run", type=Path, default=Path("runs/segmenter"))
-    parser.add_argument(
-        "--coco",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="COCO files (or landcover's semantic.json) beside their tars, to train or measure on",
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    training = verbs.add_parser("train")
+    add_options(training, run="runs/segmenter", steps=6700, peak=8e-4, save_every=300)
+    training.add_argument(
+        "--coco", type=Path, nargs="*", default=[], help="COCO files (or landcover's semantic.json) beside their tars"
     )
-    parser.add_argument("--drawn", type=float, default=0.5, help="share of procedural scenes in training, 0..1")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--peak", type=float, default=8e-4)
-    parser.add_argument("--start", type=Path, help="an exported folder with the initial weights")
-    parser.add_argument(
-        "--test", type=Path, help="a COCO file to measure on during training; default: procedural scenes"
+    training.add_argument("--drawn", type=float, default=0.5, help="share of procedural scenes, 0..1")
+    training.add_argument("--test", type=Path, help="a COCO file to measure on; default: procedural scenes")
+    training.add_argument(
+        "--without-images",
+        type=int,
+        help=f"first steps, on prompts alone; default: {STEPS_WITHOUT_IMAGES}, and 0 with --start",
     )
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--model", type=Path, help="an exported folder to measure")
-    parser.add_argument("--count", type=int, default=100, help="images to measure on")
-    parser.add_argument("--jitter", action="store_true", help="measure with inexact prompts, as a prompter gives them")
+    exporting = verbs.add_parser("export")
+    exporting.add_argument("--run", type=Path, default=Path("runs/segmenter"))
+    exporting.add_argument("--out", type=Path, required=True)
+    evaluating = verbs.add_parser("evaluate")
+    evaluating.add_argument("--model", type=Path, required=True, help="an exported folder")
+    evaluating.add_argument("--coco", type=Path, help="a COCO file; default: procedural scenes")
+    evaluating.add_argument("--count", type=int, default=100, help="images to measure on")
+    evaluating.add_argument("--jitter", action="store_true", help="with inexact prompts, as a prompter gives them")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.verb == "train":
-        train(
-            options.run,
-            options.coco,
-            minutes=options.minutes,
-            drawn_share=options.drawn,
-            peak=options.peak,
-            start=options.start,
-            test=options.test,
-        )
+        if options.without_images is None:
+            options.without_images = 0 if options.start else STEPS_WITHOUT_IMAGES
+        launch(run_process, options, STATE)
     elif options.verb == "export":
         export(options.run, options.out)
     else:
         segmenter = Models(load_settings(segmenter=str(options.model), device="cpu")).segmenter()
-        images = _images(options.coco[0], options.count) if options.coco else _scenes(10_000_000, options.count)
+        images = _images(options.coco, options.count) if options.coco else _scenes(10_000_000, options.count)
         _report(measure_objects(segmenter, images, jitter=options.jitter))
 
 

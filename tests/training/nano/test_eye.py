@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from evals.questions import CATEGORIES
-from training.nano.eye import dense_loss
+from training.nano.dialogue import fixed_prompt_texts
+from training.nano.eye import dense_loss, train
 from training.nano.image_tokens import (
     CENTRE,
     CENTRE_HEIGHT,
@@ -20,7 +21,10 @@ from training.nano.image_tokens import (
     number_code,
     place_code,
 )
-from training.nano.imagery import Labels, truth_of
+from training.nano.imagery import Labels, Packed, truth_of
+from training.nano.model import build_model
+from training.nano.pack import pack, procedural
+from training.nano.tokenizer import build_tokenizer
 
 TANK, BUILDING = CATEGORIES.index("storage tank"), CATEGORIES.index("building")
 CELL, EMPTY = 7 * GRID + 7, 2 * GRID + 2
@@ -79,3 +83,26 @@ def test_categories_that_the_truth_does_not_cover_add_no_loss(tokens, truth):
     changed = tokens.clone()
     changed[0, EMPTY, CATEGORIES.index("plane")] = CENTRE_HEIGHT
     assert cost(changed, truth) == pytest.approx(cost(tokens, truth))
+
+
+@pytest.fixture
+def packed(tmp_path):
+    pack(procedural(range(2)), 2, tmp_path / "packed")
+    return Packed.load(tmp_path / "packed")
+
+
+@pytest.mark.slow
+def test_a_run_in_pieces_is_bit_for_bit_the_run_in_one_with_any_number_of_workers(packed, tmp_path, same):
+    tokenizer = build_tokenizer(fixed_prompt_texts())
+    plan = {"steps": 3, "size": 1, "peak": 1e-3, "whole_from": 1.0, "seed": 0}
+
+    def run(name, minutes=None, workers=0):
+        torch.manual_seed(0)
+        visual = build_model(tokenizer).model.visual
+        train(visual, [packed], [1.0], {}, tmp_path / name, plan, minutes=minutes, workers=workers)
+
+    run("whole.pt")
+    run("parts.pt", minutes=0)
+    run("parts.pt", minutes=0, workers=2)
+    run("parts.pt")
+    assert same(tmp_path / "whole.pt", tmp_path / "parts.pt")

@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from evals.questions import CATEGORIES
+from t2s_agent.errors import T2SError
 from t2s_agent.prompting.style import STYLES
 from training.nano.circuits import frozen_weights
 from training.nano.dialogue import Targets, Writer, build_sequences, fixed_prompt_texts
+from training.nano.export import save
 from training.nano.image_tokens import cell_of
-from training.nano.language import draw_dialogues, draw_thought_batch, loss_of
-from training.nano.model import build_model
+from training.nano.language import draw_dialogues, draw_thought_batch, loss_of, prepare, train
+from training.nano.model import build_model, build_plain
 from training.nano.semantics import Meanings, write_texts
 from training.nano.synthetic_tokens import draw_batch
 from training.nano.tokenizer import build_tokenizer
@@ -98,15 +100,41 @@ def test_training_steps_reduce_the_loss_and_keep_the_frozen_weights(writer):
         writer, cells, draw_dialogues(targets, writer, rng, choosing_share=0.3, relating_share=0.2)
     )
     optimizer = torch.optim.SGD(language.parameters(), lr=0.02)
-    silent = frozen_weights(language)
+    frozen = frozen_weights(language)
+    prepare(language, None)
     before = None
     for _ in range(4):
         loss, figures = loss_of(model, writer, tokens, sequences)
         before = before or figures["loss"]
         optimizer.zero_grad()
         loss.backward()
-        for weight, mask in silent:
-            weight.grad[mask] = 0.0
         optimizer.step()
     assert loss_of(model, writer, tokens, sequences)[1]["loss"] < before
-    assert all((weight[mask] == 0).all() for weight, mask in silent)
+    assert all((weight[mask] == 0).all() for weight, mask in frozen)
+
+
+PLAN = {"steps": 3, "size": 1, "peak": 1e-3, "choosing": 0.3, "relating": 0.2, "understand_every": 2, "seed": 0}
+
+
+@pytest.mark.slow
+def test_a_run_in_pieces_is_bit_for_bit_the_run_in_one(writer, tmp_path, same, monkeypatch):
+    monkeypatch.setattr("training.nano.language.measure", lambda *_: {})
+
+    def run(name, minutes=None):
+        torch.manual_seed(0)
+        model = build_model(writer.tokenizer)
+        prepare(model.model.language_model, None)
+        train(model, writer, draw_batch, tmp_path / name, PLAN, test=draw_batch, minutes=minutes)
+
+    run("whole.pt")
+    run("parts.pt", minutes=0)
+    run("parts.pt", minutes=0)
+    run("parts.pt")
+    assert same(tmp_path / "whole.pt", tmp_path / "parts.pt")
+
+
+def test_a_model_without_circuits_is_not_trained_here(writer, tmp_path):
+    save(build_plain(writer.tokenizer), writer.tokenizer, tmp_path)
+    with pytest.raises(T2SError, match="without initial circuits") as caught:
+        prepare(build_model(writer.tokenizer).model.language_model, tmp_path)
+    assert "training.sft" in caught.value.fix

@@ -108,16 +108,13 @@ class GuardCallback(TrainerCallback):
         warnings.warn(f"step {step}: {text}", stacklevel=2)
 
 
-def require_pictures(rows: int, pixel_values: Any, grids: Any, image_tokens: int, merge: int) -> None:
+def require_pictures(rows: int, pictures: int, image_tokens: int, features: int) -> None:
     """Raises `model_failed` if a batch of `rows` sequences lost pictures: TRL leaves them out of the loss without a word.
 
-    `grids` (n, 3) are the pictures' patch grids, `image_tokens` is how many the batch's prompts hold.
+    `image_tokens` is how many the sequences hold, `features` for how many of them the batch's pixels are.
     """
-    if pixel_values is None or grids is None:
-        raise T2SError("model_failed", f"a batch of {rows} sequences has no pictures", _DROPPED)
-    patches = int(grids.prod(-1).sum())
-    if len(grids) < rows or len(pixel_values) != patches or image_tokens * merge**2 != patches:
-        what = f"{rows} sequences with {image_tokens} image tokens have {len(grids)} pictures of {patches} patches"
+    if pictures < rows or image_tokens != features:
+        what = f"{rows} sequences with {image_tokens} image tokens have {pictures} pictures of {features} tokens"
         raise T2SError("model_failed", what, _DROPPED)
 
 

@@ -16,6 +16,7 @@ from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, uns
 
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.frames import Size
+from t2s_agent.prompting.inputs import visual_tokens
 from t2s_agent.prompting.style import style_named
 from training import checkpoints
 from training.data import Questions
@@ -82,7 +83,7 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
             model=opened.model,
             processing_class=opened.processor,
             reward_funcs=[self._reward(name) for name in reward_weights(recipe.reward)],
-            args=grpo_config(recipe, out, steps=steps, suppressed=[config.image_token_id, config.video_token_id]),
+            args=grpo_config(recipe, out, steps=steps, suppressed=visual_tokens(config)),
             train_dataset=Dataset.from_dict({"row": list(range(_asked(recipe, steps)))}),
             callbacks=list(callbacks),
         )
@@ -134,7 +135,7 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
         if self._given is not None:
             return self._read_given(), None
         ids = [prompt_ids[index] for index in chosen]
-        some = _part_of(fields, chosen)
+        some = self._part_of(fields, images, chosen)
         if not self._shares:
             pictures = None if images is None else [images[index] for index in chosen]
             tokens, sampled = super()._generate_single_turn(ids, pictures, some, num_generations)
@@ -148,6 +149,19 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
             gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
         ) as model:
             return generate(model, inputs, self.generation_config), None
+
+    def _part_of(self, fields: State, images: Any, chosen: Sequence[int]) -> dict[str, Any]:
+        """The processor's fields of the rows of these places, each of which has one picture."""
+        grids = fields.get("image_grid_thw")
+        counts = self.opened.processor.builder.counts([each[0] for each in images])
+        parts = fields["pixel_values"].split(counts if grids is None else grids.prod(-1).tolist())
+        own = {"pixel_values": torch.cat([parts[index] for index in chosen])}
+        if grids is not None:
+            own["image_grid_thw"] = grids[list(chosen)]
+        return {
+            key: own[key] if key in own else [value[index] for index in chosen] if isinstance(value, list) else value
+            for key, value in fields.items()
+        }
 
     def _read_given(self) -> list[list[int]]:
         """The completions of the file for this process's part of the step."""
@@ -202,8 +216,9 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """As TRL's, with each distinct picture and prompt computed once. Refuses a batch that lost its pictures."""
         pixels, grids, counts = (options.get(key) for key in ("pixel_values", "image_grid_thw", "num_images"))
-        image_tokens = int((input_ids == self.opened.checkpoint.model.config.image_token_id).sum())
-        require_pictures(len(input_ids), pixels, grids, image_tokens, self.opened.processor.image_processor.merge_size)
+        image_tokens = int((input_ids == self.opened.processor.image_token_id).sum())
+        features = 0 if pixels is None else self.opened.processor.builder.tokens_of(pixels)
+        require_pictures(len(input_ids), sum(counts or ()), image_tokens, features)
         if not self._shares:
             plain = super()._get_per_token_logps_and_entropies
             first, second, third = plain(model, input_ids, attention_mask, logits_to_keep, **options)
@@ -279,14 +294,3 @@ def _spread(rollouts: Sequence[Rollout], group: Sequence[int]) -> float:
 
 def _pictures(fields: State) -> dict[str, Any]:
     return {key: fields[key] for key in ("pixel_values", "image_grid_thw")}
-
-
-def _part_of(fields: State, chosen: Sequence[int]) -> dict[str, Any]:
-    """The processor's fields of the rows of these places, each of which has one picture."""
-    grids = fields["image_grid_thw"]
-    patches = fields["pixel_values"].split(grids.prod(-1).tolist())
-    own = {"image_grid_thw": grids[list(chosen)], "pixel_values": torch.cat([patches[index] for index in chosen])}
-    return {
-        key: own[key] if key in own else [value[index] for index in chosen] if isinstance(value, list) else value
-        for key, value in fields.items()
-    }

@@ -75,6 +75,10 @@ class InputBuilder:
         sizes = [self.rule.picture(Size(picture.width, picture.height)) for picture in pictures]
         return [_tiles_of(size, self._patches.size["height"]) for size in sizes]
 
+    def tokens_of(self, pixel_values: Any) -> int:
+        """Returns how many image tokens these pixels take."""
+        return len(pixel_values) * self._tiles if self._tiles else len(pixel_values) // self._patches.merge_size**2
+
     def _patched(self, pictures: Sequence[Image.Image], sizes: Sequence[Size]) -> Pixels:
         resized = [_resized(picture, size, self.rule) for picture, size in zip(pictures, sizes, strict=True)]
         made = self._patches(images=resized, do_resize=False, return_tensors="pt")

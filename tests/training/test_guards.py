@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import torch
 from transformers import TrainerControl, TrainerState
 
 from t2s_agent.errors import T2SError
@@ -95,21 +94,17 @@ def test_warnings_go_to_the_console_and_the_runs_events(tmp_path):
     assert "raise beta" in text
 
 
-def pictures(rows):
-    return torch.zeros(rows * 16, 12), torch.tensor([[1, 4, 4]] * rows)
-
-
 def test_a_batch_with_all_its_pictures_passes():
-    pixels, grids = pictures(3)
-    require_pictures(3, pixels, grids, image_tokens=12, merge=2)
+    require_pictures(3, pictures=3, image_tokens=12, features=12)
+    require_pictures(3, pictures=4, image_tokens=16, features=16)  # one row has two
 
 
 @pytest.mark.parametrize(
-    ("pixels", "grids", "tokens"),
-    [(None, None, 12), (*pictures(2), 8), (*pictures(3), 13), (pictures(2)[0], pictures(3)[1], 12)],
+    ("pictures", "tokens", "features"),
+    [(0, 12, 0), (2, 12, 8), (3, 13, 12), (3, 12, 8)],
     ids=["none", "too few", "a stray image token", "other pixels"],
 )
-def test_a_batch_that_lost_pictures_stops_the_run(pixels, grids, tokens):
+def test_a_batch_that_lost_pictures_stops_the_run(pictures, tokens, features):
     with pytest.raises(T2SError, match="3 sequences") as stopped:
-        require_pictures(3, pixels, grids, image_tokens=tokens, merge=2)
+        require_pictures(3, pictures, tokens, features)
     assert stopped.value.code == "model_failed"

@@ -8,11 +8,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from transformers import TrainerCallback
+
 from t2s_agent.errors import T2SError
+from t2s_agent.segmenting.segmenter import Segmenter
 from training import checkpoints
 from training.data import Questions, open_questions
 from training.guards import GuardCallback
 from training.memory import require_memory
+from training.multi_turn.trainer import TwoTurnTrainer
 from training.objective import batches, check_recipe, processes_now, total_steps
 from training.pictures import PicturesCallback
 from training.policy import Opened, open_policy
@@ -57,20 +61,30 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
         print(f"{plan(recipe, questions, steps, start)}\n{memory}", flush=True)
         checkpoints.remove_unfinished(run.checkpoints)
     segmenter = open_segmenter(recipe.segmenter)
-    trainer = MaskGRPOTrainer(
-        recipe,
-        opened,
-        questions,
-        RewardEngine(segmenter, recipe.reward),
-        out,
-        steps=steps,
-        callbacks=[MetricsCallback(run), GuardCallback(recipe.guards, run.event), Progress()],
-    )
+    callbacks = [MetricsCallback(run), GuardCallback(recipe.guards, run.event), Progress()]
+    trainer = _trainer(recipe, opened, questions, segmenter, out, steps, callbacks)
     trainer.add_callback(PicturesCallback(run, recipe.run.pictures_every, lambda: trainer.last))
     without_printer(trainer)
     add_validation(trainer, recipe, opened.processor, segmenter, out)
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     return run.checkpoints / f"checkpoint-{steps}"
+
+
+def _trainer(
+    recipe: Recipe,
+    opened: Opened,
+    questions: Questions,
+    segmenter: Segmenter,
+    out: Path,
+    steps: int,
+    callbacks: list[TrainerCallback],
+) -> MaskGRPOTrainer:
+    judge = RewardEngine(segmenter, recipe.reward)
+    if recipe.rollout.turns == 2:
+        return TwoTurnTrainer(
+            recipe, opened, questions, judge, out, steps=steps, callbacks=callbacks, segmenter=segmenter
+        )
+    return MaskGRPOTrainer(recipe, opened, questions, judge, out, steps=steps, callbacks=callbacks)
 
 
 def plan(recipe: Recipe, questions: Questions, steps: int, start: Path | None) -> str:

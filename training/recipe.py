@@ -234,6 +234,21 @@ class Recipe(_Part):
     guards: Guards = Guards()
     run: Run = Run()
 
+    @model_validator(mode="after")
+    def _two_turns_stand_alone(self) -> "Recipe":
+        if self.rollout.turns == 2:
+            against = {
+                "rollout.engine": self.rollout.engine != "transformers",
+                "objective.resample": self.objective.resample > 0,
+                "reward.level": self.reward.level != "semantic",
+            }
+            wrong = [key for key, is_wrong in against.items() if is_wrong]
+            if wrong:
+                raise ValueError(
+                    f"two turns need engine transformers, resample 0 and level semantic: change {', '.join(wrong)}"
+                )
+        return self
+
     def to_yaml(self) -> str:
         """The recipe as a file that `load_recipe` reads back to an equal one."""
         return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

@@ -29,6 +29,7 @@ from training.rewards.asked import Asked, Judged, kinds_of
 from training.rollouts.generation import generate
 from training.rollouts.scoring import log_probs
 from training.rollouts.sharing import shares_prompts
+from training.vllm_check import checked
 
 State = Mapping[str, Any]
 
@@ -54,7 +55,7 @@ class Rollout:
 class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not typed
     """Trains an opened policy on a recipe's questions by the masks that its completions lead to.
 
-    `out` gets the folder `checkpoints`. `last` holds this process's rollouts of the last step.
+    `out` gets the folder `checkpoints`; `more` goes to TRL's trainer. `last` holds this process's rollouts of the last step.
     """
 
     _buffered_inputs: Any
@@ -69,6 +70,7 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
         *,
         steps: int,
         callbacks: Sequence[TrainerCallback] = (),
+        **more: Any,
     ) -> None:
         self.recipe, self.opened, self.questions = recipe, opened, questions
         self.folder = out / "checkpoints"
@@ -86,7 +88,11 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
             args=grpo_config(recipe, out, steps=steps, suppressed=visual_tokens(config)),
             train_dataset=Dataset.from_dict({"row": list(range(_asked(recipe, steps)))}),
             callbacks=list(callbacks),
+            **more,
         )
+        if self.use_vllm:
+            generation = self.vllm_generation
+            generation.generate = checked(generation.generate, opened.processor.image_token_id)
         self._require_reference()
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -138,6 +144,8 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
         some = self._part_of(fields, images, chosen)
         if not self._shares:
             pictures = None if images is None else [images[index] for index in chosen]
+            if self.use_vllm and pictures is not None:  # its own processor then has nothing to resize
+                pictures = [[self.opened.processor.builder.resized(one) for one in each] for each in pictures]
             tokens, sampled = super()._generate_single_turn(ids, pictures, some, num_generations)
             return list(tokens), sampled
         padded = self._tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt")

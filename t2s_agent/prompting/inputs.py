@@ -68,6 +68,12 @@ class InputBuilder:
         sizes = [self.rule.picture(Size(picture.width, picture.height)) for picture in pictures]
         return (self._tiled if self._tiles else self._patched)(pictures, sizes)
 
+    def resized(self, picture: Image.Image) -> Image.Image:
+        """Returns a picture in the size in which the model sees it; where the processor makes tiles of any picture, as it is."""
+        if self._tiles and not isinstance(self.rule, Square):
+            return picture
+        return _resized(picture, self.rule.picture(Size(picture.width, picture.height)), self.rule)
+
     def counts(self, pictures: Sequence[Image.Image]) -> list[int]:
         """Returns the number of tiles of each picture, the thumbnail included; of Qwen's, which has none, 1."""
         if not self._tiles:

@@ -196,3 +196,35 @@ def test_families_whose_second_picture_trl_cannot_place_are_refused(made):
 def test_what_two_turns_cannot_be_combined_with_is_refused(change):
     with pytest.raises(T2SError, match="two turns"):
         recipe("nano", change)
+
+
+def test_rows_of_one_and_of_two_pictures_score_as_each_row_alone(made, monkeypatch):
+    trainer = made("qwen3_vl", "rollout.max_new_tokens=400")
+    cut = [5, 6, 7]
+
+    def drawn(self, prompt_ids, images, fields, num_generations, has_tool_images=False):
+        ended = self._tokenizer(f"{DROP if has_tool_images else BY_TEXT}<|im_end|>", add_special_tokens=False)
+        return [ended["input_ids"], cut][: len(prompt_ids)], None
+
+    monkeypatch.setattr(trl.GRPOTrainer, "_generate_single_turn", drawn)
+    batch = batch_of(trainer)
+    assert batch["num_images"] == [2, 1]
+    whole = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1)
+    length = batch["completion_ids"].shape[1]
+    pictures = {key: batch[key] for key in ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")}
+    with torch.no_grad():
+        scores, *_ = trainer._get_per_token_logps_and_entropies(trainer.model, whole, mask, length, **pictures)
+    patches = batch["pixel_values"].split([32, 16])
+    grids = batch["image_grid_thw"].split([2, 1])
+    for row in (0, 1):
+        kept = mask[row].bool()
+        ids = whole[row][kept][None]
+        alone = {"pixel_values": patches[row], "image_grid_thw": grids[row]}
+        types = (ids == trainer.opened.processor.image_token_id).int()
+        model = open_policy(trainer.recipe.policy, device="cpu").model  # TRL changes the forward of its own
+        with torch.no_grad():
+            logits = model(input_ids=ids, mm_token_type_ids=types, **alone).logits[0, :-1]
+        expected = logits.log_softmax(-1).gather(-1, ids[0, 1:, None])[:, 0]
+        written = int(batch["completion_mask"][row].sum())
+        torch.testing.assert_close(scores[row, :written], expected[-written:], atol=1e-5, rtol=1e-4)

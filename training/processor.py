@@ -6,6 +6,7 @@ What the model is trained on is so what it is served: the same pixels, the same 
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,9 +127,10 @@ class Processor(ProcessorMixin):
         Special tokens stay in whatever `skip_special_tokens` says: an answer's tags are special tokens in some tokenizers.
         Padding before and after is left out.
         """
-        ids = [int(each) for each in token_ids if int(each) != self.tokenizer.pad_token_id or each in self._ends]
-        end = next((at for at, each in enumerate(ids) if each in self._ends), None)
-        text = self.tokenizer.decode(ids[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        pad = self.tokenizer.pad_token_id  # an end token, too, in Qwen's own settings
+        ids = list(dropwhile(lambda each: each == pad, map(int, token_ids)))
+        written = list(takewhile(lambda each: each != pad and each not in self._ends, ids))
+        text = self.tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return str(text)
 
     def batch_decode(self, sequences: Any, **_: Any) -> list[str]:

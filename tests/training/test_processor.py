@@ -1,5 +1,8 @@
 """The processor that TRL calls gives what the product gives: compared for every family, tensor by tensor."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
@@ -98,6 +101,18 @@ def test_an_answers_tags_survive_decoding_and_the_end_token_does_not(opened):
     expected = tokenizer.decode(ids, skip_special_tokens=False)
     assert opened.processor.batch_decode(padded, skip_special_tokens=True) == [expected, expected]
     assert "<answer>" in expected
+
+
+def test_padding_that_is_an_end_token_too_hides_nothing(tiny_models, tmp_path):
+    """As in the settings that Qwen publishes."""
+    folder = shutil.copytree(tiny_models["qwen2_5_vl"], tmp_path / "both")
+    settings = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    both = [settings["eos_token_id"], settings["pad_token_id"]]
+    (folder / "generation_config.json").write_text(json.dumps({**settings, "eos_token_id": both}), encoding="utf-8")
+    processor = open_policy(Policy(name=str(folder), dtype="float32"), device="cpu").processor
+    [end, pad] = both
+    assert processor.batch_decode([[pad, pad, 1, 2, end], [1, 2, pad, pad, pad]]) == [processor.decode([1, 2])] * 2
+    assert len(processor.decode([1, 2])) == 2
 
 
 def test_pictures_alone_are_resized_as_with_their_text(opened, views):

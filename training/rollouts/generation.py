@@ -11,6 +11,7 @@ from transformers import GenerationConfig
 from transformers.cache_utils import DynamicCache
 
 from t2s_agent.prompting.decoding import Drawing, Prefill, decode, is_plain
+from t2s_agent.threads import threads, threads_for
 from training.rollouts.features import look
 from training.rollouts.sharing import backbone_of, find_pictures, find_prompts, shares_prompts
 
@@ -51,7 +52,8 @@ def _continued(model: Any, inputs: dict[str, Tensor], config: GenerationConfig, 
     of_row = [prompts.of_row[row] for row in rows]
     drawing = Drawing.of(model, config)
     if drawing is not None and is_plain(model) and _even(of_row):
-        return decode(model, prompts.prefill(model.lm_head), drawing, of_row)
+        with threads(threads_for(model)):
+            return decode(model, prompts.prefill(model.lm_head), drawing, of_row)
     given = {"past_key_values": prompts.cache(of_row), "attention_mask": mask[rows], "generation_config": config}
     written: list[list[int]] = model.generate(input_ids=ids[rows], **given)[:, ids.shape[1] :].tolist()
     return written

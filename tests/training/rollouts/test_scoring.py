@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from trl import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
@@ -143,6 +144,14 @@ def test_a_frozen_tower_gets_no_gradient_though_inputs_require_some(scored):
     model.enable_input_require_grads()
     model.gradient_checkpointing_enable({"use_reentrant": False})
     assert_equal_gradients(gradients(model, trls, batch, 6), gradients(model, ours, batch, 6))
+
+
+def test_adapters_get_trls_gradients_too(scored):
+    settings = LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    model, batch = get_peft_model(scored.model.train(), settings), scored.batch(ROWS, WORDS)
+    theirs, mine = gradients(model, trls, batch, 6), gradients(model, ours, batch, 6)
+    assert all("lora" in name for name in mine)
+    assert_equal_gradients(theirs, mine)
 
 
 def test_reentrant_checkpointing_is_refused_with_the_way_out(scored):

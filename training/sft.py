@@ -114,6 +114,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     `model_unavailable` for models.
     """
     require_precision(recipe, processes_now())
+    split(recipe, processes_now())
     run = RunFolder.begin(out, recipe, resume=resume)
     start = checkpoints.newest(run.checkpoints) if resume else None
     questions = open_questions(recipe, out)
@@ -125,7 +126,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     needed = recipe.run.validate_every or recipe.supervised.clicks
     segmenter = open_segmenter(recipe.segmenter) if needed else None
     if run.writes:
-        print(memory, flush=True)
+        print(f"{plan(recipe, questions, start)}\n{memory}", flush=True)
         checkpoints.remove_unfinished(run.checkpoints)
     callbacks = [MetricsCallback(run), Progress()]
     trainer = OracleTrainer(recipe, opened, questions, out, segmenter=segmenter, callbacks=callbacks)
@@ -134,6 +135,24 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
         add_validation(trainer, recipe, opened.processor, segmenter, out)
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     return run.checkpoints / f"checkpoint-{trainer.args.max_steps}"
+
+
+def plan(recipe: Recipe, questions: Questions, start: Path | None) -> str:
+    """What a run will do, in a few lines."""
+    per_device, accumulated = split(recipe, processes_now())
+    pool = questions.pool
+    sources = ", ".join(f"{len(each.samples):,} of {each.name}" for each in pool.sources)
+    lines = [
+        recipe.about,
+        f"questions: {sources}; {len(questions):,} are asked, {recipe.optimizer.prompts} a step",
+        f"steps: {steps_of(recipe, len(questions)):,}; {processes_now()} processes, {per_device} sequences at once, {accumulated} times a step",
+        f"answers: at most {recipe.supervised.most_instances} objects, {recipe.supervised.clicks} clicks against {recipe.segmenter.name}",
+    ]
+    if pool.left_out:
+        lines.append(f"left out: {len(pool.left_out):,} samples, the first: {pool.left_out[0]}")
+    if start is not None:
+        lines.append(f"goes on after step {checkpoints.step_of(start):,}")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

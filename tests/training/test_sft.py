@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from t2s_agent.errors import T2SError
 from training import checkpoints, sft
+from training.data import open_questions
 from training.recipe import Data, Optimizer, Policy, Recipe, Rollout, Run, Segmenter, Source
 from training.run_folder import RunFolder
 from training.validation import rows_file
@@ -98,6 +99,19 @@ def test_prompts_are_split_over_processes_or_refused(recipe):
     assert sft.split(even, 2) == (2, 2)
     with pytest.raises(T2SError, match="3 processes"):
         sft.split(even, 3)
+
+
+def test_bfloat16_weights_that_would_not_move_are_refused(recipe, tmp_path):
+    policy = recipe.policy.model_copy(update={"dtype": "bfloat16"})
+    slow = Optimizer(learning_rate=1e-6, prompts=2, per_device=1, steps=4)
+    with pytest.raises(T2SError, match="rounded away"):
+        sft.train(recipe.model_copy(update={"policy": policy, "optimizer": slow}), tmp_path / "run")
+
+
+def test_a_plan_says_what_will_be_learned(recipe):
+    text = sft.plan(recipe, open_questions(recipe), None)
+    assert "8 are asked, 2 a step" in text
+    assert "steps: 4; 1 processes, 1 sequences at once, 2 times a step" in text
 
 
 def test_a_wrong_recipe_ends_the_command_with_one_line(tmp_path):

@@ -23,7 +23,7 @@ from evals.run.facts import boxes_in_image, grid_facts, place_of
 from evals.run.shards import ALONE, Shard
 from t2s_agent.errors import T2SError
 from t2s_agent.prompting.frames import Size
-from t2s_agent.prompting.inputs import chat_of
+from t2s_agent.prompting.inputs import chat_of, visual_tokens
 from t2s_agent.prompting.style import style_named
 from t2s_agent.segmenting.segmenter import Segmenter
 from training.pool import Pool, Question
@@ -87,7 +87,7 @@ class Validator:
             max_new_tokens=self._most_tokens,
             eos_token_id=model.generation_config.eos_token_id or self._processor.tokenizer.eos_token_id,
             pad_token_id=self._processor.tokenizer.pad_token_id,
-            suppress_tokens=[model.config.image_token_id, model.config.video_token_id],
+            suppress_tokens=visual_tokens(model.config),
         )
         written = generate(model, inputs, config)
         return [self._processor.decode(row) for row in written], [len(row) for row in written]

@@ -101,6 +101,16 @@ def test_prompts_are_split_over_processes_or_refused(recipe):
         sft.split(even, 3)
 
 
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "internvl"])
+def test_other_families_learn_and_validate_too(family, recipe, tiny_models, tmp_path):
+    policy = recipe.policy.model_copy(update={"name": str(tiny_models[family])})
+    short = recipe.optimizer.model_copy(update={"steps": 1})
+    sft.train(recipe.model_copy(update={"policy": policy, "optimizer": short}), tmp_path / "run")
+    lines = RunFolder.open(tmp_path / "run").metrics()
+    assert [line["step"] for line in lines if "validation/gIoU" in line] == [0, 1]
+    assert all(math.isfinite(line["loss"]) for line in lines if "loss" in line)
+
+
 def test_bfloat16_weights_that_would_not_move_are_refused(recipe, tmp_path):
     policy = recipe.policy.model_copy(update={"dtype": "bfloat16"})
     slow = Optimizer(learning_rate=1e-6, prompts=2, per_device=1, steps=4)

@@ -18,7 +18,7 @@ from training.supervised import answer_writer, examples
 COUNT = 4
 
 
-@pytest.fixture(scope="module", params=["nano", "qwen2_5_vl", "qwen3_vl"])
+@pytest.fixture(scope="module", params=["nano", "qwen2_5_vl", "qwen3_vl", "internvl"])
 def opened(request, tiny_models):
     name = "nano" if request.param == "nano" else str(tiny_models[request.param])
     return open_policy(Policy(name=name, dtype="float32"), device="cpu")

@@ -2,6 +2,10 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -127,3 +131,33 @@ def test_a_plan_says_what_will_be_learned(recipe):
 def test_a_wrong_recipe_ends_the_command_with_one_line(tmp_path):
     with pytest.raises(SystemExit, match="no recipe"):
         sft.main(["--recipe", "none-such", "--out", str(tmp_path / "run")])
+
+
+def launched(out, recipe, processes):
+    """Runs the command in so many processes; the run's folder."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    command = [sys.executable, *launcher, "-m", "training.sft", "--recipe", str(recipe), "--out", str(out)]
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return RunFolder.open(out)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_twice_the_accumulation(recipe, tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(recipe.to_yaml(), encoding="utf-8")
+    one, two = (launched(tmp_path / str(processes), file, processes) for processes in (1, 2))
+    losses = [[line["loss"] for line in run.metrics() if "loss" in line] for run in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    first, second = (weights(checkpoints.newest(run.checkpoints)) for run in (one, two))
+    assert max(float((first[name] - second[name]).abs().max()) for name in first) < 1e-5
+    rows = [rows_file(run.folder, 0).read_bytes() for run in (one, two)]
+    assert rows[0] == rows[1]

@@ -208,7 +208,10 @@ class Guards(_Part):
 
 
 class Run(_Part):
-    """What is written, and how often (in optimizer steps; 0: never)."""
+    """What is written, and how often (in optimizer steps; 0: never).
+
+    `validation_tokens` is how long a validation's answers may be; null: as long as rollouts. A longer answer than that is unparsable.
+    """
 
     seed: int = Field(default=42, ge=0)
     save_every: int = Field(default=100, ge=1)
@@ -216,6 +219,7 @@ class Run(_Part):
     pictures_every: int = Field(default=50, ge=0)
     validate_every: int = Field(default=0, ge=0)
     validation_images: int = Field(default=100, ge=1)
+    validation_tokens: int | None = Field(default=None, ge=1)
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ("tensorboard",)
 
 

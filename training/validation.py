@@ -63,7 +63,7 @@ class Validator:
         # read as served: an answer that strict parsing refuses has the instances that the product would use
         self._engine = RewardEngine(segmenter, recipe.reward.model_copy(update={"strict": False}))
         self._at_once = min(_AT_ONCE, recipe.optimizer.per_device)
-        self._most_tokens = recipe.rollout.max_new_tokens
+        self._most_tokens = recipe.run.validation_tokens or recipe.rollout.max_new_tokens
 
     def rows(self, model: Any, shard: Shard = ALONE) -> list[Row]:
         """The scored answers of this shard's questions. The model's mode and torch's random state stay as they were."""

@@ -103,6 +103,10 @@ class Reward(_Part):
 
     `strict`: an answer that strict parsing refuses has no masks; else it has those that the product would use, and still no reward
     for valid JSON. `same` is the IoU above which a box repeats another one and is left out (1: none is).
+
+    `level` semantic: the IoU of the union of all masks; instance: masks are matched with the true objects one by one. `weigh` objects
+    lets each true object weigh the same in the union's IoU. `calibration` rewards a stated confidence for being near the IoU.
+    `length` falls from 1 to 0 over the last `length_buffer` tokens before the limit.
     """
 
     mask: float = Field(default=2.0, ge=0)
@@ -111,6 +115,8 @@ class Reward(_Part):
     calibration: float = Field(default=0.0, ge=0)
     length: float = Field(default=0.0, ge=0)
     level: Literal["semantic", "instance"] = "semantic"
+    weigh: Literal["pixels", "objects"] = "pixels"
+    length_buffer: int = Field(default=128, ge=1)
     strict: bool = True
     same: float = Field(default=0.7, gt=0, le=1)
 

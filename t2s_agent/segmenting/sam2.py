@@ -3,12 +3,13 @@
 SAM 3's tracker has the same two steps and the same prompts; it uses another class and another normalisation of pixels.
 """
 
+import contextlib
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.segmenting.segmenter import LESS_SURE, SURER, Embedding, Masks, at_once
 from t2s_agent.threads import threads, threads_for
 from t2s_agent.weights import model_folder, read_settings, weights_digest
+
+if TYPE_CHECKING:
+    from t2s_agent.segmenting.mask_decoder import Prepared
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -42,7 +46,6 @@ _SAM3 = Family("Sam3TrackerModel", (0.5,) * 3, (0.5,) * 3)
 FAMILIES = {"sam2": _SAM2, "sam2_video": _SAM2, "sam3_tracker": _SAM3, "sam3_tracker_video": _SAM3, "sam3_video": _SAM3}
 _PREPROCESSING = "square-bilinear-1"  # part of every cache key: change it when the preprocessing below changes
 _POSITIVE, _NEGATIVE = 1, 0  # labels of points
-_AT_ONCE = 32  # instances decoded together
 _PIXELS_AT_ONCE = 16 * 192**2  # input pixels in one pass of the image encoder: 16 crops for nano, one View of 1,024 px
 
 
@@ -54,6 +57,10 @@ class Sam2Segmenter:
     ) -> None:
         self.name, self.digest = name, digest
         self._model, self._side, self._cache, self._family = model, side, cache, family
+        from t2s_agent.segmenting.mask_decoder import MaskDecoder
+
+        self._decoder = MaskDecoder(model)
+        self._prepared: tuple[str, Prepared] | None = None  # of the last View, by its key
         self.threads = threads_for(model)
         self._lock = threading.Lock()
         self.embedded = 0  # number of Views that the image encoder has processed
@@ -109,7 +116,7 @@ class Sam2Segmenter:
         import torch
 
         tensor = torch.from_numpy(np.stack([self._pixels(view) for view in views.values()]))
-        with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
+        with self._computing():
             maps = self._model.get_image_embeddings(tensor.to(self._model.device, self._model.dtype))
             self.embedded += len(views)
         found = {}
@@ -118,60 +125,88 @@ class Sam2Segmenter:
             found[key] = Embedding(key, view.height, view.width, features, sum(t.nbytes for t in features.values()))
         return found
 
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """One thread at a time, without gradients, on this segmenter's number of threads."""
+        import torch
+
+        with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
+            yield
+
     def _pixels(self, view: View) -> NDArray[np.float32]:
         """The model's input (3, side, side)."""
         square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
         pixels = (np.asarray(square, np.float32) / 255 - self._family.mean) / self._family.std
         return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
 
-    def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
-        """Masks of all instances; those with the same kind of prompt (box or not, number of points) share a call.
+    @property
+    def device(self) -> Any:
+        """The torch device of the model."""
+        return self._model.device
 
-        A mask is where the logits are above 0. Different kinds need separate calls: transformers pads points with zero
-        vectors that take part in attention, so a mask would depend on the other instances of the call.
-        """
+    def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
+        """Masks of all instances. A mask is where the logits are above 0."""
+        import torch
+
         masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
         margins = np.zeros((len(instances), 2), np.float32)
+        for places, logits, quality in self.logits(embedding, instances):
+            scores[places] = quality.cpu().numpy()
+            step = at_once(embedding.height, embedding.width)
+            for start in range(0, len(places), step):
+                some = places[start : start + step]
+                with self._computing():
+                    full = enlarged(logits[start : start + step], embedding.height, embedding.width)
+                    beyond = torch.stack([(full > at).sum((1, 2)) for at in (SURER, LESS_SURE)], 1)
+                    pixels = (full > 0).cpu().numpy()
+                margins[some] = beyond.float().cpu().numpy()
+                for place, own in zip(some, pixels, strict=True):
+                    masks[place] = Mask.of(own)
+        return Masks(tuple(masks), scores, embedding.height, embedding.width, margins)
+
+    def logits(self, embedding: Embedding, instances: Sequence[Instance]) -> Iterator[tuple[list[int], Any, Any]]:
+        """The decoder's logits, few instances at a time: their places in `instances`, logits (n, h, w), estimates of IoU (n,).
+
+        Both are float32 tensors on the model's device; `enlarged` gives the logits of the View's pixels. Instances with the same kind
+        of prompt (box or not, number of points) share a call. Different kinds need separate ones: transformers pads points
+        with zero vectors that take part in attention, so a mask would depend on the other instances of the call.
+        """
         forms: dict[tuple[bool, int], list[int]] = {}
         for index, each in enumerate(instances):
             forms.setdefault((each.box is not None, len(each.positive) + len(each.negative)), []).append(index)
         for group in forms.values():
-            for start in range(0, len(group), _AT_ONCE):
-                part = group[start : start + _AT_ONCE]
-                part_masks, scores[part], margins[part] = self._decode(embedding, [instances[i] for i in part])
-                for index, mask in zip(part, part_masks, strict=True):
-                    masks[index] = mask
-        return Masks(tuple(masks), scores, embedding.height, embedding.width, margins)
+            for start in range(0, len(group), self._decoder.at_once):
+                places = group[start : start + self._decoder.at_once]
+                yield places, *self._logits(embedding, [instances[place] for place in places])
 
-    def _decode(self, embedding: Embedding, instances: list[Instance]) -> tuple[list[Mask], Any, Any]:
-        """Masks, scores (N,) and margins (N, 2) of instances that all have a box, or all have none."""
+    def _logits(self, embedding: Embedding, instances: list[Instance]) -> tuple[Any, Any]:
+        """Logits and estimates of instances that all have a box, or all have none, and as many points."""
         import torch
-        from torch.nn import functional as F
 
         device, kind = self._model.device, self._model.dtype
-        maps = [embedding.features[f"level{i}"].to(device, kind) for i in range(len(embedding.features))]
         own = [i.scaled(self._side / embedding.width, self._side / embedding.height) for i in instances]
         listed = [[*i.positive, *i.negative] for i in own]
-        prompts: dict[str, Any] = {}
-        if listed[0]:
-            labels = [[_POSITIVE] * len(i.positive) + [_NEGATIVE] * len(i.negative) for i in own]
-            prompts["input_points"] = torch.tensor(listed, dtype=kind, device=device)[None]
-            prompts["input_labels"] = torch.tensor(labels, device=device)[None]
-        if own[0].box:
-            prompts["input_boxes"] = torch.tensor([i.box for i in own], dtype=kind, device=device)[None]
-        with self._lock, torch.inference_mode(), memory_for("segment", self.name), threads(self.threads):
-            out = self._model(image_embeddings=maps, multimask_output=False, **prompts)
-            logits = out.pred_masks[0, :, :1].float()  # (N, 1, h, w)
-            size = (embedding.height, embedding.width)
-            masks: list[Mask] = []
-            margins = []
-            for few in logits.split(at_once(*size)):
-                full = F.interpolate(few, size=size, mode="bilinear", align_corners=False)[:, 0]
-                masks += [Mask.of(each) for each in (full > 0).cpu().numpy()]
-                margins.append(torch.stack([(full > at).sum((1, 2)) for at in (SURER, LESS_SURE)], 1))
-            quality = out.iou_scores[0, :, 0].float().clamp(0, 1)
-        return masks, quality.cpu().numpy(), torch.cat(margins).float().cpu().numpy()
+        labels = [[_POSITIVE] * len(i.positive) + [_NEGATIVE] * len(i.negative) for i in own]
+        with self._computing():
+            prompts, _ = self._model.prompt_encoder(
+                input_points=torch.tensor(listed, dtype=kind, device=device)[None] if listed[0] else None,
+                input_labels=torch.tensor(labels, device=device)[None] if listed[0] else None,
+                input_boxes=torch.tensor([i.box for i in own], dtype=kind, device=device)[None] if own[0].box else None,
+                input_masks=None,
+            )
+            if self._prepared is None or self._prepared[0] != embedding.key:
+                maps = [embedding.features[f"level{i}"].to(device, kind) for i in range(len(embedding.features))]
+                self._prepared = embedding.key, self._decoder.prepare(maps)
+            logits, quality = self._decoder.logits(self._prepared[1], prompts[0])
+            return logits.float(), quality.float().clamp(0, 1)
+
+
+def enlarged(logits: Any, height: int, width: int) -> Any:
+    """Logits (n, h, w) at the View's size, (n, height, width); `at_once` says how many to enlarge at a time."""
+    from torch.nn import functional as F
+
+    return F.interpolate(logits[:, None], size=(height, width), mode="bilinear", align_corners=False)[:, 0]
 
 
 def family_of(folder: Path, name: str) -> Family:

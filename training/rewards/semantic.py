@@ -1,26 +1,22 @@
-"""The paper's mask reward: the IoU of the union of all masks with the truth."""
+"""The rewards of the union of all masks: its IoU with the truth, as in the paper, or with every object weighing the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from training.rewards.masks import Drawn
+from training.rewards.reading import Read
 from training.rewards.target import Target
 
 
-def unions_of(
-    drawn: Iterable[Drawn], wanted: Sequence[Sequence[int]], height: int, width: int, device: torch.device
-) -> Tensor:
-    """For each completion the union of its masks, bool (G, height, width). `wanted` are the places of each completion's instances."""
-    unions = torch.zeros((len(wanted), height, width), dtype=torch.bool, device=device)
-    for some in drawn:
-        row = {place: index for index, place in enumerate(some.places)}
-        for union, places in zip(unions, wanted, strict=True):
-            own = [row[place] for place in places if place in row]
-            if own:
-                union |= some.masks[own].any(0)
-    return unions
+def join(unions: Tensor, drawn: Drawn, wanted: Sequence[Sequence[int]]) -> None:
+    """Adds masks to the unions of the completions, bool (G, H, W), in place. `wanted` are the places of each completion's instances."""
+    row = {place: index for index, place in enumerate(drawn.places)}
+    for union, places in zip(unions, wanted, strict=True):
+        own = [row[place] for place in places if place in row]
+        if own:
+            union |= drawn.masks[own].any(0)
 
 
 def union_ious(unions: Tensor, target: Target) -> list[float]:
@@ -31,6 +27,23 @@ def union_ious(unions: Tensor, target: Target) -> list[float]:
     return (shared / together.clamp(min=1)).tolist()
 
 
-def mask_reward(iou: float, *, nothing_said: bool, target: Target) -> float:
-    """The IoU; where nothing is asked for, 1 for an answer that says that there is nothing, else 0."""
-    return float(nothing_said) if target.empty else iou
+def object_ious(unions: Tensor, target: Target) -> list[float]:
+    """As `union_ious`, but all objects weigh the same: a car as much as a stadium. A pixel that is not asked for weighs 1.
+
+    A true pixel weighs the objects' mean area over its own object's area (the sum, where objects overlap), so that a missed object
+    costs the same share whatever its size, and a perfect answer has 1.
+    """
+    weights = torch.zeros(target.mask.shape, dtype=torch.float64, device=target.mask.device)
+    total = float(target.mask.sum())
+    for each in target.objects:
+        weights[each.part] += each.pixels * (total / len(target.objects) / each.area)
+    found = ((unions & target.mask) * weights).sum((1, 2))
+    beyond = (unions & target.counted & ~target.mask).sum((1, 2))
+    return (found / (weights.sum() + beyond).clamp(min=1)).tolist()
+
+
+def mask_reward(score: float, read: Read, target: Target) -> float:
+    """The score; where nothing is asked for, 1 for an answer that is the empty list, else 0."""
+    if not target.empty:
+        return score
+    return float(read.status != "unparsable" and not read.instances)

@@ -4,15 +4,17 @@ import json
 
 import numpy as np
 import pytest
-from tiny_models.data import make_sam2
 
 from evals.datasets.sample import Truth
 from evals.run.views import Looking
 from t2s_agent.errors import T2SError
+from t2s_agent.mask import Mask
+from t2s_agent.models import nano_folder
 from t2s_agent.prompting.frames import Frame, Size
 from t2s_agent.prompting.style import STYLES
 from t2s_agent.segmenting.box import BoxSegmenter
 from t2s_agent.segmenting.cache import EmbeddingCache
+from t2s_agent.segmenting.close_up import CloseUpSegmenter
 from t2s_agent.segmenting.sam2 import Sam2Segmenter
 from training.recipe import Reward
 from training.rewards.asked import Asked, kinds_of
@@ -23,13 +25,13 @@ PAPER = Reward()
 SIDE = 100
 
 
-def asked_for(mask, *, id="q", style="box", frame=SIDE, ignore=None, known=True, seed=0):
+def asked_for(mask, *, id="q", style="box", frame=SIDE, ignore=None, known=True, seed=0, objects=None):
     rgb = np.random.default_rng(seed).integers(0, 255, (*mask.shape, 3), np.uint8)
     size = Size(mask.shape[1], mask.shape[0])
     return Asked(
         id,
         Looking().view(rgb),
-        Truth(mask, ignore=ignore, known=known),
+        Truth(mask, objects, ignore, known),
         STYLES[style],
         Frame(Size(frame, frame), size),
     )
@@ -153,29 +155,39 @@ def test_weights_are_those_of_the_recipe():
     assert judge(asked_for(box_truth(10, 10, 50, 50)), written((10, 10, 50, 50)), reward=reward)[0].total == 3.5
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return make_sam2(tmp_path_factory.mktemp("sam2"), side=192)
-
-
 def random_answers(rng, count, most=4):
     for _ in range(count):
-        corners = rng.integers(0, 60, (int(rng.integers(0, most + 1)), 2))
-        boxes = [(int(x), int(y), int(x) + 30, int(y) + 25) for x, y in corners]
-        yield written(*boxes)
+        corners = rng.integers(0, 60, (int(rng.integers(1, most + 1)), 2))
+        yield written(*[(int(x), int(y), int(x) + 30, int(y) + 25) for x, y in corners])
 
 
-def test_rewards_of_mixed_groups_are_those_of_the_naive_way_and_each_image_is_embedded_once(folder):
+def plain_sam2(cache):
+    """nano's weights, used as a SAM 2: the image is embedded as a whole."""
+    return Sam2Segmenter.load(nano_folder("segmenter"), dtype="float32", cache=cache)
+
+
+def close_up(cache):
+    return CloseUpSegmenter(plain_sam2(cache))
+
+
+@pytest.mark.parametrize("load", [plain_sam2, close_up])
+def test_rewards_of_mixed_groups_are_those_of_the_naive_way(load):
     rng = np.random.default_rng(0)
     questions = [asked_for(box_truth(5 + i, 10, 50, 70), id=f"q{i}", seed=i) for i in range(2)]
-    asked = [questions[i % 2] for i in range(8)]
-    completions = [*random_answers(rng, 7), "unreadable"]
-    segmenter = Sam2Segmenter.load(folder)
-    ours = RewardEngine(segmenter, PAPER).judge(asked, completions)
-    naive = judge_naively(Sam2Segmenter.load(folder, cache=EmbeddingCache(0)), PAPER, asked, completions)
+    asked = [questions[i % 2] for i in range(6)]
+    completions = [*random_answers(rng, 5), "unreadable"]
+    ours = RewardEngine(load(EmbeddingCache()), PAPER).judge(asked, completions)
+    naive = judge_naively(load(EmbeddingCache(0)), PAPER, asked, completions)
     for one, other in zip(ours, naive, strict=True):
         assert one.total == pytest.approx(other.total, abs=1e-3)
         assert (one.status, one.instances) == (other.status, other.instances)
+    assert len({round(each.iou, 3) for each in ours}) > 3  # masks that differ
+
+
+def test_each_image_is_embedded_once_whatever_the_number_of_questions_and_completions():
+    segmenter = plain_sam2(EmbeddingCache())
+    asked = [asked_for(box_truth(5, 10, 50, 70), id=f"q{i}", seed=i // 2) for i in range(4)]
+    RewardEngine(segmenter, PAPER).judge(asked * 2, [written((10, 10, 40 + i, 40)) for i in range(8)])
     assert segmenter.embedded == 2
 
 
@@ -191,3 +203,49 @@ def test_an_instance_that_several_completions_have_is_decoded_once():
     same, other = written((10, 10, 50, 50)), written((10, 10, 50, 50), (60, 60, 80, 80))
     judge(asked_for(box_truth(10, 10, 50, 50)), same, same, other, segmenter=counting)
     assert counting.decoded == 2
+
+
+CAR, STADIUM = (5, 5, 10, 10), (20, 20, 90, 90)
+TWO = box_truth(*CAR) | box_truth(*STADIUM)
+OBJECTS = (Mask.of(box_truth(*CAR)), Mask.of(box_truth(*STADIUM)))
+
+
+def test_at_the_level_of_instances_masks_are_matched_with_objects_one_by_one():
+    asked = asked_for(TWO, objects=OBJECTS)
+    both, one, merged = judge(
+        asked, written(STADIUM, CAR), written(STADIUM), written((5, 5, 90, 90)), reward=Reward(level="instance")
+    )
+    assert both.rewards["mask"] == 1.0
+    assert one.rewards["mask"] == pytest.approx(2 / 3)
+    assert merged.rewards["mask"] == pytest.approx(2 / 3 * 70**2 / 85**2)
+    assert one.iou == pytest.approx(70**2 / (70**2 + 5**2))  # that of the union, whatever is rewarded
+
+
+def test_where_objects_weigh_the_same_a_missed_car_costs_as_much_as_a_missed_stadium():
+    asked = asked_for(TWO, objects=OBJECTS)
+    reward = Reward(weigh="objects")
+    car, stadium, both = judge(asked, written(CAR), written(STADIUM), written(CAR, STADIUM), reward=reward)
+    assert [each.rewards["mask"] for each in (car, stadium, both)] == pytest.approx([0.5, 0.5, 1.0])
+
+
+@pytest.mark.parametrize("reward", [Reward(level="instance"), Reward(weigh="objects")])
+def test_a_dataset_that_does_not_know_objects_one_by_one_is_refused_by_the_samples_name(reward):
+    with pytest.raises(T2SError, match="the dataset of q does not know objects one by one"):
+        judge(asked_for(TWO), written(CAR), reward=reward)
+    nothing = asked_for(np.zeros((SIDE, SIDE), bool))
+    assert [each.iou for each in judge(nothing, written(), written(CAR), reward=reward)] == [1.0, 0.0]
+
+
+def test_an_answer_near_the_limit_of_tokens_loses_the_length_reward():
+    engine = RewardEngine(BoxSegmenter(), Reward(length=0.5, length_buffer=20), most_tokens=100)
+    asked = [asked_for(box_truth(*STADIUM))] * 3
+    judged = engine.judge(asked, [written(STADIUM)] * 3, [50, 90, 100])
+    assert [each.rewards["length"] for each in judged] == [1.0, 0.5, 0.0]
+    assert [each.total for each in judged] == [4.5, 4.25, 4.0]
+
+
+def test_a_length_reward_without_lengths_is_refused():
+    with pytest.raises(T2SError, match="has no limit of tokens"):
+        RewardEngine(BoxSegmenter(), Reward(length=1))
+    with pytest.raises(T2SError, match="needs the numbers of tokens"):
+        RewardEngine(BoxSegmenter(), Reward(length=1), most_tokens=100).judge([], [])

@@ -257,7 +257,14 @@ def _strict_instance(item: Any, frame: tuple[float, float], style: PromptStyle) 
             f"{len(positive)} and {len(negative)} points, not {style.positive} and {style.negative}",
             "wrong_point_count",
         )
-    return Instance(box, positive, negative, _label(item))
+    return Instance(box, positive, negative, _label(item), _confidence(item) if style.confidence else None)
+
+
+def _confidence(item: dict[str, Any]) -> float:
+    [stated] = _numbers([item.get("confidence")], 1, "confidence")
+    if not 0 <= stated <= 1:
+        raise _Bad("confidence is not within 0 to 1", "bad_confidence")
+    return stated
 
 
 def _instance_of(item: Written) -> Instance:

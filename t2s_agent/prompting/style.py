@@ -2,7 +2,7 @@
 
 The default has exactly the wording of Think2Seg-RS (arXiv 2512.19302, code at commit 1d35fa9,
 dataset/EarthReason_datasets.py): its published weights were trained on it, so every space matters. The variants differ
-from it as in that code; the additional numbers in their examples are ours.
+from it as in that code; the additional numbers in their examples are ours, and so is the variant with a confidence.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,11 @@ _TAIL = (
 
 @dataclass(frozen=True, slots=True)
 class PromptStyle:
-    """One variant of the prompt: the parts that it asks for, and its wording."""
+    """One variant of the prompt: the parts that it asks for, and its wording.
+
+    With `confidence` each instance has to say the IoU that it expects of its mask: for training with a calibration reward; serving
+    does not use it.
+    """
 
     name: str
     box: bool
@@ -32,6 +36,7 @@ class PromptStyle:
     negative: int
     ask: str  # with {question}
     example: str
+    confidence: bool = False
 
     @property
     def system(self) -> str:
@@ -107,6 +112,20 @@ STYLES: dict[str, PromptStyle] = {
             'Please find "{question}", identify the target. For each target instance, provide two positive points, '
             "placed inside the target.\n",
             _example('{"positive_points": [[434, 474], [450, 460]]}', '{"positive_points": [[50, 250], [90, 300]]}'),
+        ),
+        PromptStyle(
+            "box_2_points_confidence",
+            True,
+            2,
+            0,
+            _LISTED
+            + "2.  `positive_points`: Exactly two points, placed inside the target.\n"
+            + "3.  `confidence`: How well you expect the target's mask to fit, from 0 to 1.\n",
+            _example(
+                f'{{"bbox_2d": {_BOXES[0]}, "positive_points": [[434, 474], [450, 460]], "confidence": 0.9}}',
+                f'{{"bbox_2d": {_BOXES[1]}, "positive_points": [[50, 250], [90, 300]], "confidence": 0.6}}',
+            ),
+            confidence=True,
         ),
     )
 }

@@ -311,3 +311,18 @@ def test_floods_take_time_in_proportion_to_their_length(flood):
     assert answered(flood).status == "unparsable"
     assert well_tagged(flood) is False
     assert time.perf_counter() - began < 2.0  # quadratic would be minutes
+
+
+@pytest.mark.parametrize(
+    ("stated", "kind"),
+    [("", "not_numbers"), (', "confidence": "high"', "not_numbers"), (', "confidence": 1.2', "bad_confidence")],
+)
+def test_strict_wants_a_confidence_within_0_to_1_where_the_style_asks_for_one(stated, kind):
+    style = STYLES["box_2_points_confidence"]
+    item = '"bbox_2d": [1, 2, 30, 40], "positive_points": [[5, 6], [7, 8]]'
+    said = parse_answer(f'```json[{{{item}, "confidence": 0.7}}]```', frame=FRAME, style=style, strict=True)
+    assert said.instances[0].score == 0.7
+    wrong = parse_answer(f"```json[{{{item}{stated}}}]```", frame=FRAME, style=style, strict=True)
+    assert (wrong.status, wrong.kind) == ("unparsable", kind)
+    ignored = parse_answer(f'```json[{{{item}, "confidence": 0.7}}]```', frame=FRAME, strict=True)
+    assert ignored.instances[0].score is None

@@ -32,9 +32,12 @@ class Targets:
 
 
 def fixed_prompt_texts() -> list[str]:
-    """Returns the texts that are the same in each prompt of a style: the system message, and the user's text around the question."""
+    """Returns the texts that are the same in each prompt of a style: the system message, and the user's text around the question.
+
+    nano's tokens were made from the styles that ask for no confidence.
+    """
     pieces: dict[str, None] = {}
-    for style in STYLES.values():
+    for style in (each for each in STYLES.values() if not each.confidence):
         pieces[style.system] = None
         for piece in style.user(_MARK).split(_MARK):
             pieces[piece] = None

@@ -24,7 +24,7 @@ def union_ious(unions: Tensor, target: Target) -> list[float]:
     predicted = unions & target.counted
     shared = (predicted & target.mask).sum((1, 2))
     together = predicted.sum((1, 2)) + target.mask.sum() - shared
-    return (shared / together.clamp(min=1)).tolist()
+    return (shared.double() / together.clamp(min=1)).tolist()
 
 
 def object_ious(unions: Tensor, target: Target) -> list[float]:

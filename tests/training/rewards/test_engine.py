@@ -249,3 +249,25 @@ def test_a_length_reward_without_lengths_is_refused():
         RewardEngine(BoxSegmenter(), Reward(length=1))
     with pytest.raises(T2SError, match="needs the numbers of tokens"):
         RewardEngine(BoxSegmenter(), Reward(length=1), most_tokens=100).judge([], [])
+
+
+def confident(*said):
+    items = [
+        {"bbox_2d": list(box), "positive_points": [[box[0], box[1]]] * 2, "confidence": each}
+        for box, each in zip((STADIUM, CAR), said, strict=False)
+    ]
+    return f"<think>t</think><answer>```json{json.dumps(items)}```</answer>"
+
+
+def test_a_stated_confidence_is_rewarded_for_being_near_the_iou_of_each_mask_or_of_the_union():
+    asked = asked_for(TWO, objects=OBJECTS, style="box_2_points_confidence")
+    answers = confident(1.0, 1.0), confident(1.0, 0.0), confident(), "unreadable"
+    each = judge(asked, *answers, reward=Reward(calibration=1, level="instance"))
+    assert [one.rewards["calibration"] for one in each] == [1.0, 0.5, 0.0, 0.0]
+    union = judge(asked, *answers, reward=Reward(calibration=1))
+    assert [one.rewards["calibration"] for one in union] == [1.0, 0.75, 0.0, 0.0]
+
+
+def test_a_calibration_reward_with_a_style_that_asks_for_no_confidence_is_refused():
+    with pytest.raises(T2SError, match="Train with the style box_2_points_confidence"):
+        judge(asked_for(TWO), written(CAR), reward=Reward(calibration=1))

@@ -91,7 +91,12 @@ class RewardEngine:
         matches = [matched(areas, places, target) if areas else None for places in wanted]
         scores = self._scores(unions, ious, matches, target)
         return [
-            _Seen(union, mask_reward(iou, read, target), mask_reward(score, read, target), match)
+            _Seen(
+                union,
+                mask_reward(iou, nothing_said=read.nothing_said, target=target),
+                mask_reward(score, nothing_said=read.nothing_said, target=target),
+                match,
+            )
             for read, union, iou, score, match in zip(reads, unions, ious, scores, matches, strict=True)
         ]
 

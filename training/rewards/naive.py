@@ -72,7 +72,7 @@ def _judged(segmenter: Segmenter, reward: Reward, asked: Asked, completion: str)
     target = target_of(asked, torch.device("cpu"))
     union = _segmented(segmenter, asked, read)
     overlap = overlap_of(union & target.counted.numpy(), target.mask.numpy())
-    mask = mask_reward(iou(overlap, both_empty=0.0), read, target)
+    mask = mask_reward(iou(overlap, both_empty=0.0), nothing_said=read.nothing_said, target=target)
     rewards = {"mask": mask, "valid_json": read.valid_json, "valid_tags": read.valid_tags}
     total = sum(getattr(reward, name) * value for name, value in rewards.items())
     return Judged(rewards, total, mask, read.status, read.kind, read.instances, Mask.of(union))

@@ -22,6 +22,11 @@ class Read:
     valid_tags: float
     kind: str
 
+    @property
+    def nothing_said(self) -> bool:
+        """Whether it is the answer that nothing asked for is there."""
+        return self.status != "unparsable" and not self.instances
+
 
 def read_completion(asked: Asked, completion: str, reward: Reward) -> Read:
     """Reads a completion: the text that the policy wrote, without its end token.

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from training.rewards.masks import Drawn
-from training.rewards.reading import Read
 from training.rewards.target import Target
 
 
@@ -42,8 +41,8 @@ def object_ious(unions: Tensor, target: Target) -> list[float]:
     return (found / (weights.sum() + beyond).clamp(min=1)).tolist()
 
 
-def mask_reward(score: float, read: Read, target: Target) -> float:
+def mask_reward(score: float, *, nothing_said: bool, target: Target) -> float:
     """The score; where nothing is asked for, 1 for an answer that is the empty list, else 0."""
     if not target.empty:
         return score
-    return float(read.status != "unparsable" and not read.instances)
+    return float(nothing_said)

@@ -5,6 +5,7 @@ changes the loss, the sampling or the steps is left as it comes. tests/training/
 reference implementation of one step.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,9 @@ def check_recipe(recipe: Recipe, processes: int = 1) -> None:
         raise T2SError("argument_invalid", "; ".join(wrong), "Change one of the settings that are named")
     split = batches(recipe, processes)
     reward_weights(recipe.reward)
+    if objective.resample and rollout.engine == "vllm" and processes > 1:
+        what = "objective.resample draws on some processes only, and all have to ask a vLLM server together"
+        raise T2SError("argument_invalid", what, "Set objective.resample=0, or train in one process")
     if objective.resample and split.per_device * split.accumulated % rollout.group:
         raise T2SError(
             "argument_invalid",
@@ -101,6 +105,7 @@ def _contradictions(recipe: Recipe) -> Sequence[tuple[bool, str]]:
     objective, rollout, policy, run = recipe.objective, recipe.rollout, recipe.policy, recipe.run
     given, high = rollout.completions is not None, objective.epsilon_high
     flash = policy.attention == "flash_attention_2"
+    fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
     between = f"run.save_every {run.save_every} is no multiple of objective.iterations {objective.iterations}"
     return (
         (given and rollout.engine == "vllm", "rollout.completions come from a file and rollout.engine is vllm"),
@@ -109,6 +114,7 @@ def _contradictions(recipe: Recipe) -> Sequence[tuple[bool, str]]:
         (high is not None and high < objective.epsilon, "objective.epsilon_high is below objective.epsilon"),
         (run.save_every % objective.iterations > 0, f"{between}: a checkpoint has to lie between two generations"),
         (flash and not torch.cuda.is_available(), "policy.attention is flash_attention_2 and there is no GPU"),
+        (fsdp and not torch.cuda.is_available(), "accelerate leaves FSDP out where there is no GPU, without a word"),
         (flash and policy.dtype == "float32", "policy.attention flash_attention_2 needs policy.dtype bfloat16"),
     )
 

@@ -79,7 +79,6 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
         self._rows: list[int] = []  # of the completions that are being drawn: numbers of questions
         file = recipe.rollout.completions
         self._given = GivenCompletions(file) if file else None
-        self._shares = recipe.rollout.engine == "shared" and shares_prompts(opened.model)
         config = opened.checkpoint.model.config
         super().__init__(
             model=opened.model,
@@ -93,6 +92,13 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
         if self.use_vllm:
             generation = self.vllm_generation
             generation.generate = checked(generation.generate, opened.processor.image_token_id)
+        divided = self.is_fsdp_enabled or self._has_divided_weights()
+        self._shares = recipe.rollout.engine == "shared" and shares_prompts(opened.model) and not divided
+        if divided and recipe.objective.resample:
+            what = "objective.resample draws on some processes only, which would wait for the others' weights for ever"
+            raise T2SError(
+                "argument_invalid", what, "Set objective.resample=0, or train with ZeRO-2 or without dividing weights"
+            )
         self._require_reference()
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -246,6 +252,11 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
                 rows_at_once=options.get("batch_size"),
             )
         return scores.log_probs, scores.entropies if options.get("compute_entropy") else None, None
+
+    def _has_divided_weights(self) -> bool:
+        """Whether DeepSpeed divides the weights among the processes (ZeRO-3), so that all have to run a model together."""
+        plugin = self.args.deepspeed_plugin
+        return plugin is not None and plugin.zero_stage == 3
 
     def _require_reference(self) -> None:
         """The reference model, which TRL loads by its name, has to be the policy's start; a resumed run loads its weights later."""

@@ -272,6 +272,20 @@ def test_contradictions_are_refused_by_name(changes, named):
     assert named in refused.value.what
 
 
+def test_drawing_again_from_a_vllm_server_needs_one_process():
+    served = recipe("objective.resample=1", "rollout.engine=vllm", "rollout.vllm.mode=server", "optimizer.per_device=3")
+    check_recipe(served, processes=1)
+    with pytest.raises(T2SError, match="vLLM server together"):
+        check_recipe(served, processes=2)
+
+
+def test_fsdp_without_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(T2SError, match="FSDP"):
+        check_recipe(recipe())
+
+
 def test_groups_that_are_drawn_again_lie_in_one_process():
     spread_out = recipe("objective.resample=1", "optimizer.prompts=1", "rollout.group=4", "optimizer.per_device=2")
     check_recipe(spread_out, processes=1)

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from t2s_agent.errors import T2SError
 
 MARK = "complete.json"
@@ -90,11 +88,6 @@ def remove_old(folder: Path, keep: int) -> None:
         away = folder / f"{_OLD}{step_of(path)}"
         path.rename(away)
         shutil.rmtree(away)
-
-
-def read_tensors(file: Path) -> Any:
-    """Reads a file of torch.save that holds tensors and plain values only; no code in it can run."""
-    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, set_seed
 
 from t2s_agent.errors import T2SError
 from t2s_agent.segmenting.segmenter import Segmenter
@@ -51,10 +51,11 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     require_precision(recipe, processes_now())
     require_vllm(recipe)
     run = RunFolder.begin(out, recipe, resume=resume)
-    start = checkpoints.newest(run.checkpoints) if resume else None
+    start = _start(run) if resume else None
     questions = open_questions(recipe, out)
     steps = total_steps(recipe, len(questions))
     memory = require_memory(recipe, processes=processes_now())
+    set_seed(recipe.run.seed)  # new adapters are random
     opened = open_policy(recipe.policy)
     _require_frame(recipe, opened)
     if run.writes:
@@ -106,6 +107,17 @@ def plan(recipe: Recipe, questions: Questions, steps: int, start: Path | None) -
     if start is not None:
         lines.append(f"goes on after step {checkpoints.step_of(start):,}")
     return "\n".join(lines)
+
+
+def _start(run: RunFolder) -> Path | None:
+    """The checkpoint to go on from. Refuses another number of processes, whose random states it does not have."""
+    newest = checkpoints.newest(run.checkpoints)
+    if newest is not None and (before := checkpoints.own_of(newest)["processes"]) != (now := processes_now()):
+        what = f"{newest.name} was written by {before} processes, and these are {now}: its random states do not fit"
+        raise T2SError(
+            "argument_invalid", what, f"Start {before} processes, or a new run with policy.name of an export"
+        )
+    return newest
 
 
 def _require_frame(recipe: Recipe, opened: Opened) -> None:

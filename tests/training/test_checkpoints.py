@@ -1,7 +1,6 @@
 """A checkpoint is whole or not there."""
 
 import pytest
-import torch
 
 from t2s_agent.errors import T2SError
 from training.checkpoints import (
@@ -10,7 +9,6 @@ from training.checkpoints import (
     newest,
     own_of,
     publish,
-    read_tensors,
     remove_old,
     remove_unfinished,
     step_of,
@@ -100,11 +98,3 @@ def test_a_full_disk_is_named_and_leaves_no_checkpoint(tmp_path, monkeypatch):
         publish(tmp_path, 10, {})
     assert refused.value.code == "output_unwritable"
     assert newest(tmp_path) is None
-
-
-def test_files_of_tensors_cannot_run_code(tmp_path):
-    torch.save({"state": torch.ones(2)}, tmp_path / "plain.pt")
-    assert read_tensors(tmp_path / "plain.pt")["state"].tolist() == [1.0, 1.0]
-    torch.save({"call": print}, tmp_path / "code.pt")
-    with pytest.raises(Exception, match="Weights only load failed"):
-        read_tensors(tmp_path / "code.pt")

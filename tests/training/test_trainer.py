@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, set_seed
 
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
@@ -165,15 +165,19 @@ def test_sharing_prompts_changes_neither_loss_nor_weights(made, tmp_path):
         torch.testing.assert_close(weights(shared)[name], weight, atol=2e-5, rtol=0, msg=name)
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(made, tmp_path):
-    often = ["run.save_every=1", "optimizer.steps=2"]
-    whole = made(*often, out=tmp_path / "whole")
+@pytest.mark.parametrize("adapted", [(), ("policy.lora={rank: 4}", "policy.freeze_vision=false")], ids=["full", "LoRA"])
+def test_a_stopped_run_goes_on_bit_for_bit(made, tmp_path, adapted):
+    def begun(out):
+        set_seed(1)  # new adapters are random
+        return made("run.save_every=1", "optimizer.steps=2", *adapted, out=out)
+
+    whole = begun(tmp_path / "whole")
     whole.train()
-    first = made(*often, out=tmp_path / "parts")
+    first = begun(tmp_path / "parts")
     first.add_callback(StopAfterOne())
     first.train()
     assert first.state.global_step == 1
-    second = made(*often, out=tmp_path / "parts")
+    second = begun(tmp_path / "parts")
     second.train(resume_from_checkpoint=str(newest(tmp_path / "parts" / "checkpoints")))
     assert logged(second, "loss") == logged(whole, "loss")
     for name, weight in weights(whole).items():

@@ -104,13 +104,16 @@ def differences(one: Path, other: Path) -> list[str]:
     return [*found, *([] if losses[0] == losses[1] else [f"losses {losses[0]} and {losses[1]}"])]
 
 
-def measure(runs: Runs, out: Path, kills: int, seed: int) -> tuple[list[Kill], list[str]]:
-    """The kills of one run, and the differences of what it became from a run without kills."""
+def measure(runs: Runs, out: Path, kills: int, seed: int, *, longest_s: float = 3.0) -> tuple[list[Kill], list[str]]:
+    """The kills of one run, and the differences of what it became from a run without kills.
+
+    A kill at a random moment comes at most `longest_s` after a new checkpoint.
+    """
     runs.whole(out / "whole")
     moments = random.Random(seed)
     done: list[Kill] = []
     for number in range(kills):
-        kill = runs.killed(out / "killed", writing=number % 2 == 1, seconds=moments.uniform(0.0, 3.0))
+        kill = runs.killed(out / "killed", writing=number % 2 == 1, seconds=moments.uniform(0.0, longest_s))
         if kill is None:
             return done, [f"the run ended or failed after {number} kills: see killed.log; give more --steps"]
         print(json.dumps({"kill": number + 1, "seconds": round(kill.seconds, 1), "writing": kill.writing, "left": kill.left}), flush=True)  # fmt: skip

@@ -74,6 +74,7 @@ def train(out, processes, *arguments):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three training processes
 @pytest.mark.parametrize("loss", ["grpo", "dapo"])
 def test_two_processes_equal_one_with_twice_the_batch(tiny_models, tmp_path, loss):
     model, file = tiny_models["qwen3_vl"], tmp_path / "given.jsonl"

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from training import checkpoints
 from training.measure_resume import SMALL, Runs, differences, main, measure, newest_step
 from training.recipe import load_recipe
+from training.run_folder import RunFolder
 
 
 def finished(out, *, weight=1.0, loss=0.5, step=2):
@@ -54,9 +55,9 @@ def test_a_run_that_fails_is_reported(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # four starts of a training process
-def test_two_kills_one_of_them_while_writing_change_not_a_bit(tiny_models, tmp_path):
-    small = [*SMALL, f"policy.name={tiny_models['qwen3_vl']}", "optimizer.steps=16", "rollout.max_new_tokens=4"]
-    done, wrong = measure(Runs("nano", small), tmp_path, kills=2, seed=1, longest_s=0.3)
+def test_two_kills_one_of_them_while_writing_change_not_a_bit(tmp_path):
+    done, wrong = measure(Runs("nano", [*SMALL, "optimizer.steps=12"]), tmp_path, kills=2, seed=1, longest_s=0.3)
     assert wrong == []
     assert len(done) == 2
     assert all(kill.left for kill in done)
+    assert max(line["grad_norm"] for line in RunFolder.open(tmp_path / "whole").metrics() if "loss" in line) > 0.1

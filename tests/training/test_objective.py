@@ -256,7 +256,7 @@ def test_a_step_is_split_over_processes():
     ("changes", "named"),
     [
         (["rollout.completions=x.jsonl", "objective.resample=2"], "objective.resample"),
-        (["rollout.completions=x.jsonl", "rollout.turns=2"], "rollout.turns"),
+        (["rollout.completions=x.jsonl", "rollout.turns=2", "rollout.engine=transformers"], "rollout.turns"),
         (["rollout.completions=x.jsonl", "rollout.engine=vllm", "rollout.vllm.mode=server"], "rollout.engine"),
         (["objective.epsilon_high=0.1"], "objective.epsilon_high"),
         (["objective.iterations=3", "run.save_every=10"], "run.save_every"),

@@ -80,7 +80,7 @@ def _trainer(
     steps: int,
     callbacks: list[TrainerCallback],
 ) -> MaskGRPOTrainer:
-    judge = RewardEngine(segmenter, recipe.reward)
+    judge = RewardEngine(segmenter, recipe.reward, most_tokens=recipe.rollout.max_new_tokens)
     if recipe.rollout.turns == 2:
         return TwoTurnTrainer(
             recipe, opened, questions, judge, out, steps=steps, callbacks=callbacks, segmenter=segmenter

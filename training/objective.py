@@ -111,6 +111,10 @@ def _contradictions(recipe: Recipe) -> Sequence[tuple[bool, str]]:
         (given and rollout.engine == "vllm", "rollout.completions come from a file and rollout.engine is vllm"),
         (given and objective.resample > 0, "rollout.completions are fixed, so objective.resample cannot draw others"),
         (given and rollout.turns > 1, "rollout.completions hold one turn and rollout.turns asks for two"),
+        (
+            recipe.reward.length > 0 and rollout.turns > 1,
+            "reward.length counts one turn and rollout.turns asks for two",
+        ),
         (high is not None and high < objective.epsilon, "objective.epsilon_high is below objective.epsilon"),
         (run.save_every % objective.iterations > 0, f"{between}: a checkpoint has to lie between two generations"),
         (flash and not torch.cuda.is_available(), "policy.attention is flash_attention_2 and there is no GPU"),

@@ -37,8 +37,10 @@ State = Mapping[str, Any]
 class Judge(Protocol):
     """What gives the rewards: training.rewards.engine.RewardEngine."""
 
-    def judge(self, asked: Sequence[Asked], completions: Sequence[str]) -> list[Judged]:
-        """One judgement a completion."""
+    def judge(
+        self, asked: Sequence[Asked], completions: Sequence[str], tokens: Sequence[int] | None = None
+    ) -> list[Judged]:
+        """One judgement a completion; `tokens` are their lengths, for a reward of the length."""
         ...
 
 
@@ -193,7 +195,7 @@ class MaskGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]  # trl is not type
         rows = [self._rows[index] for index in chosen]
         found = {row: self._asked_at(row) for row in dict.fromkeys(rows)}
         texts = [self.opened.processor.decode(each) for each in tokens]
-        judged = self._judge.judge([found[row][0] for row in rows], texts)
+        judged = self._judge.judge([found[row][0] for row in rows], texts, [len(each) for each in tokens])
         return [Rollout(*found[row], text, each) for row, text, each in zip(rows, texts, judged, strict=True)]
 
     def _asked_at(self, row: int) -> tuple[Asked, str]:

@@ -27,7 +27,7 @@ class ByLength:
         self.equal = equal
         self.calls = []
 
-    def judge(self, asked, completions):
+    def judge(self, asked, completions, tokens):
         self.calls.append([each.id for each in asked])
         flat = len(self.calls) <= self.equal
         return [self._judged(0.5 if flat else (len(text) % 7) / 7) for text in completions]

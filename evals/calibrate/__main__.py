@@ -18,6 +18,7 @@ from evals.calibrate.making import as_text, calibration_of, halves, read, report
 from evals.calibrate.measures import all_of
 from evals.calibrate.observed import AnswerRow, RegionRow, rows_of
 from evals.datasets import Sample, open_dataset
+from evals.datasets.registry import options_of
 from t2s_agent.calibration import FILE, Calibration, Loaded
 from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
@@ -44,6 +45,7 @@ def _make(argv: Sequence[str]) -> None:
     parser.add_argument("--dataset", default="isaid448", help="a name of evals.datasets, or kampala")
     parser.add_argument("--root", type=Path, help="the dataset's folder")
     parser.add_argument("--split", default="test")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the dataset")
     parser.add_argument("--images", type=int, default=0, help="at most so many, drawn at random; 0: all")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for rows.jsonl, calibration.json and report.json"
@@ -77,7 +79,7 @@ def _make(argv: Sequence[str]) -> None:
             say=_say,
         )
     else:
-        dataset = open_dataset(given.dataset, given.root, given.split)
+        dataset = open_dataset(given.dataset, given.root, given.split, **options_of(given.option))
         samples = _few(list(dataset.samples()), given.images)
         collect(samples, given.dataset, models.prompter(), models.segmenter(), rows, say=_say)
     if given.rows_only:
@@ -89,7 +91,7 @@ def _make(argv: Sequence[str]) -> None:
         prompter=models.prompter().digest,
         style=given.style,
         samples=given.samples,
-        data=f"half of {given.dataset}'s {given.split} split",
+        data=f"half of {' '.join([given.dataset, *given.option])}'s {given.split} split",
         split=f"half of its {_SPLIT[given.split_by]}, by a hash (evals.datasets.split_by, seed 0)",
         command="python -m evals.calibrate " + " ".join(argv),
     )

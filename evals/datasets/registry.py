@@ -1,7 +1,8 @@
 """Datasets by name."""
 
 import inspect
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,17 @@ def open_dataset(
 def asks_by_bank(kind: type[Dataset]) -> bool:
     """Whether a dataset has no questions of its own, so that a `Bank` asks them."""
     return "bank" in inspect.signature(kind.__init__).parameters
+
+
+def options_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """A dataset's options from NAME=VALUE, as a command line gives them; a value is JSON, or else text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise T2SError("argument_invalid", f"the option {pair!r} has no value", "Write --option NAME=VALUE")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

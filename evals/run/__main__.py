@@ -15,9 +15,8 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from evals.datasets.registry import open_dataset
+from evals.datasets.registry import open_dataset, options_of
 from evals.protocols import PROTOCOLS, compare_runs, protocol_named
 from evals.report import write_report
 from evals.run.answers import SAMPLING, Asking, write_answers
@@ -59,9 +58,9 @@ def answers(options: argparse.Namespace) -> Path:
         **{name: getattr(options, name) for name in SAMPLING},
     )
     dataset = open_dataset(
-        options.dataset, options.root, options.split, on_broken=options.on_broken, **_options(options.option)
+        options.dataset, options.root, options.split, on_broken=options.on_broken, **options_of(options.option)
     )
-    facts = {"name": options.dataset, "split": options.split, "options": _options(options.option)}
+    facts = {"name": options.dataset, "split": options.split, "options": options_of(options.option)}
     looking = Looking.named(options.view, settings.max_size)
     asking = Asking(looking, {name: getattr(settings, name) for name in SAMPLING})
     notes = {
@@ -192,20 +191,6 @@ def _file(path: Path, stem: str) -> Path:
         fix = f"Merge its shards: python -m evals.run merge --out {path}" if shards else "Run the stage before this one"
         raise T2SError("argument_invalid", f"there is no {stem}.jsonl in {path}", fix)
     return file
-
-
-def _options(pairs: Sequence[str]) -> dict[str, Any]:
-    """From NAME=VALUE; a value is JSON, or else text."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise T2SError("argument_invalid", f"the option {pair!r} has no value", "Write --option NAME=VALUE")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
 
 
 def _parser() -> argparse.ArgumentParser:

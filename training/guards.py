@@ -2,7 +2,7 @@
 
 A measure is judged once an optimizer step. `warn_after` steps in a row on the wrong side of its limit give one warning, on the
 console and in the run's events; of the measures that say that the policy is lost (KL, entropy), `stop_after` steps stop the run, and
-a loss or gradient that is no number does so at once. The limits are the recipe's part `guards`.
+a loss or gradient that is no number does so at once. The limits are the recipe's part `guards`. A checkpoint keeps the counts.
 """
 
 import math
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from t2s_agent.errors import T2SError
 from training.recipe import Guards
@@ -84,12 +85,28 @@ class Watch:
             )
 
 
-class GuardCallback(TrainerCallback):
-    """Judges each logged optimizer step of a trainer. `event` gets step, kind and text of each warning, as RunFolder.event."""
+class GuardCallback(TrainerCallback, ExportableState):
+    """Judges each logged optimizer step of a trainer. `event` gets step, kind and text of each warning, as RunFolder.event.
+
+    The counts are in the trainer's saved state, so that a run that goes on counts on.
+    """
 
     def __init__(self, limits: Guards, event: Callable[[int, str, str], None]) -> None:
         self._event = event
         self.watch = Watch(limits, self._warn)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps. transformers asks for it at each saving."""
+        return {"args": {}, "attributes": {"counts": dict(self.watch.counts)}}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Takes the counts of the checkpoint that a run goes on from; one written without them begins anew."""
+        del args, control, kwargs
+        kept: dict[str, Any] = state.stateful_callbacks  # type: ignore[assignment]  # a dict after TrainerState's __post_init__
+        own = kept.setdefault(type(self).__name__, self.state())  # transformers writes into this entry at each saving
+        self.watch.counts = dict(own["attributes"]["counts"])
 
     def on_log(
         self,

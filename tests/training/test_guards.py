@@ -94,6 +94,27 @@ def test_warnings_go_to_the_console_and_the_runs_events(tmp_path):
     assert "raise beta" in text
 
 
+def test_a_run_that_goes_on_counts_on(tmp_path):
+    limits, high = Guards(warn_after=3), SOUND | {"kl": 9.0}
+    first = GuardCallback(limits, lambda *_: None)
+    for step in (1, 2):
+        first.on_log(None, TrainerState(global_step=step), TrainerControl(), logs=high)
+    TrainerState(global_step=2, stateful_callbacks=[first]).save_to_json(str(tmp_path / "state.json"))
+    second = GuardCallback(limits, lambda *_: None)
+    state = TrainerState.load_from_json(str(tmp_path / "state.json"))
+    second.on_train_begin(None, state, TrainerControl())
+    assert second.watch.counts == first.watch.counts
+    with pytest.warns(UserWarning, match="since 3 steps"):
+        second.on_log(None, state, TrainerControl(), logs=high)
+
+
+def test_a_state_without_counts_begins_anew_and_can_be_saved():
+    state, callback = TrainerState(), GuardCallback(Guards(), lambda *_: None)
+    callback.on_train_begin(None, state, TrainerControl())
+    assert callback.watch.counts == {}
+    assert state.stateful_callbacks == {"GuardCallback": callback.state()}
+
+
 def test_a_batch_with_all_its_pictures_passes():
     require_pictures(3, pictures=3, image_tokens=12, features=12)
     require_pictures(3, pictures=4, image_tokens=16, features=16)  # one row has two

@@ -19,6 +19,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from t2s_agent.errors import T2SError
+from t2s_agent.scene.ending import ends_early
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.tiff import directories
 from t2s_agent.text import one_line
@@ -193,6 +194,8 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
         raise unreadable(real, "is not a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file")
     if driver == "WEBP" and head[12:16] == b"VP8X" and head[20:21] > b"" and head[20] & 2:
         raise unreadable(real, "is an animation")
+    if ends_early(descriptor, driver):
+        raise unreadable(real, "is truncated: it ends before its picture does")
     linked = Path(f"/proc/self/fd/{descriptor}")
     name = linked if linked.exists() else real
     if name is real:

@@ -33,12 +33,14 @@ from training.vllm_server import require_vllm
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line. A T2SError is printed in one line, with exit code 1."""
+    """Runs the command line. A T2SError, or an interruption, is printed in one line, with exit code 1."""
     options = _parser().parse_args(arguments)
     try:
         train(load_recipe(options.recipe, options.changes), options.out, resume=options.resume)
     except T2SError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command with --resume goes on from the newest whole checkpoint")
 
 
 def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:

@@ -33,9 +33,10 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from t2s_agent.errors import T2SError
 from t2s_agent.models import nano_folder
+from t2s_agent.prompting.checkpoint import family_of
 from t2s_agent.weights import model_folder
 from training.card import square_of
-from training.policy import vision_of
+from training.policy import require_loadable, vision_of
 from training.recipe import Recipe
 
 _BYTES = {"float32": 4, "bfloat16": 2}
@@ -189,10 +190,13 @@ def _moving(recipe: Recipe, shape: Shape, processes: int, answer: int, *, certai
 def require_memory(recipe: Recipe, *, processes: int = 1, supervised: bool = False, free: int | None = None) -> Memory:
     """Returns the estimate. Raises `model_unavailable`, with the ways out, where the certain part is more than is free.
 
+    A folder that holds no model of a known type is refused, too, as `model_unavailable`.
     `free` are bytes on this process's device, by default as measured now.
     """
     name = recipe.policy.name
     folder = nano_folder("prompter") if name == "nano" else model_folder(name, recipe.policy.revision)
+    require_loadable(recipe.policy, folder)
+    family_of(name, folder)
     sharing = Sharing.of_environment(processes)
     memory = estimate(recipe, Shape.of(folder), processes, sharing, supervised=supervised)
     there = free_bytes() if free is None else free

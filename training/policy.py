@@ -40,7 +40,7 @@ def open_policy(policy: recipe.Policy, *, device: Device = "auto") -> Opened:
     """
     where = str(PartialState().device) if device == "auto" else device
     name = str(nano_folder("prompter")) if policy.name == "nano" else policy.name
-    _require_loadable(policy, Path(name).expanduser())
+    require_loadable(policy, Path(name).expanduser())
     checkpoint = open_checkpoint(
         name,
         device=where,
@@ -64,7 +64,8 @@ def vision_of(model: Any) -> list[nn.Module]:
     return [inner.visual] if hasattr(inner, "visual") else [inner.vision_tower, inner.multi_modal_projector]
 
 
-def _require_loadable(policy: recipe.Policy, folder: Path) -> None:
+def require_loadable(policy: recipe.Policy, folder: Path) -> None:
+    """Raises `model_unavailable` for an attention that is not installed, and for a folder that holds adapters only."""
     if policy.attention == "flash_attention_2" and not is_flash_attn_2_available():
         raise T2SError(
             "model_unavailable",

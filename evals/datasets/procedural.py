@@ -37,6 +37,8 @@ class Procedural(Dataset):
     )
 
     def __init__(self, split: str = "test", *, count: int = 100, size: int = 448, bank: Bank | None = None) -> None:
+        if not isinstance(count, int) or not isinstance(size, int):
+            raise T2SError("argument_invalid", f"count {count!r} and size {size!r}", "Give whole numbers")
         if split not in FIRST_SEED or not 0 < count <= MOST or not 64 <= size <= 1024:
             fix = f"Splits: {', '.join(FIRST_SEED)}; at most {MOST} scenes of 64 to 1024 px"
             raise T2SError("argument_invalid", f"no split {split} of {count} scenes of {size} px", fix)

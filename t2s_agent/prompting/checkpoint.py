@@ -57,6 +57,16 @@ def open_checkpoint(
     `revision` is a branch, tag or commit on the hub, `attention` one of transformers' implementations, by default its own choice.
     """
     folder = model_folder(name, revision)
+    family = family_of(name, folder)
+    patches = _tiles(folder) if family == "internvl" else _patches(folder)
+    rule = _rule(family, patches, square or _square_of(name, family, folder, patches))
+    model = _model(folder, family, device, dtype, attention)
+    _require_same_patches(name, model, patches)
+    return Checkpoint(name, folder, model, _tokenizer(folder, model.config.image_token_id), patches, rule)
+
+
+def family_of(name: str, folder: Path) -> str:
+    """The model type of a checkpoint's folder. Raises `model_unavailable` where there is none, or none of `CLASSES`."""
     family = str(read_settings(folder, "config.json").get("model_type"))
     if family not in CLASSES:
         raise T2SError(
@@ -66,11 +76,7 @@ def open_checkpoint(
             if family == "internvl_chat"
             else f"Choose a checkpoint of {' or '.join(CLASSES)}, or serve it and give its URL",
         )
-    patches = _tiles(folder) if family == "internvl" else _patches(folder)
-    rule = _rule(family, patches, square or _square_of(name, family, folder, patches))
-    model = _model(folder, family, device, dtype, attention)
-    _require_same_patches(name, model, patches)
-    return Checkpoint(name, folder, model, _tokenizer(folder, model.config.image_token_id), patches, rule)
+    return family
 
 
 def _rule(family: str, patches: Any, square: int | None) -> FrameRule:

@@ -90,3 +90,12 @@ def test_errors_are_printed_and_not_raised(tmp_path):
     assert str(refused.value).startswith("argument_invalid: there is no recipe missing")
     with pytest.raises(T2SError):
         load_recipe("missing")
+
+
+def test_an_interruption_is_one_line_that_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grpo, "train", interrupted)
+    with pytest.raises(SystemExit, match="interrupted; the same command with --resume"):
+        grpo.main(["--recipe", "nano", "--out", str(tmp_path / "run")])

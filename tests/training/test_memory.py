@@ -151,3 +151,25 @@ def test_the_launch_files_of_the_recipes_are_read_by_accelerate_and_understood_h
     else:
         variables = prepare_multi_gpu_env(arguments)
     assert Sharing.of_environment(2, variables) == shared
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        (None, "config.json is missing"),
+        ('{"model_type": "bert"}', "is of type 'bert'"),
+        ("{", "config.json is missing or damaged"),
+    ],
+)
+def test_a_folder_without_a_known_model_is_refused_by_name(file, says, tmp_path):
+    if file is not None:
+        (tmp_path / "config.json").write_text(file)
+    with pytest.raises(T2SError, match=says) as caught:
+        require_memory(recipe(tmp_path))
+    assert caught.value.code == "model_unavailable"
+
+
+def test_adapters_alone_are_refused_before_their_memory_is_estimated(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(T2SError, match="holds adapters, not a model"):
+        require_memory(recipe(tmp_path))

@@ -133,6 +133,15 @@ def test_a_wrong_recipe_ends_the_command_with_one_line(tmp_path):
         sft.main(["--recipe", "none-such", "--out", str(tmp_path / "run")])
 
 
+def test_an_interruption_is_one_line_that_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sft, "train", interrupted)
+    with pytest.raises(SystemExit, match="interrupted; the same command with --resume"):
+        sft.main(["--recipe", "nano-sft", "--out", str(tmp_path / "run")])
+
+
 def launched(out, recipe, processes):
     """Runs the command in so many processes; the run's folder."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []

@@ -40,3 +40,9 @@ def test_splits_draw_other_scenes():
 def test_scenes_that_cannot_be_drawn_are_refused(wrong):
     with pytest.raises(T2SError, match="no split"):
         open_dataset("procedural", None, **({"split": "test"} | wrong))
+
+
+@pytest.mark.parametrize("wrong", [{"count": "six"}, {"size": 64.5}])
+def test_sizes_that_are_no_whole_numbers_are_refused(wrong):
+    with pytest.raises(T2SError, match="Give whole numbers"):
+        open_dataset("procedural", None, **wrong)

@@ -30,6 +30,7 @@ from training.validation import FOLDER
 REWARD = "reward"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: told apart by all
 SMOOTHED = 20  # most steps whose training rewards are averaged
+FORMATS = (".png", ".svg", ".pdf")
 _NAME = "step-*.jsonl"
 
 
@@ -182,6 +183,20 @@ def group_of(text: str) -> Group:
     return Group(name if equals else folders[0].name, folders)
 
 
+def save(figure: Figure, out: Path) -> None:
+    """Writes the picture. Raises `argument_invalid` for another format, `output_unwritable` where it cannot be written."""
+    _require_format(out)
+    try:
+        figure.savefig(out)
+    except OSError as error:
+        raise T2SError("output_unwritable", f"{out.name}: {error.strerror}", "Choose another file for --out") from error
+
+
+def _require_format(out: Path) -> None:
+    if out.suffix.lower() not in FORMATS:
+        raise T2SError("argument_invalid", f"{out.name} is no picture", f"End --out in {', '.join(FORMATS)}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the picture and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -190,9 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--metric", default="gIoU", choices=protocol_named("t2s").metrics)
     options = parser.parse_args(arguments)
     try:
+        _require_format(options.out)
         groups = [group_of(text) for text in options.groups]
         print(table(groups, options.metric))
-        picture(groups, options.metric).savefig(options.out)
+        save(picture(groups, options.metric), options.out)
     except T2SError as error:
         sys.exit(str(error))
 

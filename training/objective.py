@@ -16,6 +16,7 @@ from accelerate import PartialState
 from trl import GRPOConfig
 
 from t2s_agent.errors import T2SError
+from t2s_agent.prompting.style import style_named
 from training.recipe import Recipe, Reward
 
 ADAM_BETAS = (0.9, 0.999)
@@ -105,6 +106,8 @@ def _contradictions(recipe: Recipe) -> Sequence[tuple[bool, str]]:
     objective, rollout, policy, run = recipe.objective, recipe.rollout, recipe.policy, recipe.run
     given, high = rollout.completions is not None, objective.epsilon_high
     flash = policy.attention == "flash_attention_2"
+    rewarded = recipe.data.styles if recipe.reward.calibration else ()
+    silent = [style for style in rewarded if not style_named(style).confidence]
     fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
     between = f"run.save_every {run.save_every} is no multiple of objective.iterations {objective.iterations}"
     return (
@@ -115,6 +118,7 @@ def _contradictions(recipe: Recipe) -> Sequence[tuple[bool, str]]:
             recipe.reward.length > 0 and rollout.turns > 1,
             "reward.length counts one turn and rollout.turns asks for two",
         ),
+        (bool(silent), f"reward.calibration needs a confidence and {', '.join(silent)} of data.styles asks for none"),
         (high is not None and high < objective.epsilon, "objective.epsilon_high is below objective.epsilon"),
         (run.save_every % objective.iterations > 0, f"{between}: a checkpoint has to lie between two generations"),
         (flash and not torch.cuda.is_available(), "policy.attention is flash_attention_2 and there is no GPU"),

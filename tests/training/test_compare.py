@@ -98,3 +98,12 @@ def test_folders_without_validation_are_refused(tmp_path):
         group_of(f"grpo={tmp_path}")
     with pytest.raises(SystemExit, match="holds no validation"):
         main([str(tmp_path), "--out", str(tmp_path / "curve.png")])
+
+
+@pytest.mark.parametrize(
+    ("out", "says"), [("curve.txt", r"End --out in \.png"), ("missing/curve.png", "output_unwritable: curve.png")]
+)
+def test_a_picture_that_cannot_be_written_is_refused_in_one_line(out, says, tmp_path):
+    run = run_in(tmp_path / "a", {0: 40, 20: 50})
+    with pytest.raises(SystemExit, match=says):
+        main([str(run), "--out", str(tmp_path / out)])

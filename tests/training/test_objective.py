@@ -259,6 +259,7 @@ def test_a_step_is_split_over_processes():
         (["rollout.completions=x.jsonl", "rollout.turns=2", "rollout.engine=transformers"], "rollout.turns"),
         (["rollout.completions=x.jsonl", "rollout.engine=vllm", "rollout.vllm.mode=server"], "rollout.engine"),
         (["reward.length=0.5", "rollout.turns=2", "rollout.engine=transformers"], "reward.length"),
+        (["reward.calibration=1", "data.styles=[box_2_points_confidence, box]"], "box of data.styles"),
         (["objective.epsilon_high=0.1"], "objective.epsilon_high"),
         (["objective.iterations=3", "run.save_every=10"], "run.save_every"),
         (["policy.attention=flash_attention_2"], "policy.attention"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from t2s_agent.errors import T2SError
@@ -56,10 +57,11 @@ def export(
         for file in written.iterdir():
             file.chmod((written / "README.md").stat().st_mode)  # safetensors lets nobody but its writer read
         written.rename(out)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(written, ignore_errors=True)
         raise T2SError(
             "output_unwritable",
-            f"{out.name} could not be written: {error.strerror}",
+            f"{out.name} could not be written: {getattr(error, 'strerror', None) or error}",
             "Free space, or choose another --out",
         ) from error
     return out

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from t2s_agent.errors import T2SError
 from t2s_agent.models import nano_folder
@@ -126,6 +127,20 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(tiny_models, tmp_
     with pytest.raises(T2SError, match="there exists"):
         export(run, tmp_path / "there")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_refused_and_leaves_nothing(tiny_models, tmp_path, monkeypatch):
+    run, policy = run_of(tmp_path, tiny_models["qwen3_vl"])
+    trained(run, policy)
+
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device")  # what safetensors raises in place of OSError
+
+    monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
+    with pytest.raises(T2SError, match="No space left") as refused:
+        export(run, tmp_path / "out")
+    assert refused.value.code == "output_unwritable"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_adapters_that_peft_would_pass_over_are_refused(tiny_models, tmp_path):

@@ -45,4 +45,4 @@ def test_scenes_that_cannot_be_drawn_are_refused(wrong):
 @pytest.mark.parametrize("wrong", [{"count": "six"}, {"size": 64.5}])
 def test_sizes_that_are_no_whole_numbers_are_refused(wrong):
     with pytest.raises(T2SError, match="Give whole numbers"):
-        open_dataset("procedural", None, **wrong)
+        open_dataset("procedural", None, "test", **wrong)

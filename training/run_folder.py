@@ -69,7 +69,7 @@ class RunFolder:
             return run
         if (folder / ENVIRONMENT).is_file():
             _check_same(cls.open(folder).recipe, recipe, folder.name, resume=resume)
-        elif folder.exists() and not (folder / RECIPE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        elif folder.exists() and not _may_become_run(folder):
             raise T2SError("argument_invalid", f"{folder.name} exists and is no run's folder", "Give a new folder")
         try:
             run.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -139,6 +139,22 @@ class RunFolder:
         if self.writes:
             with (self.folder / name).open("a", encoding="utf-8") as opened:
                 opened.write(_line(line))  # one write: a killed run leaves whole lines and at most one torn one
+
+
+def _may_become_run(folder: Path) -> bool:
+    """Whether a folder is empty, or holds only what a run that was refused before its start has left; a recipe of a person's own is kept."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    if not names:
+        return True
+    if not names <= {RECIPE, "checkpoints"} or RECIPE not in names:
+        return False
+    text = (folder / RECIPE).read_text(encoding="utf-8")
+    try:
+        return load_recipe(folder / RECIPE).to_yaml() == text
+    except T2SError:
+        return False
 
 
 class MetricsCallback(TrainerCallback):

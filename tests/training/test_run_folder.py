@@ -124,6 +124,14 @@ def test_a_run_that_was_refused_before_its_start_is_begun_anew(tmp_path, recipe)
     assert RunFolder.open(tmp_path / "run").recipe == changed
 
 
+def test_a_recipe_of_a_persons_own_in_the_folder_is_not_overwritten(tmp_path, recipe):
+    own = "# my settings\n" + recipe.to_yaml()
+    (tmp_path / "recipe.yaml").write_text(own, encoding="utf-8")
+    with pytest.raises(T2SError, match="is no run's folder"):
+        RunFolder.begin(tmp_path, recipe)
+    assert (tmp_path / "recipe.yaml").read_text(encoding="utf-8") == own
+
+
 def test_an_empty_folder_becomes_a_run(tmp_path, recipe):
     (tmp_path / "empty").mkdir()
     RunFolder.begin(tmp_path / "empty", recipe)

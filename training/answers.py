@@ -13,7 +13,7 @@ def write_answer(instances: Sequence[Instance], frame: Frame, style: PromptStyle
     """The answer to a question, without an end token: thought, then the list in the form of the style's example.
 
     `instances` are in View pixels and have the parts that the style asks for; none: an empty list. Numbers are whole ones of the
-    model's frame.
+    model's frame. A confidence is the instance's score with two decimals, 1 for one without a score, as from the truth.
     """
     listed = ", ".join(_written(each, style) for each in rounded(instances, frame))
     return f"<think>{thinking}</think>\n<answer>```json[{listed}]```</answer>"
@@ -67,6 +67,8 @@ def _written(instance: Instance, style: PromptStyle) -> str:
         parts.append(f'"positive_points": {_points(instance.positive)}')
     if style.negative:
         parts.append(f'"negative_points": {_points(instance.negative)}')
+    if style.confidence:
+        parts.append(f'"confidence": {1.0 if instance.score is None else instance.score:.2f}')
     return f"{{{', '.join(parts)}}}"
 
 

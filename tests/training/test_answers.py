@@ -33,6 +33,7 @@ def instances_for(style):
             boxes() if style.box else st.none(),
             st.lists(pixel, min_size=style.positive, max_size=style.positive).map(tuple),
             st.lists(pixel, min_size=style.negative, max_size=style.negative).map(tuple),
+            score=st.integers(0, 100).map(lambda percent: percent / 100) if style.confidence else st.none(),
         ),
         max_size=4,
     )
@@ -69,6 +70,13 @@ def test_a_point_stays_in_its_pixel_where_the_frame_is_fine_enough(point):
         [near] = rounded([Instance(None, (point,))], frame)
         [(x, y)] = frame.to_view(near).positive
         assert (int(x), int(y)) == (int(point[0]), int(point[1]))
+
+
+def test_an_instance_of_the_truth_is_stated_as_certain():
+    instance = Instance((310, 160, 400, 280), ((350.5, 200.5), (360.5, 210.5)))
+    assert '"confidence": 1.00}' in write_answer(
+        [instance], FRAMES["pixels"], STYLES["box_2_points_confidence"], "Why."
+    )
 
 
 def test_an_answer_looks_as_the_prompts_example():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from t2s_agent.errors import T2SError
@@ -119,6 +119,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     start = checkpoints.newest(run.checkpoints) if resume else None
     questions = open_questions(recipe, out)
     memory = require_memory(recipe, processes=processes_now(), supervised=True)
+    set_seed(recipe.run.seed)  # new adapters are random
     opened = open_policy(recipe.policy)
     view, _, side = recipe.data.view.partition(":")
     if view == "square":

@@ -21,7 +21,7 @@ from t2s_agent.regions.rectangle import Rectangle, rectangles_in_pixels, rectang
 from t2s_agent.regions.region import MOST_REGIONS, Geometry, Measure, Region, RegionSet, Source
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.units import METRES, PIXELS, Units
-from t2s_agent.scene.view import View
+from t2s_agent.scene.view import Picture, View
 
 SAME_IOU = (
     0.5  # masks with a higher IoU are one object, prompted twice: true for 71 of 75 pairs up to 0.7, false for one
@@ -52,14 +52,7 @@ def build_regions(
     `instances`. Raises `limit_exceeded` for too many regions.
     """
     warnings: list[str] = []
-    usable = view.valid
-    off_earth = _off_earth(view)
-    if off_earth is not None:
-        lost = int((union_of(masks, view.height, view.width) & off_earth).sum())
-        usable = usable & ~off_earth
-        if lost:
-            warnings.append(f"{lost} pixels at or beyond the edge of the Earth are left out")
-    own = [mask.where(usable) for mask in masks] if not usable.all() else list(masks)
+    own = _usable(masks, view, warnings)
     if merge == "union" and own:
         own = [Mask.of(union_of(own, view.height, view.width))]
         scores, instances, names, agreements, softness = (), (), (), (), ()
@@ -117,6 +110,28 @@ def build_regions(
         tuple(warnings),
         {"min_area_m2": too_small} if too_small else {},
     )
+
+
+def distinct(
+    masks: Sequence[Mask], view: View, scores: Sequence[float] | NDArray[np.float32] = ()
+) -> tuple[dict[int, Mask], tuple[str, ...]]:
+    """The masks that `build_regions` would make regions of, by their index, without pixels that have no data; and warnings."""
+    warnings: list[str] = []
+    own = _usable(masks, view, warnings)
+    duplicates = _duplicates(own, [mask.area for mask in own], scores, warnings)
+    return {index: own[index] for index in sorted(set(duplicates.values()))}, tuple(warnings)
+
+
+def _usable(masks: Sequence[Mask], view: View, warnings: list[str]) -> list[Mask]:
+    """The masks where the View has data and is on the Earth."""
+    usable = view.valid
+    off_earth = _off_earth(view)
+    if off_earth is not None:
+        lost = int((union_of(masks, view.height, view.width) & off_earth).sum())
+        usable = usable & ~off_earth
+        if lost:
+            warnings.append(f"{lost} pixels at or beyond the edge of the Earth are left out")
+    return [mask.where(usable) for mask in masks] if not usable.all() else list(masks)
 
 
 def subset(regions: RegionSet, positions: Sequence[int]) -> RegionSet:
@@ -186,7 +201,7 @@ def measured(
     return region and replace(region, id=id, score=score, instance=instance, label=label or own, agreement=agreement)
 
 
-def measured_all(outlines: Sequence[Geometry], view: View, simplify_px: float = SIMPLIFY_PX) -> list[Region | None]:
+def measured_all(outlines: Sequence[Geometry], view: Picture, simplify_px: float = SIMPLIFY_PX) -> list[Region | None]:
     """Regions of traced outlines without id, score and label, all measured together: one by one takes six times as long."""
     if not outlines:
         return []
@@ -250,7 +265,7 @@ def _in_pixels(
     around: Rectangle,
     touches_edge: bool,
     parts: int,
-    view: View,
+    view: Picture,
 ) -> Region:
     """A region in pixels of the scene, for a scene without a georeference."""
     sx, sy = view.window.width / view.width, view.window.height / view.height

@@ -16,7 +16,7 @@ from rasterio.crs import CRS
 
 from t2s_agent.regions.region import Geometry
 from t2s_agent.scene.georeference import Georeference
-from t2s_agent.scene.view import View, Window
+from t2s_agent.scene.view import Picture, Window
 
 _EXACT_PX = 6  # decimals of pixel positions read from a file
 # An engineering CRS: coordinates without a position on Earth. GDAL, PROJ and QGIS read it, and cannot transform it.
@@ -63,7 +63,7 @@ class Frame:
         return cls(PIXELS_WKT, Affine.scale(1, -1))
 
     @classmethod
-    def of_view(cls, view: View) -> "Frame":
+    def of_view(cls, view: Picture) -> "Frame":
         return cls.of(view.georeference, view.window, view.width, view.height)
 
     @classmethod
@@ -92,7 +92,7 @@ class Frame:
 EARTH = Frame()
 
 
-def place_of(view: View) -> tuple[CRS | None, Affine | None]:
+def place_of(view: Picture) -> tuple[CRS | None, Affine | None]:
     """CRS and transform (View pixels to coordinates) of a mask, in the same coordinates as the outlines.
 
     None, None where the View has ground control points.

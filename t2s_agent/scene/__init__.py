@@ -4,6 +4,17 @@ from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import PINNED, ignore_not_georeferenced
 from t2s_agent.scene.scene import Scene, open_scene
-from t2s_agent.scene.view import View, Window
+from t2s_agent.scene.view import Grid, Picture, View, Window
 
-__all__ = ["PINNED", "Georeference", "Limits", "Scene", "View", "Window", "ignore_not_georeferenced", "open_scene"]
+__all__ = [
+    "PINNED",
+    "Georeference",
+    "Grid",
+    "Limits",
+    "Picture",
+    "Scene",
+    "View",
+    "Window",
+    "ignore_not_georeferenced",
+    "open_scene",
+]

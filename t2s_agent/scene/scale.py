@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from t2s_agent.scene.view import View
+from t2s_agent.scene.view import Picture
 
 COARSE = 2.0  # scene pixels per view pixel (length) above which there is a warning
 # View pixels. AI-TOD (Wang et al., ICPR 2021) calls objects of 2 to 8 px "very tiny"; the detectors tried there find few of them.
@@ -24,7 +24,7 @@ class Scale:
     view_gsd_m: float | None = None
 
     @classmethod
-    def of(cls, view: View, gsd_m: float | None) -> "Scale":
+    def of(cls, view: Picture, gsd_m: float | None) -> "Scale":
         """The scale of a view of a scene with `gsd_m` metres per pixel."""
         shown = view.window.width * view.window.height / (view.width * view.height)
         return cls(math.sqrt(shown), gsd_m, view.gsd_m)

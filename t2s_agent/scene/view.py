@@ -1,4 +1,4 @@
-"""Defines the View: the picture that models see, with its georeference."""
+"""Defines the View, the picture that models see, with its georeference; and the Grid, the same without pixels."""
 
 import hashlib
 from dataclasses import dataclass
@@ -50,3 +50,26 @@ class View:
         sha.update(self.rgb.tobytes())
         sha.update(np.packbits(self.valid).tobytes())
         return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """The pixels of a scene at one resolution, without their values: where windows of the scene are put together.
+
+    Grid pixels are `step` scene pixels a side, so `window` (scene pixels) is `width * step` x `height * step`, and each
+    part of the grid is a window of whole scene pixels.
+    """
+
+    georeference: Georeference
+    window: Window
+    width: int
+    height: int
+    step: int
+    gsd_m: float | None
+
+    def window_of(self, x: int, y: int, width: int, height: int) -> Window:
+        """The scene pixels of a part of the grid."""
+        return Window(self.window.x + x * self.step, self.window.y + y * self.step, width * self.step, height * self.step)
+
+
+Picture = View | Grid  # what has a size in pixels and a place

@@ -69,7 +69,9 @@ class Grid:
 
     def window_of(self, x: int, y: int, width: int, height: int) -> Window:
         """The scene pixels of a part of the grid."""
-        return Window(self.window.x + x * self.step, self.window.y + y * self.step, width * self.step, height * self.step)
+        return Window(
+            self.window.x + x * self.step, self.window.y + y * self.step, width * self.step, height * self.step
+        )
 
 
 Picture = View | Grid  # what has a size in pixels and a place

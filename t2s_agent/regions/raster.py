@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -11,6 +12,7 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import RasterioIOError
+from rasterio.io import DatasetWriter
 
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.frame import place_of
@@ -43,11 +45,7 @@ def write_labels(
     """`write_mask` with a transform (pixels to coordinates of `crs`), or, where it is None, ground control points."""
     height, width = labels.shape
     most = int(labels.max(initial=0))
-    dtype = _dtype(most)
-    profile = {"height": height, "width": width, "count": 1, "dtype": dtype, "nodata": 0}
-    if transform is not None:
-        profile |= {"crs": crs, "transform": transform}
-    overviews = "AUTO" if max(labels.shape) > _LARGE else "NONE"
+    profile = profile_of(width, height, most, crs, transform)
     with (
         rasterio.Env(**PINNED),
         ignore_not_georeferenced(),
@@ -55,22 +53,43 @@ def write_labels(
         rasterio.MemoryFile() as whole,
     ):
         with memory.open(driver="GTiff", **profile) as plain:
-            plain.write(labels.astype(dtype), 1)
-            plain.set_band_description(1, "region id, 0 = none")
-            if most <= MOST_COLOURS:
-                plain.write_colormap(1, _colours())
-            if transform is None and gcps:
-                plain.gcps = (list(gcps), crs)
+            plain.write(labels.astype(profile["dtype"]), 1)
+            add_facts(plain, most, crs, transform, gcps)
         with memory.open() as plain:
-            rasterio.shutil.copy(
-                plain, whole.name, driver="COG", compress="deflate", overviews=overviews, overview_resampling="nearest"
-            )
+            rasterio.shutil.copy(plain, whole.name, **cog_options(width, height))
         path.write_bytes(whole.read())  # GDAL tells a full disk by other errors than OSError, or not at all
+
+
+def profile_of(width: int, height: int, most: int, crs: CRS | None, transform: Affine | None) -> dict[str, Any]:
+    """Size, type and place of a mask with ids up to `most`, as rasterio opens files with."""
+    profile: dict[str, Any] = {"height": height, "width": width, "count": 1, "dtype": _dtype(most), "nodata": 0}
+    return profile if transform is None else profile | {"crs": crs, "transform": transform}
+
+
+def add_facts(
+    file: DatasetWriter,
+    most: int,
+    crs: CRS | None,
+    transform: Affine | None,
+    gcps: Sequence[GroundControlPoint],
+) -> None:
+    """Writes what a mask says besides its pixels: the meaning of its band, its colours, and ground control points."""
+    file.set_band_description(1, "region id, 0 = none")
+    if most <= MOST_COLOURS:
+        file.write_colormap(1, _colours())
+    if transform is None and gcps:
+        file.gcps = (list(gcps), crs)
+
+
+def cog_options(width: int, height: int) -> dict[str, str]:
+    """How a mask of this size becomes a cloud-optimised GeoTIFF."""
+    overviews = "AUTO" if max(width, height) > _LARGE else "NONE"
+    return {"driver": "COG", "compress": "deflate", "overviews": overviews, "overview_resampling": "nearest"}
 
 
 def place_of_mask(path: Path) -> Georeference:
     """The georeference of a file of `write_mask`. Raises `result_damaged` where it cannot be read."""
-    with _opened(path) as file:
+    with open_mask(path) as file:
         gcps, crs_of_gcps = file.gcps
         transform = None if gcps or file.transform.is_identity else file.transform
         return georeference_of(crs_of_gcps if gcps else file.crs, transform, gcps, file.width, file.height)
@@ -78,12 +97,13 @@ def place_of_mask(path: Path) -> Georeference:
 
 def read_mask(path: Path) -> Labels:
     """The labels (H, W) of a file of `write_mask`. Raises `result_damaged` where it cannot be read."""
-    with _opened(path) as file:
+    with open_mask(path) as file:
         return np.asarray(file.read(1), dtype=np.int32)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
+def open_mask(path: Path) -> Iterator[rasterio.DatasetReader]:
+    """Opens a file of `write_mask`. Raises `result_damaged` where it, or what is read of it, cannot be read."""
     try:
         with rasterio.Env(**PINNED), ignore_not_georeferenced(), rasterio.open(path) as file:
             yield file

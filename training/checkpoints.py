@@ -43,12 +43,17 @@ def publish(folder: Path, step: int, own: Mapping[str, Any]) -> Path:
         _sync(folder)
         remove_unfinished(folder)
     except OSError as error:
-        raise T2SError(
-            "output_unwritable",
-            f"the checkpoint of step {step} could not be written: {error.strerror}",
-            "Free space on the disk; then go on with --resume",
-        ) from error
+        raise unwritable(step, error.strerror or str(error)) from error
     return final
+
+
+def unwritable(step: int, why: str) -> T2SError:
+    """The error of a checkpoint that could not be written; those before it stay."""
+    return T2SError(
+        "output_unwritable",
+        f"the checkpoint of step {step} could not be written: {why}",
+        "Free space on the disk; then go on with --resume",
+    )
 
 
 def whole(folder: Path) -> list[Path]:

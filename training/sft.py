@@ -4,8 +4,6 @@ It is the cold start of training.grpo, and the baseline that GRPO has to beat. T
 With several processes: `accelerate launch -m training.sft ...` or `torchrun --nproc-per-node 2 -m training.sft ...`.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,14 @@ from trl import SFTConfig, SFTTrainer
 from t2s_agent.errors import T2SError
 from t2s_agent.segmenting.segmenter import Segmenter
 from training import checkpoints
+from training.command import plan_words, require_frame, run_command, start_of
 from training.data import Questions, open_questions
 from training.memory import require_memory
 from training.objective import machine, optimization, output, processes_now
 from training.policy import Opened, open_policy
 from training.precision import require_precision
-from training.processor import require_whole_view
 from training.progress import Progress, without_printer
-from training.recipe import Recipe, load_recipe, recipe_names
+from training.recipe import Recipe
 from training.rewards.segmenter import open_segmenter
 from training.run_folder import MetricsCallback, RunFolder
 from training.supervised import answer_writer, examples
@@ -116,14 +114,12 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
     require_precision(recipe, processes_now())
     split(recipe, processes_now())
     run = RunFolder.begin(out, recipe, resume=resume)
-    start = checkpoints.newest(run.checkpoints) if resume else None
+    start = start_of(run) if resume else None
     questions = open_questions(recipe, out)
     memory = require_memory(recipe, processes=processes_now(), supervised=True)
     set_seed(recipe.run.seed)  # new adapters are random
     opened = open_policy(recipe.policy)
-    view, _, side = recipe.data.view.partition(":")
-    if view == "square":
-        require_whole_view(opened.processor, int(side))
+    require_frame(recipe, opened)
     needed = recipe.run.validate_every or recipe.supervised.clicks
     segmenter = open_segmenter(recipe.segmenter) if needed else None
     if run.writes:
@@ -141,49 +137,16 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False) -> Path:
 def plan(recipe: Recipe, questions: Questions, start: Path | None) -> str:
     """What a run will do, in a few lines."""
     per_device, accumulated = split(recipe, processes_now())
-    pool = questions.pool
-    sources = ", ".join(f"{len(each.samples):,} of {each.name}" for each in pool.sources)
-    lines = [
-        recipe.about,
-        f"questions: {sources}; {len(questions):,} are asked, {recipe.optimizer.prompts} a step",
-        f"steps: {steps_of(recipe, len(questions)):,}; {processes_now()} processes, {per_device} sequences at once, {accumulated} times a step",
-        f"answers: at most {recipe.supervised.most_instances} objects, {recipe.supervised.clicks} clicks against {recipe.segmenter.name}",
-    ]
-    if pool.left_out:
-        lines.append(f"left out: {len(pool.left_out):,} samples, the first: {pool.left_out[0]}")
-    if start is not None:
-        lines.append(f"goes on after step {checkpoints.step_of(start):,}")
-    return "\n".join(lines)
+    machine = f"{processes_now()} processes, {per_device} sequences at once, {accumulated} times a step"
+    supervised = recipe.supervised
+    answers = f"at most {supervised.most_instances} objects, {supervised.clicks} clicks against {recipe.segmenter.name}"
+    details = [f"steps: {steps_of(recipe, len(questions)):,}; {machine}", f"answers: {answers}"]
+    return plan_words(recipe, questions, recipe.optimizer.prompts, details, start)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line. A T2SError, or an interruption, is printed in one line, with exit code 1."""
-    options = _parser().parse_args(arguments)
-    try:
-        train(load_recipe(options.recipe, options.changes), options.out, resume=options.resume)
-    except T2SError as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the same command with --resume goes on from the newest whole checkpoint")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.sft", description="Trains a prompter on answers made from the truth."
-    )
-    parser.add_argument("--recipe", required=True, help=f"a name ({', '.join(recipe_names())}) or a YAML file")
-    parser.add_argument("--out", required=True, type=Path, help="the run's folder")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        dest="changes",
-        metavar="part.key=value",
-        help="changes settings of the recipe, such as optimizer.steps=20",
-    )
-    parser.add_argument("--resume", action="store_true", help="goes on after the newest checkpoint in --out")
-    return parser
+    """Runs the command line."""
+    run_command(train, "training.sft", "Trains a prompter on answers made from the truth.", arguments)
 
 
 if __name__ == "__main__":

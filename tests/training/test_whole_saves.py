@@ -1,56 +1,44 @@
-"""Tests that a trainer's checkpoints are published whole, that old ones go, and that nothing unfinished stays."""
+"""A checkpoint that the disk has no room for is one clear error."""
+
+from types import SimpleNamespace
 
 import pytest
-import torch
-from torch import nn
-from transformers import Trainer, TrainingArguments
+from safetensors import SafetensorError
 
-from training import checkpoints
+from t2s_agent.errors import T2SError
 from training.whole_saves import WholeSaves
 
+FULL = {
+    "system": OSError(28, "No space left on device"),
+    "safetensors": SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    "torch.save": RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"),
+}
 
-class Line(nn.Module):
-    """One weight."""
 
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
+class Trainer:
+    error: Exception
+    accelerator = SimpleNamespace(is_main_process=True)
+    state = SimpleNamespace(global_step=7)
 
-    def forward(self, x, labels):
-        return {"loss": ((x * self.weight - labels) ** 2).mean()}
+    def _save_checkpoint(self, model, trial):
+        raise self.error
 
 
 class Saving(WholeSaves, Trainer):
-    """A plain Trainer with whole checkpoints."""
-
-    def __init__(self, folder, keep):
-        self.folder, self.keep = folder / "checkpoints", keep
-        arguments = TrainingArguments(
-            output_dir=str(folder), max_steps=4, save_steps=1, use_cpu=True, report_to=[], disable_tqdm=True
-        )
-        data = [{"x": torch.ones(1), "labels": torch.ones(1)} for _ in range(32)]
-        super().__init__(Line(), arguments, train_dataset=data)
+    pass
 
 
-@pytest.fixture
-def run(tmp_path):
-    trainer = Saving(tmp_path, keep=2)
-    trainer.train()
-    return tmp_path
+@pytest.mark.parametrize("error", FULL.values(), ids=FULL.keys())
+def test_a_full_disk_is_told_as_such(error):
+    saving = Saving()
+    saving.error = error
+    with pytest.raises(T2SError, match="output_unwritable: the checkpoint of step 7 could not be written") as told:
+        saving._save_checkpoint(None, None)
+    assert "--resume" in told.value.fix
 
 
-def test_the_newest_checkpoints_stay_and_are_complete(run):
-    folder = run / "checkpoints"
-    assert [path.name for path in checkpoints.whole(folder)] == ["checkpoint-3", "checkpoint-4"]
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-3", "checkpoint-4"]
-    assert checkpoints.own_of(folder / "checkpoint-4") == {"processes": 1}
-
-
-def test_nothing_is_written_beside_the_checkpoints(run):
-    assert [path.name for path in run.iterdir()] == ["checkpoints"]
-
-
-def test_a_trainer_goes_on_from_its_checkpoint(run):
-    trainer = Saving(run, keep=2)
-    trainer.train(resume_from_checkpoint=str(run / "checkpoints" / "checkpoint-3"))
-    assert trainer.state.global_step == 4
+def test_another_failure_stays_what_it_is():
+    saving = Saving()
+    saving.error = RuntimeError("a shape does not fit")
+    with pytest.raises(RuntimeError, match="a shape does not fit"):
+        saving._save_checkpoint(None, None)

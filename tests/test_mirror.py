@@ -43,6 +43,8 @@ ELSEWHERE = {
     "t2s_agent/scene/tiff.py": "tests/scene/test_budgets.py",
     "t2s_agent/segmenting/segmenter.py": "tests/segmenting/test_box.py",  # a protocol, and what a segmenter gives
     "t2s_agent/server/page/app.py": "tests/server/page/test_page_in_chromium.py",
+    "t2s_agent/server/page/answering.py": "tests/server/page/test_routes.py",
+    "t2s_agent/server/page/pictures.py": "tests/server/page/test_picture_routes.py",
     "t2s_agent/server/page/assets.py": "tests/server/page/test_routes.py",
     "t2s_agent/server/page/result_view.py": "tests/server/page/test_routes.py",
     "t2s_agent/server/page/work.py": "tests/server/page/test_routes.py",

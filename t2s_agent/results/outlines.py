@@ -74,15 +74,29 @@ class StoredRegions(Sequence[Region]):
             ids.append(region.id)
         raise T2SError("region_unknown", f"{self._path.parent.name} has no region {id_}", ids_in_words(ids))
 
-    def _read(self, positions: Sequence[int]) -> Iterator[Region]:
+    def at(self, positions: Sequence[int]) -> Iterator[Region]:
+        """Reads the regions at these positions, in their order."""
+        return self._read(positions)
+
+    def features(self, positions: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
+        """Reads the GeoJSON features at these positions (default: all) as they are written, in the coordinates of `frame`."""
         index = self._index
         try:
             with self._path.open("rb") as file:
-                for position in positions:
+                for position in range(len(self)) if positions is None else positions:
                     file.seek(index.starts[position])
-                    yield region_from(json.loads(file.read(index.sizes[position])), index.frame)
+                    yield json.loads(file.read(index.sizes[position]))
         except (OSError, json.JSONDecodeError) as error:
             raise _damaged(self._path) from error
+
+    @property
+    def frame(self) -> Frame | None:
+        """The coordinates of the file; None for older files in pixels. On Earth its `transform` is None: longitude and latitude."""
+        return self._index.frame
+
+    def _read(self, positions: Sequence[int]) -> Iterator[Region]:
+        frame = self._index.frame
+        return (region_from(feature, frame) for feature in self.features(positions))
 
     @cached_property
     def _index(self) -> "_Index":

@@ -20,13 +20,15 @@ from t2s_agent.server.tokens import Tokens
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GUESSES = 60  # wrong tokens a minute from one address
 _REMEMBERED = 10_000  # callers with a stored rate
+_FREQUENT = 10  # times the rate, for small reads of which a picture needs many
 
 
 class Guard:
     """Refuses requests that are not allowed; writes the owner of an allowed request into its scope.
 
     It does not know paths: the routes decide which of them need an owner (`public` and `Owned`). The one exception is
-    `unguarded`: routes that answer for any host name and without limits, such as a health check.
+    `unguarded`: routes that answer for any host name and without limits, such as a health check. Requests to `frequent` routes, such
+    as tiles of a picture, are counted apart, and ten times as many are allowed.
     """
 
     def __init__(
@@ -39,20 +41,21 @@ class Guard:
         max_body_bytes: int,
         rate_per_minute: int,
         unguarded: Sequence[BaseRoute] = (),
+        frequent: Sequence[BaseRoute] = (),
     ) -> None:
         self._app = RequestBodyLimitMiddleware(app, max_body_bytes)
-        self._unguarded = unguarded
+        self._unguarded, self._frequent = unguarded, frequent
         self._hosts = {host.lower() for host in (*LOOPBACK, *hosts)}
         self._origins = {origin.rstrip("/").lower() for origin in origins}
         self._tokens = tokens
-        self._rates = Rates(rate_per_minute)
+        self._rates, self._frequent_rates = Rates(rate_per_minute), Rates(_FREQUENT * rate_per_minute)
         self._guesses = Rates(_GUESSES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # no route of ours uses websockets
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http" or any(route.matches(scope)[0] is Match.FULL for route in self._unguarded):
+        if scope["type"] != "http" or _matches(self._unguarded, scope):
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
@@ -73,7 +76,8 @@ class Guard:
             owner = self._tokens.owner(token.strip())
             if owner is None and not self._guesses.allow(address):
                 return _refused(429, "too many wrong tokens", "Wait a minute", {"Retry-After": "60"})
-        if not self._rates.allow(owner or address):
+        rates = self._frequent_rates if owner is not None and _matches(self._frequent, scope) else self._rates
+        if not rates.allow(owner or address):
             return _refused(429, "too many requests", "Wait some seconds", {"Retry-After": "5"})
         if owner is not None:
             scope[OWNER_KEY] = owner
@@ -130,6 +134,10 @@ class Rates:
         if len(self._buckets) > _REMEMBERED:
             self._buckets.popitem(last=False)
         return left >= 1
+
+
+def _matches(routes: Sequence[BaseRoute], scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
 
 def _name(host: str) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from t2s_agent.pipeline import Engine
     from t2s_agent.results.record import Record
+    from t2s_agent.server.page.pictures import Pictures
     from t2s_agent.settings import Settings
 
 STOP_S = 0.5  # time for connections to end, then the same time for work to end
@@ -69,9 +70,15 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
         async with mcp.router.lifespan_context(app):
             service.warm_up(_WARM_AFTER_S)
             yield
+        pictures.close()
         await anyio.to_thread.run_sync(service.close, STOP_S)
 
+    from t2s_agent.server.page.picture_routes import is_frequent
+    from t2s_agent.server.page.pictures import Pictures
     from t2s_agent.server.page.routes import static_routes
+
+    pictures = Pictures()
+    api = _api(service, pictures)
 
     health = Route("/health", _health)
     guard = Middleware(
@@ -82,10 +89,11 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
         max_body_bytes=settings.max_body_bytes,
         rate_per_minute=settings.rate_per_minute,
         unguarded=[health],
+        frequent=[route for route in api if is_frequent(route)],
     )
     # Every path that is not listed as public needs an owner, unknown paths too. Only the router interprets paths.
     public = [health, *static_routes()]
-    private = Router([*mcp.routes, *_api(service)])
+    private = Router([*mcp.routes, *api])
     app = Starlette(routes=[*public, Mount("/", Owned(PlainRefusals(private)))], middleware=[guard], lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
@@ -150,7 +158,7 @@ async def _health(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-def _api(service: Service) -> list[BaseRoute]:
+def _api(service: Service, pictures: "Pictures") -> list[BaseRoute]:
     """Returns the routes of the page's API; its work waits in the same queue as that of agents."""
     from t2s_agent.scene.listing import images_in
     from t2s_agent.server.page.routes import api_routes
@@ -167,5 +175,9 @@ def _api(service: Service) -> list[BaseRoute]:
             return await anyio.to_thread.run_sync(task, abandon_on_cancel=True)
 
     return api_routes(
-        engine_of, images_of=lambda engine: images_in(engine.settings.roots).names, work=work, redact=service.redact
+        engine_of,
+        images_of=lambda engine: images_in(engine.settings.roots).names,
+        work=work,
+        redact=service.redact,
+        pictures=pictures,
     )

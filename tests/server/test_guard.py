@@ -122,6 +122,14 @@ def test_one_credential_over_its_rate_waits_and_others_do_not(tmp_path):
     assert client.get("/mcp", headers=bob).status_code == 200
 
 
+def test_tiles_are_counted_apart_ten_times_as_many_and_only_with_a_credential(tokens):
+    client = behind(tokens, rate_per_minute=1, frequent=[Route("/tiles/{z:int}", lambda _: JSONResponse({}))])
+    ann = {"authorization": f"Bearer {SECRET}"}
+    assert client.get("/mcp", headers=ann).status_code == 200
+    assert [client.get(f"/tiles/{n}", headers=ann).status_code for n in range(11)] == [404] * 10 + [429]
+    assert [client.get("/tiles/1").status_code for _ in range(2)] == [401, 429]
+
+
 def test_guessing_tokens_is_slow(tokens):
     client = behind(tokens)
     codes = {client.post("/mcp", headers={"authorization": f"Bearer {n:020}"}).status_code for n in range(70)}

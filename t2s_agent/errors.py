@@ -20,6 +20,7 @@ Code = Literal[
     "model_failed",  # it was loaded but did not answer
     "endpoint_failed",  # a served model did not answer, or answered with an error
     "answer_unparsable",  # a model's answer has no valid form, or was cut off
+    "worker_died",  # the process that answered rows of an archive was killed, for example for lack of memory
     "output_unwritable",  # a folder or file that cannot be written, or a full disk
     "internal",  # a bug in this package; the log has its traceback
 ]

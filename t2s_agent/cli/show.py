@@ -50,10 +50,15 @@ class Screen:
         """Whether standard output is a terminal."""
         return sys.stdout.isatty()
 
+    @property
+    def live(self) -> bool:
+        """Whether progress is one line of a terminal that changes, and not lines of a log."""
+        return self._err.is_terminal and not self._json
+
     @contextmanager
     def progress(self) -> Iterator[Callable[[str], None]]:
         """Yields a function that shows the current step on standard error."""
-        if self._json or not self._err.is_terminal:
+        if not self.live:
             yield lambda text: self.note(f"{text} ...")
             return
         with self._err.status(Text("starting ...")) as status:

@@ -1,0 +1,94 @@
+"""What an archive is asked, and how: values that travel to workers and stay the same for one output folder."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from t2s_agent.errors import T2SError
+from t2s_agent.settings import Settings
+
+FILE = "batch.json"
+RESULTS = "results"  # folder of the results, unless a store is named
+_VERSION = 1
+# settings that change answers; a folder of parts has one value of each
+_ANSWERS = (
+    "prompter",
+    "segmenter",
+    "style",
+    "samples",
+    "temperature",
+    "seed",
+    "max_size",
+    "plus_minus",
+    "max_new_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which scenes: `bbox` is west, south, east, north in degrees (west > east across 180), `asset` the name of a STAC asset,
+    `root` the folder from which the paths of names count."""
+
+    bbox: tuple[float, float, float, float] | None = None
+    asset: str = ""
+    root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One archive's work: the output folder, the settings of every worker, and the options of `segment`.
+
+    `store` None: results are kept in the folder `results` of `out`, without limits of size and age.
+    """
+
+    out: Path
+    settings: Settings
+    store: Path | None = None
+    bands: str | None = None
+    merge: Literal["instances", "union"] = "instances"
+    min_area_m2: float = 0.0
+    selection: Selection = field(default_factory=Selection)
+
+    @property
+    def results(self) -> Path:
+        """The folder of the results."""
+        return self.store or self.out / RESULTS
+
+    def facts(self) -> dict[str, Any]:
+        """What must be the same in every run that writes to one folder."""
+        chosen = {name: getattr(self.settings, name) for name in _ANSWERS}
+        return {
+            "version": _VERSION,
+            **chosen,
+            "bands": self.bands,
+            "merge": self.merge,
+            "min_area_m2": self.min_area_m2,
+        }
+
+    def require_same(self) -> None:
+        """Writes `batch.json` into the folder, or raises `argument_invalid` where it was written for other settings."""
+        path, own = self.out / FILE, self.facts()
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            beside = path.with_name(f".{FILE}.new")
+            beside.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+            beside.replace(path)
+            return
+        except ValueError as error:
+            raise T2SError("argument_invalid", f"{path} is not JSON", "Use another --out") from error
+        differs = [name for name, value in own.items() if not isinstance(there, dict) or there.get(name) != value]
+        if differs:
+            shown = ", ".join(f"{name} {there.get(name)!r}, now {own[name]!r}" for name in differs)
+            raise T2SError(
+                "argument_invalid", f"{self.out} was begun with {shown}", "Use the same options, or another --out"
+            )
+
+    def as_values(self) -> dict[str, Any]:
+        """The job as plain values, for a worker in another process."""
+        return asdict(self) | {"settings": self.settings}
+
+    @classmethod
+    def of_values(cls, values: dict[str, Any]) -> "Job":
+        return cls(**values | {"selection": Selection(**values["selection"])})

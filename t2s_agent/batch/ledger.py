@@ -1,0 +1,105 @@
+"""The ledger of an archive, `ledger.jsonl`: one line for each attempt at a row; the last line of a row is valid.
+
+One process writes it, and only adds. A line is believed if it is whole and if its part holds all rows that the part was written with:
+the lines of one part are written after it, together. After a kill anything else is forgotten, and its rows are done again.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+FILE = "ledger.jsonl"
+Status = Literal["found", "partly", "empty", "not_understood", "failed"]
+
+
+class Line(BaseModel):
+    """What became of one row. `area` and `area_pm` are the result's total in `unit` (m2 or px2).
+
+    `part` is the file of its regions, from the output folder; empty without regions. `part_rows` is the number of rows in it.
+    `code` and `message` say why it failed. `seconds` are those of the attempt, without loading models that were there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    scene: str
+    image: str
+    question_id: str
+    question: str
+    status: Status
+    code: str = ""
+    message: str = ""
+    result: str = ""
+    regions: int = 0
+    area: float = 0.0
+    area_pm: float = 0.0
+    unit: str = ""
+    seconds: float = 0.0
+    tokens: int = 0
+    worker: str = ""
+    attempt: int = 1
+    part: str = ""
+    part_rows: int = 0
+    finished_utc: str = ""
+
+
+class Ledger:
+    """The lines of an output folder by row id. Open it only while no other process writes there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        lines, self.dropped = read_lines(self._path)
+        kept = believed(lines, folder)
+        self.dropped += len(lines) - len(kept)
+        if self.dropped:
+            self._rewrite(kept)
+        self.lines = {line.id: line for line in kept}
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Adds the lines of one part, flushed to the disk."""
+        if not lines:
+            return
+        with self._path.open("ab") as file:
+            file.write(b"".join(_encoded(line) for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
+        self.lines |= {line.id: line for line in lines}
+
+    def _rewrite(self, lines: Iterable[Line]) -> None:
+        beside = self._path.with_name(f".{FILE}.new")
+        with beside.open("wb") as file:
+            file.writelines(_encoded(line) for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+
+
+def read_lines(path: Path) -> tuple[list[Line], int]:
+    """The whole lines of a ledger, and how many are not whole (the last one after a kill). Empty where there is no file."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return [], 0
+    found, torn = [], 0
+    *whole, last = data.split(b"\n")
+    for text in whole:
+        try:
+            found.append(Line.model_validate_json(text))
+        except ValidationError:
+            torn += 1
+    return found, torn + bool(last)
+
+
+def believed(lines: Sequence[Line], folder: Path) -> list[Line]:
+    """The lines without a part, and those whose part is there and has all its lines."""
+    count = Counter(line.part for line in lines if line.part)
+    there = {part for part in count if (folder / part).is_file()}
+    return [line for line in lines if not line.part or (line.part in there and count[line.part] == line.part_rows)]
+
+
+def _encoded(line: Line) -> bytes:
+    return line.model_dump_json().encode() + b"\n"

@@ -1,0 +1,150 @@
+"""Writes the regions of stored results as one GeoParquet file, whole or not at all: under another name, flushed, renamed."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from t2s_agent.batch.rows import Row
+from t2s_agent.batch.schema import COVERING, FOLDERS, GEOMETRY, Bounds, columns_of, covering, require_pyarrow, schema_of
+from t2s_agent.errors import T2SError
+from t2s_agent.regions.fields import values_of
+from t2s_agent.regions.frame import EARTH, Frame
+from t2s_agent.regions.geojson import multipolygon
+from t2s_agent.regions.region import Region
+from t2s_agent.regions.units import METRES, Units
+from t2s_agent.results.files import REGIONS
+from t2s_agent.results.outlines import StoredRegions
+from t2s_agent.results.record import Record, about
+from t2s_agent.results.store import ResultStore
+
+NAME = re.compile(r"part-[0-9a-f]{16}\.parquet")
+COLUMNS_ONLY = "columns.parquet"  # no rows: the folder can be read as a table from the beginning
+_TEMPORARY = ".writing-"
+_GROUP = 2_000  # regions in memory together, and in one row group of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A row with its result. `units` and the number of `regions` are the record's."""
+
+    row: Row
+    record: Record
+    units: Units
+    regions: int
+
+
+def write_part(out: Path, answered: Sequence[Answered], store: ResultStore) -> str:
+    """Writes the regions of results of one kind of units; returns the file's path from `out`. Memory holds 2,000 regions.
+
+    Raises `output_unwritable`: then nothing is left.
+    """
+    units = answered[0].units
+    folder = out / FOLDERS[units.area]
+    name = f"part-{secrets.token_hex(8)}.parquet"
+    bounds = _bounds(outline for each in answered for _, outline in _outlined(each, store))
+    try:
+        _write(folder / name, units, bounds, _values(answered, store))
+    except OSError as error:
+        raise _unwritable(folder / name, error) from error
+    return f"{folder.name}/{name}"
+
+
+def write_columns(out: Path, units: Units = METRES) -> None:
+    """Writes the file without rows, if it is not there."""
+    path = out / FOLDERS[units.area] / COLUMNS_ONLY
+    if not path.exists():
+        try:
+            _write(path, units, None, iter(()))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+def remove_unknown(out: Path, known: set[str]) -> int:
+    """Removes parts that the ledger does not know, and files that were being written; returns how many parts."""
+    count = 0
+    for name in FOLDERS.values():
+        folder = out / name
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name.startswith(_TEMPORARY):
+                path.unlink(missing_ok=True)
+            elif NAME.fullmatch(path.name) and f"{name}/{path.name}" not in known:
+                path.unlink()
+                count += 1
+    return count
+
+
+def _write(path: Path, units: Units, bounds: Bounds | None, values: Iterator[dict[str, Any]]) -> None:
+    pa = require_pyarrow()
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+    schema = schema_of(units, bounds)
+    try:
+        with beside.open("wb") as file:
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                while rows := list(islice(values, _GROUP)):
+                    writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _flush(path.parent)
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _values(answered: Sequence[Answered], store: ResultStore) -> Iterator[dict[str, Any]]:
+    names = set(columns_of(answered[0].units).names)
+    for each in answered:
+        row, said = each.row, about(each.record)
+        own = {
+            "row": row.id,
+            "scene": row.scene,
+            "question_id": row.question_id,
+            "scene_datetime": row.datetime or None,
+        }
+        for region, outline in _outlined(each, store):
+            values = own | values_of(region, said)
+            values |= {GEOMETRY: shapely.to_wkb(outline), COVERING: covering(outline.bounds)}
+            yield {name: value for name, value in values.items() if name in names}
+
+
+def _outlined(each: Answered, store: ResultStore) -> Iterator[tuple[Region, Any]]:
+    """The regions of a stored result with their outlines in the coordinates of the part."""
+    frame = EARTH if each.units.on_earth else Frame.pixels()
+    for region in StoredRegions(store.artifact(each.record.id, REGIONS)):
+        yield region, multipolygon(frame.to_file([region.geometry])[0])
+
+
+def _bounds(outlines: Iterator[Any]) -> Bounds | None:
+    found: Bounds | None = None
+    for outline in outlines:
+        west, south, east, north = outline.bounds
+        if found is not None:
+            west, south = min(west, found[0]), min(south, found[1])
+            east, north = max(east, found[2]), max(north, found[3])
+        found = (west, south, east, north)
+    return found
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> T2SError:
+    return T2SError(
+        "output_unwritable", f"{path} cannot be written ({error.strerror or error})", "Make room, then run again"
+    )

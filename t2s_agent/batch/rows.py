@@ -1,0 +1,46 @@
+"""The rows of an archive: one question about one scene, with an id that is the same on every machine."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from t2s_agent.batch.questions import Question
+from t2s_agent.batch.scenes import SceneRef
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question about one scene. `scene` is the scene's name in the archive, `image` the path or address that is opened.
+
+    `attempt` counts from 1: how often the row has been begun, this time included.
+    """
+
+    id: str
+    scene: str
+    image: str
+    question_id: str
+    question: str
+    datetime: str = ""
+    attempt: int = 1
+
+
+def row_id(scene: SceneRef, question: str) -> str:
+    """32 hexadecimal digits of a SHA-256 over the scene's name in the archive, its version (size in bytes), and the question.
+
+    Nothing of it depends on the machine: no absolute path and no time of a file.
+    """
+    said = json.dumps([scene.name, scene.version, question], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def rows_of(scenes: Sequence[SceneRef], questions: Sequence[Question]) -> Iterator[Row]:
+    """Every question about every scene, scene by scene; a question that names a scene is about that scene only."""
+    general = [question for question in questions if not question.scene]
+    own: dict[str, list[Question]] = {}
+    for question in questions:
+        if question.scene:
+            own.setdefault(question.scene, []).append(question)
+    for scene in scenes:
+        for question in (*general, *own.get(scene.name, ())):
+            yield Row(row_id(scene, question.text), scene.name, scene.image, question.id, question.text, scene.datetime)

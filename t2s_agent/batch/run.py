@@ -1,0 +1,129 @@
+"""Runs an archive: finds out what is left to do, has it done by workers, and writes the ledger. It can be killed at any time."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from t2s_agent.batch.job import Job
+from t2s_agent.batch.ledger import Ledger
+from t2s_agent.batch.parts import remove_unknown, write_columns
+from t2s_agent.batch.pools import InProcess, Pool, Processes
+from t2s_agent.batch.questions import Question
+from t2s_agent.batch.rows import Row, rows_of
+from t2s_agent.batch.scenes import SceneRef
+from t2s_agent.batch.schedule import Progress, Report, Schedule
+from t2s_agent.batch.schema import require_pyarrow
+from t2s_agent.batch.summary import Summary, summed
+from t2s_agent.batch.worker import wait_for_workers
+from t2s_agent.errors import T2SError
+from t2s_agent.results.parts import lock as wait_for_lock
+
+_LOCK = ".lock"
+PoolOf = Callable[[Job], Pool]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that ended. `rows` of the archive, of which `done` in this run and `before` earlier; `summary` of the whole folder.
+
+    `repaired` counts lines and parts of a run that was killed, which were thrown away: their rows were done again.
+    """
+
+    rows: int
+    done: int
+    before: int
+    repaired: int
+    summary: Summary
+
+
+def run_batch(
+    job: Job,
+    scenes: Sequence[SceneRef],
+    questions: Sequence[Question],
+    *,
+    pool: PoolOf | None = None,
+    workers: int = 1,
+    retry_failed: bool = False,
+    report: Report = lambda _: None,
+) -> Finished:
+    """Answers every question about every scene that has no line in the ledger yet; with `retry_failed` also those that failed.
+
+    `pool` makes the workers; None: `workers` processes on this machine, 0: this process. Raises `output_unwritable` for a folder
+    that another run writes to, `argument_invalid` for one that was begun with other settings or questions that name a scene that is
+    not there, and what stops a run (`Schedule.run`). What is done is in the ledger then too.
+    """
+    require_pyarrow()
+    _require_scenes(questions, scenes)
+    rows = list(rows_of(scenes, questions))
+    _prepare(job.out)
+    with _only_run(job.out):
+        job.require_same()
+        wait_for_workers(job.out)
+        ledger = Ledger(job.out)
+        repaired = ledger.dropped + remove_unknown(job.out, {line.part for line in ledger.lines.values()})
+        write_columns(job.out)
+        to_do = list(_to_do(rows, ledger, retry_failed))
+        if to_do:
+            made = pool(job) if pool else InProcess(job) if workers == 0 else Processes(job, min(workers, len(to_do)))
+            try:
+                Schedule(to_do, made, ledger.add, report).run()
+            finally:
+                made.close()
+        summary = summed(ledger.lines.values())
+    return Finished(len(rows), len(to_do), len(rows) - len(to_do), repaired, summary)
+
+
+def _to_do(rows: Sequence[Row], ledger: Ledger, retry_failed: bool) -> Iterator[Row]:
+    seen = set[str]()
+    for row in rows:
+        line = ledger.lines.get(row.id)
+        if row.id in seen or (line is not None and (line.status != "failed" or not retry_failed)):
+            continue
+        seen.add(row.id)
+        yield row if line is None else replace(row, attempt=line.attempt + 1)
+
+
+def _require_scenes(questions: Sequence[Question], scenes: Sequence[SceneRef]) -> None:
+    names = {scene.name for scene in scenes}
+    for question in questions:
+        if question.scene and question.scene not in names:
+            near = sorted(names)[:3]
+            raise T2SError(
+                "argument_invalid",
+                f"the question {question.id!r} is about {question.scene[:200]!r}, which is none of the scenes",
+                f"Name a scene as the ledger does, for example {', '.join(near)}",
+            )
+
+
+def _prepare(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / _LOCK).touch()
+    except OSError as error:
+        raise T2SError(
+            "output_unwritable", f"{out} cannot be written ({error.strerror})", "Use another --out"
+        ) from error
+
+
+@contextmanager
+def _only_run(out: Path) -> Iterator[None]:
+    """Keeps a second run away from the folder. The lock ends with the process, also after `kill -9`."""
+    descriptor = os.open(out / _LOCK, os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise T2SError(
+                "output_unwritable", f"another run writes to {out}", "Wait for it, or use another --out"
+            ) from error
+        except OSError:
+            wait_for_lock(descriptor)  # goes on without one where the file system knows none
+        yield
+    finally:
+        os.close(descriptor)
+
+
+__all__ = ["Finished", "PoolOf", "Progress", "run_batch"]

@@ -1,0 +1,142 @@
+"""A worker: one Engine, whose models are loaded once, that answers rows and writes one part for those it is given together."""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from t2s_agent.batch.job import Job
+from t2s_agent.batch.ledger import Line
+from t2s_agent.batch.parts import Answered, write_part
+from t2s_agent.batch.rows import Row
+from t2s_agent.errors import T2SError
+from t2s_agent.models import Models
+from t2s_agent.pipeline import Engine, segment
+from t2s_agent.results.parts import lock
+from t2s_agent.results.record import Record
+from t2s_agent.results.store import ResultStore
+from t2s_agent.text import one_line
+
+WORKERS_LOCK = ".workers.lock"
+# what would happen to every row that follows, and is not the scene's fault
+STOPPING = {"output_unwritable", "model_unavailable"}
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Answers rows. While it lives it holds a lock of the output folder, for which the next run waits."""
+
+    def __init__(self, job: Job, name: str) -> None:
+        self._job, self.name = job, name
+        self._lock = os.open(job.out / WORKERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        share_lock(self._lock)
+        settings = job.settings.model_copy(update={"store": job.results})
+        limits = {}
+        if job.store is not None:
+            limits = {"max_bytes": settings.store_max_bytes, "max_age_days": settings.store_max_age_days}
+        self._engine = Engine(settings, Models(settings), ResultStore(job.results, **limits))  # type: ignore[arg-type]  # by name
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def run(self, rows: Sequence[Row]) -> list[Line]:
+        """Answers rows and returns their lines, after their regions are on the disk. A row that fails has a line that says why.
+
+        Raises T2SError of `STOPPING`: nothing was written of rows that have no line.
+        """
+        lines: list[Line] = []
+        answered: list[Answered] = []
+        for row in rows:
+            began = time.perf_counter()
+            try:
+                record = segment(
+                    self._engine,
+                    row.image,
+                    row.question,
+                    bands=self._job.bands,
+                    merge=self._job.merge,
+                    min_area_m2=self._job.min_area_m2,
+                )
+            except T2SError as error:
+                if error.code in STOPPING:
+                    raise
+                lines.append(self._failed(row, error, began))
+            except Exception as error:  # noqa: BLE001 (a bug in one row of an archive is logged here, and the others go on)
+                _log.exception("row %s of %s", row.id, row.scene)
+                bug = T2SError("internal", f"{type(error).__name__}: {error}", "Report it with the log of this run")
+                lines.append(self._failed(row, bug, began))
+            else:
+                lines.append(self._done(row, record, began))
+                if lines[-1].regions:
+                    answered.append(Answered(row, record, record.units, lines[-1].regions))
+        return self._with_parts(lines, answered)
+
+    def _with_parts(self, lines: list[Line], answered: list[Answered]) -> list[Line]:
+        parts: dict[str, tuple[str, int]] = {}
+        for area in sorted({each.units.area for each in answered}):
+            of_kind = [each for each in answered if each.units.area == area]
+            path = write_part(self._job.out, of_kind, self._engine.store)
+            parts |= {each.row.id: (path, len(of_kind)) for each in of_kind}
+        return [
+            line.model_copy(update={"part": parts[line.id][0], "part_rows": parts[line.id][1]})
+            if line.id in parts
+            else line
+            for line in lines
+        ]
+
+    def _done(self, row: Row, record: Record, began: float) -> Line:
+        return _line(row, self.name, began).model_copy(
+            update={
+                "status": record.status,
+                "result": record.id,
+                "regions": len(record.regions),
+                "area": record.total_area,
+                "area_pm": record.total_area_pm,
+                "unit": record.unit_area,
+                "tokens": record.prompted.tokens,
+            }
+        )
+
+    def _failed(self, row: Row, error: T2SError, began: float) -> Line:
+        return failed_line(row, error, self.name, time.perf_counter() - began)
+
+
+def failed_line(row: Row, error: T2SError, worker: str, seconds: float = 0.0) -> Line:
+    """The line of a row that failed."""
+    line = _line(row, worker, time.perf_counter() - seconds)
+    return line.model_copy(update={"code": error.code, "message": f"{error.what}. {error.fix}"})
+
+
+def _line(row: Row, worker: str, began: float) -> Line:
+    return Line(
+        id=row.id,
+        scene=row.scene,
+        image=one_line(row.image.encode("utf-8", "backslashreplace").decode(), 4_000),
+        question_id=row.question_id,
+        question=row.question,
+        status="failed",
+        seconds=round(time.perf_counter() - began, 4),
+        worker=worker,
+        attempt=row.attempt,
+        finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def share_lock(descriptor: int) -> None:
+    """Takes a lock that workers share. Where the file system has no locks there is none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError:
+        lock(descriptor)  # raises what is not a lack of locks
+
+
+def wait_for_workers(out: Path) -> None:
+    """Waits until no worker of an earlier run lives: one may still write a part a moment after its run was killed."""
+    descriptor = os.open(out / WORKERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        lock(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,199 @@
+"""Defines `t2s-agent batch`: many questions about many scenes, with progress and a summary."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from t2s_agent.cli import words
+from t2s_agent.cli.show import Screen
+from t2s_agent.regions.rounding import with_plus_minus
+from t2s_agent.settings import Settings, load_settings
+from t2s_agent.text import one_line
+
+if TYPE_CHECKING:
+    from t2s_agent.batch import Finished, Summary
+    from t2s_agent.batch.job import Job
+    from t2s_agent.batch.schedule import Progress, Report
+    from t2s_agent.pipeline import Engine
+
+_TERMINAL_S, _LOG_S = 0.5, 10.0  # between two lines of progress
+
+
+def _print_summary(out: Path | None) -> None:
+    """`--summary DIR`: prints what is in a folder and ends."""
+    if out is not None:
+        from t2s_agent.batch import summary_of
+
+        _say(Screen(as_json=False), summary_of(out.expanduser()), out)
+        raise typer.Exit
+
+
+def batch(
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="one question, or a .csv or .jsonl file with id and question")
+    ],
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENES...",
+            help="files, folders, globs, a .txt of paths, a STAC item collection (.json), stac-geoparquet (.parquet)",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="folder for ledger, parts and results; may hold an earlier run")
+    ],
+    bbox: Annotated[
+        str | None,
+        typer.Option(metavar="W,S,E,N", help="only scenes that touch this box, in degrees; west > east across 180"),
+    ] = None,
+    asset: Annotated[str, typer.Option(metavar="NAME", help="of a STAC item: the asset that is the picture")] = "",
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="folder from which paths count in the names of scenes")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=256, help="processes, each with its own models; 0: this process")
+    ] = 1,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="do rows again that failed")] = False,
+    bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
+    union: Annotated[bool, typer.Option("--union", help="one region of all instances of a scene")] = False,
+    min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
+    max_size: Annotated[int | None, typer.Option(help="longer side in pixels of the picture that models see")] = None,
+    prompter: Annotated[str | None, typer.Option(help="nano, a hub name, a folder, URL#model, scripted:FILE")] = None,
+    segmenter: Annotated[str | None, typer.Option(help="nano, a hub name, a folder, a .pth file, box")] = None,
+    style: Annotated[str | None, typer.Option(help="prompts to ask for, as for `segment`")] = None,
+    samples: Annotated[int | None, typer.Option(help="ask this many times")] = None,
+    seed: Annotated[int | None, typer.Option(help="of several samples")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")] = None,
+    store: Annotated[Path | None, typer.Option(help="folder of results; without it, `results` in --out")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
+    _summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary",
+            metavar="DIR",
+            callback=_print_summary,
+            is_eager=True,
+            help="print what a folder holds, and end",
+        ),
+    ] = None,
+) -> None:
+    """Ask QUESTION about every scene of an archive. The same command again goes on where it ended."""
+    from t2s_agent.batch import Job, Selection, run_batch
+    from t2s_agent.batch.questions import read_questions
+    from t2s_agent.batch.scenes import find_scenes
+    from t2s_agent.batch.selecting import select
+
+    screen = Screen(as_json)
+    settings = _settings(
+        load_settings(
+            prompter=prompter,
+            segmenter=segmenter,
+            style=style,
+            samples=samples,
+            seed=seed,
+            device=device,
+            max_size=max_size,
+            store=store,
+        )
+    )
+    out = out.expanduser().absolute()
+    job = Job(
+        out,
+        settings,
+        None if store is None else settings.store.absolute(),
+        bands=bands,
+        merge="union" if union else "instances",
+        min_area_m2=min_area_m2,
+        selection=Selection(words.box(bbox, "--bbox"), asset, root),
+    )
+    questions = read_questions(question)
+    found = find_scenes(scenes, root=root, asset=asset, leave_out=out)
+    chosen = select(found, job.selection.bbox, lambda: _opener(job))
+    screen.note(_count(len(chosen.scenes), len(found), chosen.without_place))
+    with _shown(screen) as report:
+        done = run_batch(job, chosen.scenes, questions, workers=workers, retry_failed=retry_failed, report=report)
+    if as_json:
+        screen.json(done.summary.model_dump(mode="json") | {"done": done.done, "before": done.before, "out": str(out)})
+        return
+    _say(screen, done.summary, out)
+    screen.note(_ended(done))
+
+
+def _settings(settings: Settings) -> Settings:
+    """Settings that mean the same in a worker's folder: the path of a script is made whole."""
+    if not settings.prompter.startswith("scripted:"):
+        return settings
+    path = Path(settings.prompter.removeprefix("scripted:")).expanduser().absolute()
+    return settings.model_copy(update={"prompter": f"scripted:{path}"})
+
+
+def _opener(job: "Job") -> "Engine":
+    """An engine that opens scenes for their headers; no model is loaded."""
+    from t2s_agent.models import Models
+    from t2s_agent.pipeline import Engine
+    from t2s_agent.results.store import ResultStore
+
+    return Engine(job.settings, Models(job.settings), ResultStore(job.results))
+
+
+def _count(chosen: int, found: int, without_place: int) -> str:
+    nowhere = f", {without_place} left out that have no place on Earth" if without_place else ""
+    return f"{chosen} of {found} scenes{nowhere}" if chosen != found else f"{found} scene{'s' * (found != 1)}"
+
+
+@contextmanager
+def _shown(screen: Screen) -> Iterator["Report"]:
+    """Yields a function that shows rate and time left, at most twice a second, or every ten seconds in a log."""
+    last = [time.monotonic()]
+    with screen.progress() as show:
+        every = _TERMINAL_S if screen.live else _LOG_S
+
+        def report(progress: "Progress") -> None:
+            now = time.monotonic()
+            if now - last[0] >= every:
+                last[0] = now
+                show(progress_line(progress))
+
+        yield report
+
+
+def progress_line(progress: "Progress") -> str:
+    """`120 of 2000 rows, 3 failed, 8.4 a second, 3 min 44 s left`."""
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    rate = (
+        f"{progress.rate:.3g} a second"
+        if progress.rate >= 0.1 or not progress.rate
+        else f"{60 * progress.rate:.3g} a minute"
+    )
+    left = "" if progress.left_s is None else f", {_duration(progress.left_s)} left"
+    return f"{progress.done} of {progress.total} rows{failed}, {rate}{left}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _say(screen: Screen, summary: "Summary", out: Path) -> None:
+    counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in summary.by_status.items())
+    screen.say(f"{summary.rows} rows of {summary.scenes} scenes: {counts}" if counts else "no rows yet", "bold")
+    if summary.regions:
+        area = with_plus_minus(summary.total_area_m2, summary.total_area_pm_m2)
+        screen.say(f"{summary.regions} regions" + (f", {area} m2" if summary.total_area_m2 else ""))
+    for code, count in summary.failed_by_code.items():
+        screen.say(f"  failed, {code}: {count}", "yellow")
+    screen.say(f"  {one_line(str(out / 'parts'), 4_000)}: {summary.parts} parts of GeoParquet")
+    screen.say(f"  {one_line(str(out / 'ledger.jsonl'), 4_000)}")
+
+
+def _ended(done: "Finished") -> str:
+    before = f", {done.before} were done before" if done.before else ""
+    repaired = f"; {done.repaired} lines or parts of a run that was killed were thrown away" if done.repaired else ""
+    return f"{done.done} rows in this run{before}{repaired}"

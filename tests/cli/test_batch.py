@@ -1,0 +1,62 @@
+"""`t2s-agent batch`: what it prints, and how it ends."""
+
+import json
+
+import pytest
+from archive.data import TANKS, write_archive
+
+from t2s_agent.batch.schedule import Progress
+from t2s_agent.cli.batch import progress_line
+
+
+@pytest.fixture
+def batch(t2s, tmp_path):
+    """Runs `batch` over three scenes with what follows, in this process."""
+    write_archive(tmp_path, 3, side=32)
+
+    def run(*words, question=TANKS):
+        own = ["--out", tmp_path / "out", "--workers", "0", "--prompter", f"scripted:{tmp_path / 'script.json'}"]
+        return t2s("batch", question, tmp_path / "scenes", *own, *words)
+
+    return run
+
+
+def test_a_summary_is_printed_with_the_paths_of_parts_and_ledger(batch, tmp_path, t2s):
+    done = batch()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("3 rows of 3 scenes: 3 found\n6 regions, ")
+    assert f"{tmp_path / 'out' / 'ledger.jsonl'}" in done.stdout
+    assert "3 rows in this run" in done.stderr
+    assert "0 rows in this run, 3 were done before" in batch().stderr
+    assert t2s("batch", "--summary", tmp_path / "out").stdout == done.stdout
+
+
+def test_the_summary_as_json(batch):
+    summary = json.loads(batch("--json").stdout)
+    assert (summary["rows"], summary["by_status"], summary["done"]) == (3, {"found": 3}, 3)
+
+
+def test_failures_are_counted_by_code_and_the_command_ends_well(batch):
+    done = batch(question="odd")
+    assert done.returncode == 0
+    assert "failed, answer_unparsable: 3" in done.stdout
+
+
+def test_a_box_selects_scenes(batch):
+    assert "1 of 3 scenes" in batch("--bbox", "3.0005", "51.4", "3.0008", "51.5").stderr
+    done = batch("--bbox", "170,-10,-170,10")
+    assert "0 of 3 scenes" in done.stderr
+
+
+def test_a_folder_without_a_ledger_has_no_summary(t2s, tmp_path):
+    done = t2s("batch", "--summary", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("argument_invalid: ")
+
+
+def test_the_line_of_progress_has_rate_and_time_left():
+    assert (
+        progress_line(Progress(120, 2000, 3, 8.4, 223.8)) == "120 of 2000 rows, 3 failed, 8.4 a second, 3 min 44 s left"
+    )
+    assert progress_line(Progress(0, 5, 0, 0.0, None)) == "0 of 5 rows, 0 a second"
+    assert progress_line(Progress(1, 9, 0, 0.01, 8000)) == "1 of 9 rows, 0.6 a minute, 2 h 13 min left"

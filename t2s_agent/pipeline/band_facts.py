@@ -8,44 +8,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from t2s_agent.scene import Scene, Window
+from t2s_agent.scene.indices import indices_of
 
 
 def band_facts(scene: Scene, window: Window, inside: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Returns mean, deviation, smallest and largest value of each band where `inside` (H, W of the View) is true; NDVI last.
+    """Returns mean, deviation, smallest and largest value of each band where `inside` (H, W of the View) is true, then of indices.
 
-    Values are what the file says that its numbers mean: stored value x scale + offset, with both named in the row of a
-    band that has them; otherwise they are the stored values. Read at the View's resolution, so that a large scene costs
+    Values are what the file or its sensor says that its numbers mean: stored value x scale + offset, with both named in the row of
+    a band that has them; otherwise they are the stored values. Indices (`scene.indices`) are of these values, and say which. Read at the View's resolution, so that a large scene costs
     no more than its picture. Nodata, values that look like undeclared fill (named in the row), and numbers that are not finite are
     left out.
     """
     height, width = inside.shape
     running = {index: _Running() for index in scene.data_bands}
-    pair, ndvi = scene.red_and_nir(), _Running()
+    indices = [(index, _Running()) for index in indices_of(scene.legend)]
     for part in scene.parts(window, height, width, scene.data_bands):
         where = inside[part.rows, part.columns]
-        for index, so_far in running.items():
-            so_far.add(part.of(index)[where])
-        if pair:
-            red, nir = (part.of(index)[where] for index in pair)
-            ndvi.add(_ndvi(red, nir))
+        for band, so_far in running.items():
+            so_far.add(part.of(band)[where])
+        for index, so_far in indices:
+            so_far.add(index.of(part.of(index.first)[where], part.of(index.second)[where]))
     facts, fills = [], scene.fills_of(scene.data_bands)
-    for index, so_far in running.items():
-        band = scene.bands[index - 1]
-        meaning = {"scale": band.scale, "offset": band.offset} if band.scaled else {}
-        left_out = {"left_out_as_fill": [fill.shown for fill in fills[index]]} if fills[index] else {}
-        facts.append({"band": index, "name": band.description, **so_far.figures(), **meaning, **left_out})
-    if pair:
-        red_band, nir_band = pair
-        name = f"(band {nir_band} - band {red_band}) / sum, where the sum is above 0"
-        facts.append({"band": "NDVI", "name": name, **ndvi.figures()})
+    for number, so_far in running.items():
+        left_out = {"left_out_as_fill": [fill.shown for fill in fills[number]]} if fills[number] else {}
+        facts.append({**_about(scene, number), **so_far.figures(), **_meaning(scene, number), **left_out})
+    for index, so_far in indices:
+        facts.append({"band": index.name, "name": index.formula, **so_far.figures(), "scaling": index.scaling})
     return facts
 
 
-def _ndvi(red: np.ma.MaskedArray, nir: np.ma.MaskedArray) -> np.ma.MaskedArray:
-    """Returns (nir - red) / (nir + red) of reflectances; masked where the sum is not above 0 and the ratio is meaningless."""
-    with np.errstate(all="ignore"):
-        total = nir + red
-        return np.ma.masked_where(~(np.ma.getdata(total) > 0), (nir - red) / total)
+def _about(scene: Scene, number: int) -> dict[str, Any]:
+    band = scene.bands[number - 1]
+    common = {"common_name": band.common} if band.common and band.common != band.description else {}
+    return {"band": number, "name": band.description, **common}
+
+
+def _meaning(scene: Scene, number: int) -> dict[str, Any]:
+    """Returns scale, offset and unit of a band's values, where they are not the stored ones."""
+    band, scaling = scene.bands[number - 1], scene.legend.scalings[number - 1]
+    unit = {"unit": scaling.unit} if scaling.known and scaling.unit else {}
+    return {"scale": band.scale, "offset": band.offset, **unit} if band.scaled else unit
 
 
 @dataclass(slots=True)

@@ -21,7 +21,8 @@ class Band:
     """One band of a scene.
 
     `index` counts from 1; `colour` is GDAL's colour interpretation in lower case; `wavelength_nm` is the central wavelength
-    if a tag gives it; the value of a pixel is `stored * scale + offset`.
+    if a tag gives it; the value of a pixel is `stored * scale + offset`; `common` is its STAC common name or its
+    polarisation, empty where that is unknown.
     """
 
     index: int
@@ -31,6 +32,7 @@ class Band:
     wavelength_nm: float | None = None
     scale: float = 1.0
     offset: float = 0.0
+    common: str = ""
 
     @property
     def scaled(self) -> bool:

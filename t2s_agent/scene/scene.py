@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.bands import Band, choose_bands, colours_of, guess_remark, is_alpha
+from t2s_agent.scene.bands import Band, choose_bands, guess_remark, is_alpha
 from t2s_agent.scene.georeference import Floats, Georeference, format_extent, georeference_of
+from t2s_agent.scene.legend import Sensing, legend_of
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.reading import Blocks, Piece, Reader
 from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place, about_sample
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
-from t2s_agent.scene.spectral import wavelength_tag
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, fills_of, of_bits, stretch_of
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
@@ -41,11 +41,13 @@ def open_scene(
     roots: Sequence[Path] | None = None,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     trust_sidecars: bool = False,
+    sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
 ) -> "Scene":
     """Opens an image with the checks of docs/explanation/security.md. Use it as a context manager, or close it.
 
     `roots` are the folders from which images may be opened; None means the folder of `path`.
     `trust_sidecars`: also read the world file, .prj, .aux.xml, .ovr and .msk next to the image. Set it only for trusted files.
+    `sensing` names the sensor, or a file with more sensors than the package knows.
     Raises `image_not_found`, `image_unreadable` or `limit_exceeded`.
 
     >>> import t2s_agent
@@ -65,7 +67,7 @@ def open_scene(
             try:
                 if trust_sidecars:
                     sidecars = read_sidecars(real, dataset, limits)
-                return Scene(dataset, descriptor, real, limits, sidecars)
+                return Scene(dataset, descriptor, real, limits, sidecars, sensing)
             except T2SError:
                 dataset.close()
                 raise
@@ -108,6 +110,7 @@ class Scene:
         path: Path,
         limits: Limits,
         sidecars: Sidecars = NONE,
+        sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
     ) -> None:
         self._dataset, self._descriptor, self._limits, self._sidecars = dataset, descriptor, limits, sidecars
         self.path, self.name = path, one_line(path.name, 255)  # the name is for messages
@@ -115,8 +118,8 @@ class Scene:
         self.driver = str(dataset.driver)
         self.dtype = str(dataset.dtypes[0])
         self.nodata = dataset.nodata
-        self.bands = tuple(_bands_of(dataset))
-        self._colours = colours_of(self.bands, _about(dataset, path))
+        self.legend = legend_of(dataset, path, sensing)
+        self.bands, self._colours = self.legend.bands, self.legend.colours
         overviews, mask = sidecars.overviews, sidecars.mask
         self._reader = Reader(dataset, self.name, limits, overviews.dataset if overviews else None)
         outer = Reader(mask.dataset, self.name, limits) if mask else None
@@ -326,7 +329,7 @@ class Scene:
         that look like fill or an alpha band that makes every pixel invalid."""
         found = list(self.warnings)
         if not bands:
-            found += self._colours.remarks
+            found += [*self._colours.remarks, *self.legend.remarks()]
             found += [guess] if (guess := guess_remark(self.bands, self._colours)) else []
         shown = choose_bands(self.bands, self._colours, bands)
         if shown in self._stretches:
@@ -348,11 +351,6 @@ class Scene:
                 f"is another kind of band, such as infrared: gdal_edit.py -colorinterp_{self._validity.alpha} undefined FILE"
             )
         return tuple(found)
-
-    def red_and_nir(self) -> tuple[int, int] | None:
-        """The bands of red and near infrared, if the file says which they are; else None."""
-        red, nir = self._colours.red, self._colours.nir
-        return (red, nir) if red and nir else None
 
     def _clipped(self, window: Window | None) -> Window:
         """The part of a window inside the scene; None means the whole scene. Raises `bbox_outside`."""
@@ -475,28 +473,6 @@ def _georeference(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georef
     if sidecars.crs is not None and (sidecars.first or crs is None):
         crs = sidecars.crs
     return georeference_of(crs, None if gcps else own, gcps, dataset.width, dataset.height)
-
-
-def _bands_of(dataset: rasterio.DatasetReader) -> Iterator[Band]:
-    for i in dataset.indexes:
-        scale, offset = dataset.scales[i - 1], dataset.offsets[i - 1]
-        usable = math.isfinite(scale) and math.isfinite(offset) and scale != 0
-        tags = {**dataset.tags(i), **dataset.tags(i, ns="IMAGERY")}
-        yield Band(
-            i,
-            dataset.descriptions[i - 1] or "",
-            dataset.colorinterp[i - 1].name.lower(),
-            dataset.dtypes[i - 1],
-            wavelength_tag(tags),
-            float(scale) if usable else 1.0,
-            float(offset) if usable else 0.0,
-        )
-
-
-def _about(dataset: rasterio.DatasetReader, path: Path) -> str:
-    """Text of a file that may name its sensor: its name, its bands' names, its tags."""
-    tags = " ".join(str(value)[:200] for value in list(dataset.tags().values())[:200])
-    return " ".join([path.name, *(name or "" for name in dataset.descriptions), tags])[:20_000]
 
 
 def _checked_bbox(bbox: Bbox) -> tuple[float, float, float, float]:

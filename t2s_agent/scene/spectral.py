@@ -90,6 +90,21 @@ def from_wavelength(nm: float | None) -> SpectralBand:
     return SpectralBand("other")
 
 
+def common_name(name: str, nm: float | None) -> str:
+    """The STAC common name or the polarisation that a whole name or a wavelength (nm) means; empty where it means none of `[common]`.
+
+    Polarisations are found in names such as `VV` and `Sigma0_VV_db`.
+    """
+    words = split_words(name)
+    for common, meaning in _table()["common"].items():
+        if " ".join(words) in meaning["names"] or (common.isupper() and common.lower() in words):
+            return str(common)
+    for common, meaning in _table()["common"].items() if nm is not None else ():
+        if nm is not None and meaning.get("from", 1) <= nm <= meaning.get("to", 0):
+            return str(common)
+    return ""
+
+
 def wavelength_in(name: str) -> float | None:
     """The central wavelength (nm) that a name contains with its unit: `665 nm`, `0.63-0.69 um`; None without one."""
     found = _WAVELENGTH.search(name)

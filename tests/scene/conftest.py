@@ -1,4 +1,4 @@
-"""The maker of rasters, loaded by path, and a server on loopback that counts who calls."""
+"""The makers of rasters, loaded by path, and a server on loopback that counts who calls."""
 
 import http.server
 import importlib.util
@@ -8,17 +8,25 @@ from types import SimpleNamespace
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location(
-    "raster_data", Path(__file__).parents[1] / "data" / "rasters" / "data.py"
-)
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
+
+def _loaded(name):
+    path = Path(__file__).parents[1] / "data" / name / "data.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_data", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
 def make():
     """Functions that write tiny rasters."""
-    return _module
+    return _loaded("rasters")
+
+
+@pytest.fixture(scope="session")
+def sensors():
+    """Functions that write tiny files of satellites and cameras."""
+    return _loaded("sensors")
 
 
 @pytest.fixture

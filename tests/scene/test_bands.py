@@ -118,7 +118,7 @@ def test_wavelength_tags_of_a_file_choose_its_bands(tmp_path, make):
             file.update_tags(band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=str(um))
     with open_scene(path) as scene:
         assert scene.view().bands == (4, 3, 2)
-        assert scene.red_and_nir() == (4, 5)
+        assert (scene.legend.colours.red, scene.legend.colours.nir) == (4, 5)
         assert scene.remarks() == ()
 
 
@@ -127,7 +127,7 @@ def test_gdals_own_interpretation_as_near_infrared_counts(tmp_path, make):
     with rasterio.open(path, "r+") as file:
         file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.nir]
     with open_scene(path) as scene:
-        assert scene.red_and_nir() == (1, 4)
+        assert (scene.legend.colours.red, scene.legend.colours.nir) == (1, 4)
 
 
 FIVE = bands(["a", "b", "c", "d", "e"])

@@ -333,7 +333,7 @@ def test_undeclared_fill_of_a_band_that_is_not_shown_is_left_out_and_named(tmp_p
     nir[:20] = 65535
     names = ("red", "green", "blue", "nir", "")
     path = physical(tmp_path / "a.tif", [red, red, red, nir, nir], (1.0,) * 5, (0.0,) * 5, names, nodata=None)
-    *shown, fourth, fifth, ndvi = facts_of(path)
+    *shown, fourth, fifth, ndvi, _ndwi = facts_of(path)
     assert fourth["max"] == fifth["max"] == 4000
     assert fourth["left_out_as_fill"] == ["65535"]
     assert all("left_out_as_fill" not in row for row in shown)

@@ -127,7 +127,7 @@ def test_colours_come_from_the_interpretation_not_the_order(tmp_path, make):
     with open_scene(path) as scene:
         assert scene.view().bands == (3, 2, 1)
         assert scene.view(bands="4,3,2").bands == (4, 3, 2)
-        assert scene.red_and_nir() == (3, 4)
+        assert (scene.legend.colours.red, scene.legend.colours.nir) == (3, 4)
 
 
 @pytest.mark.parametrize("bands", ["9,1,1", "1,2", "red", "0,1,2"])
@@ -246,7 +246,7 @@ def test_a_spectral_fourth_band_interpreted_as_alpha_hides_nothing(tmp_path):
         file.set_band_description(4, "NIR")
     with open_scene(path) as scene:
         assert scene.view().valid.all()
-        assert scene.red_and_nir() == (1, 4)
+        assert (scene.legend.colours.red, scene.legend.colours.nir) == (1, 4)
         assert scene.read().shape == (4, 2, 2)
 
 

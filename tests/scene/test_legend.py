@@ -1,0 +1,29 @@
+"""What the bands of a scene mean, by their sensor or by their own names."""
+
+from t2s_agent.scene import open_scene
+from t2s_agent.scene.legend import Sensing
+
+
+def test_a_recognised_sensor_gives_common_names_colours_and_a_remark(tmp_path, sensors):
+    with open_scene(
+        sensors.micasense(tmp_path / "field.tif", names=False), sensing=Sensing("micasense-rededge")
+    ) as scene:
+        assert [band.common for band in scene.bands] == ["blue", "green", "red", "nir", "rededge"]
+        assert scene.view().bands == (3, 2, 1)
+        assert scene.legend.colours.nir == 4
+        assert scene.remarks() == ("read as MicaSense RedEdge (3, M, MX), by the caller",)
+
+
+def test_landsat_8_has_its_narrow_near_infrared_band_as_near_infrared(tmp_path, sensors):
+    with open_scene(sensors.landsat8(tmp_path / "LC08_L2SP_016037_20210101_20210308_02_T1.tif")) as scene:
+        assert (scene.view().bands, scene.legend.colours.nir) == ((4, 3, 2), 5)
+        assert scene.legend.index_of("swir22") == 7
+
+
+def test_without_a_sensor_common_names_come_from_words_and_wavelengths(tmp_path, sensors):
+    names = ("Red", "Green", "Blue", "NIR", "SWIR 1", "2200 nm", "Red Edge", "Sigma0_VV_db", "ndvi")
+    path = sensors.write(tmp_path / "a.tif", [sensors.halves(1, 2, "uint16")] * 9, names)
+    with open_scene(path) as scene:
+        assert scene.legend.recognised is None
+        commons = [band.common for band in scene.bands]
+    assert commons == ["red", "green", "blue", "nir", "swir16", "swir22", "rededge", "VV", ""]

@@ -107,7 +107,7 @@ def _values(answered: Sequence[Answered], store: ResultStore) -> Iterator[dict[s
     for each in answered:
         row, said = each.row, about(each.record)
         own = {
-            "row": row.id,
+            "row_id": row.id,
             "scene": row.scene,
             "question_id": row.question_id,
             "scene_datetime": row.datetime or None,

@@ -66,10 +66,7 @@ class InProcess:
         rows, self._waiting = self._waiting, None
         if rows is None:
             return []
-        try:
-            return [Ended(rows, self._worker.run(rows))]
-        except T2SError as error:
-            return [Ended(rows, error=error)]
+        return [Ended(rows, *answer_of(self._worker, rows))]
 
     def close(self) -> None:
         self._worker.close()
@@ -163,12 +160,15 @@ def serve(pipe: "Connection[Any, Any]", job: dict[str, Any], name: str, cores: i
     worker = Worker(Job.of_values(job), name)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            rows = pipe.recv()
-            try:
-                answer: tuple[Sequence[Line] | None, T2SError | None] = (worker.run(rows), None)
-            except T2SError as error:
-                answer = (None, error)
-            pipe.send(answer)
+            pipe.send(answer_of(worker, pipe.recv()))
+
+
+def answer_of(worker: Worker, rows: Sequence[Row]) -> tuple[Sequence[Line] | None, T2SError | None]:
+    """The lines of a group, or the error that stops the run: as values, which travel between processes."""
+    try:
+        return worker.run(rows), None
+    except T2SError as error:
+        return None, error
 
 
 def _end_with_parent() -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 FOLDERS = {METRES.area: "parts", PIXELS.area: "parts_pixels"}
 EXTRA = 'pip install "t2s-agent[scale]"'
-ROW_COLUMNS = ("row", "scene", "question_id", "scene_datetime")
+EXTRA_RAY = 'pip install "t2s-agent[ray]"'
+ROW_COLUMNS = ("row_id", "scene", "question_id", "scene_datetime")
 GEOMETRY, COVERING = "geometry", "bbox"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _LONLAT = "EPSG:4326"  # as in the product's own GeoParquet; coordinates are longitude, latitude

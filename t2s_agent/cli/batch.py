@@ -17,6 +17,7 @@ from t2s_agent.text import one_line
 if TYPE_CHECKING:
     from t2s_agent.batch import Finished, Summary
     from t2s_agent.batch.job import Job
+    from t2s_agent.batch.run import PoolOf
     from t2s_agent.batch.schedule import Progress, Report
     from t2s_agent.pipeline import Engine
 
@@ -55,8 +56,17 @@ def batch(
         Path | None, typer.Option(metavar="DIR", help="folder from which paths count in the names of scenes")
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=0, max=256, help="processes, each with its own models; 0: this process")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0, max=4096, help="processes, each with its own models; 0: this process. Default: 1; with --ray all"
+        ),
+    ] = None,
+    ray: Annotated[
+        str,
+        typer.Option(
+            "--ray", metavar="ADDRESS", help="workers as Ray actors: local, auto, ray://HEAD:10001, HEAD:6379"
+        ),
+    ] = "",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="do rows again that failed")] = False,
     bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances of a scene")] = False,
@@ -115,12 +125,26 @@ def batch(
     chosen = select(found, job.selection.bbox, lambda: _opener(job))
     screen.note(_count(len(chosen.scenes), len(found), chosen.without_place))
     with _shown(screen) as report:
-        done = run_batch(job, chosen.scenes, questions, workers=workers, retry_failed=retry_failed, report=report)
+        done = run_batch(
+            job,
+            chosen.scenes,
+            questions,
+            pool=_ray_pool(ray, workers or 0) if ray else None,
+            workers=1 if workers is None else workers,
+            retry_failed=retry_failed,
+            report=report,
+        )
     if as_json:
         screen.json(done.summary.model_dump(mode="json") | {"done": done.done, "before": done.before, "out": str(out)})
         return
     _say(screen, done.summary, out)
     screen.note(_ended(done))
+
+
+def _ray_pool(address: str, workers: int) -> "PoolOf":
+    from t2s_agent.batch.ray_pool import RayPool
+
+    return lambda job: RayPool(job, workers, address)
 
 
 def _settings(settings: Settings) -> Settings:

@@ -30,5 +30,5 @@ def test_a_worker_that_is_killed_loses_nothing(run, job):
     assert sorted(line.attempt for line in lines) == [1, 1, 2]
     assert {line.worker for line in lines} == {"2"}
     table = geopandas.read_parquet(job.out / "parts")
-    assert len(table) == len(table.drop_duplicates(["row", "id"])) == 6
+    assert len(table) == len(table.drop_duplicates(["row_id", "id"])) == 6
     assert set(table["question"]) == {TANKS}

@@ -21,9 +21,9 @@ BOTH = (Question("tanks", TANKS), Question("ships", SHIPS))
 
 
 def rows_in_parts(out):
-    """(row, id) of each region in the parts."""
+    """(row_id, id) of each region in the parts."""
     table = geopandas.read_parquet(out / "parts")
-    return sorted(zip(table["row"], table["id"], strict=True))
+    return sorted(zip(table["row_id"], table["id"], strict=True))
 
 
 def test_every_question_about_every_scene_has_a_line_and_its_regions_are_one_table(run, job):

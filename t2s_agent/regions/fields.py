@@ -3,8 +3,9 @@
 Names carry the unit: metres on Earth, pixels of the image where there is no place on Earth. `docs/reference/files.md` shows the table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from t2s_agent.regions.plus_minus import level_of
@@ -44,6 +45,7 @@ class About:
     pm_method: str = ""
 
 
+@cache
 def fields_of(units: Units) -> tuple[Field, ...]:
     """All attributes, in the order in which files have them. Those of the units are named by them."""
     area, length, place = units.area, units.length, units.place
@@ -144,10 +146,14 @@ def uid_of(result: str, id_: int) -> str:
     return f"{result}-{id_}" if result else str(id_)
 
 
-def without_unknown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows without the attributes that are None in all of them: formats without types give those a wrong one."""
-    known = {name for row in rows for name, value in row.items() if value is not None}
-    return [{name: value for name, value in row.items() if name in known} for row in rows]
+def known_in(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The names of the attributes that are not None in all rows: formats without types give the others a wrong one."""
+    return {name for row in rows for name, value in row.items() if value is not None}
+
+
+def only(names: Collection[str], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a row with these names, in its order."""
+    return {name: value for name, value in row.items() if name in names}
 
 
 def typed(values: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ every feature carries what was asked of which image, and its id stays unique whe
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from shapely.geometry import MultiPolygon, mapping, shape
 from shapely.geometry.polygon import orient
 
-from t2s_agent.regions.fields import About, fields_of, typed, values_of, without_unknown
+from t2s_agent.regions.fields import About, fields_of, known_in, only, typed, values_of
 from t2s_agent.regions.frame import EARTH, Frame
 from t2s_agent.regions.plus_minus import LEVEL
 from t2s_agent.regions.region import Geometry, Measure, Region, RegionSet, Source
@@ -30,9 +30,15 @@ def feature_collection(
     frame: Frame = EARTH,
 ) -> dict[str, Any]:
     """A FeatureCollection of regions in the coordinates of `frame`, with what `about` says on every feature."""
-    fields = fields_of(regions.units)
-    rows = without_unknown([typed(values_of(region, about), fields) for region in regions.regions])
-    outlines = frame.to_file([region.geometry for region in regions.regions])
+    known = known_in(values_of(region, about) for region in regions.regions)
+    return {
+        **head_of(regions.units, regions.method(), about, frame),
+        "features": list(features_of(regions.regions, known, about, frame)),
+    }
+
+
+def head_of(units: Units, method: str, about: About = NOTHING, frame: Frame = EARTH) -> dict[str, Any]:
+    """The members of a FeatureCollection beside its features. `method`: how they were measured."""
     member = frame.member()
     return {
         "type": "FeatureCollection",
@@ -41,23 +47,35 @@ def feature_collection(
         **({"crs": {"type": "name", "properties": {"name": frame.crs}}, "frame": member} if member else {}),
         "result": about.result,
         "query": about.question,
-        "measured": regions.method(),
-        "coordinates": _coordinates(regions.units, frame),
-        "features": [
-            _feature(region, multipolygon(outline), row, frame)
-            for region, outline, row in zip(regions.regions, outlines, rows, strict=True)
-        ],
+        "measured": method,
+        "coordinates": _coordinates(units, frame),
     }
 
 
+def features_of(
+    regions: Sequence[Region], known: Collection[str], about: About = NOTHING, frame: Frame = EARTH
+) -> Iterator[dict[str, Any]]:
+    """A feature a region, with the attributes that are `known`: those that are not None in all features of the file."""
+    outlines = frame.to_file([region.geometry for region in regions])
+    for region, outline in zip(regions, outlines, strict=True):
+        row = only(known, typed(values_of(region, about), fields_of(region.units)))
+        yield _feature(region, multipolygon(outline), row, frame)
+
+
 def text_of(collection: dict[str, Any]) -> Iterator[str]:
+    """The lines of a GeoJSON file of a FeatureCollection; see `lines_of`."""
+    head = {name: value for name, value in collection.items() if name != "features"}
+    return lines_of(head, collection["features"])
+
+
+def lines_of(head: dict[str, Any], features: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The lines of a GeoJSON file: the first one up to `"features":[`, then one a feature, then `]}`. Numbers must be finite."""
-    head = json.dumps({name: value for name, value in collection.items() if name != "features"}, allow_nan=False)
-    yield f'{head[:-1]}, "features": [\n'
-    last = len(collection["features"]) - 1
-    for index, feature in enumerate(collection["features"]):
-        yield json.dumps(feature, separators=(",", ":"), allow_nan=False) + ("," if index < last else "") + "\n"
-    yield "]}\n"
+    yield f'{json.dumps(head, allow_nan=False)[:-1]}, "features": [\n'
+    between = ""
+    for feature in features:
+        yield between + json.dumps(feature, separators=(",", ":"), allow_nan=False)
+        between = ",\n"
+    yield "\n]}\n" if between else "]}\n"
 
 
 def layer_name(question: str) -> str:

@@ -1,6 +1,8 @@
 """The picture of a result: the View with outlined, numbered regions, a legend and a scale bar."""
 
 import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from t2s_agent.mask import Mask, masks_in
 from t2s_agent.regions.plus_minus import levels
 from t2s_agent.regions.polygons import simplified, traced_all
-from t2s_agent.regions.region import Measure, RegionSet
+from t2s_agent.regions.region import Labels, Measure, Region, RegionSet
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.regions.units import METRES
 from t2s_agent.scene.view import View
@@ -19,23 +21,85 @@ COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 9
 _SMALLEST = 720  # px: a smaller View is enlarged, so that outlines and numbers can be read
 LARGEST = 2048  # px of its longer side: a larger View is made smaller, the mask and the outlines have all of it
 _KM2 = 1e6  # m2
-_LISTED = 12  # regions in the legend
+LISTED = 12  # regions in the legend
+_FILL_ALPHA = 70  # of 255
+_DRAWN_ONE_BY_ONE = 2_000  # regions: a polygon takes Pillow a millisecond
 _BACK, _TEXT = (22, 26, 30), (238, 240, 242)
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """The facts below a picture: how many regions there are, their total area, the first of them, what the plus/minus cover."""
+
+    count: int
+    total_area: Measure
+    first: Sequence[Region]
+    level: str
+
+    @classmethod
+    def of(cls, regions: RegionSet) -> "Legend":
+        level = levels([region.calibrated for region in regions.regions], total=regions.total is not None)
+        return cls(len(regions.regions), regions.total_area(), regions.regions[:LISTED], level)
 
 
 def draw_picture(view: View, regions: RegionSet, *, title: str = "") -> Image.Image:
     """The picture above, its longer side at most `LARGEST` px, and the legend below."""
-    picture = _outlined(_resized(view), view, regions, scale_bar=True)
-    return _with_legend(picture, regions, title, _font_for(picture))
+    picture = _outlined(_resized(view), view, regions.labels, _ids(regions), scale_bar=True)
+    return _with_legend(picture, Legend.of(regions), title, _font_for(picture))
 
 
 def draw_regions(view: View, regions: RegionSet) -> Image.Image:
     """The View at its own size with the outlined, numbered regions and nothing else, so that its pixels are the View's."""
-    return _outlined(Image.fromarray(view.rgb), view, regions, scale_bar=False)
+    return _outlined(Image.fromarray(view.rgb), view, regions.labels, _ids(regions), scale_bar=False)
 
 
-def _outlined(image: Image.Image, view: View, regions: RegionSet, *, scale_bar: bool) -> Image.Image:
-    """The image, which shows the View at some size, with the regions."""
+def draw_many(view: View, labels: Labels, legend: Legend, *, title: str = "") -> Image.Image:
+    """`draw_picture` of any number of regions, whose ids are in `labels` (H, W) of the View: only those with room are numbered.
+
+    Above `_DRAWN_ONE_BY_ONE` regions, outlines are the pixels at their edges.
+    """
+    image = _resized(view)
+    ids = np.unique(labels)
+    ids = ids[ids > 0]
+    if len(ids) <= _DRAWN_ONE_BY_ONE:
+        picture = _outlined(image, view, labels, ids.tolist(), scale_bar=True, numbers_outside=False)
+    else:
+        picture = _tinted(image, view, labels)
+    return _with_legend(picture, legend, title, _font_for(picture))
+
+
+def _ids(regions: RegionSet) -> list[int]:
+    return [region.id for region in regions.regions]
+
+
+def _tinted(image: Image.Image, view: View, labels: Labels) -> Image.Image:
+    """The image with the pixels of regions in their colours, strongest at the edges of regions."""
+    width, height = image.size
+    rows, columns = np.arange(height) * view.height // height, np.arange(width) * view.width // width
+    shown = labels[rows][:, columns]
+    edge = np.zeros(shown.shape, bool)
+    for axis in (0, 1):
+        for step in (1, -1):
+            edge |= shown != np.roll(shown, step, axis)
+    colours = np.array(COLOURS, np.float32)[(shown - 1) % len(COLOURS)]
+    share = np.where(edge, 1.0, _FILL_ALPHA / 255)[..., None] * (shown > 0)[..., None]
+    picture = Image.fromarray((np.asarray(image) * (1 - share) + colours * share).astype(np.uint8))
+    if view.gsd_m:
+        factor = max(width, height) / max(view.width, view.height)
+        _scale_bar(ImageDraw.Draw(picture, "RGBA"), width, height, view.gsd_m / factor, _font_for(image))
+    return picture
+
+
+def _outlined(
+    image: Image.Image,
+    view: View,
+    labels: Labels,
+    ids: Collection[int],
+    *,
+    scale_bar: bool,
+    numbers_outside: bool = True,
+) -> Image.Image:
+    """The image, which shows the View at some size, with the regions. `numbers_outside`: beside regions that have no room inside."""
     width, height = image.size
     factor = max(width, height) / max(view.width, view.height)
     tint = image.convert("RGBA")
@@ -43,19 +107,19 @@ def _outlined(image: Image.Image, view: View, regions: RegionSet, *, scale_bar: 
     pen = ImageDraw.Draw(overlay)
     line = max(2, round(min(width, height) / 360))
     font = _font_for(image)
-    masks, outlines = masks_in(regions.labels), traced_all(regions.labels)
-    shown = [region.id for region in regions.regions if region.id in masks]
+    masks, outlines = masks_in(labels), traced_all(labels)
+    shown = [id_ for id_ in ids if id_ in masks]
     for id_ in shown:
         colour = COLOURS[(id_ - 1) % len(COLOURS)]
         outline = simplified(outlines[id_])
         for part in getattr(outline, "geoms", (outline,)):
             rings = [np.array(ring.coords) * factor for ring in (part.exterior, *part.interiors)]
-            pen.polygon([tuple(p) for p in rings[0]], fill=(*colour, 70))
+            pen.polygon([tuple(p) for p in rings[0]], fill=(*colour, _FILL_ALPHA))
             for ring in rings:
                 pen.line([tuple(p) for p in ring], fill=(0, 0, 0, 200), width=line + 2, joint="curve")
                 pen.line([tuple(p) for p in ring], fill=(*colour, 255), width=line, joint="curve")
     for id_ in shown:
-        _number(pen, masks[id_], id_, factor, font)
+        _number(pen, masks[id_], id_, factor, font, outside=numbers_outside)
     if scale_bar and view.gsd_m:
         _scale_bar(pen, width, height, view.gsd_m / factor, font)
     return Image.alpha_composite(tint, overlay).convert("RGB")
@@ -86,10 +150,14 @@ def _number(
     id_: int,
     factor: float,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    *,
+    outside: bool,
 ) -> None:
-    """A region's id: inside of it, or at its upper right where it is too small to be seen beneath."""
+    """A region's id: inside of it; where it is too small to be seen beneath, at its upper right if `outside`, else nowhere."""
     room = 2.2 * getattr(font, "size", 14)
     if (min(mask.width, mask.height) - 1) * factor < room:
+        if not outside:
+            return
         _, top, right, _ = mask.bounds
         spot, anchor = (float(right * factor + 2), float(top * factor)), "lm"
     else:
@@ -127,12 +195,11 @@ def _scale_bar(
 
 
 def _with_legend(
-    picture: Image.Image, regions: RegionSet, title: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
+    picture: Image.Image, legend: Legend, title: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
 ) -> Image.Image:
-    lines = _legend(regions)
+    lines = _legend(legend)
     if lines:
-        level = levels([region.calibrated for region in regions.regions], total=regions.total is not None)
-        lines.append((0, f"level of ±: {level}"))
+        lines.append((0, f"level of ±: {legend.level}"))
     size = round(getattr(font, "size", 14))
     columns = 2 if picture.width >= 600 else 1
     rows = math.ceil(len(lines) / columns)
@@ -145,8 +212,8 @@ def _with_legend(
     if title:
         pen.text((size, y), _fitted(title, picture.width // max(1, size // 2)), fill=_TEXT, font=font)
         y += tall
-    count = len(regions.regions)
-    summary = f"{count} region{'s' * (count != 1)}, {area_in_words(regions.total_area())}" if count else "nothing found"
+    count = legend.count
+    summary = f"{count} region{'s' * (count != 1)}, {area_in_words(legend.total_area)}" if count else "nothing found"
     pen.text((size, y), summary, fill=_TEXT, font=font)
     y += tall
     for index, (id_, text) in enumerate(lines):
@@ -159,13 +226,13 @@ def _with_legend(
     return sheet
 
 
-def _legend(regions: RegionSet) -> list[tuple[int, str]]:
+def _legend(legend: Legend) -> list[tuple[int, str]]:
     lines = []
-    for region in regions.regions[:_LISTED]:
+    for region in legend.first:
         label = f" {_fitted(region.label, 24)}" if region.label else ""
         lines.append((region.id, f"{region.id}{label}: {area_in_words(region.area)}"))
-    if len(regions.regions) > _LISTED:
-        lines.append((0, f"and {len(regions.regions) - _LISTED} more"))
+    if legend.count > len(legend.first):
+        lines.append((0, f"and {legend.count - len(legend.first)} more"))
     return lines
 
 

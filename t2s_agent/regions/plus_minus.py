@@ -4,7 +4,7 @@ Without a calibration it speaks of pixels only. With one (`t2s_agent.calibration
 calibration was measured on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -34,31 +34,59 @@ def level_of(calibrated: bool) -> str:
     return LEVEL if calibrated else LEVEL_PIXELS
 
 
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Of `count` regions, how many have a plus/minus of pixels only (`pixel`), and the first of their ids (`named`)."""
+
+    count: int
+    pixel: int
+    named: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, calibrated: Iterable[tuple[int, bool]]) -> "Calibrated":
+        """Of pairs of an id and whether the region's plus/minus is calibrated."""
+        found = cls(0, 0)
+        for id_, known in calibrated:
+            found = found.plus(id_, known)
+        return found
+
+    def plus(self, id_: int, calibrated: bool) -> "Calibrated":
+        """The same with one more region."""
+        if calibrated:
+            return Calibrated(self.count + 1, self.pixel, self.named)
+        named = self.named if len(self.named) >= _MOST_IDS else (*self.named, id_)
+        return Calibrated(self.count + 1, self.pixel + 1, named)
+
+    def levels(self, *, total: bool = False) -> str:
+        """What the plus/minus of these regions, and of their total, cover, in a few words."""
+        if not self.pixel and (self.count or total):
+            return LEVEL
+        if self.pixel == self.count:
+            return LEVEL_PIXELS
+        return f"{LEVEL}; of some regions {LEVEL_PIXELS}"
+
+
 def levels(calibrated: Sequence[bool], *, total: bool = False) -> str:
     """What the plus/minus of several regions, and of their total, cover, in a few words."""
-    if all(calibrated) and (calibrated or total):
-        return LEVEL
-    if not any(calibrated):
-        return LEVEL_PIXELS
-    return f"{LEVEL}; of some regions {LEVEL_PIXELS}"
+    return Calibrated.of(enumerate(calibrated)).levels(total=total)
 
 
 def method_of(
     units: Units,
     *,
-    calibrated: Mapping[int, bool] = MappingProxyType({}),
+    calibrated: Mapping[int, bool] | Calibrated = MappingProxyType({}),
     used: CalibrationUsed | None = None,
     total: bool = False,
 ) -> str:
-    """How a result was measured and what its plus/minus cover. `calibrated` by region id.
+    """How a result was measured and what its plus/minus cover. `calibrated` by region id, or counted.
 
     `total`: whether the total area has a calibrated plus/minus of its own, which counts what was missed and what is false.
     """
-    pixel = [id_ for id_, known in calibrated.items() if not known]
-    if used is None or (len(pixel) == len(calibrated) and not total):
+    known = calibrated if isinstance(calibrated, Calibrated) else Calibrated.of(calibrated.items())
+    if used is None or (known.pixel == known.count and not total):
         return f"{units.measured}; {_BOUNDS}; {LEVEL_PIXELS}"
     parts = [units.measured]
-    if len(pixel) < len(calibrated):
+    if known.pixel < known.count:
         parts.append(
             f"plus/minus of a region: {LEVEL} of the regions that are what was asked for lie within it, "
             f"as measured on {used.data} ({used.date})"
@@ -67,9 +95,7 @@ def method_of(
         parts.append(f"of the total, and the range of the count: {LEVEL} of answers, missed and false regions included")
     else:
         parts.append("of the total: the sum of its parts, missed and false regions are not in it")
-    if pixel:
-        named = ", ".join(map(str, pixel[:_MOST_IDS])) + (
-            f" and {len(pixel) - _MOST_IDS} more" * (len(pixel) > _MOST_IDS)
-        )
+    if known.pixel:
+        named = ", ".join(map(str, known.named)) + (f" and {known.pixel - _MOST_IDS} more" * (known.pixel > _MOST_IDS))
         parts.append(f"of region {named}: {LEVEL_PIXELS}")
     return "; ".join(parts)

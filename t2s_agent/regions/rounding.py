@@ -32,6 +32,10 @@ class Rounding:
         areas, lengths = (max(_ENOUGH, _digits(pm, 2), _digits(value, 3)) for value, pm in (area, length))
         return replace(self, areas=min(self.areas, areas), lengths=min(self.lengths, lengths))
 
+    def finer(self, other: "Rounding") -> "Rounding":
+        """As many decimals of each kind as the finer of the two."""
+        return Rounding(max(self.places, other.places), max(self.areas, other.areas), max(self.lengths, other.lengths))
+
     def place(self, value: float) -> float:
         """A longitude, latitude, or position in pixels."""
         return round(value, self.places) + 0.0  # never -0.0

@@ -200,15 +200,20 @@ def read_record(folder: Path, id_: str, *, regions: bool = True) -> Record:
 
 
 def _without_regions(path: Path) -> bytes:
-    """Returns a record's text with an empty list of regions: a list of 100,000 regions takes 60 MB, and more as objects."""
+    """Returns a record's text with an empty list of regions: 100,000 of them, in an older record, take 60 MB, and more as objects."""
     kept: list[bytes] = []
-    skipping = False
+    skipping, count, counted = False, 0, False
     with path.open("rb") as file:
         for line in file:  # written with an indent of 1; JSON strings contain no line feeds
             skipping = skipping and not line.startswith(b" ]")
-            if not skipping:
-                kept.append(line)
-                skipping = line.rstrip() == b' "regions": ['
+            if skipping:
+                count += line.startswith(b"  {")
+                continue
+            kept.append(line)
+            counted = counted or line.startswith(b' "region_count": ')
+            skipping = line.rstrip() == b' "regions": ['
+    if not counted and count:  # an older record
+        kept.insert(1, b' "region_count": %d,\n' % count)
     return b"".join(kept)
 
 
@@ -221,7 +226,7 @@ def summary_of(result: Record) -> Summary:
         query=result.query,
         status=result.status,
         image=result.scene.name,
-        count=len(result.regions),
+        count=result.region_count,
         total_area=result.total_area,
         total_area_pm=result.total_area_pm,
         unit_area=result.unit_area,

@@ -6,12 +6,15 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 RECORD, REGIONS, MASK, PREVIEW = "record.json", "regions.geojson", "mask.tif", "preview.png"
+WINDOWS = "windows.geojson"  # only of results of many windows
 MEDIA_TYPES = {  # in the order in which a result's files are listed
     RECORD: "application/json",
     REGIONS: "application/geo+json",
     MASK: "image/tiff",
     PREVIEW: "image/png",
+    WINDOWS: "application/geo+json",
 }
+ALWAYS = (RECORD, REGIONS, MASK, PREVIEW)  # files that each result has
 LOCAL = "local"  # the owner of results made on this machine without a token: command line, Python, stdio
 _PRIVATE: Any = {"scene": {"path"}, "owner": True}  # paths on this machine, and the owner of the result
 

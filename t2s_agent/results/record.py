@@ -5,18 +5,20 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from t2s_agent.prompting.answer import Outcome
 from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.regions.fields import About
-from t2s_agent.regions.plus_minus import levels
-from t2s_agent.regions.region import Region, RegionSet
+from t2s_agent.regions.plus_minus import Calibrated, CalibrationUsed, levels, method_of
+from t2s_agent.regions.region import Measure, Region, RegionSet
+from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.units import Units
 from t2s_agent.results.files import LOCAL
 from t2s_agent.text import model_name, plain
 
 SCHEMA = 1
+INLINE_REGIONS = 1_000  # in a record, which is read as a whole for each answer: 0.6 MB; regions.geojson has all
 _THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # limits on text from models: characters, and number of warnings
 
 
@@ -144,10 +146,33 @@ class RegionRecord(_Part):
     unsure: bool | None = None
 
 
+class TilingRecord(_Part):
+    """How a large scene was looked at: in overlapping windows of a grid, at one resolution. Sizes are in pixels of the grid.
+
+    `windows` is how many the tiling has: `looked_at` were answered, `failed` were tried without success, `not_reached` were never
+    tried because a budget was used up. `share_not_looked_at` is the part of the valid area that is in neither. Each window is a
+    feature of windows.geojson. `threshold` is that of the rule by which objects are joined across seams; `unsure_objects` counts
+    those of which it is unsure.
+    """
+
+    tile: int
+    overlap: int
+    grid: tuple[int, int]  # width, height
+    gsd_m: float | None = None
+    windows: int
+    looked_at: int
+    failed: int = 0
+    not_reached: int = 0
+    share_not_looked_at: float = 0.0
+    threshold: float
+    unsure_objects: int = 0
+
+
 class Record(_Part):
     """One result. It never changes after it is written; results made from it name it as a parent.
 
-    `left_out` counts the regions that each filter removed, by the filter's name; `changes` says what corrections did.
+    `regions` are at most the first `INLINE_REGIONS` of the `region_count` there are; `StoredRegions` reads the others. `pm_level` is
+    "" in records from before it was kept: use the function `pm_level`. `tiling` is None where one view was looked at. `left_out` counts the regions that each filter removed, by the filter's name; `changes` says what corrections did.
     """
 
     schema_version: int = SCHEMA
@@ -172,6 +197,9 @@ class Record(_Part):
     )
     count_high: int | None = None
     calibration: CalibrationRecord | None = None
+    pm_level: str = ""
+    tiling: TilingRecord | None = None
+    region_count: int = 0
     regions: tuple[RegionRecord, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
     changes: tuple[Change, ...] = ()
@@ -181,6 +209,14 @@ class Record(_Part):
     code_version: str = ""
     created_utc: str = ""
     owner: str = LOCAL
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, values: Any) -> Any:
+        """Counts the regions of a record from before `region_count` was kept: it has them all."""
+        if isinstance(values, dict) and "region_count" not in values:
+            return {**values, "region_count": len(values.get("regions", ()))}
+        return values
 
     @property
     def units(self) -> Units:
@@ -201,12 +237,8 @@ def code_version() -> str:
         return "unknown"
 
 
-def region_records(regions: RegionSet) -> tuple[RegionRecord, ...]:
-    """Returns the facts of regions, rounded according to the size of their pixels."""
-    return tuple(_region(region) for region in regions.regions)
-
-
-def _region(region: Region) -> RegionRecord:
+def region_record(region: Region) -> RegionRecord:
+    """Returns the facts of a region, rounded according to the size of its pixels."""
     rounding = region.rounding
     west, south, east, north = (rounding.place(v) for v in region.bbox)
     return RegionRecord(
@@ -239,26 +271,66 @@ def _region(region: Region) -> RegionRecord:
 
 def measures_of(regions: RegionSet) -> dict[str, Any]:
     """Returns the fields of a Record for the method of measurement and the totals."""
-    total, rounding, used = regions.total_area(), regions.rounding(), regions.calibration
-    low, high = regions.count_range or (None, None)
-    return {
-        "located": regions.units.on_earth,
-        "unit_area": regions.units.area,
-        "unit_length": regions.units.length,
-        "method": regions.method(),
-        "calibration": used and CalibrationRecord(sha256=used.sha256, data=used.data, date=used.date, cut=used.cut),
-        "count_low": low,
-        "count_high": high,
-        "total_area": rounding.area(total.value),
-        "total_area_pm": rounding.area(total.plus_minus),
-        "regions": region_records(regions),
-        "left_out": dict(regions.left_out),
+    measures = Measures(regions.units)
+    for region in regions.regions:
+        measures.add(region)
+    return measures.fields(regions.calibration, regions.total, regions.count_range) | {
+        "left_out": dict(regions.left_out)
     }
+
+
+class Measures:
+    """Collects what a record says of regions, one region after the other, and keeps none but the first `INLINE_REGIONS`."""
+
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.count = 0
+        self.unsure = 0
+        self._area, self._area_pm = 0.0, 0.0
+        self._rounding: Rounding | None = None
+        self._calibrated = Calibrated(0, 0)
+        self._first: list[RegionRecord] = []
+
+    def add(self, region: Region) -> None:
+        """Adds the next region."""
+        self.count += 1
+        self.unsure += bool(region.unsure)
+        self._area += region.area.value
+        self._area_pm += region.area.plus_minus
+        rounding = region.rounding
+        self._rounding = rounding if self._rounding is None else self._rounding.finer(rounding)
+        self._calibrated = self._calibrated.plus(region.id, region.calibrated)
+        if self.count <= INLINE_REGIONS:
+            self._first.append(region_record(region))
+
+    def fields(
+        self, used: CalibrationUsed | None, total: Measure | None, count_range: tuple[int, int] | None
+    ) -> dict[str, Any]:
+        """Returns the fields of a Record. `total` and `count_range` are those of a calibration of the whole answer, if there is one."""
+        low, high = count_range or (None, None)
+        area = total or Measure(self._area, self._area_pm, self.units.area)
+        rounding = self._rounding or Rounding.of(1.0, self.units)
+        return {
+            "located": self.units.on_earth,
+            "unit_area": self.units.area,
+            "unit_length": self.units.length,
+            "method": method_of(self.units, calibrated=self._calibrated, used=used, total=total is not None),
+            "calibration": used and CalibrationRecord(sha256=used.sha256, data=used.data, date=used.date, cut=used.cut),
+            "count_low": low,
+            "count_high": high,
+            "total_area": rounding.area(area.value),
+            "total_area_pm": rounding.area(area.plus_minus),
+            "pm_level": self._calibrated.levels(total=high is not None),
+            "region_count": self.count,
+            "regions": tuple(self._first),
+        }
 
 
 def pm_level(result: Record) -> str:
     """Describes what the plus/minus of a result's regions and total cover."""
-    return levels([region.calibrated for region in result.regions], total=result.count_high is not None)
+    return result.pm_level or levels(
+        [region.calibrated for region in result.regions], total=result.count_high is not None
+    )
 
 
 def about(result: Record) -> About:

@@ -6,8 +6,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from copy import copy
 from difflib import get_close_matches
 from pathlib import Path
@@ -89,6 +89,19 @@ class ResultStore:
         self._catalogue.add(result)
         self._drop_old(keep=result.id)
         return place
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Yields a new folder in the store for what is made before the record of a result is known. It is removed at the end.
+
+        Raises `output_unwritable` where it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with part_of(self.folder) as part:
+                yield part
+        except OSError as error:
+            raise self._unwritable(f"a result could not be written to {self.folder}", error) from error
 
     def require_writable(self) -> None:
         """Raises `output_unwritable` if nothing can be saved; called before work that ends with `save`."""

@@ -36,6 +36,21 @@ class View:
     gsd_m: float | None
     bands: tuple[int, int, int]
 
+    @classmethod
+    def without_pixels(
+        cls,
+        width: int,
+        height: int,
+        georeference: Georeference,
+        window: Window,
+        gsd_m: float | None,
+        bands: tuple[int, int, int],
+    ) -> "View":
+        """A View of that size that is black and valid everywhere and takes no memory, for what needs its place alone."""
+        pixels = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
+        valid = np.broadcast_to(np.True_, (height, width))
+        return cls(pixels, valid, georeference, window, gsd_m, bands)
+
     @property
     def height(self) -> int:
         return int(self.rgb.shape[0])

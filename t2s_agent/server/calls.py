@@ -11,7 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 
 from t2s_agent.errors import T2SError
-from t2s_agent.results.files import MEDIA_TYPES, uri_of
+from t2s_agent.results.files import ALWAYS, MEDIA_TYPES, uri_of
 from t2s_agent.server.jobs import Job, Jobs, Watch
 from t2s_agent.server.service import OWNER, Service
 from t2s_agent.server.tasks import LATE, SOON_S
@@ -160,6 +160,6 @@ def _links(wanted: str, facts: dict[str, Any]) -> Sequence[ResourceLink]:
     if not result_id or wanted == "never" or (wanted == "auto" and "next" not in facts):
         return []
     return [
-        ResourceLink(type="resource_link", uri=uri_of(result_id, name), name=name, mime_type=kind)
-        for name, kind in MEDIA_TYPES.items()
+        ResourceLink(type="resource_link", uri=uri_of(result_id, name), name=name, mime_type=MEDIA_TYPES[name])
+        for name in ALWAYS
     ]

@@ -7,7 +7,7 @@ from views.data import mask_of, view_of
 
 from t2s_agent.mask import Mask
 from t2s_agent.regions.build import build_regions
-from t2s_agent.regions.fields import About, fields_of, uid_of, values_of, without_unknown
+from t2s_agent.regions.fields import About, fields_of, known_in, only, uid_of, values_of
 from t2s_agent.regions.units import METRES, PIXELS
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "files.md"
@@ -39,10 +39,9 @@ def test_the_documentation_has_the_fields_their_short_names_types_and_units():
 
 
 def test_attributes_that_are_none_in_all_rows_are_left_out():
-    assert without_unknown([{"a": 1, "b": None, "c": None}, {"a": None, "b": None, "c": 0}]) == [
-        {"a": 1, "c": None},
-        {"a": None, "c": 0},
-    ]
+    rows = [{"a": 1, "b": None, "c": None}, {"a": None, "b": None, "c": 0}]
+    known = known_in(iter(rows))
+    assert [only(known, row) for row in rows] == [{"a": 1, "c": None}, {"a": None, "c": 0}]
 
 
 def test_ids_are_unique_among_results():

@@ -8,7 +8,7 @@ from t2s_agent.regions.build import build_regions, subset
 from t2s_agent.regions.geojson import feature_collection, regions_from
 from t2s_agent.regions.lineage import of_parent, with_parents
 from t2s_agent.regions.region import Source
-from t2s_agent.results.record import RegionRecord, region_records
+from t2s_agent.results.record import RegionRecord, region_record
 
 
 def three():
@@ -65,5 +65,5 @@ def test_files_and_records_of_earlier_versions_are_read():
         assert (now.length, now.parts, now.touches_edge, now.overlaps, now.sources) == (None, None, None, (), ())
         assert abs(now.pixel / was.pixel - 1) < 0.01
     new = {"length", "length_pm", "width", "width_pm", "orientation_deg", "compactness", "touches_edge", "parts"}
-    older = region_records(regions)[0].model_dump(exclude=new | {"overlaps", "sources"})
+    older = region_record(regions.regions[0]).model_dump(exclude=new | {"overlaps", "sources"})
     assert RegionRecord(**older).length is None

@@ -64,10 +64,8 @@ def _is_of_today(folder: Path) -> bool:
 def _view_of(record: Record, folder: Path) -> View:
     """Returns the View of a stored result without its pixels."""
     width, height = record.scene.view_size
-    pixels = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
-    valid = np.broadcast_to(np.True_, (height, width))
-    place = place_of_mask(folder / MASK)
-    return View(pixels, valid, place, Window(*record.scene.window), record.scene.view_gsd_m, record.scene.bands)
+    place, scene = place_of_mask(folder / MASK), record.scene
+    return View.without_pixels(width, height, place, Window(*scene.window), scene.view_gsd_m, scene.bands)
 
 
 def _square(labels: Labels, x: float, y: float) -> tuple[Labels, float, float]:

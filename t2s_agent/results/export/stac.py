@@ -50,7 +50,7 @@ def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) ->
         **(footprint or {"geometry": None}),
         "properties": {
             "title": record.query,
-            "description": f"{len(record.regions)} regions; {record.method}. datetime is when the result was made.",
+            "description": f"{record.region_count} regions; {record.method}. datetime is when the result was made.",
             "datetime": record.created_utc,
             "created": record.created_utc,
             "proj:code": code,
@@ -60,7 +60,7 @@ def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) ->
             "processing:software": {"t2s-agent": record.code_version},
             "processing:datetime": record.created_utc,
             "processing:lineage": _lineage(record),
-            "t2s:count": len(record.regions),
+            "t2s:count": record.region_count,
             f"t2s:total_area_{record.unit_area}": record.total_area,
             f"t2s:total_area_pm_{record.unit_area}": record.total_area_pm,
             "t2s:pm_level": pm_level(record),
@@ -133,7 +133,7 @@ def _lineage(record: Record) -> str:
 
 def _classes(record: Record) -> dict[str, Any]:
     """Returns the meaning of the mask's values; left out if there are more regions than a colour table has entries."""
-    if not 0 < len(record.regions) <= MOST_COLOURS:
+    if not 0 < record.region_count <= MOST_COLOURS:
         return {}
     return {
         "classification:classes": [
@@ -152,7 +152,8 @@ def _classes(record: Record) -> dict[str, Any]:
 
 
 def _asset(file: Path, beside: Path, media_type: str, role: str) -> dict[str, Any]:
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return {
         "href": _href(file, beside),
         "type": media_type,

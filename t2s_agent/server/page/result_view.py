@@ -48,7 +48,9 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
         "decimals": Rounding.of(gsd or 1.0, result.units).places,
         "remark": remark,
         "lineage": [summary.model_dump(mode="json") for summary in relatives(result.id, others)],
-        "files": [{"name": name, "bytes": (folder / name).stat().st_size} for name in MEDIA_TYPES],
+        "files": [
+            {"name": name, "bytes": (folder / name).stat().st_size} for name in MEDIA_TYPES if (folder / name).is_file()
+        ],
         "would_use": {"prompter": engine.settings.prompter, "segmenter": engine.settings.segmenter},
     }
 

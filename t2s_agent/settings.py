@@ -94,6 +94,13 @@ class Settings(BaseSettings):
     store_max_age_days: float = Field(365.0, gt=0, description="results older than this are deleted")
     max_pixels: int = Field(50_000 * 50_000, ge=1, description="pixels of a scene; a larger one is refused")
     read_seconds: float = Field(60.0, gt=0, description="longest time for one read of a scene")
+    sensor: str = Field(
+        "",
+        description="sensor of the images, by its id in the table of sensors; empty: recognised where the image says",
+    )
+    sensors_file: Path | None = Field(
+        None, description="TOML file with your entries about sensors, read before the package's table"
+    )
     trust_sidecars: bool = Field(
         False,
         description="read world file, .prj, .aux.xml, .ovr and .msk beside an image: only for your own files, never on a server",
@@ -140,7 +147,7 @@ class Settings(BaseSettings):
         """T2S_ROOTS: one folder, several as in PATH, or a JSON list."""
         return _parse_list(value, os.pathsep)
 
-    @field_validator("roots", "store", "tokens")
+    @field_validator("roots", "store", "tokens", "sensors_file")
     @classmethod
     def _expand_home(cls, value: Any) -> Any:
         """Expands `~`: no shell expands it in a file or after `--out=`."""

@@ -172,11 +172,15 @@ def _answer(description: "Description", result: "Record | None" = None, region_i
     else:
         facts["image"] = plain(description.subject, 200)
     remarks = [*measured.pop("remarks", []), *(result.warnings if result is not None and not region_id else ())]
-    bands = measured.get("bands", [])
+    rows = measured.get("bands", [])
+    bands, indices = (
+        [row for row in rows if isinstance(row["band"], int)],
+        [r for r in rows if isinstance(r["band"], str)],
+    )
     if len(bands) > _BANDS:
-        measured |= {"bands": bands[:_BANDS], "bands_left_out": len(bands) - _BANDS}
+        measured |= {"bands": [*bands[:_BANDS], *indices], "bands_left_out": len(bands) - _BANDS}
     for band in measured.get("bands", []):
-        band["name"] = plain(str(band.get("name", "")), 60)
+        band |= {name: plain(str(band[name]), most) for name, most in (("name", 60), ("scaling", 400)) if name in band}
     for name, most in (("crs", 80), ("label", 80)):
         if name in measured:
             measured[name] = plain(str(measured[name]), most)

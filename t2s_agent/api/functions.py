@@ -33,6 +33,7 @@ def segment(
     samples: int | None = None,
     seed: int | None = None,
     device: str | None = None,
+    sensor: str | None = None,
     trust_sidecars: bool | None = None,
     store: Path | str | None = None,
     engine: pipeline.Engine | None = None,
@@ -42,9 +43,9 @@ def segment(
 
     `image` is a GeoTIFF, JPEG 2000, PNG, JPEG or WebP file. `bbox` is west, south, east, north in degrees, or a box in the
     reference system `bbox_crs`: a code such as `EPSG:32631`, `image` for the image's own, or `pixels`. `bands` are shown as red,
-    green and blue, such as `"4,3,2"`. `union` makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where
+    green and blue, by number or name (`"4,3,2"`, `"nir,red,green"`), or a composite: `true`, `false`, `swir`, `pan`, `sar`. `union` makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where
     the image has no place on Earth). `max_size` is the longer side in pixels of what the models see. `prompter`, `segmenter`,
-    `style`, `samples`, `seed`, `device`, `trust_sidecars` and `store` go over the user's settings, as on the command line;
+    `style`, `samples`, `seed`, `device`, `sensor`, `trust_sidecars` and `store` go over the user's settings, as on the command line;
     leave them out where an `engine` is given. `progress` is called with a few words before each step.
 
     Nothing found is a result with the status `empty`. Raises T2SError: `image_not_found`, `image_unreadable`, `bbox_outside`,
@@ -66,6 +67,7 @@ def segment(
         samples=samples,
         seed=seed,
         device=device,
+        sensor=sensor,
         trust_sidecars=trust_sidecars,
         store=store,
     )
@@ -194,6 +196,7 @@ def describe(
     first: int = 0,
     prompter: str | None = None,
     device: str | None = None,
+    sensor: str | None = None,
     trust_sidecars: bool | None = None,
     store: Path | str | None = None,
     engine: pipeline.Engine | None = None,
@@ -214,7 +217,9 @@ def describe(
     >>> t2s_agent.describe("demo-out/harbour.tif").measured["gsd_m"]
     0.50015
     """
-    chosen = _engine_of(subject, engine, prompter=prompter, device=device, trust_sidecars=trust_sidecars, store=store)
+    chosen = _engine_of(
+        subject, engine, prompter=prompter, device=device, sensor=sensor, trust_sidecars=trust_sidecars, store=store
+    )
     bbox = _box(bbox, bbox_crs)
     named = isinstance(subject, Result) or (isinstance(subject, str) and is_result(subject))
     image = "" if named else image_named(str(subject), chosen.settings.roots)

@@ -47,6 +47,9 @@ def _set_verbose(value: bool) -> bool:
     return value
 
 
+Sensor = Annotated[
+    str | None, typer.Option(help="the image's sensor, if it is not recognised, such as planetscope-4-sr")
+]
 TrustSidecars = Annotated[
     bool | None,
     typer.Option(
@@ -166,7 +169,13 @@ def segment(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="what to find, in words")],
     bbox: Bbox = None,
     bbox_crs: BboxCrs = None,
-    bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
+    bands: Annotated[
+        str | None,
+        typer.Option(
+            help="bands to show: numbers or names such as 4,3,2 or nir,red,green; or true, false, swir, pan, sar"
+        ),
+    ] = None,
+    sensor: Sensor = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances")] = False,
     min_area_m2: Annotated[
         float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
@@ -203,6 +212,7 @@ def segment(
         samples=samples,
         seed=seed,
         max_size=max_size,
+        sensor=sensor,
         trust_sidecars=trust_sidecars,
     )
     image = image_named(image, engine.settings.roots)
@@ -343,6 +353,7 @@ def describe(
     bbox_crs: BboxCrs = None,
     question: Annotated[str, typer.Option(help="also ask the prompter this about the picture")] = "",
     bands: Annotated[bool, typer.Option("--bands", help="also statistics of the bands")] = False,
+    sensor: Sensor = None,
     other: Annotated[
         str, typer.Option("--with", help="another result, or the same one: the nearest region there of each region")
     ] = "",
@@ -368,7 +379,7 @@ def describe(
     where = words.box(bbox, "--bbox")
     _require_box(where, bbox_crs)
     screen = Screen(as_json)
-    engine = _engine(prompter=prompter, device=device, store=store, trust_sidecars=trust_sidecars)
+    engine = _engine(prompter=prompter, device=device, store=store, sensor=sensor, trust_sidecars=trust_sidecars)
     id_ = result_id(engine.store, subject) if is_result(subject) else ""
     image = "" if id_ else image_named(subject, engine.settings.roots)
     places = [where] if where else []

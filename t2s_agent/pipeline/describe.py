@@ -24,7 +24,7 @@ from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share
 from t2s_agent.regions.table import Table, require_columns, table_of
 from t2s_agent.regions.units import METRES, Units
 from t2s_agent.results.record import Record, pm_level
-from t2s_agent.scene import View, Window
+from t2s_agent.scene import Scene, View, Window
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import one_line, plain
@@ -225,6 +225,7 @@ def _of_image(
             "crs": scene.georeference.crs_name or None,
             "bounds_lonlat": bounds and [Rounding.of(view.gsd_m or 1.0, METRES).place(value) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
+            **sensor_facts(scene),
         }
         if units.on_earth:
             measured["image_area_m2"] = _significant_area(image_area(view))
@@ -268,6 +269,13 @@ def scale_facts(scale: Scale) -> dict[str, float | None]:
         "view_gsd_m": scale.view_gsd_m and significant(scale.view_gsd_m, 5),
         "scene_px_per_view_px": significant(scale.scene_px, 5),
     }
+
+
+def sensor_facts(scene: Scene) -> dict[str, Any]:
+    """Returns the recognised sensor, by what, and how its values are scaled; empty for an unknown one."""
+    if not scene.legend.sensor_words:
+        return {}
+    return {"sensor": scene.legend.sensor_words, "scaling": list(scene.legend.scaling_words)}
 
 
 def region_facts(region: Region) -> dict[str, Any]:

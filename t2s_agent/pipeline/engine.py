@@ -9,7 +9,7 @@ from t2s_agent.models import Models
 from t2s_agent.results.files import LOCAL
 from t2s_agent.results.record import Record
 from t2s_agent.results.store import ResultStore
-from t2s_agent.scene import Limits, Scene, open_scene
+from t2s_agent.scene import Limits, Scene, Sensing, open_scene
 from t2s_agent.settings import Settings
 from t2s_agent.text import one_line
 
@@ -30,15 +30,18 @@ class Engine:
         )
         return cls(settings, Models(settings), store)
 
-    def scene(self, image: Path | str, *, trust_sidecars: bool | None = None) -> Scene:
+    def scene(self, image: Path | str, *, trust_sidecars: bool | None = None, sensor: str = "") -> Scene:
         """Opens an image within the roots; any local image if there are no roots. Raises `argument_invalid` for a URL.
 
-        `trust_sidecars` None: as the settings say.
+        `trust_sidecars` None, `sensor` empty: as the settings say.
         """
         require_local(str(image))
         limits = Limits(pixels=self.settings.max_pixels, seconds=self.settings.read_seconds)
         trusted = self.settings.trust_sidecars if trust_sidecars is None else trust_sidecars
-        return open_scene(image, roots=self.settings.roots or None, limits=limits, trust_sidecars=trusted)
+        sensing = Sensing(sensor or self.settings.sensor, self.settings.sensors_file)
+        return open_scene(
+            image, roots=self.settings.roots or None, limits=limits, trust_sidecars=trusted, sensing=sensing
+        )
 
     def scene_of(self, result: Record) -> Scene:
         """Opens the image of a result as it was opened for the result: with sidecar files only if they were read then.
@@ -46,7 +49,7 @@ class Engine:
         Raises `argument_invalid` where they were, and the settings do not trust them.
         """
         self.require_trust(result)
-        return self.scene(result.scene.path, trust_sidecars=result.scene.trusted_sidecars)
+        return self.scene(result.scene.path, trust_sidecars=result.scene.trusted_sidecars, sensor=result.scene.sensor)
 
     def require_trust(self, result: Record) -> None:
         """Raises `argument_invalid` for a result whose image was read with sidecar files that the settings do not trust."""

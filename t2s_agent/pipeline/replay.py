@@ -60,6 +60,7 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
             "style": then.prompted.style or engine.settings.style,
             **asdict(then.prompted.sampling),
             "max_size": then.scene.max_size,
+            "sensor": then.scene.sensor or engine.settings.sensor,
             "trust_sidecars": then.scene.trusted_sidecars,
             "plus_minus": "calibrated" if then.calibration else "pixels",
         }

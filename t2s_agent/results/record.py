@@ -29,7 +29,8 @@ class _Part(BaseModel):
 class SceneReference(_Part):
     """The pixels that the models saw. `pixels_sha256` is the digest of their input: stretched RGB and validity.
 
-    The fields of the view's scale, and its area, are None in records from before they were kept.
+    The fields of the view's scale, and its area, are None in records from before they were kept. Numbers of `bands` below 0 are
+    decibels (`scene.decibels`). `sensor` is the sensor that the caller named.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SceneReference(_Part):
     view_area: float | None = (
         None  # of the view's pixels with data (`regions.summary.image_area`), in the record's unit
     )
+    sensor: str = ""
     trusted_sidecars: bool = False  # sidecar files of the image were read: world file, CRS, overview or mask
 
 

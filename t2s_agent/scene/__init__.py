@@ -1,6 +1,7 @@
 """Opens image files safely and reads any part of them at any resolution."""
 
 from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.legend import Sensing
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import PINNED, ignore_not_georeferenced
 from t2s_agent.scene.scene import Scene, open_scene
@@ -13,6 +14,7 @@ __all__ = [
     "Limits",
     "Picture",
     "Scene",
+    "Sensing",
     "View",
     "Window",
     "ignore_not_georeferenced",

@@ -8,7 +8,7 @@ from pathlib import Path
 import rasterio
 
 from t2s_agent.scene.bands import Band, Colours, colours_of
-from t2s_agent.scene.recognising import Recognised, recognise
+from t2s_agent.scene.recognising import CALLER, Recognised, recognise
 from t2s_agent.scene.scaling import Scaling, scaling_of
 from t2s_agent.scene.sensors import load_sensors
 from t2s_agent.scene.spectral import common_name, wavelength_in, wavelength_tag
@@ -56,6 +56,11 @@ class Legend:
     def is_radar(self) -> bool:
         """Whether the sensor is a radar."""
         return self.recognised is not None and self.recognised.sensor.kind == "sar"
+
+    @property
+    def named_by_caller(self) -> str:
+        """The id of the sensor, if the caller named it; else empty."""
+        return self.recognised.sensor.id if self.recognised and self.recognised.why == CALLER else ""
 
     @property
     def sensor_words(self) -> str:

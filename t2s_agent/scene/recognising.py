@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, is_alpha, shown_name
 from t2s_agent.scene.sensors import Sensor, SensorBand, Sensors
+from t2s_agent.text import one_line
 
+CALLER, NAMES = "the caller", "the names of its bands"  # evidence
 _LEAST_NAMES = 3  # names of bands that recognise a sensor without further evidence
 _ENDINGS = re.compile(r"(?:[\s_.-](?:10|20|60)m)?(?:\.(?:tiff?|jp2))?$", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:b|band|layer|channel)?\s*\d+", re.IGNORECASE)
@@ -24,7 +26,7 @@ class Recognised:
     @property
     def surely(self) -> bool:
         """Whether the file or the caller names the sensor; otherwise only the names of bands fit."""
-        return self.why != "the names of its bands"
+        return self.why != NAMES
 
 
 def recognise(
@@ -39,7 +41,7 @@ def recognise(
         sensor = sensors.named(wanted)
         if (found := _bands_of(bands, sensor)) is None:
             raise _other_bands(bands, sensor)
-        return Recognised(sensor, found, "the caller")
+        return Recognised(sensor, found, CALLER)
     lines = [f"{key}={value}"[:500] for key, value in list(tags.items())[:200]]
     by_names: Recognised | None = None
     for sensor in sensors.entries:
@@ -51,7 +53,7 @@ def recognise(
         if why:
             return Recognised(sensor, found, why)
         if by_names is None and _names_are_enough(bands, sensor, found):
-            by_names = Recognised(sensor, found, "the names of its bands")
+            by_names = Recognised(sensor, found, NAMES)
     return by_names
 
 
@@ -62,7 +64,7 @@ def _named_by(sensor: Sensor, name: str, lines: Sequence[str]) -> str:
     if sensor.tags:
         for line in lines:
             if re.search(sensor.tags, line, re.IGNORECASE):
-                return f"the tag {line.partition('=')[0][:60]}"
+                return f"the tag {one_line(line.partition('=')[0], 60)}"
     return ""
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import rasterio
 
+from t2s_agent.scene.decibels import band_words
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.opening import neighbours
 from t2s_agent.scene.orientation import orientation_of
@@ -102,7 +103,7 @@ def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:
             if fill.value not in named:
                 named.add(fill.value)
                 yield (
-                    f"{fill.share:.1%} of band {index} is {fill.shown}, not declared as nodata: left out of colours and "
+                    f"{fill.share:.1%} of {band_words(index)} is {fill.shown}, not declared as nodata: left out of colours and "
                     f"statistics, not masked. If it is fill: gdal_edit.py -a_nodata {fill.shown} FILE"
                 )
     if stretch.wild:

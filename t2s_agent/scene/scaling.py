@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from t2s_agent.scene.bands import Band
 from t2s_agent.scene.recognising import Recognised
 from t2s_agent.scene.sensors import OffsetBy, SensorBand
+from t2s_agent.text import one_line
 
 _AS_STORED = "stored values"
 
@@ -122,7 +123,7 @@ def _baseline(rule: OffsetBy, upper: Mapping[str, str], name: str) -> tuple[floa
     for key in rule.baseline_tags:
         if (number := _number(upper.get(key.upper(), "").removeprefix("N"))) is not None:
             return (number / 100 if number >= 100 else number), f"the tag {key}"
-    texts = [(name, "the file's name"), *((value, f"the tag {key}") for key, value in upper.items())]
+    texts = [(name, "the file's name"), *((value, f"the tag {one_line(key, 60)}") for key, value in upper.items())]
     for text, where in texts if rule.baseline_file else ():
         if found := re.search(rule.baseline_file, text[:500]):
             return float(".".join(found.groups())), where

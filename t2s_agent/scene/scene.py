@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
-from t2s_agent.scene.bands import Band, choose_bands, guess_remark, is_alpha
+from t2s_agent.scene.bands import Band, guess_remark, is_alpha
+from t2s_agent.scene.composites import choose, shown_remark
+from t2s_agent.scene.decibels import bands_behind, factor_of, pictured
 from t2s_agent.scene.georeference import Floats, Georeference, format_extent, georeference_of
 from t2s_agent.scene.legend import Sensing, legend_of
 from t2s_agent.scene.limits import Limits
@@ -137,6 +139,7 @@ class Scene:
         self._blocks: Blocks | None = None  # the sample for the stretch, where it is not the whole scene
         self._own_fills: dict[int, tuple[Fill, ...]] = {}
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
+        self._factors: dict[tuple[int, int, int], float] = {}  # of the logarithm, for bands shown in decibels
 
     def __enter__(self) -> "Scene":
         return self
@@ -169,6 +172,7 @@ class Scene:
     ) -> View:
         """A picture for a model: the scene, a `window` of it or a `bbox` in degrees, its longer side at most `max_size` px.
 
+        `bands` is a composite, names or numbers of bands (`scene.composites`).
         Only that part is read, at that resolution (from the file's overviews where it has them); nothing is
         enlarged. Raises `bbox_invalid`, `bbox_outside`, `bands_unknown`, `no_georeference`, `limit_exceeded`,
         `image_unreadable`.
@@ -176,7 +180,7 @@ class Scene:
         where = self.window_of(bbox) if bbox is not None else self._clipped(window)
         scale = min(1.0, max_size / max(where.width, where.height))
         width, height = max(1, round(where.width * scale)), max(1, round(where.height * scale))
-        shown = choose_bands(self.bands, self._colours, bands)
+        shown = choose(self.legend, bands)
         with self._reader.session():
             rgb, valid = self._rgb(where, width, height, shown)
         self._brightest = int(rgb.max()) if valid.any() else 255
@@ -295,7 +299,9 @@ class Scene:
 
     def fills(self) -> tuple[Fill, ...]:
         """Values that look like fill in the bands shown by default, although the file does not declare them as nodata."""
-        shown = choose_bands(self.bands, self._colours)
+        shown = choose(self.legend)
+        if min(shown) < 0:
+            return ()  # fill in decibels is no value of a band
         with self._reader.session():
             return tuple({fill.value: fill for fills in self._stretch(shown).fills for fill in fills}.values())
 
@@ -304,7 +310,7 @@ class Scene:
 
         Bands that are not shown are read as a small sample of the scene, with at most a sixteenth of the limit of bytes.
         """
-        shown, common = choose_bands(self.bands, self._colours), self.fills()
+        shown, common = choose(self.legend), self.fills()
         others = [
             index for index in bands if index not in shown and self.bands[index - 1].dtype not in ("uint8", "int8")
         ]
@@ -327,11 +333,12 @@ class Scene:
     def remarks(self, bands: str | Sequence[int] | None = None) -> tuple[str, ...]:
         """Warnings about a View of these bands: `warnings`, doubtful colours, and what was found in the pixels, such as values
         that look like fill or an alpha band that makes every pixel invalid."""
-        found = list(self.warnings)
+        found = [*self.warnings, *self.legend.remarks()]
         if not bands:
-            found += [*self._colours.remarks, *self.legend.remarks()]
-            found += [guess] if (guess := guess_remark(self.bands, self._colours)) else []
-        shown = choose_bands(self.bands, self._colours, bands)
+            found += self._colours.remarks
+            found += [guess] if (guess := guess_remark(self.bands, self._colours)) and not self.legend.is_radar else []
+        shown = choose(self.legend, bands)
+        found += [remark] if (remark := shown_remark(self.legend, shown)) else []
         if shown in self._stretches:
             found += about_fills(self._stretches[shown], shown)
         if self._blocks is not None:
@@ -371,12 +378,14 @@ class Scene:
     ) -> tuple[NDArray[np.uint8], Bools]:
         """The picture (height, width, 3) of a window, and its valid pixels (height, width)."""
         rgb, valid = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
-        palette, stretch = self._palette(shown), self._stretch(shown)
-        extra = self._validity.extra_bands(shown)
-        for piece in self._reader.pieces(where, height, width, len(set(shown)) + extra):
-            part_valid = self._validity.of(piece, shown)
+        palette, stretch, behind = self._palette(shown), self._stretch(shown), bands_behind(shown)
+        extra = self._validity.extra_bands(behind)
+        for piece in self._reader.pieces(where, height, width, len(set(behind)) + extra):
+            part_valid = self._validity.of(piece, behind)
             if palette is None:
-                values = self._reader.values(piece, shown)
+                values = self._reader.values(piece, behind)
+                if shown in self._factors:
+                    values = pictured(values, behind, shown, self._factors[shown])
                 part_valid &= np.isfinite(values).all(0)
                 part = stretch.apply(values, part_valid)
                 if self._inverted:
@@ -401,7 +410,7 @@ class Scene:
 
     def _palette(self, shown: tuple[int, int, int]) -> NDArray[np.uint8] | None:
         """The colour table (N, 4: red, green, blue, alpha) of a band with palette indexes, else None."""
-        if self._dataset.colorinterp[shown[0] - 1] is not ColorInterp.palette:
+        if shown[0] < 0 or self._dataset.colorinterp[shown[0] - 1] is not ColorInterp.palette:
             return None
         try:
             table = self._dataset.colormap(shown[0])
@@ -413,13 +422,17 @@ class Scene:
         return colours
 
     def _stretch(self, shown: tuple[int, int, int]) -> Stretch:
-        if all(self._dataset.dtypes[index - 1] == "uint8" for index in shown):
+        if all(index > 0 and self._dataset.dtypes[index - 1] == "uint8" for index in shown):
             return of_bits([self._bits(index) for index in shown])
         if shown not in self._stretches:
-            values, pieces = self._sampled(shown)
+            behind = bands_behind(shown)
+            values, pieces = self._sampled(behind)
             valid = np.zeros(values.shape[1:], bool)
             for piece in pieces:
-                valid[piece.rows, piece.columns] = self._validity.of(piece, shown)
+                valid[piece.rows, piece.columns] = self._validity.of(piece, behind)
+            if behind != shown:
+                self._factors[shown] = factor_of(values, valid)
+                values = pictured(values, behind, shown, self._factors[shown])
             self._stretches[shown] = stretch_of(values, valid)
         return self._stretches[shown]
 

@@ -26,7 +26,7 @@ class View:
     `rgb` is uint8 (H, W, 3), stretched; `valid` is bool (H, W), False for nodata; `georeference` converts View
     pixels to the ground; `window` is the part of the scene that it shows, in scene pixels; `gsd_m` is the size of
     one View pixel on the ground in metres (None without a georeference); `bands` are the scene's bands, counted
-    from 1, shown as red, green and blue.
+    from 1, shown as red, green and blue; numbers below 0 are decibels (`scene.decibels`).
     """
 
     rgb: NDArray[np.uint8]

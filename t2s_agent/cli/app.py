@@ -17,6 +17,7 @@ import typer
 from t2s_agent.api.naming import add_place_hints, image_named, is_result, result_id
 from t2s_agent.cli import listing, words
 from t2s_agent.cli.batch import batch
+from t2s_agent.cli.change import change
 from t2s_agent.cli.files import OUT_HELP, checked_out, copied
 from t2s_agent.cli.serve import serve
 from t2s_agent.cli.show import Screen
@@ -449,5 +450,6 @@ def doctor(
     )
 
 
+app.command(cls=words.MultiValueCommand)(change)
 app.command(cls=words.MultiValueCommand)(batch)
 app.command()(serve)

@@ -1,0 +1,208 @@
+"""Asks one question about two dates of a place and compares the answers: what appeared and what went, with areas and plus/minus."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from shapely.geometry import mapping
+
+from t2s_agent.errors import T2SError
+from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.loading import stored_regions, view_of
+from t2s_agent.pipeline.segment import segment
+from t2s_agent.pipeline.steps import Progress, no_progress
+from t2s_agent.regions.change import KINDS, Comparison, Dated, Kind, Match, compare
+from t2s_agent.regions.fields import without_unknown
+from t2s_agent.regions.frame import EARTH, Frame
+from t2s_agent.regions.geojson import layer_name, multipolygon
+from t2s_agent.regions.operations import on_grid
+from t2s_agent.regions.plane import bbox_of
+from t2s_agent.regions.region import Measure, Region, finest_rounding
+from t2s_agent.regions.relations import Difference
+from t2s_agent.regions.rounding import Rounding
+from t2s_agent.results.record import Record, pm_level
+from t2s_agent.scene import View
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Two results and what lies between them. `rounding` is that of the finer result; `frame` that of outlines in files."""
+
+    before: Record
+    after: Record
+    comparison: Comparison
+    rounding: Rounding
+    frame: Frame
+
+    def total(self, kind: Kind) -> tuple[Measure, Measure]:
+        """The areas of all matches of a kind at the earlier and at the later date; plus/minus add."""
+        matches, unit = self.comparison.of(kind), self.before.unit_area
+        each = [(match.area_before, match.area_after) for match in matches]
+        return (
+            Measure(sum(b.value for b, _ in each), sum(b.plus_minus for b, _ in each), unit),
+            Measure(sum(a.value for _, a in each), sum(a.plus_minus for _, a in each), unit),
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Counts and areas by kind, and the difference of all that both dates show, later less earlier."""
+        unit, area = self.before.unit_area, self.rounding.area
+        facts: dict[str, Any] = {}
+        for kind in KINDS:
+            matches = self.comparison.of(kind)
+            first, second = self.total(kind)
+            shown = first if kind == "gone" else second
+            facts |= {
+                f"{kind}_count": len(matches),
+                f"{kind}_uncertain": sum(bool(match.why) for match in matches),
+                f"{kind}_area_{unit}": area(shown.value),
+                f"{kind}_area_pm_{unit}": area(shown.plus_minus),
+            }
+        totals = [self.total(kind) for kind in KINDS]
+        found = Difference.of(
+            *(Measure(sum(t[k].value for t in totals), sum(t[k].plus_minus for t in totals), unit) for k in (1, 0))
+        )
+        return facts | {
+            f"difference_{unit}": area(found.value),
+            f"difference_pm_{unit}": area(found.plus_minus),
+            "difference_undecided": found.undecided,
+            "not_seen_before": list(self.comparison.not_seen_before),
+            "not_seen_after": list(self.comparison.not_seen_after),
+        }
+
+    def collection(self) -> dict[str, Any]:
+        """A GeoJSON FeatureCollection, one feature a match; outlines of the later date, of what is gone of the earlier."""
+        matches = self.comparison.matches
+        rows = without_unknown([self._properties(match) for match in matches])
+        outlines = self.frame.to_file([match.outline for match in matches])
+        member = self.frame.member()
+        return {
+            "type": "FeatureCollection",
+            "name": layer_name(f"change {self.after.query}"),
+            **({"crs": {"type": "name", "properties": {"name": self.frame.crs}}, "frame": member} if member else {}),
+            "query": self.after.query,
+            "before": {"result": self.before.id, "image": self.before.scene.name},
+            "after": {"result": self.after.id, "image": self.after.scene.name},
+            "measured": self.after.method,
+            "pm_level": pm_level(self.after),
+            "summary": self.facts(),
+            "features": [
+                {
+                    "type": "Feature",
+                    "id": number,
+                    "bbox": list(bbox_of(match.outline) if self.before.units.on_earth else outline.bounds),
+                    "geometry": mapping(multipolygon(outline)),
+                    "properties": row,
+                }
+                for number, (match, outline, row) in enumerate(zip(matches, outlines, rows, strict=True), 1)
+            ],
+        }
+
+    def _properties(self, match: Match) -> dict[str, Any]:
+        unit, area, difference = self.before.unit_area, self.rounding.area, match.difference
+        return {
+            "change": match.kind,
+            "before": ",".join(map(str, match.before)) or None,
+            "after": ",".join(map(str, match.after)) or None,
+            f"area_before_{unit}": area(match.area_before.value),
+            f"area_before_pm_{unit}": area(match.area_before.plus_minus),
+            f"area_after_{unit}": area(match.area_after.value),
+            f"area_after_pm_{unit}": area(match.area_after.plus_minus),
+            f"difference_{unit}": area(difference.value),
+            f"difference_pm_{unit}": area(difference.plus_minus),
+            "overlap": round(match.overlap, 3),
+            "uncertain": bool(match.why),
+            "why": "; ".join(match.why) or None,
+            "question": self.after.query,
+            "result_before": self.before.id,
+            "result_after": self.after.id,
+        }
+
+
+def change(
+    engine: Engine,
+    before: Path | str,
+    after: Path | str,
+    query: str,
+    *,
+    bbox: Sequence[float] | None = None,
+    bbox_crs: str | None = None,
+    bands: str | None = None,
+    merge: Literal["instances", "union"] = "instances",
+    min_area_m2: float = 0.0,
+    progress: Progress = no_progress,
+) -> Change:
+    """Segments two images of a place and compares what was found. Both results are stored; the options are those of `segment`.
+
+    What one of the pictures does not show (outside, no data) is not compared. Raises what `segment` raises, and `no_georeference`
+    where only one of the images has a place on Earth, or neither and their sizes differ.
+    """
+    _require_one_place(engine, before, after)
+    first, second = (
+        segment(
+            engine,
+            image,
+            query,
+            bbox=bbox,
+            bbox_crs=bbox_crs,
+            bands=bands,
+            merge=merge,
+            min_area_m2=min_area_m2,
+            progress=progress,
+        )
+        for image in (before, after)
+    )
+    return compared(engine, first, second, progress=progress)
+
+
+def compared(engine: Engine, before: Record, after: Record, *, progress: Progress = no_progress) -> Change:
+    """Compares two stored results of one place."""
+    progress("comparing")
+    old, new = stored_regions(engine, before), stored_regions(engine, after)
+    views = view_of(engine, before), view_of(engine, after)
+    units = before.units
+    return Change(
+        before,
+        after,
+        compare(Dated(old, _seen(old, views[1])), Dated(new, _seen(new, views[0])), units),
+        finest_rounding([*old, *new], units),
+        EARTH if units.on_earth else Frame.of_view(views[1]),
+    )
+
+
+def _require_one_place(engine: Engine, before: Path | str, after: Path | str) -> None:
+    with engine.scene(before) as first, engine.scene(after) as second:
+        located = first.georeference.located, second.georeference.located
+        sizes = (first.width, first.height), (second.width, second.height)
+        if located[0] != located[1]:
+            name = second.name if located[0] else first.name
+            raise T2SError("no_georeference", f"{name} has no place on Earth, the other image has", "Give both a place")
+        if not located[0] and sizes[0] != sizes[1]:
+            raise T2SError(
+                "no_georeference",
+                f"{first.name} and {second.name} have no place on Earth, and their sizes differ: {sizes[0]} and {sizes[1]}",
+                "Give images with a place, or two of one size that show the same place",
+            )
+
+
+def _seen(regions: Sequence[Region], view: View) -> dict[int, float]:
+    """By region id the share of each that a View shows with data, 0 to 1."""
+    found = {}
+    for region, mask in zip(regions, on_grid(regions, view), strict=True):
+        inside = mask.area
+        if not inside:
+            found[region.id] = 0.0
+            continue
+        valid = float(np.count_nonzero(view.valid[mask.part] & mask.pixels)) / inside
+        x1, y1, x2, y2 = mask.bounds
+        at_edge = x1 == 0 or y1 == 0 or x2 == view.width or y2 == view.height
+        pixel_area = _pixel_area(region, view)
+        found[region.id] = valid * (min(1.0, inside * pixel_area / region.area.value) if at_edge else 1.0)
+    return found
+
+
+def _pixel_area(region: Region, view: View) -> float:
+    if region.units.on_earth and view.gsd_m is not None:
+        return view.gsd_m**2
+    return view.window.width * view.window.height / (view.width * view.height)

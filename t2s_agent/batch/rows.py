@@ -13,7 +13,7 @@ from t2s_agent.batch.scenes import SceneRef
 class Row:
     """One question about one scene. `scene` is the scene's name in the archive, `image` the path or address that is opened.
 
-    `attempt` counts from 1: how often the row has been begun, this time included.
+    `attempt` counts from 1: how often the row has been begun, this time included. `problem` says why there is nothing to open.
     """
 
     id: str
@@ -23,6 +23,7 @@ class Row:
     question: str
     datetime: str = ""
     attempt: int = 1
+    problem: str = ""
 
 
 def row_id(scene: SceneRef, question: str) -> str:
@@ -43,4 +44,12 @@ def rows_of(scenes: Sequence[SceneRef], questions: Sequence[Question]) -> Iterat
             own.setdefault(question.scene, []).append(question)
     for scene in scenes:
         for question in (*general, *own.get(scene.name, ())):
-            yield Row(row_id(scene, question.text), scene.name, scene.image, question.id, question.text, scene.datetime)
+            yield Row(
+                row_id(scene, question.text),
+                scene.name,
+                scene.image,
+                question.id,
+                question.text,
+                scene.datetime,
+                problem=scene.problem,
+            )

@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 class SceneRef:
     """A scene of an archive. `version` changes where the scene does: its size in bytes, or the checksum that its item states.
 
-    `footprint` is what an item says of its place; None for a file, which says it itself.
+    `footprint` is what an item says of its place; None for a file, which says it itself. `problem` says why there is nothing to open.
     """
 
     name: str
@@ -36,6 +36,7 @@ class SceneRef:
     version: str = ""
     datetime: str = ""
     footprint: stac.Footprint | None = None
+    problem: str = ""
 
 
 def find_scenes(
@@ -111,12 +112,26 @@ class _Finder:
         if ending in LISTS:
             yield from self._of_list(path)
         elif ending in ITEMS:
-            for item in stac.read_items(path):
-                href, chosen = item.asset(self.asset)
-                name = "/".join(part for part in (item.collection, item.id, chosen) if part)
-                yield SceneRef(name, href, item.version(chosen), item.datetime, item.footprint)
+            yield from self._of_items(path)
         else:
             yield self._local(path, path.parent)
+
+    def _of_items(self, path: Path) -> Iterator[SceneRef]:
+        """The scenes of items. An item without the asset is a scene with a problem; where all are so, the first one's is raised."""
+        found, first = 0, None
+        for item in stac.read_items(path):
+            try:
+                href, chosen = item.asset(self.asset)
+            except T2SError as error:
+                first = first or error
+                name = _joined(item.collection, item.id, self.asset)
+                yield SceneRef(name, "", item.updated, item.datetime, item.footprint, f"{error.what}. {error.fix}")
+            else:
+                found += 1
+                name = _joined(item.collection, item.id, chosen)
+                yield SceneRef(name, href, item.version(chosen), item.datetime, item.footprint)
+        if first is not None and not found:
+            raise first
 
     def _of_list(self, path: Path) -> Iterator[SceneRef]:
         try:
@@ -162,6 +177,10 @@ def _until_magic(path: Path) -> Iterator[str]:
         if glob.has_magic(part):
             return
         yield part
+
+
+def _joined(*names: str) -> str:
+    return "/".join(name for name in names if name)
 
 
 def _whole(path: Path) -> Path:

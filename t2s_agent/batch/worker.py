@@ -52,14 +52,7 @@ class Worker:
         for row in rows:
             began = time.perf_counter()
             try:
-                record = segment(
-                    self._engine,
-                    row.image,
-                    row.question,
-                    bands=self._job.bands,
-                    merge=self._job.merge,
-                    min_area_m2=self._job.min_area_m2,
-                )
+                record = self._answer(row)
             except T2SError as error:
                 if error.code in STOPPING:
                     raise
@@ -73,6 +66,14 @@ class Worker:
                 if lines[-1].regions:
                     answered.append(Answered(row, record, record.units, lines[-1].regions))
         return self._with_parts(lines, answered)
+
+    def _answer(self, row: Row) -> Record:
+        if row.problem:
+            raise T2SError("image_not_found", row.problem, "")
+        job = self._job
+        return segment(
+            self._engine, row.image, row.question, bands=job.bands, merge=job.merge, min_area_m2=job.min_area_m2
+        )
 
     def _with_parts(self, lines: list[Line], answered: list[Answered]) -> list[Line]:
         parts: dict[str, tuple[str, int]] = {}
@@ -107,7 +108,7 @@ class Worker:
 def failed_line(row: Row, error: T2SError, worker: str, seconds: float = 0.0) -> Line:
     """The line of a row that failed."""
     line = _line(row, worker, time.perf_counter() - seconds)
-    return line.model_copy(update={"code": error.code, "message": f"{error.what}. {error.fix}"})
+    return line.model_copy(update={"code": error.code, "message": f"{error.what}. {error.fix}".removesuffix(". ")})
 
 
 def _line(row: Row, worker: str, began: float) -> Line:

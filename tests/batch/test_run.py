@@ -14,7 +14,7 @@ from archive.data import SHIPS, TANKS, write_archive, write_scene
 
 from t2s_agent.batch.ledger import Ledger
 from t2s_agent.batch.questions import Question
-from t2s_agent.batch.scenes import find_scenes
+from t2s_agent.batch.scenes import SceneRef, find_scenes
 from t2s_agent.errors import T2SError
 
 BOTH = (Question("tanks", TANKS), Question("ships", SHIPS))
@@ -61,6 +61,12 @@ def test_a_broken_scene_is_recorded_by_its_code_and_the_others_go_on(run, job, s
     line = next(line for line in Ledger(job.out).lines.values() if line.status == "failed")
     assert line.scene == "b.tif"
     assert line.message
+
+
+def test_a_scene_with_nothing_to_open_is_a_failed_row(run, job):
+    scene = SceneRef("items/x/B04", "", problem="the item 'x' has no asset 'B04'")
+    assert run(scenes=[scene]).summary.failed_by_code == {"image_not_found": 1}
+    assert next(iter(Ledger(job.out).lines.values())).message == "the item 'x' has no asset 'B04'"
 
 
 def test_what_failed_is_tried_again_on_request_only(run, job, scenes):

@@ -94,6 +94,17 @@ def test_the_only_picture_is_taken_and_of_several_one_must_be_named(tmp_path):
         next(read_items(path)).asset("B99")
 
 
+def test_an_item_without_the_asset_is_a_scene_with_a_problem_among_others(tmp_path):
+    features = [item("a", NEAR, B04={"href": "a.tif", "type": TIFF}), item("b", NEAR)]
+    (tmp_path / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    first, second = find_scenes([str(tmp_path / "items.json")], asset="B04")
+    assert (first.name, first.problem) == ("yards/a/B04", "")
+    assert (second.name, second.image) == ("yards/b/B04", "")
+    assert second.problem.startswith("the item 'b' has no asset 'B04'")
+    with pytest.raises(T2SError, match="has no asset 'B99'"):
+        find_scenes([str(tmp_path / "items.json")], asset="B99")
+
+
 @pytest.mark.parametrize(
     ("href", "own", "found"),
     [

@@ -19,7 +19,7 @@ Status = Literal["found", "partly", "empty", "not_understood", "failed"]
 class Line(BaseModel):
     """What became of one row. `area` and `area_pm` are the result's total in `unit` (m2 or px2).
 
-    `part` is the file of its regions, from the output folder; empty without regions. `part_rows` is the number of rows in it.
+    `not_looked_at` is the share of a large scene in windows that failed or were not reached. `part` is the file of its regions, from the output folder; empty without regions. `part_rows` is the number of rows in it.
     `code` and `message` say why it failed. `seconds` are those of the attempt, without loading models that were there.
     """
 
@@ -38,6 +38,7 @@ class Line(BaseModel):
     area: float = 0.0
     area_pm: float = 0.0
     unit: str = ""
+    not_looked_at: float = 0.0
     seconds: float = 0.0
     tokens: int = 0
     worker: str = ""

@@ -93,7 +93,8 @@ class Worker:
             update={
                 "status": record.status,
                 "result": record.id,
-                "regions": len(record.regions),
+                "regions": record.region_count,
+                "not_looked_at": record.tiling.share_not_looked_at if record.tiling else 0.0,
                 "area": record.total_area,
                 "area_pm": record.total_area_pm,
                 "unit": record.unit_area,

@@ -10,11 +10,11 @@ from shapely.geometry import mapping
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
-from t2s_agent.pipeline.loading import stored_regions, view_of
+from t2s_agent.pipeline.loading import stored_regions
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.steps import Progress, no_progress
 from t2s_agent.regions.change import KINDS, Comparison, Dated, Kind, Match, compare
-from t2s_agent.regions.fields import without_unknown
+from t2s_agent.regions.fields import known_in, only
 from t2s_agent.regions.frame import EARTH, Frame
 from t2s_agent.regions.geojson import layer_name, multipolygon
 from t2s_agent.regions.operations import on_grid
@@ -23,7 +23,7 @@ from t2s_agent.regions.region import Measure, Region, finest_rounding
 from t2s_agent.regions.relations import Difference
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.record import Record, pm_level
-from t2s_agent.scene import View
+from t2s_agent.scene import View, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ class Change:
     def collection(self) -> dict[str, Any]:
         """A GeoJSON FeatureCollection, one feature a match; outlines of the later date, of what is gone of the earlier."""
         matches = self.comparison.matches
-        rows = without_unknown([self._properties(match) for match in matches])
+        rows = [self._properties(match) for match in matches]
+        known = known_in(rows)
         outlines = self.frame.to_file([match.outline for match in matches])
         member = self.frame.member()
         return {
@@ -93,7 +94,7 @@ class Change:
                     "id": number,
                     "bbox": list(bbox_of(match.outline) if self.before.units.on_earth else outline.bounds),
                     "geometry": mapping(multipolygon(outline)),
-                    "properties": row,
+                    "properties": only(known, row),
                 }
                 for number, (match, outline, row) in enumerate(zip(matches, outlines, rows, strict=True), 1)
             ],
@@ -160,7 +161,7 @@ def compared(engine: Engine, before: Record, after: Record, *, progress: Progres
     """Compares two stored results of one place."""
     progress("comparing")
     old, new = stored_regions(engine, before), stored_regions(engine, after)
-    views = view_of(engine, before), view_of(engine, after)
+    views = _picture(engine, before), _picture(engine, after)
     units = before.units
     return Change(
         before,
@@ -184,6 +185,14 @@ def _require_one_place(engine: Engine, before: Path | str, after: Path | str) ->
                 f"{first.name} and {second.name} have no place on Earth, and their sizes differ: {sizes[0]} and {sizes[1]}",
                 "Give images with a place, or two of one size that show the same place",
             )
+
+
+def _picture(engine: Engine, result: Record) -> View:
+    """What a result looked at, in one picture: it says where there are data."""
+    with engine.scene_of(result) as scene:
+        return scene.view(
+            window=Window(*result.scene.window), bands=list(result.scene.bands), max_size=result.scene.max_size
+        )
 
 
 def _seen(regions: Sequence[Region], view: View) -> dict[int, float]:

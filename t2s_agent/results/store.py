@@ -18,6 +18,7 @@ from t2s_agent.results.catalogue import ID, Catalogue, Summary, read_record
 from t2s_agent.results.files import LOCAL, RECORD
 from t2s_agent.results.parts import GONE, part_of, sweep
 from t2s_agent.results.record import Record
+from t2s_agent.results.title import read_title, write_title
 
 LEAST_PREFIX = 4  # digits of an id that may be used instead of the whole id
 _PREFIX = re.compile(rf"r_[0-9a-f]{{{LEAST_PREFIX},}}")
@@ -132,6 +133,21 @@ class ResultStore:
             there = ", ".join(sorted(f.name for f in folder.iterdir()))
             raise T2SError("result_unknown", f"{folder.name} has no file {name[:60]!r}", f"It has {there}")
         return path
+
+    def name_of(self, id_: str) -> str:
+        """Returns the name that a person gave a result, by its whole id; empty where there is none."""
+        return read_title(self.folder / id_) if ID.fullmatch(id_) else ""
+
+    def rename(self, id_: str, name: str) -> str:
+        """Names a result (an empty name takes it away) and returns the name as it was kept; the record stays as it is.
+
+        `result_unknown` where there is none of this owner's, `output_unwritable` where the store may only be read.
+        """
+        whole = self.load(id_, regions=False).id
+        try:
+            return write_title(self.folder / whole, name)
+        except OSError as error:
+            raise self._unwritable(f"{whole} cannot be named", error) from error
 
     def delete(self, id_: str) -> str:
         """Permanently removes a result with its files, also a damaged one, and returns its whole id.

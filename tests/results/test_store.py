@@ -338,3 +338,14 @@ def test_a_record_without_its_regions_costs_none_of_the_time_and_memory_of_regio
     text = record.model_dump_json(indent=1).replace('"perimeter": ', '"perimeter": not even JSON ')
     (folder / "record.json").write_text(text, encoding="utf-8")
     assert ResultStore(tmp_path).load("r_00000001", regions=False).query == record.query
+
+
+def test_a_name_is_given_by_the_owner_only_and_leaves_the_record_as_it_is(tmp_path):
+    store, mine = ResultStore(tmp_path, "alice"), a_result(owner="alice")
+    store.save(mine, {})
+    assert store.rename(mine.id[:20], "North quay") == "North quay" == store.name_of(mine.id)
+    assert store.load(mine.id) == mine
+    with pytest.raises(T2SError) as foreign:
+        store.for_owner("bob").rename(mine.id, "taken")
+    assert (foreign.value.code, store.name_of(mine.id)) == ("result_unknown", "North quay")
+    assert store.name_of("../x") == ""

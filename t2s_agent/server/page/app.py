@@ -17,12 +17,10 @@ TOOL_META = {"ui": {"resourceUri": APP_URI}}  # the `meta` of a tool whose answe
 
 def app_html() -> str:
     """Returns everything in one HTML file, because hosts show it in a frame that may load nothing."""
-    return (
-        static_text("app.html")
-        .replace("/*page.css*/", static_text("page.css"))
-        .replace("/*result.js*/", static_text("result.js"))
-        .replace("/*app.js*/", static_text("app.js"))
-    )
+    html = static_text("app.html")
+    for name in ("page.css", "ol.js", "viewer.js", "result.js", "app.js"):
+        html = html.replace(f"/*{name}*/", static_text(name))
+    return html
 
 
 def app_extension() -> Apps:

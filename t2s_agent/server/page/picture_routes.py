@@ -72,7 +72,8 @@ def picture_routes(answers: Answers, pictures: Pictures) -> list[BaseRoute]:
         def work() -> dict[str, Any]:
             index = pictures.index(engine, _id(request))
             order = index.ordered(sort, down=down)
-            return {"total": len(index), "rows": [index.row(int(each)) for each in order[first : first + most]]}
+            found = [index.row(int(each)) for each in order[first : first + most]]
+            return {"total": len(index), "known": index.known, "rows": found}
 
         return answers.json(await pictures.run(work))
 

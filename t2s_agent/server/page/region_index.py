@@ -73,6 +73,12 @@ class RegionIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def known(self) -> list[str]:
+        """What there is to say of at least one region: `label`, and names of measures."""
+        found = [name for name in _NUMBERS if np.isfinite(self.numbers[name]).any()]
+        return (["label"] if any(self.labels) else []) + found
+
     def within(self, box: Sequence[float]) -> NDArray[np.intp]:
         """Positions of the regions whose boxes meet a box (x1, y1, x2, y2, scene pixels)."""
         x1, y1, x2, y2 = self.boxes.T

@@ -7,43 +7,51 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import rasterio.features
 from PIL import Image
-from shapely.geometry import MultiPolygon, Polygon, shape
 
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Point
 from t2s_agent.pipeline import Engine
 from t2s_agent.pipeline.loading import view_of
-from t2s_agent.regions.polygons import simplified
-from t2s_agent.regions.raster import read_mask
-from t2s_agent.regions.region import Labels
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.catalogue import Summary
-from t2s_agent.results.files import MASK, MEDIA_TYPES, PREVIEW, public_facts
+from t2s_agent.results.files import MEDIA_TYPES, PREVIEW, REGIONS, public_facts
+from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.results.record import Record
+from t2s_agent.scene import Window
 from t2s_agent.scene.georeference import Georeference
+from t2s_agent.server.page.pictures import WINDOWS
+from t2s_agent.server.page.pyramid import TILE, Pyramid
+from t2s_agent.server.page.region_features import features_in
+from t2s_agent.server.page.region_index import index_of
 
 _GRID = 17  # points per side with known longitude and latitude; the page interpolates between them
 _RELATIVES = 200  # results in one tree
 _THUMBNAIL = 176  # px
+_IN_APP = 500  # regions with outlines in the MCP App, which gets everything at once
+_LARGEST = 2048  # px: a larger View is shown smaller
 _QUALITY = 92  # of JPEG: outlines are compared with edges in the picture
 
 
 def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> dict[str, Any]:
-    """Returns the page's data of a result except its picture. `others` are all results of the owner, with this one.
+    """Returns the page's data of a result except its picture and its regions. `others` are all results of the owner, with this one.
 
-    `outlines` are rings [x, y, x, y ...] in View pixels; `grid` is lon/lat at 17 x 17 places of the View, or None where the
-    image cannot be opened any more or has no ground. `decimals` are those that a position deserves.
+    `grid` is lon/lat at 17 x 17 places of the scene, or None where the image cannot be opened any more or has no ground.
+    `decimals` are those that a position deserves. `count` is the number of regions; `levels` and `tile` are those of the scene's tiles.
     """
-    width, height = result.scene.view_size
-    folder = engine.store.artifact(result.id, MASK).parent
+    scene = result.scene
+    folder = engine.store.folder / result.id
     place, remark = _place_of(engine, result)
-    gsd = None if place is None else place.typical_gsd_m(width, height)
+    gsd = None if place is None else place.typical_gsd_m(scene.width, scene.height)
+    here = [summary for summary in others if summary.id == result.id]
     return {
-        "record": public_facts(result),
-        "outlines": outlines(read_mask(folder / MASK)),
-        "grid": None if place is None else lonlat_grid(place, width, height),
+        "record": {name: value for name, value in public_facts(result).items() if name != "regions"},
+        "count": here[0].count if here else len(StoredRegions(folder / REGIONS)),
+        "levels": Pyramid(scene.width, scene.height).levels,
+        "tile": TILE,
+        "name": engine.store.name_of(result.id),
+        "windows": (folder / WINDOWS).is_file(),
+        "grid": None if place is None else lonlat_grid(place, scene.width, scene.height),
         "gsd_m": gsd,
         "decimals": Rounding.of(gsd or 1.0, result.units).places,
         "remark": remark,
@@ -56,39 +64,14 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
 
 
 def _place_of(engine: Engine, result: Record) -> tuple[Georeference | None, str]:
-    """Returns the georeference of the View, or why it is unknown: the image may have been deleted."""
+    """Returns the georeference of the scene, or why it is unknown: the image may have been deleted."""
     if not result.units.on_earth:
         return None, ""
     try:
-        return place_of(engine, result), ""
+        with engine.scene_of(result) as scene:
+            return scene.georeference, ""
     except T2SError as error:
         return None, str(error)
-
-
-def place_of(engine: Engine, result: Record) -> Georeference:
-    """Returns the transform from a result's View pixels to the ground. Opens the image but reads no pixels."""
-    with engine.scene_of(result) as scene:
-        return scene.georeference.resized(result.scene.window, *result.scene.view_size)
-
-
-def outlines(labels: Labels) -> list[dict[str, Any]]:
-    """Returns for each region its id, its rings in pixels (with holes; fill rule even-odd) and a point inside for its number."""
-    parts: dict[int, list[Polygon]] = {}
-    for geometry, value in rasterio.features.shapes(labels, mask=labels > 0, connectivity=4):
-        parts.setdefault(int(value), []).append(shape(geometry))
-    return [_outline(id_, parts[id_]) for id_ in sorted(parts)]
-
-
-def _outline(id_: int, parts: list[Polygon]) -> dict[str, Any]:
-    smooth = simplified(parts[0] if len(parts) == 1 else MultiPolygon(parts))
-    largest = max(parts, key=lambda part: float(part.area))
-    inside = largest.centroid if largest.contains(largest.centroid) else largest.representative_point()
-    rings = [
-        np.round(np.asarray(ring.coords)[:-1], 2).ravel().tolist()
-        for part in getattr(smooth, "geoms", (smooth,))
-        for ring in (part.exterior, *part.interiors)
-    ]
-    return {"id": id_, "rings": rings, "inside": [round(inside.x, 1), round(inside.y, 1)]}
 
 
 def lonlat_grid(place: Georeference, width: int, height: int) -> list[list[list[float] | None]]:
@@ -125,11 +108,16 @@ def relatives(id_: str, summaries: Sequence[Summary]) -> list[Summary]:
 
 
 def picture(engine: Engine, result: Record) -> bytes:
-    """Returns the picture that the models saw, as JPEG.
+    """Returns the picture that the models saw, as JPEG; its longer side at most 2,048 px.
 
     Raises `image_unreadable` if the image has changed since, `image_not_found` if it was deleted.
     """
-    return _jpeg(Image.fromarray(view_of(engine, result).rgb))
+    reference = result.scene
+    if max(reference.view_size) <= _LARGEST:
+        return _jpeg(Image.fromarray(view_of(engine, result).rgb))
+    with engine.scene_of(result) as scene:
+        view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=_LARGEST)
+    return _jpeg(Image.fromarray(view.rgb))
 
 
 def thumbnail(engine: Engine, result: Record) -> bytes:
@@ -142,9 +130,19 @@ def thumbnail(engine: Engine, result: Record) -> bytes:
 
 
 def view_json(engine: Engine, result_id: str) -> str:
-    """Returns a result's view as one JSON text for the MCP App; the picture is a data URL, empty if the image was deleted."""
-    result = engine.store.load(result_id)
+    """Returns a result's view as one JSON text for the MCP App.
+
+    The picture is a data URL, empty if the image was deleted. `features` are the outlines at the picture's resolution, and `rows` the
+    facts of at most 500 regions.
+    """
+    result = engine.store.load(result_id, regions=False)
     view = result_view(engine, result, engine.store.listed().results)
+    index = index_of(result, engine.store.folder / result.id)
+    x, y, width, height = result.scene.window
+    resolution = max(1.0, max(width, height) / _LARGEST)
+    view["features"] = features_in(index, (x, y, x + width, y + height), resolution, _IN_APP)
+    view["known"] = index.known
+    view["rows"] = [index.row(int(position)) for position in index.ordered()[:_IN_APP]]
     try:
         view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(engine, result)).decode()
     except T2SError as error:
@@ -159,23 +157,25 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 def to_refinement_points(engine: Engine, result: Record, points: Sequence[Point]) -> tuple[Point, ...]:
-    """Converts View pixels to the coordinates of a refinement: lon/lat, or scene pixels without georeference."""
+    """Converts pixels of the scene to the coordinates of a refinement: lon/lat, or the same pixels without georeference.
+
+    Raises `bbox_outside` for a point outside of the window that the result is about.
+    """
     if not points:
         return ()
-    width, height = result.scene.view_size
+    left, top, width, height = result.scene.window
     for x, y in points:
-        if not (0 <= x <= width and 0 <= y <= height):
+        if not (left <= x <= left + width and top <= y <= top + height):
             raise T2SError(
                 "bbox_outside",
-                f"the point {[x, y]} is outside the picture",
-                f"The picture has {width} x {height} pixels, counted from its upper left corner",
+                f"the point {[x, y]} is outside of what {result.id} is about",
+                f"That is {width} x {height} pixels of the image from {left}, {top}",
             )
+    if not result.units.on_earth:
+        return tuple(points)
     xs, ys = np.array(points, dtype=np.float64).T
-    if result.units.on_earth:
-        lon, lat = place_of(engine, result).to_lonlat(xs, ys)
-        if not np.isfinite(lon).all():
-            raise T2SError("bbox_outside", "a point is outside the Earth", "Click on the ground")
-        return tuple(zip(lon.tolist(), lat.tolist(), strict=True))
-    left, top, wide, high = result.scene.window
-    moved = left + xs * wide / width, top + ys * high / height
-    return tuple(zip(moved[0].tolist(), moved[1].tolist(), strict=True))
+    with engine.scene_of(result) as scene:
+        lon, lat = scene.georeference.to_lonlat(xs, ys)
+    if not np.isfinite(lon).all():
+        raise T2SError("bbox_outside", "a point is outside the Earth", "Click on the ground")
+    return tuple(zip(lon.tolist(), lat.tolist(), strict=True))

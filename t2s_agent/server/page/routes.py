@@ -13,7 +13,9 @@ from starlette.routing import BaseRoute, Route
 from t2s_agent.bounds import LONGEST_NAME, LONGEST_QUERY, MOST_IDS, MOST_POINTS
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, refine, segment
+from t2s_agent.results.catalogue import Summary
 from t2s_agent.results.files import MEDIA_TYPES, RECORD, public_json
+from t2s_agent.results.title import LONGEST_TITLE
 from t2s_agent.server.page.answering import ALWAYS, Answers, body_of
 from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.picture_routes import picture_routes
@@ -23,6 +25,8 @@ from t2s_agent.server.page.work import Discreet, Work, WorkResponse, in_thread
 
 STATIC = {
     "page.css": "text/css",
+    "ol.js": "text/javascript",
+    "viewer.js": "text/javascript",
     "result.js": "text/javascript",
     "page.js": "text/javascript",
     "icon.svg": "image/svg+xml",
@@ -37,7 +41,7 @@ Pair = tuple[float, float]
 
 
 class Correction(BaseModel):
-    """A user's correction of a result. Points are in View pixels."""
+    """A user's correction of a result. Points are in pixels of the scene."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -49,12 +53,22 @@ class Correction(BaseModel):
 
 
 class Question(BaseModel):
-    """A new question about an image in the allowed folders."""
+    """A new question about an image in the allowed folders, or about the image `of` an earlier result; `bbox` in its pixels."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    image: str = Field("", max_length=LONGEST_NAME)
+    of: str = Field("", max_length=LONGEST_NAME)
+    query: str = Field(max_length=LONGEST_QUERY)
+    bbox: tuple[float, float, float, float] | None = None
+
+
+class Name(BaseModel):
+    """A name for a result; empty: none."""
 
     model_config = ConfigDict(extra="forbid")
 
-    image: str = Field(min_length=1, max_length=LONGEST_NAME)
-    query: str = Field(max_length=LONGEST_QUERY)
+    name: str = Field(max_length=LONGEST_TITLE)
 
 
 def no_images(_: Engine) -> Sequence[str]:
@@ -98,12 +112,12 @@ def api_routes(
         most, before = _count(request), request.query_params.get("before", "")
         listed = (await run_sync(engine.store.listed)).results
         start = next((i + 1 for i, s in enumerate(listed) if s.id == before), len(listed)) if before else 0
-        part = [summary.model_dump(mode="json") for summary in listed[start : start + most]]
+        part = await run_sync(lambda: [_listed(engine, summary) for summary in listed[start : start + most]])
         return answered({"results": part, "total": len(listed), "more": start + most < len(listed)})
 
     async def result(request: Request, engine: Engine) -> Response:
         def read() -> dict[str, Any]:
-            result = engine.store.load(request.path_params["id"])
+            result = engine.store.load(request.path_params["id"], regions=False)
             return result_view(engine, result, engine.store.listed().results)
 
         return answered(await run_sync(read))
@@ -133,15 +147,32 @@ def api_routes(
         return FileResponse(path, filename=f"{path.parent.name}-{name}", media_type="application/octet-stream")
 
     async def images(_: Request, engine: Engine) -> Response:
-        return answered({"images": list(await run_sync(images_of, engine)) if engine.settings.roots else []})
+        names = list(await run_sync(images_of, engine)) if engine.settings.roots else []
+        return answered({"images": names, "upload_bytes": 0})
 
     async def ask(request: Request, engine: Engine) -> Response:
         asked = await body_of(request, Question)
         if not engine.settings.roots:  # without roots, every file that the server's user can read would be allowed
             raise T2SError("image_not_found", "no folder of images is allowed here", "Start the server with --root")
-        return WorkResponse(
-            engine, lambda progress: segment(engine, asked.image, asked.query, progress=progress), work, redact
-        )
+        if bool(asked.image) == bool(asked.of):
+            raise T2SError("argument_invalid", "image or of is missing, or both are given", "Name one of them")
+
+        def task(progress: Callable[[str], None]) -> Any:
+            image, bands = asked.image, None
+            if asked.of:
+                before = engine.store.load(asked.of, regions=False)
+                image, bands = before.scene.path, before.parameters.get("bands")
+            crs = "pixels" if asked.bbox else None
+            return segment(engine, image, asked.query, bbox=asked.bbox, bbox_crs=crs, bands=bands, progress=progress)
+
+        return WorkResponse(engine, task, work, redact)
+
+    async def rename(request: Request, engine: Engine) -> Response:
+        id_, asked = request.path_params["id"], await body_of(request, Name)
+        return answered({"name": await run_sync(engine.store.rename, id_, asked.name)})
+
+    async def remove(request: Request, engine: Engine) -> Response:
+        return answered({"deleted": await run_sync(engine.store.delete, request.path_params["id"])})
 
     async def correct(request: Request, engine: Engine) -> Response:
         id_, asked = request.path_params["id"], await body_of(request, Correction)
@@ -163,8 +194,10 @@ def api_routes(
     return [
         Route("/api/results", guarded(results), methods=["GET"]),
         Route("/api/results", guarded(ask, changes=True), methods=["POST"]),
-        Route("/api/images", guarded(images)),
-        Route("/api/results/{id}", guarded(result)),
+        Route("/api/images", guarded(images), methods=["GET"]),
+        Route("/api/results/{id}", guarded(result), methods=["GET"]),
+        Route("/api/results/{id}", guarded(remove, changes=True), methods=["DELETE"]),
+        Route("/api/results/{id}/name", guarded(rename, changes=True), methods=["POST"]),
         Route("/api/results/{id}/image", guarded(image)),
         Route("/api/results/{id}/thumbnail", guarded(thumb)),
         Route("/api/results/{id}/files/{name}", guarded(file)),
@@ -180,6 +213,10 @@ def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
         return Response(body, media_type=kind, headers=_PUBLIC)
 
     return endpoint
+
+
+def _listed(engine: Engine, summary: Summary) -> dict[str, Any]:
+    return {**summary.model_dump(mode="json"), "name": engine.store.name_of(summary.id)}
 
 
 def _count(request: Request) -> int:

@@ -159,6 +159,31 @@ class Tab:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
 
+    def on_picture(self, x: float, y: float) -> tuple[float, float]:
+        """Where a pixel of the scene is on the screen."""
+        place = self.js(
+            f"(() => {{ const s = document.querySelector('.stage'); s.scrollIntoView({{block: 'nearest'}}); return s.viewer.screenOf([{x}, {y}]); }})()"
+        )
+        return place[0], place[1]
+
+    def on_region(self, id_: int) -> tuple[float, float]:
+        """Where the middle of a region is on the screen; its outline has to be there."""
+        box = self.js(
+            f"document.querySelector('.stage').viewer.sources.outlines.getFeatureById({id_}).getGeometry().getExtent()"
+        )
+        return self.on_picture((box[0] + box[2]) / 2, -(box[1] + box[3]) / 2)
+
+    def hover_at(self, x: float, y: float) -> None:
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self.hover_at(*start)
+        self.call("Input.dispatchMouseEvent", type="mousePressed", x=start[0], y=start[1], button="left", clickCount=1)
+        for share in (0.3, 0.7, 1.0):
+            x, y = (a + (b - a) * share for a, b in zip(start, end, strict=True))
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, button="left", buttons=1)
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=end[0], y=end[1], button="left", clickCount=1)
+
     def press(self, key: str, code: int = 0) -> None:
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):

@@ -80,25 +80,32 @@ async function open(id) {
 }
 
 function doorsOf(id, shown) {
+  const known = shown.rows, byId = new Map(known.map((row) => [row.id, row]));
   return {
     compact: true,
     href: () => "#",
     open,
     picture: () => (shown.picture ? Promise.resolve(shown.picture) : Promise.reject(new Error(shown.remark))),
+    outlines: async () => ({ ...shown.features, all: true }),
+    rows: async (asked) => ({ rows: ordered(known, asked).slice(asked.from, asked.from + asked.limit), known: shown.known }),
+    at: async (x, y) => byId.get(document.querySelector(".stage").viewer.regionAt([x, y])) || null,
     refine: host.capabilities.serverTools ? (asked, _, signal) => refine(id, shown, asked, signal) : null,
     download: host.capabilities.downloadFile ? (name) => call("ui/download-file", { contents: [{ type: "resource_link", uri: `t2s://results/${id}/${name}`, name: `${id}-${name}` }] }) : null,
   };
 }
 
-// Converts pixels of the picture to degrees, or to pixels of a scene without georeference.
+function ordered(rows, { sort, down }) {
+  const value = (row) => (sort === "x" ? row.centroid[0] : row[sort]);
+  const compare = (a, b) => (value(a) > value(b) ? 1 : value(a) < value(b) ? -1 : 0) * (down ? -1 : 1) || a.id - b.id;
+  return [...rows].sort(compare);
+}
+
+// Converts pixels of the scene to degrees, where it has a ground.
 function placeOf(shown, [x, y]) {
-  if (shown.record.located) {
-    const place = lonlatAt(shown, x, y);
-    if (!place) throw new Error("That place has no longitude and latitude.");
-    return place.map((v) => Number(v.toFixed(shown.decimals + 1)));
-  }
-  const [left, top, wide, high] = shown.record.scene.window, [width, height] = shown.record.scene.view_size;
-  return [left + (x * wide) / width, top + (y * high) / height];
+  if (!shown.record.located) return [x, y];
+  const place = lonlatAt(shown, x, y);
+  if (!place) throw new Error("That place has no longitude and latitude.");
+  return place.map((v) => Number(v.toFixed(shown.decimals + 1)));
 }
 
 async function refine(id, shown, asked, signal) {

@@ -3,18 +3,19 @@
 
 const $ = (id) => document.getElementById(id);
 const EVERY = 10_000; // ms between checks for new results while the page is visible
-const PICTURES = 8; // kept at a time
-const state = { current: "", shown: [], more: false, pictures: new Map() };
+const IMAGE = "image:"; // before the name of an image in the address
+const state = { current: "", shown: [], more: false, asks: false };
 
 class Refusal extends Error {}
 
 async function request(path, options = {}) {
   for (;;) {
     const token = sessionStorage.getItem("t2s-token");
-    const headers = { ...(options.body ? { "Content-Type": "application/json" } : {}), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-    const answer = await fetch(path, { ...options, headers, cache: "no-store" });
+    const headers = { ...(options.body ? { "Content-Type": options.type || "application/json" } : {}), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const answer = await fetch(path, { cache: "no-store", ...options, headers });
     if (answer.ok) return answer;
-    if (answer.status === 401) await signIn(token ? "That token is not accepted." : "");
+    if (options.patient && [429, 503].includes(answer.status)) await new Promise((go) => setTimeout(go, 1000 * (Number(answer.headers.get("Retry-After")) || 1)));
+    else if (answer.status === 401) await signIn(token ? "That token is not accepted." : "");
     else throw new Refusal(await reasonOf(answer));
   }
 }
@@ -72,19 +73,8 @@ async function addressOf(path) {
   return URL.createObjectURL(await (await request(path)).blob());
 }
 
-function pictureOfResult(id) {
-  if (!state.pictures.has(id)) {
-    const coming = addressOf(at(id, "/image"));
-    state.pictures.set(id, coming);
-    coming.catch(() => state.pictures.delete(id));
-    if (state.pictures.size > PICTURES) {
-      const [oldest, address] = state.pictures.entries().next().value;
-      state.pictures.delete(oldest);
-      address.then(URL.revokeObjectURL, () => {});
-    }
-  }
-  return state.pictures.get(id);
-}
+// A tile may be kept by the browser, which asks each time, with the token, whether it still counts.
+const tileOf = async (path, signal) => createImageBitmap(await (await request(path, { signal, cache: "no-cache", patient: true })).blob());
 
 const doors = {
   href: (id) => `#${id}`,
@@ -94,30 +84,83 @@ const doors = {
     scrollTo(0, 0);
     readList();
   },
-  picture: () => pictureOfResult(state.current),
-  refine: (asked, progress, signal) => work(at(state.current, "/refine"), asked, progress, signal),
-  download: async (name) => {
-    const address = await addressOf(at(state.current, `/files/${name}`));
-    el("a", { href: address, download: `${state.current}-${name}` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60_000);
-  },
 };
+
+function doorsOf(id, shown) {
+  return {
+    ...doors,
+    sceneTile: (z, x, y, signal) => tileOf(at(id, `/scene/${z}/${x}/${y}`), signal),
+    maskTile: (z, x, y, signal) => tileOf(at(id, `/mask/${z}/${x}/${y}`), signal),
+    outlines: async (box, resolution, signal) => (await request(at(id, `/regions?bbox=${box.map((v) => v.toFixed(2))}&resolution=${resolution}`), { signal, patient: true })).json(),
+    rows: ({ sort, down, from, limit }) => json(at(id, `/rows?sort=${sort}&down=${down ? 1 : 0}&from=${from}&limit=${limit}`)),
+    at: async (x, y) => (await json(at(id, `/at?x=${x}&y=${y}`))).row,
+    windows: () => json(at(id, "/windows")),
+    refine: (asked, progress, signal) => work(at(id, "/refine"), asked, progress, signal),
+    ask: state.asks ? (query, bbox, progress, signal) => work("api/results", { of: id, query, ...(bbox ? { bbox } : {}) }, progress, signal) : null,
+    rename: async (name) => {
+      await request(at(id, "/name"), { method: "POST", body: JSON.stringify({ name }) });
+      await openResult(id);
+      readList();
+    },
+    remove: () => removeResult(id, shown),
+    download: async (name) => {
+      const address = await addressOf(at(id, `/files/${name}`));
+      el("a", { href: address, download: `${id}-${name}` }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    },
+  };
+}
+
+async function removeResult(id, shown) {
+  const children = shown.lineage.filter((node) => node.parents.includes(id)).length;
+  const dialog = $("remove");
+  dialog.querySelector(".what").textContent = `“${shown.name || shown.record.query}” with its files will be deleted for good.${children ? ` ${counted(children, "result")} made from it will stay, and can no longer be traced back to it.` : ""}`;
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
+  if (dialog.returnValue !== "delete") return;
+  await request(at(id), { method: "DELETE" });
+  const results = await readList();
+  location.hash = results[0]?.id || "";
+  if (!results.length) nothingYet();
+}
 
 async function openResult(id) {
   state.current = id;
   mark();
   const main = $("result");
+  if (!id) return;
   try {
+    if (id.startsWith(IMAGE)) return await openImage(main, id);
     const shown = await json(at(id));
     if (state.current !== id) return; // another one was opened meanwhile
-    showResult(main, shown, doors);
-    document.title = `${shown.record.query} · t2s-agent`;
+    showResult(main, shown, doorsOf(id, shown));
+    document.title = `${shown.name || shown.record.query} · t2s-agent`;
     main.dataset.shows = id;
   } catch (error) {
     if (state.current !== id) return;
     main.replaceChildren(el("p", { class: "alert", role: "alert" }, error.message));
     main.dataset.shows = "";
   }
+}
+
+async function openImage(main, id) {
+  const name = decodeURIComponent(id.slice(IMAGE.length)), query = `name=${encodeURIComponent(name)}`;
+  const facts = await json(`api/image?${query}`);
+  if (state.current !== id) return;
+  showImage(main, { name, ...facts }, {
+    ...doors,
+    sceneTile: (z, x, y, signal) => tileOf(`api/image/${z}/${x}/${y}?${query}`, signal),
+    ask: (asked, bbox, progress, signal) => work("api/results", { image: name, query: asked, ...(bbox ? { bbox } : {}) }, progress, signal),
+  });
+  document.title = `${name} · t2s-agent`;
+  main.dataset.shows = id;
+}
+
+function nothingYet() {
+  $("result").viewer?.close();
+  $("result").replaceChildren(el("p", { class: "empty" }, "No results yet."));
+  $("result").dataset.shows = "";
 }
 
 function mark() {
@@ -142,7 +185,7 @@ function itemOf(summary) {
   const thumb = el("img", { class: "thumb", alt: "", "data-of": summary.id });
   seen.observe(thumb);
   return el("li", { "data-id": summary.id }, el("a", { href: `#${summary.id}`, onclick: () => $("shelf").classList.contains("open") && openDrawer(false) }, thumb,
-    el("span", {}, el("strong", {}, summary.query), el("small", {}, summary.count ? `${counted(summary.count, "region")}, ${roughly(summary.total_area, summary.unit_area)}` : summary.status === "not_understood" ? "not understood" : "nothing found"),
+    el("span", {}, el("strong", {}, summary.name || summary.query), el("small", {}, summary.count ? `${counted(summary.count, "region")}, ${roughly(summary.total_area, summary.unit_area)}` : summary.status === "not_understood" ? "not understood" : "nothing found"),
       el("small", {}, `${summary.image} · ${summary.operation}`), el("small", {}, when(summary.created_utc)))));
 }
 
@@ -151,6 +194,8 @@ function draw(summaries) {
   const list = $("list"), wanted = new Set(summaries.map((s) => s.id));
   for (const item of [...list.children]) if (!wanted.has(item.dataset.id)) item.remove();
   for (const [index, summary] of summaries.entries()) {
+    const there = [...list.children].find((item) => item.dataset.id === summary.id);
+    if (there) there.querySelector("strong").textContent = summary.name || summary.query;
     if (list.children[index]?.dataset.id !== summary.id) list.insertBefore(itemOf(summary), list.children[index] || null);
   }
   state.shown = summaries;
@@ -185,11 +230,46 @@ function openDrawer(open) {
   $("drawer").setAttribute("aria-expanded", open);
 }
 
-async function prepareAsking() {
-  const form = $("ask"), { image, query, stop } = form.elements, status = form.querySelector(".status"), button = form.querySelector(".primary");
-  const { images } = await json("api/images");
-  form.hidden = images.length === 0;
+async function readImages() {
+  const form = $("ask"), { image } = form.elements, chosen = image.value;
+  const { images, upload_bytes: most } = await json("api/images");
+  state.asks = images.length > 0;
+  form.hidden = !state.asks && !most;
+  for (const field of form.querySelectorAll(".asks")) field.hidden = !state.asks;
+  $("upload").hidden = !most;
+  $("upload").dataset.most = most;
   image.replaceChildren(...images.map((name) => el("option", { value: name }, name)));
+  if (images.includes(chosen)) image.value = chosen;
+}
+
+// Sends an image to this server, which keeps it in a folder of this person's own for some days.
+async function upload(file, status) {
+  const most = Number($("upload").dataset.most);
+  if (file.size > most) throw new Refusal(`limit_exceeded: ${file.name} has ${bytes(file.size)}. ${bytes(most)} are allowed.`);
+  status.textContent = `sending ${file.name}, ${bytes(file.size)} …`;
+  const answer = await request(`api/images?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file, type: "application/octet-stream" });
+  const { image } = await answer.json();
+  await readImages();
+  $("ask").elements.image.value = image;
+  status.textContent = "";
+  return image;
+}
+
+async function prepareAsking() {
+  const form = $("ask"), { image, query, stop, look, file } = form.elements, status = form.querySelector(".status"), button = form.querySelector(".primary");
+  look.addEventListener("click", () => { openDrawer(false); location.hash = IMAGE + encodeURIComponent(image.value); });
+  file.addEventListener("change", async () => {
+    if (!file.files.length) return;
+    status.classList.remove("error");
+    try {
+      location.hash = IMAGE + encodeURIComponent(await upload(file.files[0], status));
+      openDrawer(false);
+    } catch (error) {
+      status.textContent = error.message;
+      status.classList.add("error");
+    }
+    file.value = "";
+  });
   let running = null;
   stop.addEventListener("click", () => running && running.abort());
   form.addEventListener("submit", async (event) => {
@@ -227,14 +307,15 @@ async function start() {
   $("drawer").addEventListener("click", () => openDrawer(!$("shelf").classList.contains("open")));
   $("again").addEventListener("click", readList);
   $("more").addEventListener("click", readOlder);
+  prepareAsking();
   addEventListener("hashchange", () => openResult(location.hash.slice(1)));
   document.addEventListener("visibilitychange", () => document.hidden || readList());
   setInterval(() => document.hidden || signingIn || readList(), EVERY);
   const results = await readList();
+  await readImages().catch((error) => { $("shelf-status").textContent = error.message; });
   if (location.hash.length > 1) openResult(location.hash.slice(1));
   else if (results.length) history.replaceState(null, "", `#${results[0].id}`), openResult(results[0].id);
-  else $("result").replaceChildren(el("p", { class: "empty" }, "No results yet."));
-  prepareAsking().catch((error) => { $("shelf-status").textContent = error.message; });
+  else nothingYet();
 }
 
 start();

@@ -2,9 +2,6 @@
 // The page and the MCP App share it. Text from models and files becomes text nodes, never HTML.
 "use strict";
 
-const SVG = "http://www.w3.org/2000/svg";
-const COLOURS = 7;
-
 function el(tag, props = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -16,13 +13,7 @@ function el(tag, props = {}, ...children) {
   return made;
 }
 
-function shape(tag, attributes = {}) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
-const colourOf = (id) => `c${(id - 1) % COLOURS}`;
+const colourOf = (id) => `c${(id - 1) % COLOURS.length}`;
 const unitOf = (unit) => unit.replace("2", "²");
 
 // Formats a value with as many decimals as its plus/minus allows.
@@ -31,18 +22,18 @@ function amount(value, plusMinus) {
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 const measure = (value, plusMinus, unit) => `${amount(value, plusMinus)} ± ${amount(plusMinus, plusMinus)} ${unitOf(unit)}`;
-const counted = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+const counted = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 // Formats an area briefly, for lists: in square kilometres from 1 km2 on.
 const roughly = (value, unit) => (unit === "m2" && value >= 1e6 ? `${Number((value / 1e6).toPrecision(3)).toLocaleString("en")} km²` : `${amount(value, value / 100)} ${unitOf(unit)}`);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (n) => (n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toFixed(0)} KB` : `${(n / 1048576).toFixed(1)} MB`);
 const when = (utc) => (utc ? new Date(utc).toLocaleString() : "");
 
-// Interpolates longitude and latitude of a point in the picture from the grid; null outside the Earth.
+// Interpolates longitude and latitude of a point of the scene from the grid; null outside the Earth.
 function lonlatAt(shown, x, y) {
   const grid = shown.grid;
   if (!grid) return null;
-  const [width, height] = shown.record.scene.view_size;
+  const { width, height } = shown.record.scene;
   const last = grid.length - 1;
   const gx = clamp((x / width) * last, 0, last), gy = clamp((y / height) * last, 0, last);
   const column = Math.min(Math.floor(gx), last - 1), row = Math.min(Math.floor(gy), last - 1);
@@ -87,7 +78,7 @@ class Selection {
   }
 }
 
-// The user's corrections: points in pixels of the picture.
+// The user's corrections: points in pixels of the scene.
 class Marks {
   constructor() {
     this.points = [];
@@ -113,267 +104,250 @@ class Marks {
   }
 }
 
-// Fills `root` with a result. `doors` are the functions and options of the page around it:
-//   picture() -> Promise of a URL; href(id); open(id); refine(correction, progress, signal) -> Promise of an id, or null;
-//   download(name) -> Promise, or null. `compact`: less important sections are collapsed.
+// Fills `root` with a result. `doors` are the functions and options of the page around it, besides those that `Viewer` names:
+//   href(id); open(id); rows({sort, down, from, limit}) -> Promise of {rows, known}; at(x, y) -> Promise of a row, or null;
+//   refine(correction, progress, signal) -> Promise of an id, or null; download(name) -> Promise, or null;
+//   ask(query, box, progress, signal) -> Promise of an id; rename(name) and remove() -> Promise: all three may be missing.
+//   `compact`: less important sections are collapsed.
 function showResult(root, shown, doors) {
+  root.viewer?.close();
   const selection = new Selection(), marks = new Marks();
   const record = shown.record;
   const correction = doors.refine ? correctionOf(shown, selection, marks, doors) : null;
-  const where = [record.scene.name, record.scene.crs || "no coordinate system", shown.gsd_m ? `${shown.gsd_m.toPrecision(3)} m a pixel` : null, record.operation, when(record.created_utc)];
+  const picture = pictureOf(shown, selection, marks, doors, correction);
+  root.viewer = picture.viewer;
   root.replaceChildren(
-    el("div", { class: "title" }, el("h2", {}, record.query), el("p", {}, where.filter(Boolean).join(" · "))),
+    titleOf(shown, doors),
     ...(shown.remark ? [el("p", { class: "alert", role: "alert" }, shown.remark)] : []),
     el("div", { class: "layout" },
-      el("div", { class: "stack left" }, pictureOf(shown, selection, marks, doors, correction)),
-      el("div", { class: "stack" }, tableOf(shown, selection, correction), wordsOf(record, doors), lineageOf(shown, doors), recordOf(shown, doors))),
+      el("div", { class: "stack left" }, picture.panel),
+      el("div", { class: "stack" }, tableOf(shown, selection, correction, doors, picture), wordsOf(record, doors), lineageOf(shown, doors), recordOf(shown, doors))),
   );
 }
 
+// Fills `root` with an image about which nothing was asked yet.
+function showImage(root, image, doors) {
+  root.viewer?.close();
+  const shown = { record: { scene: { ...image, window: [0, 0, image.width, image.height] }, prompted: { instances: [] } }, count: 0, ...image };
+  const picture = pictureOf(shown, new Selection(), new Marks(), { ...doors, outlines: async () => ({ type: "FeatureCollection", features: [], all: true }) }, null);
+  root.viewer = picture.viewer;
+  root.replaceChildren(
+    el("div", { class: "title" }, el("h2", {}, image.name), el("p", {}, `${image.width} × ${image.height} px · nothing was asked about this image here`)),
+    el("div", { class: "stack" }, picture.panel));
+}
+
+function titleOf(shown, doors) {
+  const record = shown.record, heading = el("h2", {}, shown.name || record.query);
+  const where = [shown.name ? `“${record.query}”` : null, record.scene.name, record.scene.crs || "no coordinate system", shown.gsd_m ? `${shown.gsd_m.toPrecision(3)} m a pixel` : null, record.operation, when(record.created_utc)];
+  const about = el("p", {}, where.filter(Boolean).join(" · "));
+  if (!doors.rename) return el("div", { class: "title" }, heading, about);
+  const status = el("p", { class: "status error", role: "status" });
+  const field = el("input", { type: "text", maxlength: 120, "aria-label": "Name of this result", placeholder: record.query, value: shown.name || null, onkeydown: (event) => { if (event.key === "Enter") keep(); if (event.key === "Escape") edit(false); } });
+  const editor = el("div", { class: "row naming", hidden: true }, field, el("button", { type: "button", class: "primary", onclick: () => keep() }, "Keep"), el("button", { type: "button", onclick: () => edit(false) }, "Cancel"));
+  const open = el("button", { type: "button", onclick: () => edit(true) }, "Rename");
+  const remove = el("button", { type: "button", onclick: () => attempt(doors.remove) }, "Delete");
+  const acts = el("div", { class: "row acts" }, open, remove);
+  function edit(on) {
+    editor.hidden = !on;
+    acts.hidden = heading.hidden = on;
+    if (on) field.select(); else open.focus();
+  }
+  const keep = () => attempt(() => doors.rename(field.value.trim()));
+  async function attempt(act) {
+    status.textContent = "";
+    try {
+      await act();
+    } catch (error) {
+      status.textContent = error.message;
+    }
+  }
+  return el("div", { class: "title" }, heading, editor, acts, about, status);
+}
+
 function pictureOf(shown, selection, marks, doors, correction) {
-  const [width, height] = shown.record.scene.view_size;
-  const box = { x: 0, y: 0, width, height };
-  const count = shown.outlines.length;
-  const picture = shape("svg", { tabindex: 0, role: "application", "aria-label": `Picture with ${counted(count, "region")}. Arrow keys move a cross.`, preserveAspectRatio: "xMidYMid meet" });
-  picture.style.aspectRatio = `${width} / ${height}`;
-  const photo = shape("image", { width, height });
-  const regions = shape("g"), numbers = shape("g"), prompts = shape("g"), points = shape("g"), cross = shape("g");
-  picture.append(photo, regions, numbers, prompts, points, cross);
-  const paths = new Map(), numberOf = new Map(), sizes = new Map();
-  for (const outline of shown.outlines) {
-    const d = outline.rings.map(pathOf).join("");
-    const path = shape("path", { d, class: `region ${colourOf(outline.id)}`, "fill-rule": "evenodd", "data-id": outline.id });
-    const fact = shown.record.regions.find((region) => region.id === outline.id);
-    const tip = shape("title");
-    tip.textContent = `${outline.id} ${fact.label}: ${measure(fact.area, fact.area_pm, shown.record.unit_area)}`;
-    path.append(tip);
-    paths.set(outline.id, path);
-    regions.append(shape("path", { d, class: "halo" }), path);
-    const number = shape("text", { class: "number", x: outline.inside[0], y: outline.inside[1] });
-    number.textContent = outline.id;
-    numbers.append(number);
-    numberOf.set(outline.id, number);
-    sizes.set(outline.id, extent(outline.rings));
-  }
-  const areaOf = ({ id }) => sizes.get(id).width * sizes.get(id).height;
-  const bySize = [...shown.outlines].sort((a, b) => areaOf(b) - areaOf(a));
-  for (const given of shown.record.prompted.instances) drawPrompt(prompts, given);
-  prompts.setAttribute("visibility", "hidden");
-
-  let mode = "look", spot = null;
-  const readout = el("span", {}), spoken = el("span", { class: "skip", "aria-live": "polite" });
+  const record = shown.record, scene = record.scene, { width, height } = scene;
+  const [left, top, wide, high] = scene.window, extent = [left, top, left + wide, top + high];
+  const stage = el("div", { class: "stage", tabindex: 0, role: "application", "aria-label": `Picture with ${counted(shown.count, "region")}. Arrow keys move a cross.` });
+  stage.style.aspectRatio = String(clamp(width / height, 0.8, 2.4));
+  const facts = el("p", { class: "facts", role: "status" });
+  const readout = el("span", {}), spoken = el("span", { class: "skip", "aria-live": "polite" }), problems = el("div", {});
   const bar = el("i"), scale = el("span", { class: "scale", hidden: !shown.gsd_m }, bar, el("span"));
-
-  function extent(rings) {
-    const xs = rings.flatMap((ring) => ring.filter((_, i) => i % 2 === 0)), ys = rings.flatMap((ring) => ring.filter((_, i) => i % 2));
-    const least = (values) => values.reduce((a, b) => Math.min(a, b)), most = (values) => values.reduce((a, b) => Math.max(a, b));
-    return { width: most(xs) - least(xs), height: most(ys) - least(ys) };
-  }
-  function pathOf(ring) {
-    let d = `M${ring[0]} ${ring[1]}`;
-    for (let i = 2; i < ring.length; i += 2) d += `L${ring[i]} ${ring[i + 1]}`;
-    return `${d}Z`;
-  }
-  const unitsPerPixel = () => {
-    const matrix = picture.getScreenCTM();
-    return matrix && matrix.a ? 1 / matrix.a : 1;
+  const said = new Set();
+  const problem = (error) => {
+    if (!said.has(error.message)) problems.append(el("p", { class: "alert", role: "alert" }, `Not all of the picture can be shown: ${error.message}`));
+    said.add(error.message);
   };
-  // Elements that keep their size on the screen at every zoom.
-  function rescale() {
-    picture.setAttribute("viewBox", `${box.x} ${box.y} ${box.width} ${box.height}`);
-    picture.classList.toggle("zoomed", box.width < width);
-    const unit = unitsPerPixel();
-    placeNumbers(unit);
-    photo.style.imageRendering = unit < 0.3 ? "pixelated" : "auto"; // close up, pixels are what was looked at
-    for (const dot of prompts.querySelectorAll("circle")) dot.setAttribute("r", 3.5 * unit);
-    for (const mark of points.querySelectorAll("circle")) mark.setAttribute("r", 8 * unit);
-    drawSigns(unit);
-    drawCross(unit);
-    if (shown.gsd_m) {
-      const most = (shown.gsd_m * 120) * unit;
-      const power = 10 ** Math.floor(Math.log10(most));
-      const length = [5, 2, 1].find((step) => step * power <= most) * power;
-      bar.style.width = `${length / shown.gsd_m / unit}px`;
-      bar.nextSibling.textContent = length >= 1000 ? `${length / 1000} km` : `${Number(length.toPrecision(1))} m`;
-    }
-  }
-  // Larger regions get their numbers first; one that would lie on another, or on a speck, waits for a closer look.
-  function placeNumbers(unit) {
-    const taken = [];
-    for (const { id, inside: [x, y] } of bySize) {
-      const number = numberOf.get(id), { width: wide, height: high } = sizes.get(id);
-      const half = (4 + 4 * String(id).length) * unit, tall = 8 * unit;
-      const free = Math.max(wide, high) > 12 * unit && !taken.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 2 * tall);
-      if (free) taken.push({ x, y, half });
-      number.setAttribute("font-size", 13 * unit);
-      number.setAttribute("stroke-width", 3 * unit);
-      number.classList.toggle("crowded", !free);
-    }
-  }
-  function drawSigns(unit) {
-    for (const sign of points.querySelectorAll("path")) {
-      const { x, y, good } = sign.dataset, r = 4 * unit;
-      sign.setAttribute("d", `M${x - r} ${y}H${Number(x) + r}${good === "true" ? `M${x} ${y - r}V${Number(y) + r}` : ""}`);
-    }
-  }
-  function drawCross(unit) {
-    const d = spot ? `M${spot[0] - 14 * unit} ${spot[1]}h${28 * unit}M${spot[0]} ${spot[1] - 14 * unit}v${28 * unit}` : "";
-    cross.replaceChildren(shape("path", { d, class: "cross back" }), shape("path", { d, class: "cross" }));
-  }
-  function zoom(factor, x = box.x + box.width / 2, y = box.y + box.height / 2) {
-    const wide = clamp(box.width / factor, Math.min(width, 24), width), share = wide / box.width;
-    box.x = clamp(x - (x - box.x) * share, 0, width - wide);
-    box.y = clamp(y - (y - box.y) * share, 0, height - box.height * share);
-    [box.width, box.height] = [wide, box.height * share];
-    rescale();
-  }
-  function move(dx, dy) {
-    box.x = clamp(box.x + dx, 0, width - box.width);
-    box.y = clamp(box.y + dy, 0, height - box.height);
-    rescale();
-  }
-  function bringInto(x, y) {
-    const inside = x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height;
-    if (!inside) move(x - box.x - box.width / 2, y - box.y - box.height / 2);
-  }
-  function placeOf(event) {
-    const matrix = picture.getScreenCTM();
-    if (!matrix) return null;
-    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
-    return x >= 0 && y >= 0 && x <= width && y <= height ? [x, y] : null;
-  }
-  const regionAt = (x, y) => shown.outlines.map((o) => o.id).reverse().find((id) => paths.get(id).isPointInFill(new DOMPoint(x, y))) || 0;
+  const viewer = new Viewer(stage, { width, height, levels: shown.levels, tile: shown.tile, extent, base: shown.base && baseOf(shown) }, { ...doors, problem });
+  const toScene = ([x, y]) => [left + (x * wide) / scene.view_size[0], top + (y * high) / scene.view_size[1]];
+  viewer.setPrompts(record.prompted.instances.map((given) => ({
+    box: given.box && [...toScene(given.box.slice(0, 2)), ...toScene(given.box.slice(2))], positive: given.positive?.map(toScene), negative: given.negative?.map(toScene),
+  })));
+  if (left > 0 || top > 0 || wide < width || high < height) viewer.setFrame(extent);
+  let mode = "look";
+
+  viewer.on("view", () => {
+    if (!shown.gsd_m) return;
+    const most = shown.gsd_m * 120 * viewer.resolution, power = 10 ** Math.floor(Math.log10(most));
+    const length = [5, 2, 1].find((step) => step * power <= most) * power;
+    bar.style.width = `${length / shown.gsd_m / viewer.resolution}px`;
+    bar.nextSibling.textContent = length >= 1000 ? `${length / 1000} km` : `${Number(length.toPrecision(1))} m`;
+  });
   function tellPlace(x, y) {
-    const place = lonlatAt(shown, x, y);
+    const place = viewer.inside([x, y]) ? lonlatAt(shown, x, y) : null;
     readout.textContent = (place ? `${place.map((degrees) => degrees.toFixed(shown.decimals)).join(", ")} lon, lat · ` : "") + `pixel ${Math.floor(x)}, ${Math.floor(y)}`;
   }
-  function act([x, y], good) {
+  viewer.on("move", tellPlace);
+  viewer.on("hover", (id) => selection.point(id, id > 0));
+  viewer.on("click", ({ place, other, id, sure }) => act(place, mode === "belongs" && !other, id, sure).catch(problem));
+  async function act(place, good, id, sure = true) {
     if (mode === "look") {
-      const id = regionAt(x, y);
       if (id) selection.toggle(id, true);
-    } else marks.add(x, y, good);
+      const row = id || !sure ? await doors.at(...place) : null; // among counts, only the server knows what is there
+      if (!id && row) selection.toggle(row.id, true);
+      facts.textContent = row ? factsOfRow(row, record) : "";
+    } else if (mode !== "part" && viewer.inside(place)) marks.add(...place, good);
   }
 
-  let grip = null;
-  picture.addEventListener("pointerdown", (event) => {
-    grip = { x: event.clientX, y: event.clientY, moved: false };
-  });
-  picture.addEventListener("pointermove", (event) => {
-    const place = placeOf(event);
-    if (place) tellPlace(...place);
-    if (!grip || !(event.buttons & 1)) return;
-    const dx = event.clientX - grip.x, dy = event.clientY - grip.y;
-    if (!grip.moved && Math.hypot(dx, dy) < 5) return;
-    if (!grip.moved) picture.setPointerCapture(event.pointerId);
-    const unit = unitsPerPixel();
-    move(-dx * unit, -dy * unit);
-    grip = { x: event.clientX, y: event.clientY, moved: true };
-  });
-  picture.addEventListener("click", (event) => {
-    const dragged = grip && grip.moved, place = placeOf(event);
-    grip = null;
-    if (place && !dragged) act(place, mode === "belongs" && !event.altKey);
-  });
-  picture.addEventListener("contextmenu", (event) => {
-    const place = placeOf(event);
-    if (mode === "look" || !place) return;
-    event.preventDefault();
-    marks.add(...place, false);
-  });
-  picture.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return; // plain scrolling belongs to the page
-    event.preventDefault();
-    zoom(event.deltaY < 0 ? 1.25 : 0.8, ...(placeOf(event) || []));
-  }, { passive: false });
-  regions.addEventListener("pointerover", (event) => selection.point(Number(event.target.dataset.id) || 0, true));
-  regions.addEventListener("pointerout", () => selection.point(0));
-  picture.addEventListener("keydown", (event) => {
-    const step = event.shiftKey ? 1 : box.width / 50;
+  stage.addEventListener("keydown", (event) => {
+    const step = event.shiftKey ? 1 : viewer.resolution * 16;
     const steps = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+    const spot = viewer.spot;
     if (steps[event.key]) {
-      spot = spot || [box.x + box.width / 2, box.y + box.height / 2];
-      spot = [clamp(spot[0] + steps[event.key][0], 0, width), clamp(spot[1] + steps[event.key][1], 0, height)];
-      bringInto(...spot);
-      tellPlace(...spot);
-      selection.point(regionAt(...spot), true);
+      const [x1, y1, x2, y2] = viewer.seen(), from = spot || [(x1 + x2) / 2, (y1 + y2) / 2];
+      const to = [clamp(from[0] + steps[event.key][0], 0, width), clamp(from[1] + steps[event.key][1], 0, height)];
+      viewer.setSpot(to);
+      tellPlace(...to);
+      selection.point(viewer.regionAt(to), true);
       spoken.textContent = selection.hot ? `region ${selection.hot}` : readout.textContent;
-      rescale();
-    } else if (event.key === "Enter" && spot) act(spot, mode !== "does not");
+    } else if (event.key === "Enter" && spot) act(spot, mode !== "does not", selection.hot, !viewer.clustered).catch(problem);
     else if (correction && "pn".includes(event.key) && spot) marks.add(...spot, event.key === "p");
-    else if (event.key === "+" || event.key === "=") zoom(1.5, ...(spot || []));
-    else if (event.key === "-") zoom(1 / 1.5, ...(spot || []));
-    else if (event.key === "0") zoom(1e-9);
+    else if (asking && event.key === "b" && spot) asking.corner(spot);
+    else if (event.key === "+" || event.key === "=") viewer.zoom(2);
+    else if (event.key === "-") viewer.zoom(1 / 2);
+    else if (event.key === "0") viewer.home();
     else if (event.key === "Backspace") marks.undo();
     else if (event.key === "Escape") {
-      spot = null;
+      viewer.setSpot(null);
       selection.point(0);
-      rescale();
     } else return;
     event.preventDefault();
   });
 
   selection.watchers.push((how) => {
-    for (const [id, path] of paths) {
-      path.classList.toggle("hot", id === selection.hot);
-      path.classList.toggle("chosen", selection.chosen.has(id));
-      numberOf.get(id).classList.toggle("hot", id === selection.hot || selection.chosen.has(id));
-    }
-    const outline = how.bring && shown.outlines.find((o) => o.id === how.bring);
-    if (outline) bringInto(...outline.inside);
+    viewer.select(selection.hot, selection.chosen);
+    if (how.bring) viewer.bring(how.bring);
+    if (how.row) facts.textContent = factsOfRow(how.row, record);
   });
-  marks.watchers.push(() => {
-    points.replaceChildren(...marks.points.flatMap(({ x, y, good }) => {
-      const sign = shape("path", { class: "mark-sign" });
-      Object.assign(sign.dataset, { x, y, good });
-      return [shape("circle", { cx: x, cy: y, class: `mark ${good ? "positive" : "negative"}` }), sign];
-    }));
-    rescale();
-  });
-  new ResizeObserver(rescale).observe(picture);
+  marks.watchers.push(() => viewer.setMarks(marks.points));
 
-  const modes = correction ? [["look", "", "", "Look"], ["belongs", "+", "good", "Belongs"], ["does not", "−", "bad", "Does not"]] : [];
-  const buttons = modes.map(([name, sign, kind, text]) =>
+  const asking = doors.ask ? askingOf(viewer, doors, () => setMode("part")) : null;
+  if (asking) viewer.on("box", (box) => asking.take(box));
+  const modes = [["look", "", "", "Look"], ...(correction ? [["belongs", "+", "good", "Belongs"], ["does not", "−", "bad", "Does not"]] : []), ...(asking ? [["part", "▢", "", "Ask about a part"]] : [])];
+  const buttons = modes.length < 2 ? [] : modes.map(([name, sign, kind, text]) =>
     el("button", { type: "button", "data-mode": name, "aria-pressed": name === mode, onclick: () => setMode(name) }, sign ? el("span", { class: `sign ${kind}`, "aria-hidden": "true" }, sign) : null, text));
   function setMode(name) {
     mode = name;
-    picture.classList.toggle("marking", mode !== "look");
+    viewer.setMode(mode === "part" ? "box" : mode);
     for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.mode === mode);
-    if (correction) correction.say(mode);
+    if (correction) {
+      correction.say(mode);
+      correction.panel.hidden = mode === "part";
+    }
+    if (asking) asking.panel.hidden = mode !== "part";
   }
-  const layer = (text, group, on) => el("button", {
+  const layer = (text, names, on, first = null) => el("button", {
     type: "button", "aria-pressed": on, onclick: (event) => {
       on = !on;
       event.currentTarget.setAttribute("aria-pressed", on);
-      for (const each of group) each.setAttribute("visibility", on ? "visible" : "hidden");
-      if (on) rescale();
+      viewer.setLayer(names, on);
+      if (on && first) first().catch(problem);
     },
   }, text);
-  doors.picture().then((address) => photo.setAttribute("href", address), (error) => {
-    panel.before(el("p", { class: "alert", role: "alert" }, `No picture: ${error.message}`));
-  });
+  const legend = el("p", { class: "legend", hidden: true });
+  const layers = shown.count || record.prompted.instances.length ? [
+    layer("Outlines", ["outlines", "mask"], true), layer("Numbers", ["numbers"], true),
+    record.prompted.instances.length ? layer("Prompts", ["prompts"], false) : null,
+  ] : [];
+  if (shown.windows && doors.windows) layers.push(layer("Windows", ["windows"], false, () => showWindows(viewer, doors, legend)));
+  if (shown.base) layers.push(layer("Base map", ["base"], true));
   const panel = el("section", { class: "panel", "aria-label": "Picture" },
     el("div", { class: "tools" },
-      modes.length ? el("div", { class: "group", role: "group", "aria-label": "What a click does" }, ...buttons) : null,
-      el("div", { class: "group", role: "group", "aria-label": "Layers" },
-        layer("Outlines", [regions], true), layer("Numbers", [numbers], true),
-        shown.record.prompted.instances.length ? layer("Prompts", [prompts], false) : null)),
-    el("div", { class: "stage" }, picture),
-    el("div", { class: "under" }, scale, readout, spoken, el("div", { class: "group", role: "group", "aria-label": "Zoom" },
-      el("button", { type: "button", "aria-label": "Zoom out", onclick: () => zoom(1 / 1.5) }, "−"),
-      el("button", { type: "button", "aria-label": "Zoom in", onclick: () => zoom(1.5) }, "+"),
-      el("button", { type: "button", "aria-label": "Show all of the picture", onclick: () => zoom(1e-9) }, "⤢"))),
-    correction ? correction.panel : null);
-  return panel;
+      buttons.length ? el("div", { class: "group", role: "group", "aria-label": "What a click does" }, ...buttons) : null,
+      layers.length ? el("div", { class: "group", role: "group", "aria-label": "Layers" }, ...layers) : null),
+    problems, stage,
+    el("div", { class: "under" }, scale, readout, spoken, shown.base ? el("span", { class: "attribution" }, shown.base.attribution) : null, el("div", { class: "group", role: "group", "aria-label": "Zoom" },
+      el("button", { type: "button", "aria-label": "Zoom out", onclick: () => viewer.zoom(1 / 2) }, "−"),
+      el("button", { type: "button", "aria-label": "Zoom in", onclick: () => viewer.zoom(2) }, "+"),
+      el("button", { type: "button", "aria-label": "Show all that was asked about", onclick: () => viewer.home() }, "⤢"))),
+    legend, facts, correction ? correction.panel : null, asking ? asking.panel : null);
+  if (asking) asking.panel.hidden = true;
+  if (!record.query && asking) setMode("part");
+  return { panel, viewer };
 }
 
-// Box and points that the prompter gave to the segmenter.
-function drawPrompt(group, given) {
-  if (given.box) {
-    const [x1, y1, x2, y2] = given.box;
-    group.append(shape("rect", { x: x1, y: y1, width: x2 - x1, height: y2 - y1, class: "prompt" }));
+function factsOfRow(row, record) {
+  const centre = row.centroid.map((v) => v.toFixed(record.located ? 6 : 1)).join(", ");
+  return [`Region ${row.id}${row.label ? ` ${row.label}` : ""}`, `area ${measure(row.area, row.area_pm, record.unit_area)}`, row.perimeter === null ? null : `perimeter ${measure(row.perimeter, row.perimeter_pm, record.unit_length)}`,
+    row.score === null ? null : `score ${row.score.toFixed(2)}`, row.probability === null ? null : `probability ${row.probability.toFixed(2)}${row.unsure ? ", unsure" : ""}`, `centre ${centre}`].filter(Boolean).join(" · ");
+}
+
+const STATUS_WORDS = { found: "with regions", empty: "without", failed: "failed", not_reached: "not looked at" };
+async function showWindows(viewer, doors, legend) {
+  if (!legend.hidden) return;
+  const collection = await doors.windows(), counts = {};
+  for (const { properties } of collection.features) counts[properties.status] = (counts[properties.status] || 0) + 1;
+  viewer.setWindows(collection);
+  legend.replaceChildren("Windows: ", ...Object.entries(STATUS_WORDS).filter(([status]) => counts[status]).flatMap(([status, words]) =>
+    [el("span", { class: `key ${status}` }), `${counts[status]} ${words} `]));
+  legend.hidden = false;
+}
+
+// A question about a part of the scene: a box is drawn, or its two corners are set with the keyboard.
+function askingOf(viewer, doors, begin) {
+  let box = null, corner = null, running = null;
+  const about = el("p", { class: "hint" }), status = el("p", { class: "status", role: "status" });
+  const words = el("input", { type: "text", maxlength: 2000, placeholder: "Where are the storage tanks?", "aria-label": "Question", oninput: refresh, onkeydown: (event) => event.key === "Enter" && go.click() });
+  const go = el("button", { type: "button", class: "primary", onclick: () => ask() }, "Ask");
+  const all = el("button", { type: "button", onclick: () => take(null) }, "Whole image instead");
+  const stop = el("button", { type: "button", hidden: true, onclick: () => running && running.abort() }, "Stop");
+  function take(given) {
+    box = given;
+    viewer.setDraft(box);
+    refresh();
   }
-  for (const [cx, cy] of given.positive || []) group.append(shape("circle", { cx, cy, class: "prompt-dot" }));
-  for (const [cx, cy] of given.negative || []) group.append(shape("circle", { cx, cy, class: "prompt-dot not" }));
+  function refresh() {
+    about.textContent = box ? `Asks about ${box[2] - box[0]} × ${box[3] - box[1]} px from ${box[0]}, ${box[1]}.` : "Draw a box on the picture, or ask about the whole image.";
+    all.hidden = !box;
+    stop.hidden = running === null;
+    go.disabled = running !== null || !words.value.trim();
+  }
+  async function ask() {
+    running = new AbortController();
+    status.classList.remove("error");
+    refresh();
+    try {
+      const id = await doors.ask(words.value.trim(), box, (text) => { status.textContent = `${text} …`; }, running.signal);
+      doors.open(id);
+    } catch (error) {
+      const stopped = error.name === "AbortError";
+      status.textContent = stopped ? "Stopped; nothing was kept." : error.message;
+      status.classList.toggle("error", !stopped);
+    }
+    running = null;
+    refresh();
+  }
+  refresh();
+  return {
+    panel: el("div", { class: "correct", role: "group", "aria-label": "Ask about a part" }, about, el("div", { class: "row" }, el("div", { class: "words" }, words), all, go, stop), status,
+      el("p", { class: "hint" }, "With the keyboard: arrows move a cross, ", key("b"), " sets one corner and then the other.")),
+    take,
+    corner: ([x, y]) => {
+      begin();
+      if (corner) take(viewer.clipped([Math.min(corner[0], x), Math.min(corner[1], y), Math.max(corner[0], x), Math.max(corner[1], y)]));
+      corner = corner ? null : [x, y];
+      if (corner) about.textContent = "One corner is set. Move the cross and press b again.";
+    },
+  };
 }
 
 function correctionOf(shown, selection, marks, doors) {
@@ -421,7 +395,7 @@ function correctionOf(shown, selection, marks, doors) {
     el("p", { class: "hint" }, "In the picture: ", key("←"), key("↑"), key("→"), key("↓"), " move a cross (", key("Shift"), " by one pixel), ", key("p"), " marks what belongs, ", key("n"), " what does not, ", key("Enter"), " does what a click does, ", key("Backspace"), " undoes, ", key("+"), key("−"), key("0"), " zoom, ", key("Esc"), " puts the cross away.")));
   marks.watchers.push(refresh);
   refresh();
-  return { panel, refine, say: (mode) => { hint.textContent = hints[mode]; } };
+  return { panel, refine, say: (mode) => { hint.textContent = hints[mode] || ""; } };
 }
 
 function panelOf(doors, name, title, ...inside) {
@@ -432,58 +406,81 @@ function panelOf(doors, name, title, ...inside) {
 
 const key = (text) => el("kbd", {}, text);
 
-function tableOf(shown, selection, correction) {
-  const record = shown.record, regions = record.regions;
+const ROWS = 200; // fetched at a time
+
+function tableOf(shown, selection, correction, doors) {
+  const record = shown.record;
   const area = unitOf(record.unit_area), length = unitOf(record.unit_length);
-  const columns = [
-    { name: "#", of: (r) => r.id },
-    { name: "Label", text: true, of: (r) => r.label, missing: regions.every((r) => !r.label) },
-    { name: `Area, ${area}`, of: (r) => r.area, pm: (r) => r.area_pm },
-    { name: `Perimeter, ${length}`, of: (r) => r.perimeter, pm: (r) => r.perimeter_pm },
-    { name: "Score", of: (r) => r.score, show: (r) => (r.score === null ? "" : r.score.toFixed(2)), missing: regions.every((r) => r.score === null) },
-    { name: "Probability", of: (r) => r.probability ?? -1, show: (r) => (r.probability == null ? "" : r.probability.toFixed(2) + (r.unsure ? " unsure" : "")), missing: regions.every((r) => r.probability == null) },
-    { name: record.located ? "Centre, lon lat" : "Centre, px", of: (r) => r.centroid[0], show: (r) => r.centroid.map((v) => v.toFixed(record.located ? 6 : 1)).join(" ") },
-  ].filter((column) => !column.missing);
-  const body = el("tbody");
+  const all = [
+    { name: "#", sort: "id" },
+    { name: "Label", sort: "label", text: true, of: (r) => r.label },
+    { name: `Area, ${area}`, sort: "area", of: (r) => r.area, pm: (r) => r.area_pm },
+    { name: `Perimeter, ${length}`, sort: "perimeter", of: (r) => r.perimeter, pm: (r) => r.perimeter_pm },
+    { name: "Score", sort: "score", show: (r) => (r.score === null ? "" : r.score.toFixed(2)) },
+    { name: "Probability", sort: "probability", show: (r) => (r.probability === null ? "" : r.probability.toFixed(2) + (r.unsure ? " unsure" : "")) },
+    { name: record.located ? "Centre, lon lat" : "Centre, px", sort: "x", show: (r) => r.centroid.map((v) => v.toFixed(record.located ? 6 : 1)).join(" ") },
+  ];
+  const body = el("tbody"), head = el("tr"), status = el("p", { class: "status", role: "status" });
   const rows = new Map();
-  for (const region of regions) {
+  let columns = all, sorted = { sort: "id", down: false }, asking = 0;
+  const more = el("button", { type: "button", class: "more", hidden: true, onclick: () => fetchRows(rows.size) });
+  async function fetchRows(from) {
+    const turn = ++asking;
+    try {
+      const got = await doors.rows({ ...sorted, from, limit: ROWS });
+      if (turn !== asking) return; // another order was asked for meanwhile
+      if (!head.firstChild) drawHead(got.known);
+      if (from === 0) {
+        rows.clear();
+        body.replaceChildren();
+      }
+      for (const region of got.rows) body.append(rowOf(region));
+      more.hidden = rows.size >= shown.count || got.rows.length === 0;
+      more.textContent = `Show more (${rows.size.toLocaleString("en")} of ${shown.count.toLocaleString("en")})`;
+      status.textContent = "";
+      tellSort();
+      selection.tell({});
+    } catch (error) {
+      status.textContent = error.message;
+    }
+  }
+  function rowOf(region) {
     const pick = el("button", { type: "button", class: "pick", "aria-pressed": "false", "aria-label": `Region ${region.id}`, onfocus: () => selection.point(region.id), onblur: () => selection.point(0) },
       el("span", { class: `swatch ${colourOf(region.id)}`, "aria-hidden": "true" }), String(region.id));
     const cells = columns.map((column) => cellOf(column, region));
     cells[0].replaceChildren(pick);
     const row = el("tr", {
       "data-id": region.id, onpointerenter: () => selection.point(region.id), onpointerleave: () => selection.point(0),
-      onclick: () => { selection.toggle(region.id); selection.tell({ bring: region.id }); },
+      onclick: () => { selection.toggle(region.id); selection.tell({ bring: region.box, row: region }); },
     }, ...cells);
     rows.set(region.id, row);
-    body.append(row);
+    return row;
   }
   function cellOf(column, region) {
     if (column.show) return el("td", {}, column.show(region));
     if (column.text) return el("td", { class: "text" }, column.of(region));
     if (!column.pm) return el("td", { class: "id" });
+    if (column.of(region) === null) return el("td");
     return el("td", {}, amount(column.of(region), column.pm(region)), el("span", { class: "pm" }, ` ± ${amount(column.pm(region), column.pm(region))}`));
   }
-  let sorted = { column: columns[0], down: false };
-  const heads = columns.map((column) => el("th", { scope: "col", class: column.text || column.name === "#" ? "text" : "" },
-    el("button", { type: "button", onclick: () => sort(column) }, column.name)));
+  function drawHead(known) {
+    columns = all.filter(({ sort }) => ["id", "area", "x"].includes(sort) || known.includes(sort));
+    head.replaceChildren(...columns.map((column) => el("th", { scope: "col", class: column.text || column.name === "#" ? "text" : "" },
+      el("button", { type: "button", onclick: () => sort(column) }, column.name))));
+  }
   function sort(column) {
-    sorted = { column, down: sorted.column === column ? !sorted.down : !column.text && column.name !== "#" };
-    const value = sorted.column.of;
-    const order = [...regions].sort((a, b) => (value(a) > value(b) ? 1 : value(a) < value(b) ? -1 : a.id - b.id));
-    if (sorted.down) order.reverse();
-    body.replaceChildren(...order.map((region) => rows.get(region.id)));
-    tellSort();
+    sorted = { sort: column.sort, down: sorted.sort === column.sort ? !sorted.down : !column.text && column.sort !== "id" };
+    fetchRows(0);
   }
   function tellSort() {
-    for (const [index, head] of heads.entries()) {
-      const on = columns[index] === sorted.column;
-      head.firstChild.textContent = columns[index].name + (on ? (sorted.down ? " ↓" : " ↑") : "");
-      if (on) head.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
-      else head.removeAttribute("aria-sort");
+    for (const [index, cell] of [...head.children].entries()) {
+      const on = columns[index].sort === sorted.sort;
+      cell.firstChild.textContent = columns[index].name + (on ? (sorted.down ? " ↓" : " ↑") : "");
+      if (on) cell.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
+      else cell.removeAttribute("aria-sort");
     }
   }
-  tellSort();
+  if (shown.count) fetchRows(0);
 
   const picked = el("span", { class: "quiet" });
   const act = (text, what) => correction && el("button", { type: "button", onclick: () => correction.refine({ [what]: [...selection.chosen] }) }, text);
@@ -501,21 +498,21 @@ function tableOf(shown, selection, correction) {
     bar.hidden = selection.chosen.size === 0;
     picked.textContent = `${selection.chosen.size} chosen`;
   });
-  const scroll = el("div", { class: "scroll", role: "region", "aria-label": "Table of regions", tabindex: 0 }, el("table", {}, el("thead", {}, el("tr", {}, ...heads)), body));
+  const scroll = el("div", { class: "scroll", role: "region", "aria-label": "Table of regions", tabindex: 0 }, el("table", {}, el("thead", {}, head), body), more);
   // Within the table only: the page itself must not jump while the pointer is over the picture.
   function showRow(row) {
-    const head = heads[0].offsetHeight, top = row.offsetTop - head, bottom = row.offsetTop + row.offsetHeight;
+    const above = head.offsetHeight, top = row.offsetTop - above, bottom = row.offsetTop + row.offsetHeight;
     if (scroll.scrollTop > top) scroll.scrollTop = top;
     else if (scroll.scrollTop + scroll.clientHeight < bottom) scroll.scrollTop = bottom - scroll.clientHeight;
   }
   const large = record.unit_area === "m2" && record.total_area >= 1e7;
   const total = large ? measure(record.total_area / 1e6, record.total_area_pm / 1e6, "km2") : measure(record.total_area, record.total_area_pm, record.unit_area);
   const range = record.count_high == null ? "" : ` (90 %: ${record.count_low} to ${record.count_high} in truth)`;
-  const sum = regions.length
+  const sum = shown.count
     ? el("p", { class: "sum" }, el("b", {}, total), " in all", range)
     : el("p", { class: "sum" }, NOTHING[record.status] || "Nothing was found. That is an answer too.", range);
-  return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(regions.length, "region")), sum,
-    ...(regions.length ? [scroll, bar] : []), el("p", { class: "method" }, record.method));
+  return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(shown.count, "region")), sum,
+    ...(shown.count ? [scroll, status, bar] : []), el("p", { class: "method" }, record.method));
 }
 
 const NOTHING = {

@@ -1,0 +1,27 @@
+// What the page uses of OpenLayers, as the members of the global `ol`.
+export { default as Feature } from "ol/Feature.js";
+export { default as Map } from "ol/Map.js";
+export { default as View } from "ol/View.js";
+export { default as GeoJSON } from "ol/format/GeoJSON.js";
+export { default as MultiPoint } from "ol/geom/MultiPoint.js";
+export { default as Point } from "ol/geom/Point.js";
+export { fromExtent } from "ol/geom/Polygon.js";
+export { default as DragBox } from "ol/interaction/DragBox.js";
+export { default as MouseWheelZoom } from "ol/interaction/MouseWheelZoom.js";
+export { defaults as defaultInteractions } from "ol/interaction/defaults.js";
+export { default as ImageLayer } from "ol/layer/Image.js";
+export { default as TileLayer } from "ol/layer/Tile.js";
+export { default as VectorLayer } from "ol/layer/Vector.js";
+export { default as Projection } from "ol/proj/Projection.js";
+export { addCoordinateTransforms, addProjection } from "ol/proj.js";
+export { default as ImageStatic } from "ol/source/ImageStatic.js";
+export { default as ImageTile } from "ol/source/ImageTile.js";
+export { default as VectorSource } from "ol/source/Vector.js";
+export { default as XYZ } from "ol/source/XYZ.js";
+export { default as CircleStyle } from "ol/style/Circle.js";
+export { default as Fill } from "ol/style/Fill.js";
+export { default as RegularShape } from "ol/style/RegularShape.js";
+export { default as Stroke } from "ol/style/Stroke.js";
+export { default as Style } from "ol/style/Style.js";
+export { default as Text } from "ol/style/Text.js";
+export { default as TileGrid } from "ol/tilegrid/TileGrid.js";

@@ -1,4 +1,4 @@
-"""Writes the reference pages that are made from the code: command line, settings and error codes.
+"""Writes the reference pages that are made from the code: command line, settings, error codes and sensors.
 
     python docs/generate.py
 
@@ -8,6 +8,7 @@ They are not kept in the repository, so that they cannot be out of date. `make d
 import html
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
@@ -16,6 +17,8 @@ from typer.main import get_command
 
 from t2s_agent import errors
 from t2s_agent.cli.app import app
+from t2s_agent.scene.scaling import Scaling
+from t2s_agent.scene.sensors import Sensor, SensorBand, load_sensors
 from t2s_agent.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -76,7 +79,53 @@ def error_codes() -> str:
     )
 
 
-PAGES = {"command-line.md": command_line, "settings.md": settings, "errors.md": error_codes}
+def sensors() -> str:
+    """Markdown with every sensor of the package's table: bands, scaling, how it is recognised, source."""
+    lines = [
+        "# Sensors",
+        "",
+        "The bands of each sensor (with the common name of STAC's eo extension, and the centre wavelength in nanometres), how stored",
+        "values become physical values, and what a file is recognised by. [How to use them](../how-to/sensors.md); the table is",
+        "`t2s_agent/scene/sensors.toml`.",
+        "",
+    ]
+    for sensor in load_sensors().entries:
+        lines += [f"## {_cell(sensor.title)}", "", *_about_sensor(sensor), ""]
+    return "\n".join(lines)
+
+
+def _about_sensor(sensor: Sensor) -> Iterator[str]:
+    yield f"- id: `{sensor.id}`"
+    bands = (
+        f"{band.name} ({', '.join(_band_facts(band))})" if _band_facts(band) else band.name for band in sensor.bands
+    )
+    yield f"- bands: {_cell('; '.join(bands))}"
+    for order in sensor.orders:
+        yield f"- order without names: {', '.join(order)}"
+    if sensor.scale is None:
+        yield f"- values: as stored; {_cell(sensor.unscaled)}"
+    else:
+        yield f"- values: {_cell(sensor.unit)} = {Scaling(sensor.scale, sensor.offset).formula}"
+    if sensor.offset_by.since:
+        rule = sensor.offset_by
+        yield f"- offset: {rule.add:+g} to stored values from processing baseline {rule.since:05.2f} on; tags {', '.join(rule.tags)}"
+    known = [f"file name `{sensor.file}`"] if sensor.file else []
+    known += [f"tag `{sensor.tags}`"] if sensor.tags else []
+    known += ["the names of its bands"] if sensor.names else []
+    yield f"- recognised by: {', '.join(known) or 'nothing: the caller names it'}"
+    yield f"- source: {_cell(sensor.source)}"
+
+
+def _band_facts(band: SensorBand) -> list[str]:
+    return [*([band.common] if band.common not in ("", band.name) else []), *([f"{band.nm:g} nm"] if band.nm else [])]
+
+
+PAGES = {
+    "command-line.md": command_line,
+    "settings.md": settings,
+    "errors.md": error_codes,
+    "sensors.md": sensors,
+}
 
 
 def _default(value: object) -> str:

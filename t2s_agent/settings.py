@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     sensors_file: Path | None = Field(
         None, description="TOML file with your entries about sensors, read before the package's table"
     )
+    height_m: float | None = Field(
+        None,
+        ge=-1_000,
+        le=10_000,
+        description="height of the ground in metres above the WGS 84 ellipsoid, for images that have only a camera model (RPC)",
+    )
     trust_sidecars: bool = Field(
         False,
         description="read world file, .prj, .aux.xml, .ovr and .msk beside an image: only for your own files, never on a server",

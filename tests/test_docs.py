@@ -13,14 +13,15 @@ from typer.main import get_command, get_group
 import t2s_agent
 from t2s_agent import errors
 from t2s_agent.cli.app import app
+from t2s_agent.scene.sensors import load_sensors
 from t2s_agent.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-GENERATED = ("command-line.md", "settings.md", "errors.md")  # by docs/generate.py, into docs/reference
+GENERATED = ("command-line.md", "settings.md", "errors.md", "sensors.md")  # by docs/generate.py, into docs/reference
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "findings").glob("*.md")]
-    if path.name not in GENERATED
+    if path.parent.name != "reference" or path.name not in GENERATED
 )
 PROMPTS = ("$ ", "> ")
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -143,6 +144,8 @@ def test_the_generated_pages_have_every_command_setting_and_error_code():
     text = pages["errors.md"]()
     for code in errors.CODES:
         assert re.search(rf"^\| `{code}` \| \S.* \|$", text, re.MULTILINE), f"{code} has no remark in errors.py"
+    for sensor in load_sensors().entries:
+        assert f"- id: `{sensor.id}`\n" in pages["sensors.md"]()
 
 
 def test_the_generated_pages_name_no_folder_of_this_machine():

@@ -34,6 +34,7 @@ def segment(
     seed: int | None = None,
     device: str | None = None,
     sensor: str | None = None,
+    height_m: float | None = None,
     trust_sidecars: bool | None = None,
     store: Path | str | None = None,
     engine: pipeline.Engine | None = None,
@@ -45,7 +46,7 @@ def segment(
     reference system `bbox_crs`: a code such as `EPSG:32631`, `image` for the image's own, or `pixels`. `bands` are shown as red,
     green and blue, by number or name (`"4,3,2"`, `"nir,red,green"`), or a composite: `true`, `false`, `swir`, `pan`, `sar`. `union` makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where
     the image has no place on Earth). `max_size` is the longer side in pixels of what the models see. `prompter`, `segmenter`,
-    `style`, `samples`, `seed`, `device`, `sensor`, `trust_sidecars` and `store` go over the user's settings, as on the command line;
+    `style`, `samples`, `seed`, `device`, `sensor`, `height_m`, `trust_sidecars` and `store` go over the user's settings, as on the command line;
     leave them out where an `engine` is given. `progress` is called with a few words before each step.
 
     Nothing found is a result with the status `empty`. Raises T2SError: `image_not_found`, `image_unreadable`, `bbox_outside`,
@@ -68,6 +69,7 @@ def segment(
         seed=seed,
         device=device,
         sensor=sensor,
+        height_m=height_m,
         trust_sidecars=trust_sidecars,
         store=store,
     )
@@ -197,6 +199,7 @@ def describe(
     prompter: str | None = None,
     device: str | None = None,
     sensor: str | None = None,
+    height_m: float | None = None,
     trust_sidecars: bool | None = None,
     store: Path | str | None = None,
     engine: pipeline.Engine | None = None,
@@ -218,7 +221,14 @@ def describe(
     0.50015
     """
     chosen = _engine_of(
-        subject, engine, prompter=prompter, device=device, sensor=sensor, trust_sidecars=trust_sidecars, store=store
+        subject,
+        engine,
+        prompter=prompter,
+        device=device,
+        sensor=sensor,
+        height_m=height_m,
+        trust_sidecars=trust_sidecars,
+        store=store,
     )
     bbox = _box(bbox, bbox_crs)
     named = isinstance(subject, Result) or (isinstance(subject, str) and is_result(subject))

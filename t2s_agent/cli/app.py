@@ -51,6 +51,12 @@ def _set_verbose(value: bool) -> bool:
 Sensor = Annotated[
     str | None, typer.Option(help="the image's sensor, if it is not recognised, such as planetscope-4-sr")
 ]
+HeightM = Annotated[
+    float | None,
+    typer.Option(
+        help="height of the ground above the WGS 84 ellipsoid, for an image that has only a camera model (RPC)"
+    ),
+]
 TrustSidecars = Annotated[
     bool | None,
     typer.Option(
@@ -177,6 +183,7 @@ def segment(
         ),
     ] = None,
     sensor: Sensor = None,
+    height_m: HeightM = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances")] = False,
     min_area_m2: Annotated[
         float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
@@ -214,6 +221,7 @@ def segment(
         seed=seed,
         max_size=max_size,
         sensor=sensor,
+        height_m=height_m,
         trust_sidecars=trust_sidecars,
     )
     image = image_named(image, engine.settings.roots)
@@ -355,6 +363,7 @@ def describe(
     question: Annotated[str, typer.Option(help="also ask the prompter this about the picture")] = "",
     bands: Annotated[bool, typer.Option("--bands", help="also statistics of the bands")] = False,
     sensor: Sensor = None,
+    height_m: HeightM = None,
     other: Annotated[
         str, typer.Option("--with", help="another result, or the same one: the nearest region there of each region")
     ] = "",
@@ -380,7 +389,9 @@ def describe(
     where = words.box(bbox, "--bbox")
     _require_box(where, bbox_crs)
     screen = Screen(as_json)
-    engine = _engine(prompter=prompter, device=device, store=store, sensor=sensor, trust_sidecars=trust_sidecars)
+    engine = _engine(
+        prompter=prompter, device=device, store=store, sensor=sensor, height_m=height_m, trust_sidecars=trust_sidecars
+    )
     id_ = result_id(engine.store, subject) if is_result(subject) else ""
     image = "" if id_ else image_named(subject, engine.settings.roots)
     places = [where] if where else []

@@ -7,7 +7,7 @@ from pathlib import Path
 from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
 from t2s_agent.results.files import LOCAL
-from t2s_agent.results.record import Record
+from t2s_agent.results.record import Record, SceneReference
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene import Limits, Scene, Sensing, open_scene
 from t2s_agent.settings import Settings
@@ -30,17 +30,20 @@ class Engine:
         )
         return cls(settings, Models(settings), store)
 
-    def scene(self, image: Path | str, *, trust_sidecars: bool | None = None, sensor: str = "") -> Scene:
+    def scene(self, image: Path | str, *, like: SceneReference | None = None) -> Scene:
         """Opens an image within the roots; any local image if there are no roots. Raises `argument_invalid` for a URL.
 
-        `trust_sidecars` None, `sensor` empty: as the settings say.
+        `like`: with sidecars and at the height of this view, whatever the settings say.
         """
         require_local(str(image))
-        limits = Limits(pixels=self.settings.max_pixels, seconds=self.settings.read_seconds)
-        trusted = self.settings.trust_sidecars if trust_sidecars is None else trust_sidecars
-        sensing = Sensing(sensor or self.settings.sensor, self.settings.sensors_file)
+        settings = self.settings
         return open_scene(
-            image, roots=self.settings.roots or None, limits=limits, trust_sidecars=trusted, sensing=sensing
+            image,
+            roots=settings.roots or None,
+            limits=Limits(pixels=settings.max_pixels, seconds=settings.read_seconds),
+            trust_sidecars=like.trusted_sidecars if like else settings.trust_sidecars,
+            sensing=Sensing((like.sensor if like else "") or settings.sensor, settings.sensors_file),
+            height_m=like.height_m if like else settings.height_m,
         )
 
     def scene_of(self, result: Record) -> Scene:
@@ -49,7 +52,7 @@ class Engine:
         Raises `argument_invalid` where they were, and the settings do not trust them.
         """
         self.require_trust(result)
-        return self.scene(result.scene.path, trust_sidecars=result.scene.trusted_sidecars, sensor=result.scene.sensor)
+        return self.scene(result.scene.path, like=result.scene)
 
     def require_trust(self, result: Record) -> None:
         """Raises `argument_invalid` for a result whose image was read with sidecar files that the settings do not trust."""

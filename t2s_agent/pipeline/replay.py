@@ -65,6 +65,7 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
             "plus_minus": "calibrated" if then.calibration else "pixels",
         }
     )
+    settings = settings.model_copy(update={"height_m": then.scene.height_m})  # None counts too
     if all(getattr(settings, name) == getattr(engine.settings, name) for name in _OF_MODELS):
         again = changed(engine, settings=settings)
     else:

@@ -158,6 +158,7 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
         max_size=max_size,
         pixels_sha256=view.digest(),
         sensor=scene.legend.named_by_caller,
+        height_m=scene.height_m,
         trusted_sidecars=scene.trusted_sidecars,
         valid_share=round(float(view.valid.mean()), 4),
         view_area=image_area(view),

@@ -30,7 +30,7 @@ class SceneReference(_Part):
     """The pixels that the models saw. `pixels_sha256` is the digest of their input: stretched RGB and validity.
 
     The fields of the view's scale, and its area, are None in records from before they were kept. Numbers of `bands` below 0 are
-    decibels (`scene.decibels`). `sensor` is the sensor that the caller named.
+    decibels (`scene.decibels`). `sensor` is the sensor that the caller named; `height_m` the height at which an image with only a camera model (RPC) was placed.
     """
 
     name: str
@@ -51,6 +51,7 @@ class SceneReference(_Part):
         None  # of the view's pixels with data (`regions.summary.image_area`), in the record's unit
     )
     sensor: str = ""
+    height_m: float | None = None  # above the WGS 84 ellipsoid
     trusted_sidecars: bool = False  # sidecar files of the image were read: world file, CRS, overview or mask
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import rasterio
 
+from t2s_agent.scene.camera import Camera
 from t2s_agent.scene.decibels import band_words
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.scene.opening import neighbours
@@ -32,12 +33,16 @@ def about_neighbours(path: Path, used: Sequence[str] = (), *, trusted: bool = Fa
         yield f"{', '.join(left)} beside the image: not read{how}"
 
 
-def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd_m: float | None) -> Iterator[str]:
+def about_place(
+    dataset: rasterio.DatasetReader, georeference: Georeference, gsd_m: float | None, camera: Camera | None = None
+) -> Iterator[str]:
     """Says why the image has no position on Earth, or why its position may be wrong."""
     if georeference.unlocated_because:
         yield f"{georeference.unlocated_because}: measures are in pixels"
-        if dataset.rpcs is not None:
-            yield "the image has a rational polynomial camera model, which is not applied: orthorectify it first"
+        if dataset.rpcs is not None and georeference.transform is None:
+            yield _about_rpc(dataset)
+    elif camera is not None:
+        yield camera.words
     elif gsd_m is not None and gsd_m < _TOO_FINE_M:
         yield (
             f"a pixel measures {gsd_m:.2g} m by the image's coordinate reference system and transform: one of them looks wrong, for "
@@ -60,6 +65,15 @@ def about_place(dataset: rasterio.DatasetReader, georeference: Georeference, gsd
             f"(root mean square; at most {worst:.2g}): positions and areas are as uncertain. Warp the image first, for example "
             "with gdalwarp -tps"
         )
+
+
+def _about_rpc(dataset: rasterio.DatasetReader) -> str:
+    """How to place an image that has only a camera model."""
+    return (
+        "the image has a camera model (RPC), which needs the height of the ground: set height_m (metres above the WGS 84 ellipsoid; the "
+        f"middle of the model's range is {dataset.rpcs.height_off:.6g} m) where the ground is level, else orthorectify the image: gdalwarp "
+        "-rpc -to RPC_DEM=dem.tif"
+    )
 
 
 def _looks_like_degrees(dataset: rasterio.DatasetReader, georeference: Georeference) -> bool:

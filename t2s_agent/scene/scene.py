@@ -14,6 +14,7 @@ from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, guess_remark, is_alpha
+from t2s_agent.scene.camera import camera_of
 from t2s_agent.scene.composites import choose, shown_remark
 from t2s_agent.scene.decibels import bands_behind, factor_of, pictured
 from t2s_agent.scene.georeference import Floats, Georeference, format_extent, georeference_of
@@ -44,12 +45,14 @@ def open_scene(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     trust_sidecars: bool = False,
     sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
+    height_m: float | None = None,
 ) -> "Scene":
     """Opens an image with the checks of docs/explanation/security.md. Use it as a context manager, or close it.
 
     `roots` are the folders from which images may be opened; None means the folder of `path`.
     `trust_sidecars`: also read the world file, .prj, .aux.xml, .ovr and .msk next to the image. Set it only for trusted files.
-    `sensing` names the sensor, or a file with more sensors than the package knows.
+    `sensing` names the sensor, or a file with more sensors than the package knows. `height_m`: an image that has only a camera
+    model (RPC) is placed at this height above the WGS 84 ellipsoid, in metres (`scene.camera`).
     Raises `image_not_found`, `image_unreadable` or `limit_exceeded`.
 
     >>> import t2s_agent
@@ -69,7 +72,7 @@ def open_scene(
             try:
                 if trust_sidecars:
                     sidecars = read_sidecars(real, dataset, limits)
-                return Scene(dataset, descriptor, real, limits, sidecars, sensing)
+                return Scene(dataset, descriptor, real, limits, sidecars, sensing, height_m)
             except T2SError:
                 dataset.close()
                 raise
@@ -113,6 +116,7 @@ class Scene:
         limits: Limits,
         sidecars: Sidecars = NONE,
         sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
+        height_m: float | None = None,
     ) -> None:
         self._dataset, self._descriptor, self._limits, self._sidecars = dataset, descriptor, limits, sidecars
         self.path, self.name = path, one_line(path.name, 255)  # the name is for messages
@@ -127,13 +131,20 @@ class Scene:
         outer = Reader(mask.dataset, self.name, limits) if mask else None
         self._validity = Validity(dataset, self._reader, self.bands, self._opaque, outer)
         self.georeference = _georeference(dataset, sidecars)
+        camera = (
+            camera_of(dataset, height_m)
+            if height_m is not None and _has_only_camera(dataset, self.georeference)
+            else None
+        )
+        self.georeference = camera.georeference(self.width, self.height) if camera else self.georeference
+        self.height_m = camera.height_m if camera else None
         self.trusted_sidecars = bool(sidecars.used)
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
         self.warnings = (
             *about_neighbours(path, sidecars.used, trusted=sidecars is not NONE),
             *about_file(descriptor, dataset),
-            *about_place(dataset, self.georeference, self.gsd_m),
+            *about_place(dataset, self.georeference, self.gsd_m, camera),
         )
         self._brightest = 255
         self._blocks: Blocks | None = None  # the sample for the stretch, where it is not the whole scene
@@ -470,6 +481,11 @@ class Scene:
         for piece in pieces:
             sample[:, piece.rows, piece.columns] = self._reader.values(piece, indexes, Resampling.nearest)
         return sample, pieces
+
+
+def _has_only_camera(dataset: rasterio.DatasetReader, georeference: Georeference) -> bool:
+    """Whether an image has a camera model (RPC), and neither a transform nor control points."""
+    return georeference.transform is None and not georeference.gcps and dataset.rpcs is not None
 
 
 def _georeference(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georeference:

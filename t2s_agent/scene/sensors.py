@@ -141,7 +141,7 @@ def _sensor(entry: dict[str, Any], known: list[Sensor]) -> Sensor:
 
 
 def _read(path: Path, packaged: tuple[Sensor, ...]) -> tuple[Sensor, ...]:
-    fix = "Correct the file, or the setting sensors_file; docs/reference/sensors.md describes an entry"
+    fix = "Correct the file, or the setting sensors_file; docs/how-to/sensors.md describes an entry"
     try:
         if path.stat().st_size > _LARGEST:
             raise T2SError("limit_exceeded", f"{path.name} is larger than {_LARGEST} bytes", fix)

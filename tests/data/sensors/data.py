@@ -1,5 +1,6 @@
 """Tiny files in the layout of real products: names of files, bands and tags as the sensors' own documents give them."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.rpc import RPC
 
 SIDE = 20
 S2_NAMES = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -93,3 +96,37 @@ def micasense(path: Path, names: bool = True) -> Path:
     meadow = (0.04, 0.08, 0.05, 0.45, 0.15)
     described = ("Blue", "Green", "Red", "NIR", "Red edge") if names else ()
     return write(path, [halves(v * 32768, v * 30000, "uint16") for v in meadow], described)
+
+
+def rpc(path: Path, side: int = 40, **changed: float) -> Path:
+    """An image with a camera model (RPC) and no transform: north up, 0.0005 degrees a pixel at 100 m, leaning to the west."""
+
+    def numerator(**terms: float) -> list[float]:
+        places = {"one": 0, "lon": 1, "lat": 2, "height": 3}
+        values = [0.0] * 20
+        for name, value in terms.items():
+            values[places[name]] = value
+        return values
+
+    model = {
+        "height_off": 100.0,
+        "height_scale": 100.0,
+        "lat_off": 45.0,
+        "lat_scale": 0.01,
+        "line_den_coeff": numerator(one=1.0),
+        "line_num_coeff": numerator(lat=-1.0),
+        "line_off": side / 2 - 0.5,
+        "line_scale": side / 2,
+        "long_off": 3.0,
+        "long_scale": 0.01,
+        "samp_den_coeff": numerator(one=1.0),
+        "samp_num_coeff": numerator(lon=1.0, height=0.1),
+        "samp_off": side / 2 - 0.5,
+        "samp_scale": side / 2,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        options = {"driver": "GTiff", "count": 1, "height": side, "width": side, "dtype": "uint16"}
+        with rasterio.open(path, "w", rpcs=RPC(**(model | changed)), **options) as file:
+            file.write(np.arange(side * side, dtype="uint16").reshape(1, side, side))
+    return path

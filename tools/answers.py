@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from t2s_agent.regions.relations import Nearest
     from t2s_agent.results.record import Record
 
+MOST_ROWS = 600  # in an answer: shorter rows than of 20 bytes there are not
 TEXT_BYTES = 11_500  # of an answer; clients cut it at about 25,000 tokens, and agents pay for each token
 _WORDS = 300  # characters of a model's thinking; the record has the whole text
 _WARNINGS, _WARNING = 5, 240  # number of warnings in an answer, and characters of one
@@ -123,7 +124,7 @@ def regions_answer(
 
     `other` is the result that it was compared with: each row gets the nearest region of it.
     """
-    from t2s_agent.pipeline.loading import stored_regions
+    from t2s_agent.pipeline.loading import listed_regions
     from t2s_agent.regions.table import table_of
     from t2s_agent.results.record import pm_level
 
@@ -132,7 +133,7 @@ def regions_answer(
     facts: dict[str, Any] = {
         "status": result.status,
         "result_id": result.id,
-        "total": len(result.regions),
+        "total": result.region_count,
         f"total_area_{unit}": result.total_area,
         "total_pm": result.total_area_pm,
         "pm_level": pm_level(result),
@@ -159,16 +160,17 @@ def regions_answer(
         facts["warnings"] = warnings
     if thinking and result.prompted.thinking:
         facts["thinking"] = plain(result.prompted.thinking, _WORDS)
-    regions = stored_regions(engine, result)
+    regions = listed_regions(engine, result)
     wanted = [*columns]
-    if len({region.label for region in regions}) > 1:
+    if len({region.label for region in result.regions}) > 1:  # of many regions, those in the record
         wanted.append("label")
-    if any(region.unsure for region in regions):
+    if any(region.unsure for region in result.regions):
         wanted.append("probability")
-    if result.parents and any(region.was for region in regions):
+    if result.parents and any(region.was for region in result.regions):
         wanted.append("was")
     nearest = nearest_to(engine, result, regions, other) if other else None
-    table = table_of(regions, result.units, columns=list(dict.fromkeys(wanted)), nearest=nearest)
+    shown_most = max(1, min(most, MOST_ROWS))
+    table = table_of(regions, result.units, columns=list(dict.fromkeys(wanted)), nearest=nearest, most=shown_most)
     facts |= page_of(table.columns, table.rows[:most], spent=size_of(facts))
     shown = len(facts["rows"])
     if shown < len(regions):

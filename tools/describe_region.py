@@ -10,7 +10,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.results.files import REGIONS, uri_of
 from t2s_agent.text import model_name, plain
 
-from .answers import Answer, Column, SortBy, Status, operation_words, page_of, size_of, warnings_for_agents
+from .answers import MOST_ROWS, Answer, Column, SortBy, Status, operation_words, page_of, size_of, warnings_for_agents
 from .distances import require_distance
 from .images import add_image_hints, image_facts, image_name
 from .pictures import image_picture, region_picture, result_picture
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from t2s_agent.pipeline import Description, Engine
+    from t2s_agent.regions.table import Table
     from t2s_agent.results.record import Record
 
 # ruff: noqa: B006, RUF012 (empty lists as defaults are never written to; pydantic copies the defaults of fields)
@@ -126,6 +127,7 @@ def describe_region(
     from t2s_agent.pipeline import describe
 
     listed = not region_id and any(given[name] for name in ("detail", "combine_with", *_LISTING))
+    most = min(first or (MOST_ROWS if detail == "regions" else _ROWS), MOST_ROWS)
     description = describe(
         engine,
         result_id=result.id,
@@ -138,16 +140,16 @@ def describe_region(
         sort_by=given["sort_by"],
         descending=descending,
         first=first,
+        skip=first_region - 1 if listed else 0,
+        most=most if listed else 0,
+        facts=bool(region_id) or first_region == 1,
         progress=progress,
     )
     answer = _answer(description, result, region_id)
-    if listed:
-        _add_rows(
-            answer, engine, result, description, first_region, first or (0 if detail == "regions" else _ROWS), given
-        )
+    if listed and description.table:
+        _add_rows(answer, result, description.table, first_region, given)
     if preview:
-        region = next((region for region in result.regions if region.id == region_id), None)
-        answer._picture = region_picture(engine, result, region) if region else result_picture(engine, result)
+        answer._picture = region_picture(engine, result, region_id) if region_id else result_picture(engine, result)
     return answer
 
 
@@ -193,48 +195,32 @@ def _answer(description: "Description", result: "Record | None" = None, region_i
     return DescribeAnswer(**facts)
 
 
-def _add_rows(
-    answer: DescribeAnswer,
-    engine: "Engine",
-    result: "Record",
-    description: "Description",
-    start: int,
-    most: int,
-    given: dict[str, Any],
-) -> None:
-    """Adds the rows of the table from row `start` on, at most `most` (0: as many as fit), and the call for the next page.
+def _add_rows(answer: DescribeAnswer, result: "Record", table: "Table", start: int, given: dict[str, Any]) -> None:
+    """Adds the rows of the table, which begins with row `start` of the list, as many as fit, and the call for the next page.
 
     Later pages have only rows, because the first page has the measurements.
     """
-    table = description.table or _plain_table(engine, result)
+    total = min(table.total, given["first"] or table.total)
     if start > 1:
-        if start > max(1, len(table.rows)):
+        if start > max(1, total):
             raise T2SError(
                 "region_unknown",
-                f"the list has {len(table.rows)} regions, none in place {start}",
-                f"Give first_region from 1 to {max(1, len(table.rows))}",
+                f"the list has {total} regions, none in place {start}",
+                f"Give first_region from 1 to {max(1, total)}",
             )
         for name in ("measured", "query", "image", "operation", "parents", "warnings"):
             answer.__pydantic_fields_set__.discard(name)
-    rows = table.rows[start - 1 :][: most or None]
-    answer.total = len(table.rows)
-    page = page_of(table.columns, rows, spent=size_of(answer.facts()))
+    answer.total = total
+    page = page_of(table.columns, table.rows, spent=size_of(answer.facts()))
     answer.columns, answer.rows = page["columns"], page["rows"]
     after = start + len(answer.rows)
-    if after <= len(table.rows):
+    if after <= total:
         same = {name: given[name] for name in ("combine_with", "columns", "first") if given[name]}
         words = [f'result_id="{result.id}"', 'detail="regions"', f"first_region={after}"]
         words += [f"{name}={json.dumps(value)}" for name, value in same.items()]
         if given["sort_by"]:
             words.append(f'sort_by="{given["sort_by"]}"' + (", descending=true" if given["descending"] else ""))
         answer.next = f"describe_region({', '.join(words)})"
-
-
-def _plain_table(engine: "Engine", result: "Record") -> Any:
-    from t2s_agent.pipeline.loading import stored_regions
-    from t2s_agent.regions.table import table_of
-
-    return table_of(stored_regions(engine, result), result.units)
 
 
 def _image_answer(
@@ -259,16 +245,15 @@ def _image_answer(
 
 
 def _outline_answer(engine: "Engine", result: "Record", region_id: int) -> DescribeAnswer:
-    from t2s_agent.pipeline.loading import stored_regions
-    from t2s_agent.regions.region import ids_in_words
+    from t2s_agent.results.outlines import StoredRegions
 
-    ids = [region.id for region in result.regions]
-    chosen = [region for region in stored_regions(engine, result) if region.id == region_id]
-    if not chosen:
-        raise T2SError(
-            "region_unknown", f"{result.id} has no region {region_id}", f"Give region_id. {ids_in_words(ids)}"
-        )
-    geometry = chosen[0].geometry
+    regions = StoredRegions(engine.store.artifact(result.id, REGIONS))
+    try:
+        geometry = regions.by_id(region_id).geometry
+    except T2SError as error:
+        if error.code != "region_unknown":
+            raise
+        raise error.changed(fix=f"Give region_id. {error.fix}") from error
     rings = [
         [[x, y] for x, y in ring.coords]
         for part in getattr(geometry, "geoms", [geometry])

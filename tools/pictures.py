@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from t2s_agent.pipeline import Engine
-    from t2s_agent.results.record import Record, RegionRecord
+    from t2s_agent.results.record import Record
     from t2s_agent.scene.georeference import Georeference
 
 _MARGIN = 0.5  # margin around a region, as a fraction of its longer side
@@ -59,21 +59,24 @@ def image_picture(engine: "Engine", image: "str | Path", bbox: Sequence[float]) 
     return _jpeg(_gridded(engine, picture, view.georeference, (view.width, view.height), view.window))
 
 
-def region_picture(engine: "Engine", result: "Record", region: "RegionRecord") -> bytes:
+def region_picture(engine: "Engine", result: "Record", region_id: int) -> bytes:
     """Returns a small JPEG of a region with its outline and surroundings, with a grid."""
     if not engine.settings.previews:
         return b""
     from PIL import Image, ImageDraw
 
-    from t2s_agent.pipeline.loading import region_set
+    from t2s_agent.pipeline.loading import labels_around
     from t2s_agent.regions.polygons import simplified, trace
     from t2s_agent.scene import Window
 
-    labels = region_set(engine, result).labels
-    outline = simplified(trace(labels == region.id))
+    around = labels_around(engine, result, region_id)
+    outline = simplified(trace(around.labels == region_id))
     left, top, width, height = result.scene.window
-    scale = width / labels.shape[1], height / labels.shape[0]
-    rings = [[(left + x * scale[0], top + y * scale[1]) for x, y in ring.coords] for ring in _rings(outline)]
+    scale = width / result.scene.view_size[0], height / result.scene.view_size[1]
+    rings = [
+        [(left + (around.x + x) * scale[0], top + (around.y + y) * scale[1]) for x, y in ring.coords]
+        for ring in _rings(outline)
+    ]
     with engine.scene_of(result) as scene:
         xs, ys = [x for ring in rings for x, _ in ring], [y for ring in rings for _, y in ring]
         margin = max(_MARGIN * max(max(xs) - min(xs), max(ys) - min(ys)), _LEAST_PX / 2)

@@ -107,7 +107,11 @@ class Result:
     @property
     def pm_level(self) -> str:
         """What the plus/minus of the regions and of the total cover: "90 %", or that they are of pixels only."""
-        calibrated = [region.calibrated for region in self.regions]  # a record may come without its regions
+        if self._head.pm_level:
+            return self._head.pm_level
+        calibrated = [
+            region.calibrated for region in self.regions
+        ]  # an older record, which may come without its regions
         return levels(calibrated, total=self._head.count_high is not None)
 
     @property
@@ -248,7 +252,7 @@ class Result:
         )
 
     def __repr__(self) -> str:
-        count, area = len(self.regions), self.total_area
+        count, area = self._head.region_count, self.total_area
         lines = [
             f"Result {self.id}: {self.status}",
             f"  {one_line(self.question, _SHOWN)!r} of {one_line(self._head.scene.name, _SHOWN)}",

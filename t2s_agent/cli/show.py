@@ -82,10 +82,10 @@ class Screen:
         self.say(one_line(result.query, _LONGEST), "bold")
         if result.prompted.thinking:
             self.say(f"{result.prompted.thinking}  (says {one_line(result.prompter.name, 200)})", "italic")
-        if result.regions:
+        if result.region_count:
             self._regions(result)
             total = f"{with_plus_minus(result.total_area, result.total_area_pm)} {result.unit_area}"
-            self.say(f"{len(result.regions)} region{'s' * (len(result.regions) != 1)}{_count(result)}, {total}")
+            self.say(f"{result.region_count} region{'s' * (result.region_count != 1)}{_count(result)}, {total}")
         else:
             nothing = (
                 "Nothing is left" if result.left_out else _NOTHING.get(result.status, f"No regions ({result.status})")
@@ -128,8 +128,8 @@ class Screen:
         rows = [list(columns), *([cell(region) for cell in columns.values()] for region in shown)]
         for i, line in enumerate(aligned(rows)):
             self.say(line, "" if i else "bold")
-        if len(shown) < len(result.regions):
-            self.say(f"... and {len(result.regions) - len(shown)} more, in {REGIONS}")
+        if len(shown) < result.region_count:
+            self.say(f"... and {result.region_count - len(shown)} more, in {REGIONS}")
 
     def description(self, description: "Description") -> None:
         """Prints measured facts, then what a model claims."""

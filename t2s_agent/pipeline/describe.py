@@ -13,7 +13,15 @@ from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
 from t2s_agent.pipeline.band_facts import band_facts
 from t2s_agent.pipeline.engine import Engine
-from t2s_agent.pipeline.loading import other_result, region_set, regions_with_edges, stored_regions, view_of
+from t2s_agent.pipeline.loading import (
+    is_large,
+    listed_regions,
+    other_result,
+    region_set,
+    regions_with_edges,
+    require_not_large,
+    view_of,
+)
 from t2s_agent.pipeline.steps import Progress, checked_question, no_progress
 from t2s_agent.regions.order import require_order
 from t2s_agent.regions.plus_minus import LEVEL_PIXELS, level_of, method_of
@@ -23,6 +31,7 @@ from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share_of
 from t2s_agent.regions.table import Table, require_columns, table_of
 from t2s_agent.regions.units import METRES, Units
+from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.results.record import Record, pm_level
 from t2s_agent.scene import Scene, View, Window
 from t2s_agent.scene.places import box_window
@@ -66,13 +75,18 @@ def describe(
     sort_by: str = "",
     descending: bool = False,
     first: int = 0,
+    skip: int = 0,
+    most: int = 0,
+    facts: bool = True,
     progress: Progress = no_progress,
 ) -> Description:
     """Describes a stored result as it was measured, one of its regions, or an image or a box of it, in degrees or in `bbox_crs` (as for `segment`).
 
     `other` is another result, or the same one: of each region the nearest one there (of the same, its nearest neighbour), and the
     difference of the two totals. `pairs_within_m` counts pairs at most so far apart (pixels where there is no ground). `columns`,
-    `sort_by`, `descending` and `first` make the table of regions (`table.COLUMNS`, `order.SORT_BY`). `bands`: statistics of the
+    `sort_by`, `descending` and `first` make the table of regions (`table.COLUMNS`, `order.SORT_BY`); `skip` and `most` choose a page
+    of it. Without `facts` nothing else of a whole result is measured. Of a large result distances, bands and questions are refused
+    (`limit_exceeded`), and distances between neighbours are left out. `bands`: statistics of the
     bands too. With a `question` the prompter is asked about that part of the picture. Raises `result_unknown`, `region_unknown`,
     `argument_invalid`, `no_georeference` for two results that share no ground, and what opening an image raises.
     """
@@ -82,7 +96,7 @@ def describe(
         raise T2SError("argument_invalid", f"region {region_id} of no result", "Name the result that it belongs to")
     if bbox and result_id:
         raise T2SError("argument_invalid", "a box of a result", "Leave the box out, or name an image instead")
-    asked = _Asked(other, pairs_within_m, tuple(columns), sort_by, descending, first)
+    asked = _Asked(other, pairs_within_m, tuple(columns), sort_by, descending, first, skip, most, facts)
     if image and asked != _Asked():
         raise T2SError("argument_invalid", "an image has no regions to list or compare", "Name a result instead")
     asked.check()
@@ -103,6 +117,9 @@ class _Asked:
     sort_by: str = ""
     descending: bool = False
     first: int = 0
+    skip: int = 0
+    most: int = 0
+    facts: bool = True
 
     def check(self) -> None:
         require_columns(self.columns)
@@ -112,7 +129,7 @@ class _Asked:
     @property
     def listed(self) -> bool:
         """Whether a table is requested."""
-        return bool(self.other or self.columns or self.sort_by or self.first)
+        return bool(self.other or self.columns or self.sort_by or self.first or self.most or self.skip)
 
 
 def _of_result(
@@ -127,12 +144,18 @@ def _of_result(
     result = engine.store.load(result_id)
     result_id = result.id
     progress(f"measuring {result_id}")
-    regions = stored_regions(engine, result)
+    large = is_large(result)
+    if large and (question or bands or asked.other or asked.pairs_within_m is not None):
+        require_not_large(result, "a question, bands or distances")
+    regions = listed_regions(engine, result)
     other = other_result(engine, result, asked.other) if asked.other else result
     itself = other.id == result.id
     chosen: Sequence[Region] = regions
     if region_id:
-        chosen = [region for region in regions if region.id == region_id]
+        if isinstance(regions, StoredRegions):
+            chosen = [regions.by_id(region_id)]
+        else:
+            chosen = [region for region in regions if region.id == region_id]
         if not chosen:
             known = tuple(region.id for region in regions)
             raise T2SError(
@@ -148,7 +171,8 @@ def _of_result(
     if question or bands or looked_at is None or scale is None:
         view = view_of(engine, result)
         looked_at, scale = image_area(view), Scale.of(view, result.scene.gsd_m)
-    with_their_edges = regions_with_edges(engine, result)
+    compared = not large and (asked.facts or bool(asked.other) or asked.pairs_within_m is not None)
+    with_their_edges = regions_with_edges(engine, result) if compared else ()
     own = [region for region in with_their_edges if not region_id or region.id == region_id]
     others = with_their_edges if itself else regions_with_edges(engine, other)
     nearest = nearest_of(own, others, units=result.units, itself=itself)
@@ -157,6 +181,8 @@ def _of_result(
         measured = region_facts(chosen[0])
         if asked.other and nearest[0]:
             measured |= _nearest_facts(nearest[0], chosen[0])
+    elif not asked.facts:
+        subject, measured = result_id, {}
     else:
         subject = result_id
         measured = set_facts(result, regions, looked_at, [name for name in _SUMMED if name in asked.columns])
@@ -177,8 +203,11 @@ def _of_result(
         with engine.scene_of(result) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
     measured |= scale_facts(scale)
-    if remark := scale.remark(result.scene.max_size):
-        measured["remarks"] = [remark]
+    remarks = [scale.remark(result.scene.max_size)]
+    if large and not region_id:
+        remarks.append("distances between neighbours are not computed for a result of this size")
+    if any(remarks):
+        measured["remarks"] = [remark for remark in remarks if remark]
     table = None
     if asked.listed:
         table = table_of(
@@ -188,6 +217,8 @@ def _of_result(
             sort_by=asked.sort_by,
             descending=asked.descending,
             first=asked.first,
+            skip=asked.skip,
+            most=asked.most,
             nearest={each.id: each for each in nearest if each} if asked.other else None,
         )
     crop = _crop(view, inside) if view is not None and region_id else view
@@ -319,6 +350,7 @@ def set_facts(
     Each of `lengths` (`length`, `width`, `perimeter`) gets the same statistics as areas.
     `regions.summary` defines the plus/minus of a total, mean and median.
     """
+    summaries = Summary.of_each(regions, ("area", *lengths))
     rounding = finest_rounding(regions, result.units)
     facts: dict[str, Any] = {"count": len(regions), "pm_level": pm_level(result)}
     if result.count_low is not None and result.count_high is not None:
@@ -327,7 +359,7 @@ def set_facts(
     if not regions:
         facts |= {f"total_area_{area}": 0.0, f"total_area_pm_{area}": result.total_area_pm}
     for name in ("area", *lengths):
-        summary = Summary.of(regions, name)
+        summary = summaries.get(name)
         if summary is None:
             continue
         rounded = rounding.area if name == "area" else rounding.length

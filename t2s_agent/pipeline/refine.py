@@ -24,7 +24,7 @@ from t2s_agent.pipeline.calibrating import carried, with_own_prompts, with_perso
 from t2s_agent.pipeline.corrections import Corrections, corrected
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.instructions import parse_instruction
-from t2s_agent.pipeline.loading import other_result, region_set, regions_with_edges, view_of
+from t2s_agent.pipeline.loading import ids_of, other_result, region_set, regions_with_edges, require_not_large, view_of
 from t2s_agent.pipeline.saving import Saved, prompted_of, prompter_reference, segmenter_reference, store_result
 from t2s_agent.pipeline.steps import (
     Clock,
@@ -118,7 +118,9 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
     other = other_result(engine, parent, how.other) if how.other else None
     if other is not None:
         how = replace(how, other=other.id)
-    operations.require_known([region.id for region in parent.regions], (*how.keep, *how.drop))
+    for each in (parent, *([other] if other else [])):
+        require_not_large(each, "a refinement")
+    operations.require_known(ids_of(parent), (*how.keep, *how.drop))
     engine.store.require_writable()
     progress(f"reading {parent.scene.name}")
     with clock("read"):

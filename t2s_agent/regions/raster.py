@@ -13,6 +13,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetWriter
+from rasterio.windows import Window
 
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.frame import place_of
@@ -23,6 +24,7 @@ from t2s_agent.scene.georeference import Georeference, georeference_of
 from t2s_agent.scene.view import View
 
 MOST_COLOURS = 255  # largest id in an 8-bit colour table
+MOST_MASK_PX = 100_000_000  # as one array of labels: 400 MB
 _LARGE = 2048  # px of the longer side above which overviews are written
 
 
@@ -95,10 +97,20 @@ def place_of_mask(path: Path) -> Georeference:
         return georeference_of(crs_of_gcps if gcps else file.crs, transform, gcps, file.width, file.height)
 
 
-def read_mask(path: Path) -> Labels:
-    """The labels (H, W) of a file of `write_mask`. Raises `result_damaged` where it cannot be read."""
+def read_mask(path: Path, part: tuple[int, int, int, int] | None = None) -> Labels:
+    """The labels (H, W) of a file of `write_mask`, or of a part of it: left, top, width, height in pixels.
+
+    Raises `result_damaged` where it cannot be read, `limit_exceeded` for more than `MOST_MASK_PX` pixels.
+    """
     with open_mask(path) as file:
-        return np.asarray(file.read(1), dtype=np.int32)
+        window = Window(*part) if part else Window(0, 0, file.width, file.height)
+        if window.width * window.height > MOST_MASK_PX:
+            raise T2SError(
+                "limit_exceeded",
+                f"the mask of {path.parent.name} has {file.width} x {file.height} px, too many for one array",
+                f"Read parts of {path.name} (with rasterio, for example), or its overviews",
+            )
+        return np.asarray(file.read(1, window=window), dtype=np.int32)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What comes out: a place on the ground, with measures that say how sure they are."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -154,12 +154,12 @@ class RegionSet:
         return tuple(region for region in self.regions if region.id in ids)
 
 
-def finest_rounding(regions: Sequence[Region], units: Units) -> Rounding:
+def finest_rounding(regions: Iterable[Region], units: Units) -> Rounding:
     """As many decimals as the finest of the regions deserves."""
-    each = [region.rounding for region in regions]
-    if not each:
-        return Rounding.of(1.0, units)
-    return Rounding(max(r.places for r in each), max(r.areas for r in each), max(r.lengths for r in each))
+    finest: Rounding | None = None
+    for region in regions:
+        finest = region.rounding if finest is None else finest.finer(region.rounding)
+    return Rounding.of(1.0, units) if finest is None else finest
 
 
 def ids_in_words(ids: Sequence[int]) -> str:

@@ -6,12 +6,14 @@ its change when all values move up or down by their plus/minus.
 """
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from t2s_agent.regions.region import Measure, Region
+from t2s_agent.scene.georeference import Floats
 from t2s_agent.scene.view import View
 
 _BLOCKS = 64  # per side: a view's area is summed in blocks with one pixel size each
@@ -38,32 +40,61 @@ class Summary:
     largest: Extreme
 
     @classmethod
-    def of(cls, regions: Sequence[Region], measure: str = "area") -> "Summary | None":
+    def of(cls, regions: Iterable[Region], measure: str = "area") -> "Summary | None":
         """Of `area`, `perimeter`, `length` or `width`; regions without that measure do not count, and without any it is None."""
-        known = [(region.id, value) for region in regions if (value := getattr(region, measure)) is not None]
-        if not known:
-            return None
-        measures = [value for _, value in known]
-        unit, values = measures[0].unit, [each.value for each in measures]
-        total = Measure(math.fsum(values), math.fsum(each.plus_minus for each in measures), unit)
-        low, high = int(np.argmin(values)), int(np.argmax(values))
-        return cls(
-            len(known),
+        return cls.of_each(regions, [measure]).get(measure)
+
+    @classmethod
+    def of_each(cls, regions: Iterable[Region], measures: Sequence[str]) -> "dict[str, Summary]":
+        """Of several measures by name, in one pass, which keeps 24 bytes a region and measure; those of no region are left out."""
+        columns = {name: _Column() for name in measures}
+        for region in regions:
+            for name, column in columns.items():
+                column.add(region.id, getattr(region, name))
+        return {name: column.summary() for name, column in columns.items() if column.ids}
+
+
+class _Column:
+    """One measure of the regions that have it."""
+
+    def __init__(self) -> None:
+        self.ids, self._values, self._bounds = array("q"), array("d"), array("d")
+        self._unit = ""
+
+    def add(self, id_: int, measure: Measure | None) -> None:
+        if measure is not None:
+            self.ids.append(id_)
+            self._values.append(measure.value)
+            self._bounds.append(measure.plus_minus)
+            self._unit = measure.unit
+
+    def summary(self) -> Summary:
+        count, values, bounds = len(self.ids), np.array(self._values), np.array(self._bounds)
+        total = Measure(math.fsum(self._values), math.fsum(self._bounds), self._unit)
+        return Summary(
+            count,
             total,
-            Measure(total.value / len(known), total.plus_minus / len(known), unit),
-            median_of(measures),
-            Extreme(measures[low], known[low][0]),
-            Extreme(measures[high], known[high][0]),
+            Measure(total.value / count, total.plus_minus / count, self._unit),
+            _median(values, bounds, self._unit),
+            self._extreme(int(values.argmin())),
+            self._extreme(int(values.argmax())),
         )
+
+    def _extreme(self, at: int) -> Extreme:
+        return Extreme(Measure(self._values[at], self._bounds[at], self._unit), self.ids[at])
 
 
 def median_of(measures: Sequence[Measure]) -> Measure:
     """The median, and how far it moves where all values move by their plus/minus. Needs at least one."""
     values = np.array([each.value for each in measures])
     bounds = np.array([each.plus_minus for each in measures])
+    return _median(values, bounds, measures[0].unit)
+
+
+def _median(values: Floats, bounds: Floats, unit: str) -> Measure:
     middle = float(np.median(values))
     off = max(float(np.median(values + bounds)) - middle, middle - float(np.median(values - bounds)))
-    return Measure(middle, off, measures[0].unit)
+    return Measure(middle, off, unit)
 
 
 def image_area(view: View) -> float:

@@ -59,11 +59,14 @@ def table_of(
     sort_by: str = "",
     descending: bool = False,
     first: int = 0,
+    skip: int = 0,
+    most: int = 0,
     nearest: Mapping[int, Nearest] | None = None,
 ) -> Table:
     """One row a region: id, area with `pm` (its plus/minus), lon and lat (x and y where there is no ground), then `columns`.
 
-    `nearest`, by id, adds its columns without being asked for. Sorted and cut as `order.ordered` does. Raises `argument_invalid`
+    `nearest`, by id, adds its columns without being asked for. Sorted and cut as `order.ordered` does; of what is left, the first
+    `skip` rows are left out and at most `most` (0: all) made. `regions` may be read from a file: only those in rows are made twice. Raises `argument_invalid`
     for a column or an order that there is not, and for `nearest` where no other result is named.
     """
     require_columns(columns)
@@ -80,7 +83,7 @@ def table_of(
     parts = [_column(name, units, known) for name in wanted]
     names += [name for each, _ in parts for name in each]
     rows = []
-    for region in (regions[i] for i in chosen):
+    for region in (regions[i] for i in chosen[skip:][: most or None]):
         rounding = region.rounding
         row: list[Any] = [
             region.id,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from t2s_agent.batch.writing import replacing
 from t2s_agent.errors import T2SError
 from t2s_agent.settings import Settings
 
@@ -72,9 +73,8 @@ class Job:
         try:
             there = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            beside = path.with_name(f".{FILE}.new")
-            beside.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
-            beside.replace(path)
+            with replacing(path) as file:
+                file.write(f"{json.dumps(own, indent=1)}\n".encode())
             return
         except ValueError as error:
             raise T2SError("argument_invalid", f"{path} is not JSON", "Use another --out") from error

@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from t2s_agent.batch.writing import replacing, telling
+
 FILE = "ledger.jsonl"
 Status = Literal["found", "partly", "empty", "not_understood", "failed"]
 
@@ -64,19 +66,15 @@ class Ledger:
         """Adds the lines of one part, flushed to the disk."""
         if not lines:
             return
-        with self._path.open("ab") as file:
+        with telling(self._path), self._path.open("ab") as file:
             file.write(b"".join(_encoded(line) for line in lines))
             file.flush()
             os.fsync(file.fileno())
         self.lines |= {line.id: line for line in lines}
 
     def _rewrite(self, lines: Iterable[Line]) -> None:
-        beside = self._path.with_name(f".{FILE}.new")
-        with beside.open("wb") as file:
+        with replacing(self._path) as file:
             file.writelines(_encoded(line) for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
 
 
 def read_lines(path: Path) -> tuple[list[Line], int]:

@@ -1,10 +1,8 @@
 """Writes the regions of stored results as one GeoParquet file, whole or not at all: under another name, flushed, renamed."""
 
-import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,7 +12,7 @@ import shapely
 
 from t2s_agent.batch.rows import Row
 from t2s_agent.batch.schema import COVERING, FOLDERS, GEOMETRY, Bounds, columns_of, covering, require_pyarrow, schema_of
-from t2s_agent.errors import T2SError
+from t2s_agent.batch.writing import TEMPORARY, replacing
 from t2s_agent.regions.fields import values_of
 from t2s_agent.regions.frame import EARTH, Frame
 from t2s_agent.regions.geojson import multipolygon
@@ -27,7 +25,6 @@ from t2s_agent.results.store import ResultStore
 
 NAME = re.compile(r"part-[0-9a-f]{16}\.parquet")
 COLUMNS_ONLY = "columns.parquet"  # no rows: the folder can be read as a table from the beginning
-_TEMPORARY = ".writing-"
 _GROUP = 2_000  # regions in memory together, and in one row group of a file
 
 
@@ -50,10 +47,7 @@ def write_part(out: Path, answered: Sequence[Answered], store: ResultStore) -> s
     folder = out / FOLDERS[units.area]
     name = f"part-{secrets.token_hex(8)}.parquet"
     bounds = _bounds(outline for each in answered for _, outline in _outlined(each, store))
-    try:
-        _write(folder / name, units, bounds, _values(answered, store))
-    except OSError as error:
-        raise _unwritable(folder / name, error) from error
+    _write(folder / name, units, bounds, _values(answered, store))
     return f"{folder.name}/{name}"
 
 
@@ -61,10 +55,7 @@ def write_columns(out: Path, units: Units = METRES) -> None:
     """Writes the file without rows, if it is not there."""
     path = out / FOLDERS[units.area] / COLUMNS_ONLY
     if not path.exists():
-        try:
-            _write(path, units, None, iter(()))
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        _write(path, units, None, iter(()))
 
 
 def remove_unknown(out: Path, known: set[str]) -> int:
@@ -73,7 +64,7 @@ def remove_unknown(out: Path, known: set[str]) -> int:
     for name in FOLDERS.values():
         folder = out / name
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.name.startswith(_TEMPORARY):
+            if path.name.startswith(TEMPORARY):
                 path.unlink(missing_ok=True)
             elif NAME.fullmatch(path.name) and f"{name}/{path.name}" not in known:
                 path.unlink()
@@ -85,21 +76,10 @@ def _write(path: Path, units: Units, bounds: Bounds | None, values: Iterator[dic
     pa = require_pyarrow()
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
     schema = schema_of(units, bounds)
-    try:
-        with beside.open("wb") as file:
-            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                while rows := list(islice(values, _GROUP)):
-                    writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _flush(path.parent)
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+    with replacing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        while rows := list(islice(values, _GROUP)):
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
 def _values(answered: Sequence[Answered], store: ResultStore) -> Iterator[dict[str, Any]]:
@@ -134,17 +114,3 @@ def _bounds(outlines: Iterator[Any]) -> Bounds | None:
             east, north = max(east, found[2]), max(north, found[3])
         found = (west, south, east, north)
     return found
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unwritable(path: Path, error: OSError) -> T2SError:
-    return T2SError(
-        "output_unwritable", f"{path} cannot be written ({error.strerror or error})", "Make room, then run again"
-    )

@@ -1,14 +1,11 @@
 """Runs an archive: finds out what is left to do, has it done by workers, and writes the ledger. It can be killed at any time."""
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from t2s_agent.batch.job import Job
 from t2s_agent.batch.ledger import Ledger
+from t2s_agent.batch.locks import only_run
 from t2s_agent.batch.parts import remove_unknown, write_columns
 from t2s_agent.batch.pools import InProcess, Pool, Processes
 from t2s_agent.batch.questions import Question
@@ -17,11 +14,9 @@ from t2s_agent.batch.scenes import SceneRef
 from t2s_agent.batch.schedule import Progress, Report, Schedule
 from t2s_agent.batch.schema import require_pyarrow
 from t2s_agent.batch.summary import Summary, summed
-from t2s_agent.batch.worker import wait_for_workers
+from t2s_agent.batch.writing import telling
 from t2s_agent.errors import T2SError
-from t2s_agent.results.parts import lock as wait_for_lock
 
-_LOCK = ".lock"
 PoolOf = Callable[[Job], Pool]
 
 
@@ -57,11 +52,11 @@ def run_batch(
     """
     require_pyarrow()
     _require_scenes(questions, scenes)
-    rows = list(rows_of(scenes, questions))
-    _prepare(job.out)
-    with _only_run(job.out):
+    rows = list({row.id: row for row in rows_of(scenes, questions)}.values())
+    with telling(job.out):
+        job.out.mkdir(parents=True, exist_ok=True)
+    with only_run(job.out):
         job.require_same()
-        wait_for_workers(job.out)
         ledger = Ledger(job.out)
         repaired = ledger.dropped + remove_unknown(job.out, {line.part for line in ledger.lines.values()})
         write_columns(job.out)
@@ -77,13 +72,12 @@ def run_batch(
 
 
 def _to_do(rows: Sequence[Row], ledger: Ledger, retry_failed: bool) -> Iterator[Row]:
-    seen = set[str]()
     for row in rows:
         line = ledger.lines.get(row.id)
-        if row.id in seen or (line is not None and (line.status != "failed" or not retry_failed)):
-            continue
-        seen.add(row.id)
-        yield row if line is None else replace(row, attempt=line.attempt + 1)
+        if line is None:
+            yield row
+        elif line.status == "failed" and retry_failed:
+            yield replace(row, attempt=line.attempt + 1)
 
 
 def _require_scenes(questions: Sequence[Question], scenes: Sequence[SceneRef]) -> None:
@@ -96,34 +90,6 @@ def _require_scenes(questions: Sequence[Question], scenes: Sequence[SceneRef]) -
                 f"the question {question.id!r} is about {question.scene[:200]!r}, which is none of the scenes",
                 f"Name a scene as the ledger does, for example {', '.join(near)}",
             )
-
-
-def _prepare(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / _LOCK).touch()
-    except OSError as error:
-        raise T2SError(
-            "output_unwritable", f"{out} cannot be written ({error.strerror})", "Use another --out"
-        ) from error
-
-
-@contextmanager
-def _only_run(out: Path) -> Iterator[None]:
-    """Keeps a second run away from the folder. The lock ends with the process, also after `kill -9`."""
-    descriptor = os.open(out / _LOCK, os.O_RDWR)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise T2SError(
-                "output_unwritable", f"another run writes to {out}", "Wait for it, or use another --out"
-            ) from error
-        except OSError:
-            wait_for_lock(descriptor)  # goes on without one where the file system knows none
-        yield
-    finally:
-        os.close(descriptor)
 
 
 __all__ = ["Finished", "PoolOf", "Progress", "run_batch"]

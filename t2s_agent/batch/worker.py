@@ -1,26 +1,23 @@
 """A worker: one Engine, whose models are loaded once, that answers rows and writes one part for those it is given together."""
 
-import fcntl
 import logging
 import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from t2s_agent.batch.job import Job
 from t2s_agent.batch.ledger import Line
+from t2s_agent.batch.locks import hold_as_worker
 from t2s_agent.batch.parts import Answered, write_part
 from t2s_agent.batch.rows import Row
 from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
 from t2s_agent.pipeline import Engine, segment
-from t2s_agent.results.parts import lock
 from t2s_agent.results.record import Record
 from t2s_agent.results.store import ResultStore
 from t2s_agent.text import one_line
 
-WORKERS_LOCK = ".workers.lock"
 # what would happen to every row that follows, and is not the scene's fault
 STOPPING = {"output_unwritable", "model_unavailable"}
 _log = logging.getLogger(__name__)
@@ -31,8 +28,7 @@ class Worker:
 
     def __init__(self, job: Job, name: str) -> None:
         self._job, self.name = job, name
-        self._lock = os.open(job.out / WORKERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        share_lock(self._lock)
+        self._lock = hold_as_worker(job.out)
         settings = job.settings.model_copy(update={"store": job.results})
         limits = {}
         if job.store is not None:
@@ -125,20 +121,3 @@ def _line(row: Row, worker: str, began: float) -> Line:
         attempt=row.attempt,
         finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def share_lock(descriptor: int) -> None:
-    """Takes a lock that workers share. Where the file system has no locks there is none."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-    except OSError:
-        lock(descriptor)  # raises what is not a lack of locks
-
-
-def wait_for_workers(out: Path) -> None:
-    """Waits until no worker of an earlier run lives: one may still write a part a moment after its run was killed."""
-    descriptor = os.open(out / WORKERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        lock(descriptor)
-    finally:
-        os.close(descriptor)

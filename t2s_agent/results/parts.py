@@ -23,7 +23,7 @@ GONE = ".gone-"  # folders that are being removed
 _LOCK = ".lock"
 _UNLOCKED_S = 3_600.0  # age at which a folder without a lock file is a leftover; earlier versions made such folders
 _NO_LOCKS_S = 86_400.0  # the same age on a file system without locks
-_UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def _abandoned(descriptor: int, part: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in _UNSUPPORTED and _age_s(part) > _NO_LOCKS_S
+        return error.errno in UNSUPPORTED and _age_s(part) > _NO_LOCKS_S
     return True
 
 
@@ -97,7 +97,7 @@ def lock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno not in UNSUPPORTED:
             raise
 
 

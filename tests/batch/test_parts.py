@@ -76,7 +76,7 @@ def test_a_part_that_cannot_be_written_stops_the_run_and_leaves_nothing(run, job
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("t2s_agent.batch.parts.os.fsync", full)
+    monkeypatch.setattr("t2s_agent.batch.writing.os.fsync", full)
     with pytest.raises(T2SError) as error:
         run()
     assert error.value.code == "output_unwritable"

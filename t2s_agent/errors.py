@@ -8,6 +8,9 @@ Code = Literal[
     "argument_invalid",  # an invalid option or argument: its value, and the valid values
     "image_not_found",  # also for a path outside of the roots: another code would reveal which files exist
     "image_unreadable",  # not a raster, truncated, malicious, or of an unsupported format
+    "remote_refused",  # an address, host, redirect or certificate that is not allowed: nothing is fetched from it
+    "remote_failed",  # a server of remote images that cannot be reached, hangs, or answers wrongly
+    "remote_changed",  # a remote image that changed while it was read
     "limit_exceeded",  # pixels, bytes or seconds over a limit of the settings
     "bands_unknown",  # bands that the image does not have; the message names its bands
     "bbox_invalid",  # inverted, degenerate, not four finite numbers

@@ -112,6 +112,27 @@ class Settings(BaseSettings):
         description="read world file, .prj, .aux.xml, .ovr and .msk beside an image: only for your own files, never on a server",
     )
 
+    # remote images
+    remote_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="hosts from which images may be fetched by https: data.example.org, *.example.org, HOST:PORT; empty: none",
+    )
+    remote_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="HOST:PORT of servers of your own, which may have private addresses: localhost:8443"
+    )
+    remote_ca_file: Path | None = Field(
+        None, description="file with certificates (PEM) that are accepted besides the usual ones"
+    )
+    remote_whole_bytes: int = Field(
+        256 * 2**20,
+        ge=0,
+        description="largest remote file that is fetched whole, where its blocks cannot be fetched alone",
+    )
+    remote_cache_bytes: int = Field(
+        2**30, ge=2**20, description="disk space for the fetched parts of one remote image, in bytes"
+    )
+    remote_seconds: float = Field(30.0, gt=0, description="longest wait for one request to a server of images")
+
     # the server
     host: str = Field("127.0.0.1", description="address of the HTTP server; other addresses than loopback need tokens")
     port: int = Field(8321, ge=0, le=65535, description="port of the HTTP server; 0: any free one")
@@ -153,7 +174,7 @@ class Settings(BaseSettings):
         """T2S_ROOTS: one folder, several as in PATH, or a JSON list."""
         return _parse_list(value, os.pathsep)
 
-    @field_validator("roots", "store", "tokens", "sensors_file")
+    @field_validator("roots", "store", "tokens", "sensors_file", "remote_ca_file")
     @classmethod
     def _expand_home(cls, value: Any) -> Any:
         """Expands `~`: no shell expands it in a file or after `--out=`."""
@@ -161,7 +182,7 @@ class Settings(BaseSettings):
             return tuple(path.expanduser() for path in value)
         return value and value.expanduser()
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "remote_hosts", "remote_private_hosts", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         """One name, several with commas, or a JSON list."""

@@ -44,7 +44,9 @@ ELSEWHERE = {
     "t2s_agent/scene/limits.py": "tests/scene/test_budgets.py",
     "t2s_agent/scene/proj_data.py": "tests/scene/test_georeference.py",
     "t2s_agent/scene/reading.py": "tests/scene/test_scene.py",
+    "t2s_agent/scene/remote/limits.py": "tests/scene/remote/test_client.py",
     "t2s_agent/scene/remarks.py": "tests/scene/test_scene.py",
+    "t2s_agent/scene/source.py": "tests/scene/remote/test_plan.py",  # a protocol, and what a reader says
     "t2s_agent/scene/tiff.py": "tests/scene/test_budgets.py",
     "t2s_agent/segmenting/segmenter.py": "tests/segmenting/test_box.py",  # a protocol, and what a segmenter gives
     "t2s_agent/server/page/app.py": "tests/server/page/test_page_in_chromium.py",

@@ -38,9 +38,10 @@ def image_named(given: str, roots: Sequence[Path] = ()) -> str:
 
     With `roots` it is for opening to say what there is, since names count from there.
     """
-    from t2s_agent.pipeline.engine import require_local
+    from t2s_agent.scene.remote.address import is_address, require_https
 
-    require_local(given)
+    if is_address(given):
+        return require_https(given)
     if roots:
         return given
     path = Path(given).expanduser()

@@ -12,7 +12,7 @@ from t2s_agent.bounds import LARGEST_LENGTH_M, require_amount
 from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
 from t2s_agent.pipeline.band_facts import band_facts
-from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.engine import Engine, shown_name
 from t2s_agent.pipeline.loading import (
     is_large,
     listed_regions,
@@ -36,7 +36,7 @@ from t2s_agent.results.record import Record, pm_level
 from t2s_agent.scene import Scene, View, Window
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
-from t2s_agent.text import one_line, plain
+from t2s_agent.text import plain
 
 _SUMMED = ("length", "width", "perimeter")  # columns that get the same statistics as areas
 LONGEST_CLAIM = 2_000  # characters of a model's text
@@ -242,7 +242,7 @@ def _of_image(
     bands: bool,
     progress: Progress,
 ) -> Description:
-    progress(f"reading {one_line(Path(image).name, 255)}")
+    progress(f"reading {shown_name(image)}")
     with engine.scene(image) as scene:
         where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
         view = scene.view(window=where, bbox=None if where else bbox, max_size=engine.settings.max_size)

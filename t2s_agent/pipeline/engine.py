@@ -1,8 +1,8 @@
 """Defines the Engine: the settings, models and store that the functions of the pipeline use."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
@@ -10,8 +10,13 @@ from t2s_agent.results.files import LOCAL
 from t2s_agent.results.record import Record, SceneReference
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene import Limits, Scene, Sensing, open_scene
+from t2s_agent.scene.remote.address import Hosts, is_address, require_https, without_secrets
+from t2s_agent.scene.remote.limits import RemoteLimits
 from t2s_agent.settings import Settings
 from t2s_agent.text import one_line
+
+if TYPE_CHECKING:
+    from t2s_agent.scene.remote.opening import Remote
 
 
 @dataclass(slots=True)
@@ -31,28 +36,46 @@ class Engine:
         return cls(settings, Models(settings), store)
 
     def scene(self, image: Path | str, *, like: SceneReference | None = None) -> Scene:
-        """Opens an image within the roots; any local image if there are no roots. Raises `argument_invalid` for a URL.
+        """Opens an image within the roots, or any local image if there are no roots; at an https address, of an allowed host.
 
-        `like`: with sidecars and at the height of this view, whatever the settings say.
+        `like`: with sidecars and at the height of this view, whatever the settings say. Raises `remote_refused` for a host
+        that is not allowed, and `argument_invalid` for addresses that are not https.
         """
-        require_local(str(image))
         settings = self.settings
+        limits = Limits(pixels=settings.max_pixels, seconds=settings.read_seconds)
+        sensing = Sensing((like.sensor if like else "") or settings.sensor, settings.sensors_file)
+        height_m = like.height_m if like else settings.height_m
+        if is_address(str(image)):
+            from t2s_agent.scene.remote.opening import open_remote  # httpx is not needed for local images
+
+            address, remote = require_https(str(image)), remote_of(settings)
+            return open_remote(address, remote, limits=limits, sensing=sensing, height_m=height_m)
         return open_scene(
             image,
             roots=settings.roots or None,
-            limits=Limits(pixels=settings.max_pixels, seconds=settings.read_seconds),
+            limits=limits,
             trust_sidecars=like.trusted_sidecars if like else settings.trust_sidecars,
-            sensing=Sensing((like.sensor if like else "") or settings.sensor, settings.sensors_file),
-            height_m=like.height_m if like else settings.height_m,
+            sensing=sensing,
+            height_m=height_m,
         )
 
     def scene_of(self, result: Record) -> Scene:
         """Opens the image of a result as it was opened for the result: with sidecar files only if they were read then.
 
-        Raises `argument_invalid` where they were, and the settings do not trust them.
+        Raises `argument_invalid` where they were and the settings do not trust them, and where its address had a query.
         """
-        self.require_trust(result)
+        self.require_same_scene(result)
         return self.scene(result.scene.path, like=result.scene)
+
+    def require_same_scene(self, result: Record) -> None:
+        """Raises `argument_invalid` for a result whose image cannot be opened again as it was."""
+        self.require_trust(result)
+        if result.scene.address_was_signed:
+            raise T2SError(
+                "argument_invalid",
+                f"{result.scene.name} of {result.id} was read at an address with a query (such as a signature), which is not stored",
+                f"Segment it again with a new address: {result.scene.path}?...",
+            )
 
     def require_trust(self, result: Record) -> None:
         """Raises `argument_invalid` for a result whose image was read with sidecar files that the settings do not trust."""
@@ -64,22 +87,19 @@ class Engine:
             )
 
 
-# file:, https:, s3: and GDAL's own /vsicurl/; the second slash is lost if a URL was converted to a path
-_ADDRESS = re.compile(
-    r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])|(/vsi(?:curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)(?:_streaming)?)/"
-)
+def remote_of(settings: Settings) -> "Remote":
+    """What the settings allow of remote images. Raises `argument_invalid` for names that are none."""
+    from t2s_agent.scene.remote.opening import Remote
 
-
-def require_local(image: str) -> None:
-    """Raises `argument_invalid` for an image given by a URL, because remote images are not supported yet."""
-    found = _ADDRESS.match(image)
-    if not found:
-        return
-    shown = one_line(re.sub(r"//[^/@]*@", "//", image.partition("?")[0]), 120)  # without a password or a signature
-    if (found[1] or "").lower() == "file":
-        raise T2SError("argument_invalid", f"{shown!r} is an address", "Name the file by its path, without file:")
-    raise T2SError(
-        "argument_invalid",
-        f"{shown!r} is an address: remote images are not opened yet",
-        "Download the file and name it by its path",
+    limits = RemoteLimits(
+        whole_bytes=settings.remote_whole_bytes,
+        cache_bytes=settings.remote_cache_bytes,
+        request_seconds=settings.remote_seconds,
     )
+    return Remote(Hosts(settings.remote_hosts, settings.remote_private_hosts), limits, settings.remote_ca_file)
+
+
+def shown_name(image: Path | str) -> str:
+    """The name of an image for messages: the last part of its path or address, without a query."""
+    text = without_secrets(str(image)) if is_address(str(image)) else str(image)
+    return one_line(Path(text).name, 255)

@@ -51,7 +51,7 @@ class Replay:
 def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) -> Replay:
     """Repeats a result with the models, style and seed of its record, and stores a new result."""
     then = engine.store.load(result_id)
-    engine.require_trust(then)
+    engine.require_same_scene(then)
     settings = load_settings(
         **engine.settings.model_dump()
         | {

@@ -146,7 +146,8 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
     """Returns the reference to the pixels of a scene that a view shows, and their scale."""
     return SceneReference(
         name=scene.name,
-        path=str(scene.path),
+        path=scene.address,
+        address_was_signed=scene.origin is not None and scene.origin.signed,
         width=scene.width,
         height=scene.height,
         crs=scene.georeference.crs_name,

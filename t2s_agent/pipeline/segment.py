@@ -7,7 +7,7 @@ from typing import Literal, TypedDict, Unpack
 from t2s_agent.bounds import LARGEST_AREA_M2, require_amount
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.calibrating import with_own_prompts, with_whole_answer
-from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.engine import Engine, shown_name
 from t2s_agent.pipeline.saving import (
     Saved,
     prompted_of,
@@ -31,7 +31,6 @@ from t2s_agent.regions.build import build_regions
 from t2s_agent.results.record import Record
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale
-from t2s_agent.text import one_line
 
 _MOSTLY = 0.5  # of a View; with a smaller share of data there is a warning
 
@@ -77,7 +76,7 @@ def segment_with_picture(
     check_models(engine.settings)
     require_amount("min_area_m2", min_area_m2, LARGEST_AREA_M2, "square metres")
     engine.store.require_writable()
-    progress(f"reading {one_line(Path(image).name, 255)}")
+    progress(f"reading {shown_name(image)}")
     with clock("read"), engine.scene(image) as scene:
         where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
         view = scene.view(window=where, bbox=None if where else bbox, bands=bands, max_size=engine.settings.max_size)

@@ -34,7 +34,8 @@ class SceneReference(_Part):
     """
 
     name: str
-    path: str
+    path: str  # of a remote image its address, without the query
+    address_was_signed: bool = False  # the address had a query, so the image cannot be opened again by `path`
     width: int
     height: int
     crs: str = ""

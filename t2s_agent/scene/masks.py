@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rasterio.enums import MaskFlags, Resampling
 
 from t2s_agent.scene.bands import Band, is_alpha
-from t2s_agent.scene.reading import Piece, Reader
+from t2s_agent.scene.reading import Asked, Piece, Reader
 
 Bools = NDArray[np.bool_]
 _MOSTLY = 0.5  # share of alpha's pixels: a real alpha band is transparent or opaque nearly everywhere except at edges
@@ -62,6 +62,13 @@ class Validity:
     def extra_bands(self, indexes: Sequence[int]) -> int:
         """The number of bands to read in addition to `indexes`, for the limit of bytes."""
         return bool(self.alpha) + self._masked + (self._outer is not None) + len(self._nodata.keys() & set(indexes))
+
+    def asked(self, indexes: Sequence[int]) -> list[Asked]:
+        """What `of` and `of_each` read of a piece, so that it can be fetched together with the bands."""
+        named = tuple(sorted(self._nodata.keys() & set(indexes)))
+        bands = [each for each in ((self.alpha,) * bool(self.alpha), named) if each]
+        masks = [Asked(mask=True)] if self._masked else []
+        return [*(Asked(each, Resampling.nearest) for each in bands), *masks]
 
     def of(self, piece: Piece, indexes: Sequence[int]) -> Bools:
         """The pixels (height, width) of a piece that are valid in these bands.

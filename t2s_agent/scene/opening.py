@@ -9,7 +9,7 @@ import re
 import stat
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ PINNED = {
     "GTIFF_IMPLICIT_JPEG_OVR": "YES",
     "GTIFF_VIRTUAL_MEM_IO": "NO",
     "GTIFF_DIRECT_IO": "NO",
-    "GTIFF_HAS_OPTIMIZED_READ_MULTI_RANGE": "YES",
+    "GTIFF_HAS_OPTIMIZED_READ_MULTI_RANGE": "NO",
     "GTIFF_USE_DEFER_STRILE_LOADING": "YES",
     "CONVERT_YCBCR_TO_RGB": "YES",
     "GDAL_JPEG_TO_RGB": "YES",
@@ -181,10 +181,13 @@ def open_descriptor(real: Path) -> int:
     return descriptor
 
 
-def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.DatasetReader:
+def open_dataset(
+    descriptor: int, real: Path, limits: Limits, *, opener: Callable[..., object] | None = None, key: str = ""
+) -> rasterio.DatasetReader:
     """The dataset of a descriptor, checked against the limits and for tags that name other files.
 
-    Call it, and every later use of the dataset, inside `rasterio.Env(**PINNED)`.
+    `opener` gives GDAL a file object instead of the descriptor, for a file of which not all is there; rasterio tells openers
+    apart by `key`. Call it, and every later use of the dataset, inside `rasterio.Env(**PINNED)`.
     """
     head = os.pread(descriptor, 32, 0)
     driver = driver_of(head)
@@ -198,13 +201,15 @@ def open_dataset(descriptor: int, real: Path, limits: Limits) -> rasterio.Datase
         raise unreadable(real, "is truncated: it ends before its picture does")
     linked = Path(f"/proc/self/fd/{descriptor}")
     name = linked if linked.exists() else real
-    if name is real:
+    if opener is not None:
+        name = Path(f"/{key}/image")
+    elif name is real:
         on_disk, held = real.stat(), os.fstat(descriptor)
         if (on_disk.st_dev, on_disk.st_ino) != (held.st_dev, held.st_ino):
             raise unreadable(real, "was replaced while it was opened")
     try:
         with ignore_not_georeferenced():
-            dataset = rasterio.open(name, driver=driver)
+            dataset = rasterio.open(name, driver=driver, opener=opener)
     except DAMAGE as error:
         if codec := missing_codec(error):
             raise T2SError("image_unreadable", f"{_printable(real.name)} {codec.what}", codec.fix) from error

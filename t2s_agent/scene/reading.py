@@ -20,6 +20,7 @@ from rasterio.windows import Window as RasterioWindow
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, missing_codec
+from t2s_agent.scene.source import Source, Wanted
 from t2s_agent.scene.view import Window
 
 _MOST_BLOCKS = 64 * 64  # of a sample: each block is one read
@@ -49,8 +50,20 @@ class Blocks:
     share: float
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Values that will be read of each piece: of bands, or of the mask."""
+
+    bands: tuple[int, ...] = ()
+    how: Resampling = Resampling.average
+    mask: bool = False
+
+
 class Reader:
-    """Reads an open dataset. `coarse` is an overview file: the same picture at lower resolution, or None."""
+    """Reads an open dataset. `coarse` is an overview file: the same picture at lower resolution, or None.
+
+    `source` fetches what is read, where the file is a remote one.
+    """
 
     def __init__(
         self,
@@ -58,8 +71,10 @@ class Reader:
         name: str,
         limits: Limits,
         coarse: rasterio.DatasetReader | None = None,
+        source: Source | None = None,
     ) -> None:
         self._dataset, self._name, self._limits, self._coarse = dataset, name, limits, coarse
+        self._remote = source
         self._deadline = math.inf
         stored = np.dtype("complex64" if dataset.dtypes[0] == "complex_int16" else dataset.dtypes[0])
         self._item, self._complex = stored.itemsize, stored.kind == "c"
@@ -73,6 +88,8 @@ class Reader:
             with rasterio.Env(**PINNED):
                 yield
         except (*DAMAGE, MemoryError) as error:
+            if self._remote is not None:
+                self._remote.check()
             codec = missing_codec(error)
             if codec:
                 raise T2SError("image_unreadable", f"{self._name} {codec.what}", codec.fix) from error
@@ -149,20 +166,46 @@ class Reader:
         if self._complex:
             how = Resampling.nearest  # GDAL averages real and imaginary parts, which is not an average of amplitudes
         self.check_deadline()
+        self.fetch([piece], [Asked(tuple(unique), how)])
         dataset, window = self._source(piece)
         with _overviews_for(how):
             out: Any = dataset.read(  # rasterio has no types
                 unique, window=window, out_shape=(len(unique), *piece.shape), resampling=how
             )
+        self._check_fetched()
         values: NDArray[np.number] = np.abs(out) if self._complex else out
         return values if list(indexes) == unique else values[[unique.index(i) for i in indexes]]
 
     def mask(self, piece: Piece) -> NDArray[np.uint8]:
         """The dataset's own mask of a piece (height, width): 0 where there is no data."""
         self.check_deadline()
+        self.fetch([piece], [Asked(mask=True)])
         with _overviews_for(Resampling.nearest):
             mask = self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape)
+        self._check_fetched()
         return np.asarray(mask, np.uint8)
+
+    def fetch(self, pieces: Sequence[Piece], asked: Sequence[Asked]) -> None:
+        """Says what will be read of some pieces: of a remote file this is fetched together, in few requests."""
+        if self._remote is not None:
+            started = time.monotonic()
+            self._remote.fetch([self._wanted(piece, each) for piece in pieces for each in asked])
+            self._deadline += time.monotonic() - started  # waiting for the network has its own limit
+
+    def _wanted(self, piece: Piece, asked: Asked) -> Wanted:
+        nearest = asked.mask or self._complex or asked.how is Resampling.nearest
+        return Wanted(
+            piece.source,
+            piece.shape,
+            tuple(sorted(set(asked.bands))),
+            nearest=nearest,
+            wide_kernel=not nearest and asked.how is not Resampling.average,
+            mask=asked.mask,
+        )
+
+    def _check_fetched(self) -> None:
+        if self._remote is not None:
+            self._remote.check()
 
     def check_output(self, count: int) -> None:
         """Raises `limit_exceeded` where `count` float64 numbers in memory are above the limit."""

@@ -22,9 +22,10 @@ from t2s_agent.scene.legend import Sensing, legend_of
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
-from t2s_agent.scene.reading import Blocks, Piece, Reader
+from t2s_agent.scene.reading import Asked, Blocks, Piece, Reader
 from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place, about_sample
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
+from t2s_agent.scene.source import Source
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, fills_of, of_bits, stretch_of
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
@@ -68,21 +69,42 @@ def open_scene(
     try:
         with rasterio.Env(**PINNED):
             dataset = open_dataset(descriptor, real, limits)
-            sidecars = NONE
             try:
-                if trust_sidecars:
-                    sidecars = read_sidecars(real, dataset, limits)
-                return Scene(dataset, descriptor, real, limits, sidecars, sensing, height_m)
+                sidecars = read_sidecars(real, dataset, limits) if trust_sidecars else NONE
+                return scene_of(dataset, descriptor, real, limits, sidecars, sensing, height_m)
             except T2SError:
                 dataset.close()
                 raise
-            except DAMAGE as error:
-                sidecars.close()
-                dataset.close()
-                raise unreadable(real, "has a header that makes no sense") from error
     except T2SError:
         os.close(descriptor)
         raise
+
+
+def scene_of(
+    dataset: rasterio.DatasetReader,
+    descriptor: int,
+    real: Path,
+    limits: Limits,
+    sidecars: Sidecars = NONE,
+    sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
+    height_m: float | None = None,
+    origin: "Origin | None" = None,
+) -> "Scene":
+    """The scene of an open dataset. Raises `image_unreadable` for a header that makes no sense; the dataset stays open."""
+    try:
+        return Scene(dataset, descriptor, real, limits, sidecars, sensing, height_m, origin)
+    except DAMAGE as error:
+        sidecars.close()
+        raise unreadable(real, "has a header that makes no sense") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a remote scene comes from: its address without the query, whether it had one, and what fetches its bytes."""
+
+    address: str
+    signed: bool
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +139,11 @@ class Scene:
         sidecars: Sidecars = NONE,
         sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
         height_m: float | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self._dataset, self._descriptor, self._limits, self._sidecars = dataset, descriptor, limits, sidecars
+        self.origin = origin
+        self.address = origin.address if origin else str(path)  # by which the scene can be opened again
         self.path, self.name = path, one_line(path.name, 255)  # the name is for messages
         self.width, self.height = int(dataset.width), int(dataset.height)
         self.driver = str(dataset.driver)
@@ -127,7 +152,9 @@ class Scene:
         self.legend = legend_of(dataset, path, sensing)
         self.bands, self._colours = self.legend.bands, self.legend.colours
         overviews, mask = sidecars.overviews, sidecars.mask
-        self._reader = Reader(dataset, self.name, limits, overviews.dataset if overviews else None)
+        self._reader = Reader(
+            dataset, self.name, limits, overviews.dataset if overviews else None, origin.source if origin else None
+        )
         outer = Reader(mask.dataset, self.name, limits) if mask else None
         self._validity = Validity(dataset, self._reader, self.bands, self._opaque, outer)
         self.georeference = _georeference(dataset, sidecars)
@@ -142,7 +169,7 @@ class Scene:
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
         self.warnings = (
-            *about_neighbours(path, sidecars.used, trusted=sidecars is not NONE),
+            *(() if origin else about_neighbours(path, sidecars.used, trusted=sidecars is not NONE)),
             *about_file(descriptor, dataset),
             *about_place(dataset, self.georeference, self.gsd_m, camera),
         )
@@ -166,6 +193,8 @@ class Scene:
             self._sidecars.close()
             self._dataset.close()
             os.close(self._descriptor)
+            if self.origin is not None:
+                self.origin.source.close()
             self._descriptor = -1
 
     @property
@@ -277,7 +306,9 @@ class Scene:
         values, valid = np.zeros((len(indexes), *shape)), np.zeros(shape, bool)
         with self._reader.session():
             extra = self._validity.extra_bands(indexes)
-            for piece in self._reader.pieces(where, *shape, len(set(indexes)) + extra):
+            pieces = self._reader.pieces(where, *shape, len(set(indexes)) + extra)
+            self._reader.fetch(pieces, [Asked(tuple(indexes)), *self._validity.asked(indexes)])
+            for piece in pieces:
                 values[:, piece.rows, piece.columns] = self._reader.values(piece, indexes)
                 valid[piece.rows, piece.columns] = self._validity.of(piece, indexes)
         return np.ma.MaskedArray(values, mask=~np.broadcast_to(valid, values.shape) | ~np.isfinite(values))
@@ -295,6 +326,7 @@ class Scene:
         with self._reader.session():
             extra = self._validity.extra_bands(bands)
             for piece in self._reader.pieces(self._clipped(window), height, width, len(bands) + extra):
+                self._reader.fetch([piece], [Asked(tuple(bands), how), *self._validity.asked(bands)])
                 stored = self._reader.values(piece, bands, how)
                 common, own = self._validity.of_each(piece, bands)
                 valid = {index: common & own[index] if index in own else common for index in bands}
@@ -391,7 +423,10 @@ class Scene:
         rgb, valid = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
         palette, stretch, behind = self._palette(shown), self._stretch(shown), bands_behind(shown)
         extra = self._validity.extra_bands(behind)
-        for piece in self._reader.pieces(where, height, width, len(set(behind)) + extra):
+        pieces = self._reader.pieces(where, height, width, len(set(behind)) + extra)
+        values_read = Asked(tuple(behind)) if palette is None else Asked(tuple(behind[:1]), Resampling.nearest)
+        self._reader.fetch(pieces, [values_read, *self._validity.asked(behind)])
+        for piece in pieces:
             part_valid = self._validity.of(piece, behind)
             if palette is None:
                 values = self._reader.values(piece, behind)
@@ -477,6 +512,7 @@ class Scene:
             blocks = self._reader.blocks(bands, side)
             pieces, height, width = blocks.pieces, blocks.height, blocks.width
             self._blocks = self._blocks if cheap else blocks
+        self._reader.fetch(pieces, [Asked(tuple(indexes), Resampling.nearest), *self._validity.asked(indexes)])
         sample = np.zeros((len(indexes), height, width), self._reader.dtype)
         for piece in pieces:
             sample[:, piece.rows, piece.columns] = self._reader.values(piece, indexes, Resampling.nearest)

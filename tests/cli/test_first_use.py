@@ -31,9 +31,12 @@ def test_a_misspelt_image_is_answered_with_near_names(t2s, image):
     [
         (".", ("is a folder", "harbour.tif")),
         ("nowhere/harbour.tif", ("There is no folder",)),
-        ("https://example.org/a.tif", ("https://example.org/a.tif", "remote images", "Download")),
-        ("s3://bucket/a.tif", ("remote images",)),
-        ("GS://bucket/a.tif", ("remote images",)),
+        (
+            "https://example.org/a.tif",
+            ("https://example.org/a.tif", "no host is allowed", "T2S_REMOTE_HOSTS=example.org"),
+        ),
+        ("s3://bucket/a.tif", ("remote images", "signed https address")),
+        ("GS://bucket/a.tif", ("remote images", "signed https address")),
         ("/vsicurl/https://example.org/a.tif", ("remote images",)),
         ("file:///tmp/a.tif", ("by its path",)),
     ],

@@ -67,7 +67,7 @@ def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) ->
             "t2s:status": record.status,
         },
         "links": [
-            {"rel": "derived_from", "href": _href(Path(record.scene.path), beside), "title": record.scene.name},
+            {"rel": "derived_from", "href": _scene_href(record, beside), "title": record.scene.name},
         ],
         "assets": {
             "mask": {
@@ -161,6 +161,12 @@ def _asset(file: Path, beside: Path, media_type: str, role: str) -> dict[str, An
         "file:size": file.stat().st_size,
         "file:checksum": _SHA256 + digest,
     }
+
+
+def _scene_href(record: Record, beside: Path) -> str:
+    """The address of a remote scene, or its path as seen from the item."""
+    path = record.scene.path
+    return path if path.startswith("https://") else _href(Path(path), beside)
 
 
 def _href(file: Path, beside: Path) -> str:

@@ -1,0 +1,128 @@
+"""Opens a remote image: its header is fetched and planned, then GDAL gets a file of the fetched ranges, and never the address."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import rasterio
+
+from t2s_agent.errors import T2SError
+from t2s_agent.scene.legend import Sensing
+from t2s_agent.scene.limits import Limits
+from t2s_agent.scene.opening import PINNED, open_dataset
+from t2s_agent.scene.remote.address import Hosts, parse_address
+from t2s_agent.scene.remote.client import RemoteClient
+from t2s_agent.scene.remote.header import NoPlan, read_images
+from t2s_agent.scene.remote.limits import RemoteLimits
+from t2s_agent.scene.remote.plan import Plan
+from t2s_agent.scene.remote.sparse import SparseFile
+from t2s_agent.scene.scene import Origin, Scene, scene_of
+from t2s_agent.scene.source import Wanted
+
+_SMALL = 256 * 2**10  # bytes: a file up to this size is fetched whole, in one more request
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What a user allows of remote images: hosts, limits, and a file with certificates besides the usual ones."""
+
+    hosts: Hosts = field(default_factory=Hosts)
+    limits: RemoteLimits = field(default_factory=RemoteLimits)
+    ca_file: Path | None = None
+
+
+class RemoteSource:
+    """The bytes of one remote image, for a scene. `requests` and `received` (bytes) say what was fetched so far."""
+
+    def __init__(self, client: RemoteClient, limits: RemoteLimits) -> None:
+        self._client = client
+        self._file = SparseFile(client, limits)
+        self._plan = self._planned()
+
+    @property
+    def requests(self) -> int:
+        return self._client.requests
+
+    @property
+    def received(self) -> int:
+        return self._client.received
+
+    @property
+    def descriptor(self) -> int:
+        """A descriptor of the temporary file, which the source closes."""
+        return self._file.descriptor
+
+    def opener(self, path: str, mode: str = "rb") -> object:
+        """A file object for GDAL, whatever path it names: it knows no other file."""
+        del path, mode
+        return self._file.reader()
+
+    def fetch(self, wanted: Sequence[Wanted]) -> None:
+        """Fetches the blocks that reads need. Raises as RemoteClient does, and `limit_exceeded`."""
+        if self._plan is None:
+            return
+        try:
+            ranges = self._plan.ranges(self._file.header, wanted)
+        except NoPlan:
+            self._file.fetch_whole()
+            self._plan = None
+        else:
+            self._file.fetch(ranges)
+
+    def check(self) -> None:
+        """Raises `internal` where GDAL read what was not fetched."""
+        self._file.require_all_fetched()
+
+    def close(self) -> None:
+        """Closes connections and file; a second call has no effect."""
+        self._client.close()
+        self._file.close()
+
+    def _planned(self) -> Plan | None:
+        """The plan of the file; None where it is fetched whole: small files, other formats, unusual headers."""
+        try:
+            if self._file.length > _SMALL and (images := read_images(self._file.header)):
+                return Plan(images)
+        except NoPlan:
+            pass
+        self._file.fetch_whole()
+        return None
+
+
+def open_remote(
+    text: str,
+    remote: Remote,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
+    height_m: float | None = None,
+) -> Scene:
+    """Opens an image at an https address of an allowed host, with the same checks as a local file.
+
+    Raises `remote_refused` before any request for an address or a host that is not allowed, `remote_failed`,
+    `remote_changed`, and what `open_scene` raises.
+    """
+    address = parse_address(text)
+    with ExitStack() as undo:
+        client = RemoteClient(address, remote.hosts, remote.limits, ca_file=remote.ca_file)
+        undo.callback(client.close)
+        source = RemoteSource(client, remote.limits)
+        undo.callback(source.close)
+        descriptor = os.dup(source.descriptor)
+        undo.callback(os.close, descriptor)
+        name = Path(address.name)
+        with rasterio.Env(**PINNED):
+            try:
+                dataset = open_dataset(descriptor, name, limits, opener=source.opener, key=uuid4().hex)
+            except T2SError:
+                source.check()
+                raise
+            undo.callback(dataset.close)
+            origin = Origin(address.shown, bool(address.query), source)
+            scene = scene_of(dataset, descriptor, name, limits, sensing=sensing, height_m=height_m, origin=origin)
+            source.check()
+        undo.pop_all()
+    return scene

@@ -81,18 +81,30 @@ def _choose(images: Sequence[Image], wanted: Wanted) -> Image | None:
 
 
 def _box(wanted: Wanted, scale_x: float, scale_y: float) -> tuple[int, int, int, int]:
-    """The window in pixels of a level: left, top, right, bottom. Where it does not end at pixels' edges, one pixel more."""
+    """The window in pixels of a level: left, top, right, bottom, with what GDAL reads around it (measured, GDAL 3.10)."""
     x, y, width, height = wanted.window
-    left, right = _span(x / scale_x, (x + width) / scale_x, wanted.shape[1], wide_kernel=wanted.wide_kernel)
-    top, bottom = _span(y / scale_y, (y + height) / scale_y, wanted.shape[0], wide_kernel=wanted.wide_kernel)
+    across, down = (x / scale_x, (x + width) / scale_x), (y / scale_y, (y + height) / scale_y)
+    exact = all(place == round(place) for place in (*across, *down))
+    same = exact and (down[1] - down[0], across[1] - across[0]) == wanted.shape
+    resampled = not wanted.nearest and not same
+    left, right = _span(*across, _radius(wanted, across[1] - across[0], wanted.shape[1]), resampled=resampled)
+    top, bottom = _span(*down, _radius(wanted, down[1] - down[0], wanted.shape[0]), resampled=resampled)
     return left, top, right, bottom
 
 
-def _span(start: float, stop: float, pixels: int, *, wide_kernel: bool) -> tuple[int, int]:
-    more = 0 if abs(start - round(start)) < _WHOLE and abs(stop - round(stop)) < _WHOLE else 1
-    if wide_kernel:
-        more += _KERNEL * math.ceil(max(1.0, (stop - start) / pixels)) + 1
-    return math.floor(start + _WHOLE) - more, max(math.ceil(stop - _WHOLE), math.floor(start) + 1) + more
+def _span(start: float, stop: float, radius: int, *, resampled: bool) -> tuple[int, int]:
+    """The pixels between two places, and `radius` more; one more where the places are not at pixels' edges.
+
+    Where values are resampled, GDAL reads one more at the end, or two.
+    """
+    whole = abs(start - round(start)) < _WHOLE and abs(stop - round(stop)) < _WHOLE
+    more = radius + (not whole)
+    last = max(math.ceil(stop - _WHOLE), math.floor(start) + 1)
+    return math.floor(start + _WHOLE) - more, last + more + resampled
+
+
+def _radius(wanted: Wanted, pixels: float, shown: int) -> int:
+    return _KERNEL * math.ceil(max(1.0, pixels / shown)) + 1 if wanted.wide_kernel else 0
 
 
 def _planes(image: Image, wanted: Wanted) -> list[int]:

@@ -424,7 +424,7 @@ class Scene:
         palette, stretch, behind = self._palette(shown), self._stretch(shown), bands_behind(shown)
         extra = self._validity.extra_bands(behind)
         pieces = self._reader.pieces(where, height, width, len(set(behind)) + extra)
-        values_read = Asked(tuple(behind)) if palette is None else Asked(tuple(behind[:1]), Resampling.nearest)
+        values_read = Asked(tuple(behind)) if palette is None else Asked(shown[:1], Resampling.nearest)
         self._reader.fetch(pieces, [values_read, *self._validity.asked(behind)])
         for piece in pieces:
             part_valid = self._validity.of(piece, behind)

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: str = Field("auto", description="auto, float32, bfloat16, float16")
     max_size: int = Field(1024, ge=32, le=8192, description="longer side of the picture for the models, in pixels")
+    max_windows: int = Field(
+        256,
+        ge=1,
+        description="windows of a large scene that one question looks at; the result says what was not reached",
+    )
     samples: int = Field(
         1,
         ge=1,

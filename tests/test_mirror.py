@@ -28,6 +28,10 @@ ELSEWHERE = {
     "t2s_agent/pipeline/saving.py": "tests/pipeline/test_pipeline.py",
     "t2s_agent/pipeline/segment.py": "tests/pipeline/test_pipeline.py",
     "t2s_agent/pipeline/steps.py": "tests/pipeline/test_pipeline.py",
+    "t2s_agent/pipeline/assembly.py": "tests/pipeline/test_large.py",
+    "t2s_agent/pipeline/tiled_view.py": "tests/pipeline/test_large.py",
+    "t2s_agent/pipeline/window_accounts.py": "tests/pipeline/test_large.py",
+    "t2s_agent/pipeline/windows.py": "tests/pipeline/test_large.py",
     "t2s_agent/prompting/checkpoint.py": "tests/prompting/test_local.py",
     "t2s_agent/prompting/prompter.py": "tests/prompting/test_scripted.py",  # a protocol: types only
     "t2s_agent/prompting/reading.py": "tests/prompting/test_forms.py",

@@ -37,6 +37,7 @@ Column = Literal[
     "edge",
     "parts",
     "overlaps",
+    "seams",
     "from",
     "was",
     "label",
@@ -88,7 +89,7 @@ class Answer(BaseModel):
 class RegionsAnswer(Answer):
     """A new result and a table of its regions.
 
-    `pm_level`: what the plus/minus cover. `true_total`: the lowest and highest true number, where a calibration knows.
+    `pm_level`: what the plus/minus cover. `windows`: how much of a large scene was looked at, in windows of full resolution. `true_total`: the lowest and highest true number, where a calibration knows.
     `left_out`: how many regions each filter removed. `changes`: what a correction did to each region that it changed.
     """
 
@@ -100,6 +101,7 @@ class RegionsAnswer(Answer):
     total_pm: float = 0
     pm_level: str = ""
     true_total: list[int] = []
+    windows: dict[str, Any] = {}
     left_out: dict[str, int] = {}
     changes: list[dict[str, Any]] = []
     columns: list[str] = []
@@ -140,6 +142,11 @@ def regions_answer(
     }
     if result.count_low is not None and result.count_high is not None:
         facts["true_total"] = [result.count_low, result.count_high]
+    if result.tiling is not None:
+        looked = result.tiling
+        facts["windows"] = {"looked_at": looked.looked_at, "of": looked.windows, "gsd_m": looked.gsd_m}
+        if looked.looked_at < looked.windows:
+            facts["windows"] |= {"failed": looked.failed, "share_of_area_not_looked_at": looked.share_not_looked_at}
     if result.left_out:
         facts["left_out"] = dict(result.left_out)
     if result.changes:

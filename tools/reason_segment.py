@@ -1,6 +1,6 @@
 """Finds what a question asks for in an overhead image, and measures it."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -26,15 +26,29 @@ def reason_segment(
         Field(description="look only here: [west, south, east, north] in degrees; [] = whole image"),
     ] = [],
     min_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="leave out smaller regions")] = 0,
+    mode: Annotated[
+        Literal["auto", "overview", "full"],
+        Field(description="overview = one coarse look; full = windows at full resolution; auto = full where needed"),
+    ] = "auto",
+    max_windows: Annotated[int, Field(ge=0, description="look at no more windows; 0 = the server's limit")] = 0,
     columns: Annotated[list[Column], Field(description="more columns of rows: ['length', 'bbox']")] = [],
     max_regions: Annotated[int, Field(ge=1, le=500, description="rows in the answer; all regions are kept")] = 50,
     preview: Annotated[bool, Field(description="send a picture with outlines and a grid of coordinates")] = True,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> RegionsAnswer:
-    """Find things in an overhead image by a question. Gives a result_id and one row a region: id, area_m2 with pm (its plus/minus), lon and lat of its centre. status: found; partly = looked too coarsely, give a smaller bbox; empty = looked, none there; not_understood = the model does not know what was asked for. thinking and label quote the model. Go on with refine_mask (filter, sort, combine, correct) and describe_region (measure, compare). 'Which tanks are within 100 m of the quay?': reason_segment tanks, reason_segment quay, then refine_mask(tanks' result_id, combine_with=quay's, within_m=100)."""
+    """Find things in an overhead image by a question. Gives a result_id and one row a region: id, area_m2 with pm (its plus/minus), lon and lat of its centre. status: found; partly = looked too coarsely or not everywhere (windows says how far): give a smaller bbox, or ask again with more max_windows; empty = looked, none there; not_understood = the model does not know what was asked for. thinking and label quote the model. Go on with refine_mask (filter, sort, combine, correct) and describe_region (measure, compare). 'Which tanks are within 100 m of the quay?': reason_segment tanks, reason_segment quay, then refine_mask(tanks' result_id, combine_with=quay's, within_m=100)."""
     from t2s_agent.pipeline import segment_with_picture
 
     name = image_name(image)
     with add_image_hints(engine, name, [bbox] if bbox else []):
-        made = segment_with_picture(engine, name, query, bbox=bbox or None, min_area_m2=min_area_m2, progress=progress)
+        made = segment_with_picture(
+            engine,
+            name,
+            query,
+            bbox=bbox or None,
+            min_area_m2=min_area_m2,
+            mode=mode,
+            max_windows=max_windows or None,
+            progress=progress,
+        )
     return regions_answer(engine, made, most=max_regions, preview=preview, columns=columns, thinking=True)

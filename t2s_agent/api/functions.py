@@ -26,6 +26,11 @@ def segment(
     bands: str | None = None,
     union: bool = False,
     min_area_m2: float = 0.0,
+    mode: Literal["auto", "overview", "full"] = "auto",
+    gsd_m: float | None = None,
+    max_windows: int | None = None,
+    max_seconds: float | None = None,
+    max_tokens: int | None = None,
     max_size: int | None = None,
     prompter: str | None = None,
     segmenter: str | None = None,
@@ -44,10 +49,15 @@ def segment(
 
     `image` is a GeoTIFF, JPEG 2000, PNG, JPEG or WebP file. `bbox` is west, south, east, north in degrees, or a box in the
     reference system `bbox_crs`: a code such as `EPSG:32631`, `image` for the image's own, or `pixels`. `bands` are shown as red,
-    green and blue, by number or name (`"4,3,2"`, `"nir,red,green"`), or a composite: `true`, `false`, `swir`, `pan`, `sar`. `union` makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where
-    the image has no place on Earth). `max_size` is the longer side in pixels of what the models see. `prompter`, `segmenter`,
-    `style`, `samples`, `seed`, `device`, `sensor`, `height_m`, `trust_sidecars` and `store` go over the user's settings, as on the command line;
-    leave them out where an `engine` is given. `progress` is called with a few words before each step.
+    green and blue, by number or name (`"4,3,2"`, `"nir,red,green"`), or a composite: `true`, `false`, `swir`, `pan`, `sar`. `union`
+    makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where the image has no place on Earth).
+
+    `mode` `overview` looks once at all of it, `full` at windows in full resolution (or at `gsd_m` metres a pixel), `auto` at windows
+    where an overview would be too coarse; no more than `max_windows`, `max_seconds` and `max_tokens` are spent on windows, and the
+    result says what was not reached (`partly`): the same call with more goes on from there. `max_size` is the longer side in pixels
+    of what the models see at once. `prompter`, `segmenter`, `style`, `samples`, `seed`, `device`, `sensor`, `height_m`,
+    `trust_sidecars` and `store` go over the user's settings, as on the command line; leave them out where an `engine` is given. `progress` is called with
+    a few words before each step.
 
     Nothing found is a result with the status `empty`. Raises T2SError: `image_not_found`, `image_unreadable`, `bbox_outside`,
     `argument_invalid`, `model_unavailable`, `answer_unparsable` ...
@@ -85,6 +95,11 @@ def segment(
             bands=bands,
             merge="union" if union else "instances",
             min_area_m2=min_area_m2,
+            mode=mode,
+            gsd_m=gsd_m,
+            max_windows=max_windows,
+            max_seconds=max_seconds,
+            max_tokens=max_tokens,
             progress=progress,
         )
     return Result(engine, record)

@@ -188,7 +188,22 @@ def segment(
     min_area_m2: Annotated[
         float, typer.Option(help="leave out smaller regions (square pixels where the image has no place on Earth)")
     ] = 0.0,
-    max_size: Annotated[int | None, typer.Option(help="longer side in pixels of the picture that models see")] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            metavar="MODE",
+            help="overview: look once at the whole; full: at windows in full resolution; auto: full where an overview would be too coarse",
+        ),
+    ] = "auto",
+    gsd_m: Annotated[float | None, typer.Option(help="metres a pixel of the windows; default: the image's own")] = None,
+    max_windows: Annotated[int | None, typer.Option(help="look at no more windows than this")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="stop looking at windows after this time")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="stop looking at windows after so many tokens of answers")
+    ] = None,
+    max_size: Annotated[
+        int | None, typer.Option(help="longer side in pixels of the picture, or of a window, that models see")
+    ] = None,
     prompter: Prompter = None,
     segmenter: Segmenter = None,
     style: Annotated[
@@ -236,6 +251,11 @@ def segment(
             bands=bands,
             merge="union" if union else "instances",
             min_area_m2=min_area_m2,
+            mode=mode,  # type: ignore[arg-type]  # any text of the user's; the pipeline refuses what it does not know
+            gsd_m=gsd_m,
+            max_windows=max_windows,
+            max_seconds=max_seconds,
+            max_tokens=max_tokens,
             progress=progress,
         )
     screen.result(result, engine.store.folder / result.id)

@@ -24,7 +24,7 @@ from t2s_agent.text import one_line, plain
 if TYPE_CHECKING:
     from t2s_agent.pipeline import Description, Replay
     from t2s_agent.regions.table import Table
-    from t2s_agent.results.record import Change, Record, RegionRecord
+    from t2s_agent.results.record import Change, Record, RegionRecord, TilingRecord
 
 _ROWS = 30  # regions shown on a terminal; all are in the files
 _LONGEST = 4_000  # characters of one value
@@ -92,6 +92,8 @@ class Screen:
             )
             self.say(f"{nothing}{_unseen_objects(result)}{_count(result)}.")
         self.say(f"{result.method}{_view_scale(result)}", "dim")
+        if result.tiling is not None:
+            self.say(_windows(result.tiling), "dim")
         for change in result.changes:
             self.say(_describe_change(change, result.unit_area))
         if result.left_out:
@@ -256,6 +258,14 @@ def _unseen_objects(result: "Record") -> str:
     """Returns the smallest visible size, for a result without regions in a coarse view."""
     scale = _scale(result)
     return f", but objects smaller than {scale.smallest_seen} cannot be seen at this scale" if scale.coarse else ""
+
+
+def _windows(tiling: "TilingRecord") -> str:
+    """How much of a large scene was looked at, and at what resolution."""
+    at = f" at {tiling.gsd_m:.3g} m a pixel" if tiling.gsd_m else ""
+    looked = f"looked at {tiling.looked_at} of {tiling.windows} windows of {tiling.tile} px{at}"
+    missing = tiling.share_not_looked_at
+    return f"{looked}; {missing:.0%} of the area was not looked at" if missing else looked
 
 
 def _view_scale(result: "Record") -> str:

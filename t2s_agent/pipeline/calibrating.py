@@ -102,11 +102,15 @@ def carried(regions: RegionSet, *earlier: RegionSet) -> RegionSet:
 def unsure_words(regions: RegionSet) -> str:
     """Returns a warning with the number of unsure regions and how to show and filter them; empty if there are none."""
     unsure = sum(bool(region.unsure) for region in regions.regions)
-    cut = regions.calibration.cut if regions.calibration else None
+    return unsure_of(unsure, len(regions.regions), regions.calibration.cut if regions.calibration else None)
+
+
+def unsure_of(unsure: int, count: int, cut: float | None) -> str:
+    """Returns that warning for `unsure` of `count` regions below a cut."""
     if not unsure or cut is None:
         return ""
     return (
-        f"{unsure} of {len(regions.regions)} regions are unsure: their probability of being what was asked for is below {cut:g}; "
+        f"{unsure} of {count} regions are unsure: their probability of being what was asked for is below {cut:g}; "
         f"the column probability shows it, and a refinement with min_probability {cut:g} leaves them out"
     )
 

@@ -337,6 +337,7 @@ def region_facts(region: Region) -> dict[str, Any]:
         "touches_edge": region.touches_edge,
         "parts": region.parts,
         "overlaps": list(region.overlaps) or None,
+        "seams": list(region.seams) or None,
         "from": [[each.result, each.id] for each in region.sources] or None,
     }
     return facts | {name: value for name, value in optional.items() if value is not None}

@@ -7,13 +7,14 @@ import shapely
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.tiled_view import tiled_view
 from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.geojson import regions_from
 from t2s_agent.regions.mask_blocks import LabelBlock
 from t2s_agent.regions.plus_minus import CalibrationUsed
 from t2s_agent.regions.raster import MOST_MASK_PX, place_of_mask, read_mask
 from t2s_agent.regions.region import Region, RegionSet
-from t2s_agent.results.files import MASK, REGIONS
+from t2s_agent.results.files import MASK, REGIONS, WINDOWS
 from t2s_agent.results.outlines import StoredRegions, read_outlines
 from t2s_agent.results.record import Record
 from t2s_agent.scene import View, Window
@@ -23,10 +24,16 @@ MOST_REGIONS_HELD = 20_000  # 100 MB with their outlines
 
 
 def view_of(engine: Engine, result: Record) -> View:
-    """Returns the View that a result was made from. Raises `image_unreadable` if its pixels have changed."""
+    """Returns the View that a result was made from.
+
+    Raises `image_unreadable` if its pixels have changed, `limit_exceeded` for a result of windows with too many pixels for one View.
+    """
     reference = result.scene
     with engine.scene_of(result) as scene:
-        view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=reference.max_size)
+        if result.tiling is not None and not result.parents:
+            return tiled_view(scene, result, engine.store.artifact(result.id, WINDOWS))
+        side = reference.max_size if result.tiling is None else max(reference.view_size)
+        view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=side)
     if view.digest() != reference.pixels_sha256:
         raise T2SError(
             "image_unreadable",

@@ -37,6 +37,7 @@ from t2s_agent.pipeline.steps import (
     require_parsable,
     require_pixels,
 )
+from t2s_agent.pipeline.window_accounts import missing_words
 from t2s_agent.regions import operations
 from t2s_agent.regions.build import build_regions, subset
 from t2s_agent.regions.edges import with_edges
@@ -139,6 +140,7 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
         regions = _operated(engine, view, parent, None, regions, Refinement(**asdict(computed)))
     elif how.instruction:
         _require_no_ids(how)
+        _require_one_look(parent)
         check_models(engine.settings)
         load_segmenter(engine, clock, progress)
         progress(f"asking {engine.settings.prompter} again")
@@ -188,10 +190,14 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
             max_length_m=how.max_length_m,
             smooth_m=how.smooth_m,
         )
+    reference = parent.scene
+    if parent.tiling is not None:  # from here on it is one View
+        reference = reference.model_copy(update={"pixels_sha256": view.digest()})
+        warnings += missing_words(parent.tiling)
     return store_result(
         engine,
         view,
-        parent.scene,
+        reference,
         regions,
         query=query,
         operation=_named(how, computed is not None),
@@ -205,7 +211,18 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
         progress=progress,
         answered=answered,
         changes=changes,
+        tiling=parent.tiling,
     )
+
+
+def _require_one_look(parent: Record) -> None:
+    """A model cannot look again at all windows of a large scene by an instruction."""
+    if parent.tiling is not None:
+        raise T2SError(
+            "argument_invalid",
+            f"{parent.id} was looked at in {parent.tiling.windows} windows, and an instruction asks about one picture",
+            "Ask the whole question again with segment, or about a part of it with bbox",
+        )
 
 
 def _box_in_view(view: View, how: Refinement) -> Box | None:

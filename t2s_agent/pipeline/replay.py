@@ -72,6 +72,7 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
         again = Engine.open(settings, engine.store.owner)
     if then.operation == "segment":
         given = {name: value for name, value in then.parameters.items() if value is not None}
+        given.setdefault("mode", "overview")  # in records from before there were others
         now = segment(again, then.scene.path, then.query, progress=progress, **given)
     elif then.operation.startswith("refine"):
         now = refine(again, then.parents[0], _refinement(then), progress=progress)

@@ -27,6 +27,7 @@ from t2s_agent.results.record import (
     Prompted,
     Record,
     SceneReference,
+    TilingRecord,
     about,
     bounded_warnings,
     code_version,
@@ -66,6 +67,7 @@ def store_result(
     parents: tuple[str, ...] = (),
     answered: Status = "found",
     changes: Sequence[Change] = (),
+    tiling: TilingRecord | None = None,
 ) -> Saved:
     """Writes all files and returns the record and the picture; with another id if the first one was taken meanwhile.
 
@@ -76,6 +78,7 @@ def store_result(
     if remark := scale.remark(reference.max_size):
         warnings = (remark, *warnings)
     progress(f"writing {len(regions.regions)} region{'s' * (len(regions.regions) != 1)}")
+    missing = tiling is not None and tiling.looked_at < tiling.windows
     result = Record(
         id=new_id(),
         parents=parents,
@@ -83,7 +86,10 @@ def store_result(
         parameters=parameters,
         query=query,
         status=outcome(
-            answered, len(regions.regions), coarse=scale.coarse, left_out=not parents and bool(regions.left_out)
+            answered,
+            len(regions.regions),
+            coarse=scale.coarse or missing,
+            left_out=not parents and bool(regions.left_out),
         ),
         scene=reference,
         prompter=prompter,
@@ -91,6 +97,7 @@ def store_result(
         prompted=prompted,
         **measures_of(regions),
         changes=tuple(changes),
+        tiling=tiling,
         warnings=bounded_warnings(tuple(dict.fromkeys((*warnings, *regions.warnings)))),
         seconds=clock.seconds,
         mask_sha256=mask_digest(regions.labels),

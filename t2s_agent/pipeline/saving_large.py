@@ -37,13 +37,13 @@ from t2s_agent.results.record import (
 )
 from t2s_agent.results.store import IdTaken
 from t2s_agent.results.windows import WindowLook, write_windows
-from t2s_agent.scene import View
+from t2s_agent.scene import Picture, View
 from t2s_agent.scene.scale import Scale, significant
 
 
 def store_large_result(
     engine: Engine,
-    grid: View,
+    grid: Picture,
     overview: View,
     reference: SceneReference,
     blocks: Iterable[LabelBlock],
@@ -165,7 +165,7 @@ def _spooled(
     return measures, known, first
 
 
-def _write_regions(path: Path, result: Record, spool: RegionSpool, known: set[str], grid: View) -> None:
+def _write_regions(path: Path, result: Record, spool: RegionSpool, known: set[str], grid: Picture) -> None:
     said, frame = about(result), Frame.of_view(grid)
     everywhere = {name for name, value in asdict(said).items() if value}  # attributes of the same names
     head = head_of(result.units, result.method, said, frame)

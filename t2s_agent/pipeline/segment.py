@@ -8,6 +8,7 @@ from t2s_agent.bounds import LARGEST_AREA_M2, require_amount
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.calibrating import with_own_prompts, with_whole_answer
 from t2s_agent.pipeline.engine import Engine, shown_name
+from t2s_agent.pipeline.large import LargeQuestion, Mode, wants_windows
 from t2s_agent.pipeline.saving import (
     Saved,
     prompted_of,
@@ -27,7 +28,9 @@ from t2s_agent.pipeline.steps import (
     require_parsable,
     require_pixels,
 )
+from t2s_agent.pipeline.windows import checked_budget
 from t2s_agent.regions.build import build_regions
+from t2s_agent.regions.units import Units
 from t2s_agent.results.record import Record
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale
@@ -43,6 +46,11 @@ class SegmentOptions(TypedDict, total=False):
     bands: str | None
     merge: Literal["instances", "union"]
     min_area_m2: float
+    mode: Mode
+    gsd_m: float | None
+    max_windows: int | None
+    max_seconds: float | None
+    max_tokens: int | None
     progress: Progress
 
 
@@ -61,6 +69,11 @@ def segment_with_picture(
     bands: str | None = None,
     merge: Literal["instances", "union"] = "instances",
     min_area_m2: float = 0.0,
+    mode: Mode = "auto",
+    gsd_m: float | None = None,
+    max_windows: int | None = None,
+    max_seconds: float | None = None,
+    max_tokens: int | None = None,
     progress: Progress = no_progress,
 ) -> Saved:
     """Answers a question about an image: regions on the ground, stored as a new result.
@@ -70,28 +83,66 @@ def segment_with_picture(
     for bad input, `answer_unparsable` where the prompter's answer cannot be read (its words are in the message), and
     `model_failed` where it named objects of which no mask has a pixel. `progress` is called
     before each step and may raise to stop: then nothing is stored.
+
+    `mode`: `overview` looks once, at a picture of at most `max_size` px; `full` looks at windows of that size at full resolution, or at
+    that of `gsd_m` (metres a pixel), and makes one object of what several windows show; `auto` is `full` where the overview is much
+    coarser. At most `max_windows` (None: as the settings say), `max_seconds` and `max_tokens` are spent on windows, those first where
+    the overview's answer has something; then the result is `partly`, and the same call with more goes on from there.
     """
     clock = Clock()
     question = checked_question(query)
     check_models(engine.settings)
     require_amount("min_area_m2", min_area_m2, LARGEST_AREA_M2, "square metres")
+    budget = checked_budget(engine.settings, mode, gsd_m, max_windows, max_seconds, max_tokens)
     engine.store.require_writable()
     progress(f"reading {shown_name(image)}")
-    with clock("read"), engine.scene(image) as scene:
-        where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
-        view = scene.view(window=where, bbox=None if where else bbox, bands=bands, max_size=engine.settings.max_size)
-        reference = reference_to(scene, view, engine.settings.max_size)
-        remarks = scene.remarks(bands)
-    share = float(view.valid.mean())
-    if share < _MOSTLY:
-        remarks = (*remarks, f"{1 - share:.0%} of the view is nodata, where nothing is found")
-    load_segmenter(engine, clock, progress)
-    progress(f"loading {engine.settings.prompter}")
-    with clock("load prompter"):
-        prompter = engine.models.prompter()
-    progress(f"asking {engine.settings.prompter}")
-    with clock("prompt"):
-        answer = prompter.answer([view], [question])[0]
+    with engine.scene(image) as scene:
+        with clock("read"):
+            where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
+            view = scene.view(
+                window=where, bbox=None if where else bbox, bands=bands, max_size=engine.settings.max_size
+            )
+            reference = reference_to(scene, view, engine.settings.max_size)
+            remarks = scene.remarks(bands)
+        share = float(view.valid.mean())
+        if share < _MOSTLY:
+            remarks = (*remarks, f"{1 - share:.0%} of the view is nodata, where nothing is found")
+        load_segmenter(engine, clock, progress)
+        progress(f"loading {engine.settings.prompter}")
+        with clock("load prompter"):
+            prompter = engine.models.prompter()
+        progress(f"asking {engine.settings.prompter}")
+        with clock("prompt"):
+            answer = prompter.answer([view], [question])[0]
+        parameters = {
+            "bbox": list(bbox) if bbox else None,
+            "bbox_crs": bbox_crs,
+            "bands": bands,
+            "merge": merge,
+            "min_area_m2": min_area_m2,
+            "mode": "overview",
+        }
+        if wants_windows(view, scene, mode, gsd_m) and answer.status != "not_understood":
+            limits = {"gsd_m": gsd_m, "max_windows": max_windows, "max_seconds": max_seconds, "max_tokens": max_tokens}
+            return LargeQuestion(
+                engine,
+                scene,
+                view,
+                answer,
+                question,
+                reference,
+                bands,
+                gsd_m,
+                budget,
+                merge == "union",
+                min_area_m2,
+                parameters | {"mode": "full"} | limits,
+                remarks
+                if Units.of(view.georeference).on_earth
+                else (*remarks, *read_as_pixels(min_area_m2=min_area_m2)),
+                clock,
+                progress,
+            ).segment()
     require_parsable(answer, prompter.name)
     masks = draw_masks(engine, view, answer.instances, clock, progress)
     progress("measuring")
@@ -118,13 +169,7 @@ def segment_with_picture(
         regions,
         query=question,
         operation="segment",
-        parameters={
-            "bbox": list(bbox) if bbox else None,
-            "bbox_crs": bbox_crs,
-            "bands": bands,
-            "merge": merge,
-            "min_area_m2": min_area_m2,
-        },
+        parameters=parameters,
         prompter=prompter_reference(engine),
         segmenter=segmenter_reference(engine),
         prompted=prompted_of(engine, question, answer),

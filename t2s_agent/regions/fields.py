@@ -84,6 +84,14 @@ def fields_of(units: Units) -> tuple[Field, ...]:
         Field("unsure", "unsure", "boolean", "", "whether that is below the cut of the calibration"),
         Field("touches_edge", "at_edge", "boolean", "", "whether it touches the edge of the view"),
         Field("parts", "parts", "integer", "", "number of pieces that share no pixel side"),
+        Field(
+            "seams",
+            "seams",
+            "text",
+            "",
+            "why the windows of a large scene do not agree on the object, separated by commas: cut, edge_unseen, unconfirmed, "
+            "weak_match, windows_disagree",
+        ),
         Field("overlaps", "overlaps", "text", "", "ids of regions whose masks overlapped with it, separated by commas"),
         Field("made_from", "made_from", "text", "", "uids of the earlier regions it was made of, separated by commas"),
         Field("was", "was", "integer", "", "id in the first parent result, where the pixels are the same"),
@@ -128,6 +136,7 @@ def values_of(region: Region, about: About) -> dict[str, Any]:
         "unsure": region.unsure,
         "touches_edge": region.touches_edge,
         "parts": region.parts,
+        "seams": ",".join(region.seams) or None,
         "overlaps": ",".join(map(str, region.overlaps)) or None,
         "made_from": ",".join(uid_of(each.result, each.id) for each in region.sources) or None,
         "was": region.was,

@@ -157,6 +157,7 @@ def region_from(feature: dict[str, Any], frame: Frame | None = None) -> Region:
         calibrated=p.get("pm_level") == LEVEL,
         probability=p.get("probability"),
         unsure=p.get("unsure"),
+        seams=tuple(filter(None, (p.get("seams") or "").split(","))),
     )
 
 

@@ -23,7 +23,7 @@ from t2s_agent.regions.frame import place_of
 from t2s_agent.regions.raster import add_facts, cog_options, profile_of
 from t2s_agent.regions.region import Labels
 from t2s_agent.scene import PINNED, ignore_not_georeferenced
-from t2s_agent.scene.view import View
+from t2s_agent.scene.view import Picture
 
 BLOCK_PX = 2048  # side of blocks; a multiple of a tile's side, so that no tile is written twice
 _TILE_PX = 512  # side of tiles in files: the default of GDAL's COG driver
@@ -38,7 +38,7 @@ class LabelBlock(NamedTuple):
     labels: Labels
 
 
-def write_mask_blocks(blocks: Iterable[LabelBlock], view: View, most_id: int, path: Path) -> str:
+def write_mask_blocks(blocks: Iterable[LabelBlock], view: Picture, most_id: int, path: Path) -> str:
     """Writes a mask (H, W) of ids up to `most_id` in the place of `view`, and returns its digest, that of `mask_digest`.
 
     Only width, height and place of `view` are read, never its pixels. Blocks lie inside of it and do not overlap; those without a
@@ -62,7 +62,7 @@ def write_mask_blocks(blocks: Iterable[LabelBlock], view: View, most_id: int, pa
 
 
 @contextmanager
-def _blocks_file(path: Path, view: View, most_id: int) -> Iterator[DatasetWriter]:
+def _blocks_file(path: Path, view: Picture, most_id: int) -> Iterator[DatasetWriter]:
     crs, transform = place_of(view)
     tiles = {"tiled": True, "blockxsize": _TILE_PX, "blockysize": _TILE_PX, "compress": "deflate", "zlevel": 1}
     profile = profile_of(view.width, view.height, most_id, crs, transform)

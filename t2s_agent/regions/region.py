@@ -57,6 +57,8 @@ class Region:
     same result of which the masks shared pixels with this one's before each pixel was given to one region. `softness` is the share
     of the mask's area that its soft edge takes (`Masks.softness`); None where the segmenter gives none.
 
+    `seams` says why windows of a large scene do not agree on the object (`tiling.seams.REASONS`): it may be a part of one, or several.
+
     `calibrated`: whether the plus/minus of its measures held the true value in 90 % of cases (`plus_minus`), else they speak of pixels
     only. `probability` is that of being what was asked for; `unsure` where it is below the calibration's cut. None: not known.
 
@@ -89,6 +91,7 @@ class Region:
     calibrated: bool = False
     probability: float | None = None
     unsure: bool | None = None
+    seams: tuple[str, ...] = ()
 
     @property
     def compactness(self) -> float | None:

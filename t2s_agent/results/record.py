@@ -144,6 +144,7 @@ class RegionRecord(_Part):
     touches_edge: bool | None = None
     parts: int | None = None
     overlaps: tuple[int, ...] = ()
+    seams: tuple[str, ...] = ()
     sources: tuple[SourceRecord, ...] = ()
     calibrated: bool = False
     probability: float | None = None
@@ -266,6 +267,7 @@ def region_record(region: Region) -> RegionRecord:
         touches_edge=region.touches_edge,
         parts=region.parts,
         overlaps=region.overlaps,
+        seams=region.seams,
         sources=tuple(SourceRecord(result=each.result, id=each.id) for each in region.sources),
         calibrated=region.calibrated,
         probability=None if region.probability is None else round(region.probability, 3),

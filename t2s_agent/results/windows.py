@@ -12,7 +12,7 @@ from t2s_agent.regions.geojson import head_of, lines_of, multipolygon
 from t2s_agent.regions.polygons import to_lonlat
 from t2s_agent.regions.region import Geometry
 from t2s_agent.regions.units import Units
-from t2s_agent.scene.view import View
+from t2s_agent.scene.view import Picture
 from t2s_agent.text import plain
 
 WindowStatus = Literal["found", "empty", "failed", "not_reached"]
@@ -34,7 +34,7 @@ class WindowLook:
     why: str = ""
 
 
-def write_windows(windows: Iterable[WindowLook], view: View, path: Path) -> None:
+def write_windows(windows: Iterable[WindowLook], view: Picture, path: Path) -> None:
     """Writes a feature a window, in the coordinates of the result's outlines. `view` is the grid, of which no pixel is read."""
     frame, units = Frame.of_view(view), Units.of(view.georeference)
     head = head_of(units, "windows that were looked at", frame=frame) | {"name": "windows"}
@@ -42,7 +42,7 @@ def write_windows(windows: Iterable[WindowLook], view: View, path: Path) -> None
         file.writelines(lines_of(head, _features(windows, view, frame)))
 
 
-def _features(windows: Iterable[WindowLook], view: View, frame: Frame) -> Iterator[dict[str, Any]]:
+def _features(windows: Iterable[WindowLook], view: Picture, frame: Frame) -> Iterator[dict[str, Any]]:
     for each in windows:
         outline = _outline(each, view, frame)
         yield {
@@ -63,7 +63,7 @@ def _features(windows: Iterable[WindowLook], view: View, frame: Frame) -> Iterat
         }
 
 
-def _outline(window: WindowLook, view: View, frame: Frame) -> Geometry:
+def _outline(window: WindowLook, view: Picture, frame: Frame) -> Geometry:
     right, bottom = window.x + window.width, window.y + window.height
     if frame == EARTH:
         return to_lonlat(box(window.x, window.y, right, bottom), view.georeference, _DECIMALS)

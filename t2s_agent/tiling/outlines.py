@@ -47,4 +47,5 @@ def _corners(ring: shapely.LinearRing) -> Floats:
     """The points of a closed ring where it turns."""
     points: Floats = shapely.get_coordinates(ring)[:-1]
     before, after = points - np.roll(points, 1, 0), np.roll(points, -1, 0) - points
-    return points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
+    turns: Floats = points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
+    return turns

@@ -81,9 +81,10 @@ def _tinted(image: Image.Image, view: View, labels: Labels) -> Image.Image:
     for axis in (0, 1):
         for step in (1, -1):
             edge |= shown != np.roll(shown, step, axis)
-    colours = np.array(COLOURS, np.float32)[(shown - 1) % len(COLOURS)]
-    share = np.where(edge, 1.0, _FILL_ALPHA / 255)[..., None] * (shown > 0)[..., None]
-    picture = Image.fromarray((np.asarray(image) * (1 - share) + colours * share).astype(np.uint8))
+    colours = np.array([(0, 0, 0), *COLOURS], np.uint8)[np.where(shown > 0, (shown - 1) % len(COLOURS) + 1, 0)]
+    alpha = np.where(edge, 255, _FILL_ALPHA).astype(np.uint8) * (shown > 0)
+    overlay = Image.fromarray(np.dstack([colours, alpha]), "RGBA")
+    picture = Image.alpha_composite(image.convert("RGBA"), overlay).convert("RGB")
     if view.gsd_m:
         factor = max(width, height) / max(view.width, view.height)
         _scale_bar(ImageDraw.Draw(picture, "RGBA"), width, height, view.gsd_m / factor, _font_for(image))

@@ -9,11 +9,12 @@ from affine import Affine
 
 from t2s_agent.regions.frame import place_of
 from t2s_agent.regions.geojson import feature_collection, text_of
-from t2s_agent.regions.raster import MOST_COLOURS, place_of_mask, read_mask, write_labels
+from t2s_agent.regions.raster import MOST_COLOURS, MOST_MASK_PX, place_of_mask, read_mask, write_labels
 from t2s_agent.regions.region import Labels, RegionSet
 from t2s_agent.results.export.style import mask_qml
 from t2s_agent.results.export.table import frame_of, stored
 from t2s_agent.results.files import MASK, PREVIEW, REGIONS
+from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.results.record import Record, about
 from t2s_agent.scene import View, Window
 
@@ -27,10 +28,11 @@ def write_picture(_: Record, folder: Path, path: Path) -> None:
 
 def write_geojson(record: Record, folder: Path, path: Path) -> None:
     """Writes the outlines as GeoJSON (`regions.geojson`)."""
-    regions, frame = stored(folder)
+    len(StoredRegions(folder / REGIONS))  # whole, or `result_damaged`
     if _is_of_today(folder):
         shutil.copyfile(folder / REGIONS, path)
         return
+    regions, frame = stored(folder)
     found = RegionSet(tuple(regions), np.zeros((0, 0), np.int32), record.units)
     with path.open("w", encoding="utf-8") as file:
         file.writelines(text_of(feature_collection(found, about(record), frame_of(record, frame))))
@@ -39,12 +41,18 @@ def write_geojson(record: Record, folder: Path, path: Path) -> None:
 def write_tiff(record: Record, folder: Path, path: Path) -> None:
     """Writes the mask as GeoTIFF, with square pixels if the image has them; the sides of a reduced view are rounded to whole pixels.
 
-    Where there are more regions than a colour table has entries, a QGIS style lies beside it (.qml).
+    Where there are more regions than a colour table has entries, a QGIS style lies beside it (.qml); not for a mask too large for
+    one array, which is copied as it is. Such a mask without square pixels is refused (`limit_exceeded`).
     """
-    labels, view = read_mask(folder / MASK), _view_of(record, folder)
+    view = _view_of(record, folder)
     (crs, transform), gcps = place_of(view), view.georeference.gcps
     x, y = view.window.width / view.width, view.window.height / view.height
-    if abs(x / y - 1) > _SAME:
+    square = abs(x / y - 1) <= _SAME
+    if square and view.width * view.height > MOST_MASK_PX:
+        shutil.copyfile(folder / MASK, path)
+        return
+    labels = read_mask(folder / MASK)
+    if not square:
         labels, across, down = _square(labels, x, y)
         height, width = labels.shape
         transform = transform and transform @ Affine.scale(across, down)

@@ -28,6 +28,7 @@ _EXTENSIONS = (
 )
 _SHA256 = "1220"  # multihash: function 0x12, 0x20 bytes
 _DECIMALS = 7
+_CORNERS = 4_096  # pixel corners a side that are looked at
 
 
 def to_stac_item(record: Record, folder: Path, *, beside: Path | None = None) -> dict[str, Any]:
@@ -113,8 +114,9 @@ def _footprint(place: Georeference, width: int, height: int) -> dict[str, Any] |
 def _bounds_of_what_is_seen(
     place: Georeference, width: int, height: int, near: tuple[float, float, float, float]
 ) -> tuple[float, float, float, float]:
-    """Returns west, south, east, north of all pixel corners on Earth; `near` are the bounds of fewer points."""
-    x, y = np.meshgrid(np.arange(width + 1.0), np.arange(height + 1.0))
+    """Returns west, south, east, north of the pixel corners on Earth, of a large mask those of some pixels; `near` are the bounds of fewer points."""
+    across, down = (np.linspace(0, side, min(side, _CORNERS) + 1) for side in (width, height))
+    x, y = np.meshgrid(across, down)
     lon, lat = place.to_lonlat(x.ravel(), y.ravel())
     lon, lat = lon[np.isfinite(lon)], lat[np.isfinite(lon)]
     west, _, east, _ = near

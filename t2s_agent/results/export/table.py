@@ -11,7 +11,7 @@ from t2s_agent.regions.geojson import multipolygon, region_from
 from t2s_agent.regions.region import Region
 from t2s_agent.results.export.endings import EXTRA
 from t2s_agent.results.files import REGIONS
-from t2s_agent.results.outlines import read_outlines
+from t2s_agent.results.outlines import StoredRegions, read_outlines
 from t2s_agent.results.record import Record, about
 
 if TYPE_CHECKING:
@@ -52,12 +52,16 @@ def to_geodataframe(record: Record, folder: Path) -> "geopandas.GeoDataFrame":
     Columns and types are the same for an empty result. Where the image has no place on Earth the CRS is an engineering one, or
     the image's own, and `y` points up (`regions.frame`).
     """
+    return geodataframe_of(record, *stored(folder))
+
+
+def geodataframe_of(record: Record, regions: list[Region], stored_frame: Frame | None) -> "geopandas.GeoDataFrame":
+    """`to_geodataframe` of some regions of a result, whose file has the frame `stored_frame`."""
     try:
         import geopandas
         import pandas
     except ImportError as error:
         raise T2SError("output_unwritable", "geopandas is not installed", f"Run {EXTRA}") from error
-    regions, stored_frame = stored(folder)
     frame = frame_of(record, stored_frame)
     fields, rows = rows_of(record, regions)
     columns = {
@@ -69,12 +73,12 @@ def to_geodataframe(record: Record, folder: Path) -> "geopandas.GeoDataFrame":
 
 def write_csv(record: Record, folder: Path, path: Path) -> None:
     """Writes a CSV table in UTF-8; GDAL and QGIS read the outlines from the first column `WKT`. CSV cannot state its CRS."""
-    regions, stored_frame = stored(folder)
-    fields, rows = rows_of(record, regions)
-    outlines = frame_of(record, stored_frame).to_file([region.geometry for region in regions])
+    regions = StoredRegions(folder / REGIONS)
+    frame, said, fields = frame_of(record, regions.frame), about(record), fields_of(record.units)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["WKT", *(field.name for field in fields)])
-        for outline, row in zip(outlines, rows, strict=True):
+        for region in regions:
+            row, (outline,) = values_of(region, said), frame.to_file([region.geometry])
             values = (row[field.name] for field in fields)
             writer.writerow([multipolygon(outline).wkt, *("" if value is None else value for value in values)])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _BANDS, _IMAGES, _ROWS = 12, 40, 50  # in one answer; rows unless `first` or `detail` says how many
 _LISTING = ("columns", "sort_by", "descending", "first", "first_region")
 _COMPARING = ("combine_with", "pairs_within_m")
-_IMAGE_COLUMNS = ("image", "width_px", "height_px", "gsd_m", "crs", "bbox", "bands", "error")
+_IMAGE_COLUMNS = ("image", "width_px", "height_px", "gsd_m", "crs", "bbox", "bands", "sensor", "error")
 _POINTS = 300  # corners of an outline in one answer
 
 

@@ -93,6 +93,8 @@ def image_facts(engine: "Engine", name: str) -> dict[str, Any]:
             if bounds:
                 facts["bbox"] = [Rounding.of(scene.gsd_m or 1.0, METRES).place(v) for v in bounds]
             facts["bands"] = len(scene.bands)
+            if recognised := scene.legend.recognised:
+                facts["sensor"] = recognised.sensor.id
             return facts
     except T2SError as error:
         return {"image": plain(name, 200), "error": plain(str(error), 200)}

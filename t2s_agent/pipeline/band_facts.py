@@ -10,31 +10,48 @@ from numpy.typing import NDArray
 from t2s_agent.scene import Scene, Window
 from t2s_agent.scene.indices import indices_of
 
+_MOSTLY = 0.5  # of the pixels
+
 
 def band_facts(scene: Scene, window: Window, inside: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Returns mean, deviation, smallest and largest value of each band where `inside` (H, W of the View) is true, then of indices.
 
     Values are what the file or its sensor says that its numbers mean: stored value x scale + offset, with both named in the row of
-    a band that has them; otherwise they are the stored values. Indices (`scene.indices`) are of these values, and say which. Read at the View's resolution, so that a large scene costs
-    no more than its picture. Nodata, values that look like undeclared fill (named in the row), and numbers that are not finite are
-    left out.
+    a band that has them; otherwise they are the stored values. Indices (`scene.indices`) are of these values, and say which.
+    Read at the View's resolution, so that a large scene costs no more than its picture. Nodata, values that look like undeclared fill
+    (named in the row), and numbers that are not finite are left out.
     """
     height, width = inside.shape
     running = {index: _Running() for index in scene.data_bands}
-    indices = [(index, _Running()) for index in indices_of(scene.legend)]
+    indices = [(index, _Running(), _Running()) for index in indices_of(scene.legend)]
     for part in scene.parts(window, height, width, scene.data_bands):
         where = inside[part.rows, part.columns]
         for band, so_far in running.items():
             so_far.add(part.of(band)[where])
-        for index, so_far in indices:
-            so_far.add(index.of(part.of(index.first)[where], part.of(index.second)[where]))
+        for index, so_far, left in indices:
+            values = index.of(part.of(index.first)[where], part.of(index.second)[where])
+            so_far.add(values)
+            left.add(index.without_meaning(part.of(index.first)[where], part.of(index.second)[where]))
     facts, fills = [], scene.fills_of(scene.data_bands)
     for number, so_far in running.items():
         left_out = {"left_out_as_fill": [fill.shown for fill in fills[number]]} if fills[number] else {}
         facts.append({**_about(scene, number), **so_far.figures(), **_meaning(scene, number), **left_out})
-    for index, so_far in indices:
-        facts.append({"band": index.name, "name": index.formula, **so_far.figures(), "scaling": index.scaling})
+    for index, so_far, left in indices:
+        facts.append(
+            {"band": index.name, "name": index.formula, **so_far.figures(), **_left_out(left), "scaling": index.scaling}
+        )
     return facts
+
+
+def _left_out(without_meaning: "_Running") -> dict[str, Any]:
+    """Returns the share of pixels of which an index has no meaning, and what it says where that is most of them."""
+    share = without_meaning.mean * without_meaning.unit
+    if not share:
+        return {}
+    doubt = (
+        {"doubt": "most sums are not above 0: the offset may have been taken off already"} if share > _MOSTLY else {}
+    )
+    return {"left_out_share": _rounded(share), **doubt}
 
 
 def _about(scene: Scene, number: int) -> dict[str, Any]:

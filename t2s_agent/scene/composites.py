@@ -160,6 +160,8 @@ def _is_number(text: str) -> bool:
 
 
 def _unknown(legend: Legend, what: str, how: str = "") -> T2SError:
+    if len(legend.bands) == 1:
+        how += " Bands that come as one file each are stacked into one: gdalbuildvrt -separate, then gdal_translate."
     return T2SError(
         "bands_unknown",
         f"{what}; the image has bands {bands_in_words(legend)}",

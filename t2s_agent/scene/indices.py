@@ -40,10 +40,20 @@ class Index:
 
     def of(self, first: np.ma.MaskedArray, second: np.ma.MaskedArray) -> np.ma.MaskedArray:
         """The index of values of the two bands; masked where the sum is not above 0, where the ratio has no meaning."""
+        first, second = self._scaled(first), self._scaled(second)
+        total = first + second
         with np.errstate(all="ignore"):
-            first, second = first * self.scale + self.offset, second * self.scale + self.offset
-            total = first + second
             return np.ma.masked_where(~(np.ma.getdata(total) > 0), (first - second) / total)
+
+    def without_meaning(self, first: np.ma.MaskedArray, second: np.ma.MaskedArray) -> np.ma.MaskedArray:
+        """1 where both bands have data and their sum is not above 0, else 0; masked where there is no data."""
+        total = self._scaled(first) + self._scaled(second)
+        without = (~(np.ma.getdata(total) > 0)).astype(np.float64)
+        return np.ma.MaskedArray(without, mask=np.ma.getmaskarray(total))
+
+    def _scaled(self, values: np.ma.MaskedArray) -> np.ma.MaskedArray:
+        with np.errstate(all="ignore"):
+            return values * self.scale + self.offset
 
 
 def indices_of(legend: Legend) -> Iterator[Index]:

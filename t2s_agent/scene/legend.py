@@ -1,7 +1,7 @@
 """Says what the bands of a scene mean: sensor, common names, colours and scaling."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,10 +18,16 @@ _NEAR_INFRARED = ("nir", "nir08")
 
 @dataclass(frozen=True, slots=True)
 class Sensing:
-    """What the caller says about sensors: the id of one, and a file with more of them (`sensors_file`)."""
+    """What the caller says about sensors: the id of one, and a file with more of them (`sensors_file`).
+
+    `names` and `tags` are what a catalogue says about a file that does not say it itself: names of its bands (for those
+    without one), and properties such as `("s2:processing_baseline", "05.09")`, which count as tags of the file.
+    """
 
     sensor: str = ""
     sensors_file: Path | None = None
+    names: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +95,19 @@ class Legend:
 
 def legend_of(dataset: rasterio.DatasetReader, path: Path, sensing: Sensing = Sensing()) -> Legend:
     """The legend of a file. Raises what `recognise` and `load_sensors` raise."""
-    stored = tuple(_bands_of(dataset))
-    tags = {key: str(value) for key, value in dataset.tags().items()}
+    names = (*sensing.names, *("" for _ in dataset.indexes))
+    stored = tuple(
+        replace(band, description=band.description or name)
+        for band, name in zip(_bands_of(dataset), names, strict=False)
+    )
+    tags = {key: str(value) for key, value in (*dataset.tags().items(), *sensing.tags)}
     found = recognise(stored, path.name, tags, load_sensors(sensing.sensors_file), sensing.sensor)
     meanings = found.bands if found else (None,) * len(stored)
     scalings = tuple(
         scaling_of(band, found, meaning, tags | dataset.tags(band.index), path.name)
         for band, meaning in zip(stored, meanings, strict=True)
     )
-    colours = colours_of(stored, _about(dataset, path))
+    colours = colours_of(stored, _about(path, stored, tags))
     if found:
         colours = _colours_by(found, colours)
     bands = []
@@ -145,7 +155,7 @@ def _bands_of(dataset: rasterio.DatasetReader) -> Iterator[Band]:
         )
 
 
-def _about(dataset: rasterio.DatasetReader, path: Path) -> str:
+def _about(path: Path, bands: Sequence[Band], tags: Mapping[str, str]) -> str:
     """Text of a file that may name its sensor: its name, its bands' names, its tags."""
-    tags = " ".join(str(value)[:200] for value in list(dataset.tags().values())[:200])
-    return " ".join([path.name, *(name or "" for name in dataset.descriptions), tags])[:20_000]
+    values = " ".join(value[:200] for value in list(tags.values())[:200])
+    return " ".join([path.name, *(band.description for band in bands), values])[:20_000]

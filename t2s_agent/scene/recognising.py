@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, is_alpha, shown_name
@@ -37,18 +37,21 @@ def recognise(
     A name or a tag counts only if the bands fit too, so that an index or a map made of a sensor's image is not taken for it.
     Raises `argument_invalid` for an unknown sensor, and `bands_unknown` where the file's bands are not those of the sensor.
     """
+    data = [band for band in bands if not is_alpha(band)]
+    if len(data) == 1 and not data[0].description:  # a product with one file a band has the band's name in the file's
+        bands = [replace(band, description=name) if band is data[0] else band for band in bands]
     if wanted:
         sensor = sensors.named(wanted)
-        if (found := _bands_of(bands, sensor)) is None:
+        if (found := _bands_of(bands, sensor, name)) is None:
             raise _other_bands(bands, sensor)
         return Recognised(sensor, found, CALLER)
-    lines = [f"{key}={value}"[:500] for key, value in list(tags.items())[:200]]
+    lines = "\n".join(f"{key}={value}"[:500].replace("\n", " ") for key, value in list(tags.items())[:200])
     by_names: Recognised | None = None
     for sensor in sensors.entries:
         why = _named_by(sensor, name, lines)
         if not why and not sensor.names:
             continue
-        if (found := _bands_of(bands, sensor)) is None:
+        if (found := _bands_of(bands, sensor, name)) is None:
             continue
         if why:
             return Recognised(sensor, found, why)
@@ -57,14 +60,13 @@ def recognise(
     return by_names
 
 
-def _named_by(sensor: Sensor, name: str, lines: Sequence[str]) -> str:
+def _named_by(sensor: Sensor, name: str, lines: str) -> str:
     """What names a sensor: the file's name, or a tag by its key; empty where nothing does."""
     if sensor.file and re.search(sensor.file, name, re.IGNORECASE):
         return "the file's name"
-    if sensor.tags:
-        for line in lines:
-            if re.search(sensor.tags, line, re.IGNORECASE):
-                return f"the tag {one_line(line.partition('=')[0], 60)}"
+    if sensor.tags and (found := re.search(sensor.tags, lines, re.IGNORECASE | re.MULTILINE)):
+        line = lines[lines.rfind("\n", 0, found.end()) + 1 :]
+        return f"the tag {one_line(line.partition('=')[0], 60)}"
     return ""
 
 
@@ -74,14 +76,14 @@ def _names_are_enough(bands: Sequence[Band], sensor: Sensor, found: Sequence[Sen
     return len(named) >= _LEAST_NAMES and any(needed.search(name) for name in named)
 
 
-def _bands_of(bands: Sequence[Band], sensor: Sensor) -> tuple[SensorBand | None, ...] | None:
+def _bands_of(bands: Sequence[Band], sensor: Sensor, file: str) -> tuple[SensorBand | None, ...] | None:
     """What each band is: by the bands' names, or by their order where they have none; None where they do not fit."""
     spoken = {id(band): band.description for band in bands if not is_alpha(band) and band.description.strip()}
     by_name = tuple(_by_name(spoken[id(band)], sensor) if id(band) in spoken else None for band in bands)
     known = [meaning for meaning in by_name if meaning]
     if known and len({meaning.name for meaning in known}) == len(known) and len(known) * 2 > len(spoken):
         return by_name
-    if known or any(not _NUMBERED.fullmatch(name.strip()) for name in spoken.values()):
+    if known or any(not _NUMBERED.fullmatch(name.strip()) for name in spoken.values() if name != file):
         return None
     # many programs write a fourth band as alpha, whatever it is
     for counted in ([band for band in bands if not is_alpha(band)], list(bands)):

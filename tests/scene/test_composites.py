@@ -153,3 +153,9 @@ def test_the_caller_names_the_sensor_for_names_of_its_bands(tmp_path, sensors):
         scene.view(bands="nir,red,green")
     with open_scene(path, sensing=Sensing("micasense-rededge")) as scene:
         assert scene.view(bands="nir,red,green").bands == (4, 3, 2)
+
+
+def test_a_file_of_one_band_is_told_how_to_stack(tmp_path, sensors):
+    path = sensors.write(tmp_path / "T31UFU_20220301T105901_B04_10m.tif", [sensors.halves(1500, 2500, "uint16")])
+    with open_scene(path) as scene, pytest.raises(T2SError, match="gdalbuildvrt -separate"):
+        scene.view(bands="nir,red,green")

@@ -76,6 +76,10 @@ def test_pixels_whose_sum_is_not_above_0_are_left_out(tmp_path, sensors):
     tags = BASELINE_5
     path = sensors.write(tmp_path / "a.tif", [red, red, red, nir], ("B02", "B03", "B04", "B08"), tags)
     assert means_of(path)["NDVI"] is None  # reflectances of -0.01 and -0.005
+    ndvi, _ = rows_of(path)
+    assert ndvi["left_out_share"] == 1
+    assert "offset may have been taken off already" in ndvi["doubt"]
+    assert all("left_out_share" not in row for row in rows_of(path, left=False))
     assert means_of(path, left=False)["NDVI"] == pytest.approx(0.02 / 0.04)
 
 

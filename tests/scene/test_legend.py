@@ -27,3 +27,17 @@ def test_without_a_sensor_common_names_come_from_words_and_wavelengths(tmp_path,
         assert scene.legend.recognised is None
         commons = [band.common for band in scene.bands]
     assert commons == ["red", "green", "blue", "nir", "swir16", "swir22", "rededge", "VV", ""]
+
+
+def test_a_catalogue_may_say_what_the_file_does_not(tmp_path, sensors):
+    path = sensors.sentinel2(tmp_path / "a.tif", names=())
+    said = Sensing(
+        names=("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22"),
+        tags=(("s2:product_type", "S2MSI2A"), ("s2:processing_baseline", "05.09")),
+    )
+    with open_scene(path, sensing=said) as scene:
+        assert scene.legend.sensor_words == "Sentinel-2 Level-2A, by the tag s2:product_type"
+        assert scene.view(bands="B8,B4,B3").bands == (7, 3, 2)
+        assert scene.bands[0].offset == -0.1
+    with open_scene(path) as scene:
+        assert scene.legend.recognised is None

@@ -121,6 +121,21 @@ def test_an_alpha_band_is_none_of_the_sensors():
     assert [band and band.common for band in found.bands] == ["red", "green", "blue", "nir", None]
 
 
+@pytest.mark.parametrize(
+    ("file", "sensor", "common"),
+    [
+        ("LC08_L2SP_016037_20210101_20210308_02_T1_SR_B5.TIF", "landsat-8-9-c2-l2", "nir08"),
+        ("LC08_L2SP_016037_20210101_20210308_02_T1_ST_B10.TIF", "landsat-8-9-c2-l2", "lwir11"),
+        ("T31UFU_20220301T105901_B04_10m.jp2", "sentinel-2", "red"),
+        ("HLS.S30.T10SEH.2021001T184000.v2.0.B8A.tif", "hls-s30", "nir08"),
+        ("IMG_PHR1B_P_202005110231585_SEN_5547047101_R1C1.TIF", "pleiades", "pan"),
+    ],
+)
+def test_a_file_of_one_band_has_the_bands_name_in_its_own(file, sensor, common):
+    found = recognise(bands(("",)), file, {}, SENSORS)
+    assert (found.sensor.id, found.bands[0].common) == (sensor, common)
+
+
 @pytest.mark.parametrize("name", ["B4, central wavelength 665 nm", "T31UFU_20200101_B04_10m.jp2", "b4", "B04"])
 def test_spellings_of_a_numbered_band(name):
     found = recognise(bands((name,)), "S2A_MSIL2A_x.tif", {}, SENSORS)

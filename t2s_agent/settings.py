@@ -6,6 +6,7 @@ The file is `t2s.toml` in the working folder, or the file in T2S_CONFIG. Every s
 
 import json
 import os
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,6 +24,9 @@ from pydantic_settings import (
 from t2s_agent.errors import T2SError
 from t2s_agent.text import one_line
 
+_TILES = re.compile(
+    r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/(?=\S*\{z\})(?=\S*\{x\})(?=\S*\{y\})[A-Za-z0-9./{}_~%?&=@:+-]*"
+)
 DEFAULT_STORE = Path.home() / ".local" / "share" / "t2s-agent" / "results"
 
 
@@ -152,6 +156,16 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(2**20, ge=1024, description="largest request that the HTTP server reads")
     rate_per_minute: int = Field(600, ge=0, description="HTTP requests a minute of one credential; 0: no limit")
+    upload_bytes: int = Field(
+        0, ge=0, description="largest image that may be sent to the HTTP server from its page, in bytes; 0: none may"
+    )
+    upload_max_age_days: float = Field(7.0, gt=0, description="images sent to the server are deleted after this time")
+    basemap_url: str = Field(
+        "",
+        description="tiles of a map under the scene on the page: https://HOST/{z}/{x}/{y}.png, Web Mercator; browsers then load "
+        "from that host; empty: none",
+    )
+    basemap_attribution: str = Field("", max_length=300, description="whose map that is, shown beside it")
     workers: int = Field(1, ge=1, le=64, description="number of calls that run at the same time")
     max_waiting: int = Field(32, ge=1, description="calls of one credential that may wait; more are refused")
     answer_within_s: float = Field(
@@ -186,6 +200,14 @@ class Settings(BaseSettings):
         if isinstance(value, tuple):
             return tuple(path.expanduser() for path in value)
         return value and value.expanduser()
+
+    @field_validator("basemap_url")
+    @classmethod
+    def _tiles(cls, value: str) -> str:
+        """An https address of tiles, which may stand in a policy: one plain host, no user name."""
+        if value and not _TILES.fullmatch(value):
+            raise ValueError("give https://HOST/PATH with {z}, {x} and {y}")
+        return value
 
     @field_validator("allowed_hosts", "allowed_origins", "remote_hosts", "remote_private_hosts", mode="before")
     @classmethod

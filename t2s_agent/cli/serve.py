@@ -74,6 +74,16 @@ def serve(
         list[str] | None, typer.Option(help="a web origin that may call; repeatable", rich_help_panel=_HTTP)
     ] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="largest request", rich_help_panel=_HTTP)] = None,
+    upload_bytes: Annotated[
+        int | None, typer.Option(help="largest image that may be sent from the page; 0: none", rich_help_panel=_HTTP)
+    ] = None,
+    upload_max_age_days: Annotated[
+        float | None, typer.Option(help="images that were sent are deleted after this time", rich_help_panel=_HTTP)
+    ] = None,
+    basemap_url: Annotated[
+        str | None, typer.Option(help="https://HOST/{z}/{x}/{y}.png of a map under the scene", rich_help_panel=_HTTP)
+    ] = None,
+    basemap_attribution: Annotated[str | None, typer.Option(help="whose map that is", rich_help_panel=_HTTP)] = None,
     rate_per_minute: Annotated[
         int | None, typer.Option(help="requests a minute of one credential; 0: no limit", rich_help_panel=_HTTP)
     ] = None,
@@ -107,6 +117,10 @@ def serve(
         allowed_origins=allowed_origin or None,
         max_body_bytes=max_body_bytes,
         rate_per_minute=rate_per_minute,
+        upload_bytes=upload_bytes,
+        upload_max_age_days=upload_max_age_days,
+        basemap_url=basemap_url,
+        basemap_attribution=basemap_attribution,
     )
     for folder in settings.roots:
         if not folder.is_dir():

@@ -8,9 +8,11 @@ import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
+
+from pydantic_core import from_json
 
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.frame import Frame
@@ -87,7 +89,7 @@ class StoredRegions(Sequence[Region]):
 
     def features(self, positions: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
         """Reads the GeoJSON features at these positions (default: all) as they are written, in the coordinates of `frame`."""
-        return self._parsed(positions, json.loads)
+        return self._parsed(positions, partial(from_json, cache_strings="keys"))  # a third faster than json
 
     @property
     def frame(self) -> Frame | None:
@@ -109,7 +111,7 @@ class StoredRegions(Sequence[Region]):
                 for position in range(len(self)) if positions is None else positions:
                     file.seek(index.starts[position])
                     yield parse(file.read(index.sizes[position]))
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise _damaged(self._path) from error
 
     @cached_property

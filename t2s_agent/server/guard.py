@@ -28,7 +28,8 @@ class Guard:
 
     It does not know paths: the routes decide which of them need an owner (`public` and `Owned`). The one exception is
     `unguarded`: routes that answer for any host name and without limits, such as a health check. Requests to `frequent` routes, such
-    as tiles of a picture, are counted apart, and ten times as many are allowed.
+    as tiles of a picture, are counted apart, and ten times as many are allowed. Routes that are `streamed` limit what they read by
+    themselves: what a known caller sends to them is not held in memory.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class Guard:
         rate_per_minute: int,
         unguarded: Sequence[BaseRoute] = (),
         frequent: Sequence[BaseRoute] = (),
+        streamed: Sequence[BaseRoute] = (),
     ) -> None:
-        self._app = RequestBodyLimitMiddleware(app, max_body_bytes)
-        self._unguarded, self._frequent = unguarded, frequent
+        self._app, self._unlimited = RequestBodyLimitMiddleware(app, max_body_bytes), app
+        self._unguarded, self._frequent, self._streamed = unguarded, frequent, streamed
         self._hosts = {host.lower() for host in (*LOOPBACK, *hosts)}
         self._origins = {origin.rstrip("/").lower() for origin in origins}
         self._tokens = tokens
@@ -59,7 +61,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send)
+        own_limit = OWNER_KEY in scope and _matches(self._streamed, scope)
+        await (refusal or (self._unlimited if own_limit else self._app))(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         """Returns the response to a refused request; None for an allowed one, with its owner in the scope."""

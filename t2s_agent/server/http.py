@@ -75,7 +75,7 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
 
     from t2s_agent.server.page.picture_routes import is_frequent
     from t2s_agent.server.page.pictures import Pictures
-    from t2s_agent.server.page.routes import static_routes
+    from t2s_agent.server.page.routes import is_upload, static_routes
 
     pictures = Pictures()
     api = _api(service, pictures)
@@ -90,9 +90,10 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
         rate_per_minute=settings.rate_per_minute,
         unguarded=[health],
         frequent=[route for route in api if is_frequent(route)],
+        streamed=[route for route in api if is_upload(route)],
     )
     # Every path that is not listed as public needs an owner, unknown paths too. Only the router interprets paths.
-    public = [health, *static_routes()]
+    public = [health, *static_routes(settings.basemap_url)]
     private = Router([*mcp.routes, *api])
     app = Starlette(routes=[*public, Mount("/", Owned(PlainRefusals(private)))], middleware=[guard], lifespan=lifespan)
     app.router.redirect_slashes = False

@@ -149,7 +149,7 @@ def _describe_image(facts: Mapping[str, Any]) -> str:
 def _names(service: Service) -> list[str]:
     from t2s_agent.scene.listing import images_in
 
-    return images_in(service.settings.roots).names
+    return images_in(service.callers_engine().settings.roots).names
 
 
 def _ids(service: Service) -> list[str]:

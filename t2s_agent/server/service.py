@@ -64,7 +64,9 @@ class Service:
         self._warm: threading.Thread | None = None
 
     def engine(self, owner: str) -> "Engine":
-        """Returns the Engine of one credential: the same models and store, but the results of this credential only."""
+        """Returns the Engine of one credential: the same models and store, but the results of this credential only.
+
+        Images that this credential has sent are in one more root of it."""
         with self._lock:
             if self._engine is None:
                 from t2s_agent.pipeline import Engine
@@ -72,8 +74,12 @@ class Service:
                 self._engine = Engine.open(self.settings)
                 if self._models is not None:
                     self._engine.models = self._models
-            own = self._engine.store.for_owner(owner)
-            return replace(self._engine, settings=self.settings, store=own)
+            own = replace(self._engine, settings=self.settings, store=self._engine.store.for_owner(owner))
+        if not self.settings.upload_bytes:
+            return own
+        from t2s_agent.server.page.uploads import with_uploads
+
+        return with_uploads(own)
 
     def callers_engine(self) -> "Engine":
         """Returns the Engine of the credential that sent the current message."""

@@ -20,6 +20,7 @@ TANKS = {"image": "harbour.tif", "query": "tanks"}
 SERVER = [
     "host", "port", "tokens", "allowed_hosts", "allowed_origins", "max_body_bytes", "rate_per_minute", "workers",
     "max_waiting", "answer_within_s", "answer_unwatched_within_s", "preload", "previews", "preview_size", "structured_output", "resource_links",
+    "upload_bytes", "upload_max_age_days", "basemap_url", "basemap_attribution",
 ]  # fmt: skip
 SHARED = [
     "roots", "prompter", "segmenter", "device", "dtype", "store", "max_size", "max_pixels", "read_seconds",

@@ -80,12 +80,15 @@ class Answers:
         text = self.redact(json.dumps(body, ensure_ascii=False, allow_nan=False))
         return Response(text, status, media_type="application/json")
 
-    def guarded(self, handler: Handler, *, changes: bool = False) -> Endpoint:
-        """The endpoint of a handler. One that `changes` something refuses requests from pages of other sites."""
+    def guarded(self, handler: Handler, *, changes: bool = False, takes: str = "application/json") -> Endpoint:
+        """The endpoint of a handler. One that `changes` something refuses requests from pages of other sites.
+
+        `takes` is the type of what is sent with POST: one that a browser sends to another site only after asking it.
+        """
 
         async def endpoint(request: Request) -> Response:
             if changes:
-                require_same_site(request)
+                require_same_site(request, takes)
             try:
                 response = await handler(request, self._engine_of(request))
             except T2SError as error:
@@ -104,7 +107,7 @@ def kept(request: Request, tag: str) -> Response | None:
     return None
 
 
-def require_same_site(request: Request) -> None:
+def require_same_site(request: Request, takes: str) -> None:
     """Refuses requests from pages of other sites in a user's browser. Programs send neither header and pass."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     foreign = site not in ("same-origin", "none") if site else False
@@ -114,8 +117,8 @@ def require_same_site(request: Request) -> None:
         raise HTTPException(403, "This request comes from another site")
     if request.method != "POST":  # without a body; no other site can send it before it was allowed to
         return
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-        raise HTTPException(415, "Send application/json")
+    if request.headers.get("content-type", "").split(";")[0].strip() != takes:
+        raise HTTPException(415, f"Send {takes}")
 
 
 async def body_of(request: Request, kind: type[Body]) -> Body:

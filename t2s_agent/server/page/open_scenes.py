@@ -169,7 +169,7 @@ def _encoded(tile: Image.Image) -> Picture:
 def _require_same(held: _Held, scene: Scene, result: Record) -> None:
     """Raises `image_unreadable` where a scene has other pixels than the result was made from.
 
-    Only the sizes are compared where the View is too large to be read for this.
+    Only the sizes are compared where many windows were looked at, or the View is too large to be read for this.
     """
     if result.id not in held.seen:
         held.seen[result.id] = None if _is_same(scene, result) else _changed(result)
@@ -181,7 +181,7 @@ def _is_same(scene: Scene, result: Record) -> bool:
     reference = result.scene
     if (scene.width, scene.height) != (reference.width, reference.height):
         return False
-    if max(reference.view_size) > COARSE:
+    if result.tiling is not None or max(reference.view_size) > COARSE:
         return True
     view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=reference.max_size)
     return view.digest() == reference.pixels_sha256

@@ -89,8 +89,7 @@ def picture_routes(answers: Answers, pictures: Pictures) -> list[BaseRoute]:
         return answers.json(await pictures.run(work))
 
     async def windows(request: Request, engine: Engine) -> Response:
-        text = await pictures.run(lambda: pictures.windows(engine, _id(request)))
-        return Response(answers.redact(text), media_type="application/geo+json")
+        return answers.json(await pictures.run(lambda: pictures.windows(engine, _id(request))))
 
     async def image(request: Request, engine: Engine) -> Response:
         width, height = await pictures.run(lambda: pictures.image_size(engine, _name(request)))

@@ -1,20 +1,23 @@
 """Keeps what the tiles, outlines and tables of the page are read from, and limits how many are made at the same time."""
 
 import hashlib
+import json
 import os
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
+import shapely
 from anyio.to_thread import run_sync
+from shapely.geometry import mapping
 from starlette.exceptions import HTTPException
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine
-from t2s_agent.results.files import MASK, RECORD
+from t2s_agent.results.files import MASK, RECORD, WINDOWS
 from t2s_agent.results.record import Record
 from t2s_agent.scene.opening import resolve
 from t2s_agent.server.page.mask_tiles import mask_tile, region_at
@@ -22,7 +25,6 @@ from t2s_agent.server.page.open_scenes import OpenScenes, Picture, Source
 from t2s_agent.server.page.pyramid import Pyramid
 from t2s_agent.server.page.region_index import Indexes, RegionIndex
 
-WINDOWS = "windows.geojson"  # the windows that were looked at, where a scene was larger than a model's picture
 _AT_ONCE = 4  # tiles and outlines that are made at the same time: they are short, and models need the processors too
 _MOST_WAITING = 128  # of them; a screen needs about thirty
 _MOST_RECORDS = 64
@@ -90,13 +92,20 @@ class Pictures:
         record = self.record(engine, id_)
         return region_at(engine.store.folder / record.id / MASK, record, x, y)
 
-    def windows(self, engine: Engine, id_: str) -> str:
-        """The windows of a result as GeoJSON in pixels of the scene. Raises `result_unknown` where it has none."""
-        path = engine.store.folder / self.record(engine, id_).id / WINDOWS
+    def windows(self, engine: Engine, id_: str) -> dict[str, Any]:
+        """The windows of a result as GeoJSON in pixels of the scene, each with its `status` and `why` it failed.
+
+        Raises `result_unknown` where it has none.
+        """
+        record = self.record(engine, id_)
         try:
-            return path.read_text(encoding="utf-8")
+            text = (engine.store.folder / record.id / WINDOWS).read_text(encoding="utf-8")
+            looks = [feature["properties"] for feature in json.loads(text)["features"]]
+            return {"type": "FeatureCollection", "features": [_window(record, look) for look in looks]}
         except FileNotFoundError as error:
             raise T2SError("result_unknown", f"{id_} has no windows", "It was looked at as a whole") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise T2SError("result_damaged", f"the windows of {id_} cannot be read", "Make the result again") from error
 
     def image_tile(self, engine: Engine, name: str, z: int, x: int, y: int) -> Picture:
         """A tile of an image in the allowed folders. Raises `image_not_found` where there are no such folders."""
@@ -115,6 +124,20 @@ class Pictures:
     @staticmethod
     def _source(engine: Engine, record: Record) -> Source:
         return Source(engine.store.owner, record.scene.path, lambda: engine.scene_of(record), tuple(record.scene.bands))
+
+
+def _window(record: Record, look: dict[str, Any]) -> dict[str, Any]:
+    """A window, which is in pixels of the View, as a rectangle in pixels of the scene."""
+    left, top, width, height = record.scene.window
+    across, down = width / record.scene.view_size[0], height / record.scene.view_size[1]
+    outline = shapely.box(
+        left + look["x"] * across,
+        top + look["y"] * down,
+        left + (look["x"] + look["width"]) * across,
+        top + (look["y"] + look["height"]) * down,
+    )
+    about = {"status": look["status"], "why": look.get("why", "")}
+    return {"type": "Feature", "geometry": mapping(outline), "properties": about}
 
 
 def _image(engine: Engine, name: str) -> Source:

@@ -15,12 +15,10 @@ from t2s_agent.pipeline import Engine
 from t2s_agent.pipeline.loading import view_of
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.catalogue import Summary
-from t2s_agent.results.files import MEDIA_TYPES, PREVIEW, REGIONS, public_facts
-from t2s_agent.results.outlines import StoredRegions
+from t2s_agent.results.files import MEDIA_TYPES, PREVIEW, WINDOWS, public_facts
 from t2s_agent.results.record import Record
 from t2s_agent.scene import Window
 from t2s_agent.scene.georeference import Georeference
-from t2s_agent.server.page.pictures import WINDOWS
 from t2s_agent.server.page.pyramid import TILE, Pyramid
 from t2s_agent.server.page.region_features import features_in
 from t2s_agent.server.page.region_index import index_of
@@ -43,15 +41,15 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
     folder = engine.store.folder / result.id
     place, remark = _place_of(engine, result)
     gsd = None if place is None else place.typical_gsd_m(scene.width, scene.height)
-    here = [summary for summary in others if summary.id == result.id]
     return {
         "record": {name: value for name, value in public_facts(result).items() if name != "regions"},
-        "count": here[0].count if here else len(StoredRegions(folder / REGIONS)),
+        "count": result.region_count,
         "levels": Pyramid(scene.width, scene.height).levels,
         "tile": TILE,
         "name": engine.store.name_of(result.id),
         "windows": (folder / WINDOWS).is_file(),
         "grid": None if place is None else lonlat_grid(place, scene.width, scene.height),
+        "base": _base_map(engine) if place is not None else None,
         "gsd_m": gsd,
         "decimals": Rounding.of(gsd or 1.0, result.units).places,
         "remark": remark,
@@ -61,6 +59,11 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
         ],
         "would_use": {"prompter": engine.settings.prompter, "segmenter": engine.settings.segmenter},
     }
+
+
+def _base_map(engine: Engine) -> dict[str, str] | None:
+    url = engine.settings.basemap_url
+    return {"url": url, "attribution": engine.settings.basemap_attribution} if url else None
 
 
 def _place_of(engine: Engine, result: Record) -> tuple[Georeference | None, str]:
@@ -113,7 +116,7 @@ def picture(engine: Engine, result: Record) -> bytes:
     Raises `image_unreadable` if the image has changed since, `image_not_found` if it was deleted.
     """
     reference = result.scene
-    if max(reference.view_size) <= _LARGEST:
+    if result.tiling is None and max(reference.view_size) <= _LARGEST:
         return _jpeg(Image.fromarray(view_of(engine, result).rgb))
     with engine.scene_of(result) as scene:
         view = scene.view(window=Window(*reference.window), bands=list(reference.bands), max_size=_LARGEST)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,8 +22,10 @@ from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.picture_routes import picture_routes
 from t2s_agent.server.page.pictures import Pictures
 from t2s_agent.server.page.result_view import picture, result_view, thumbnail, to_refinement_points
+from t2s_agent.server.page.uploads import receive
 from t2s_agent.server.page.work import Discreet, Work, WorkResponse, in_thread
 
+UPLOADS = "/api/images"  # where POST sends an image
 STATIC = {
     "page.css": "text/css",
     "ol.js": "text/javascript",
@@ -36,7 +39,6 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_PUBLIC = {**ALWAYS, "Cache-Control": "no-cache", "Content-Security-Policy": CSP}
 Pair = tuple[float, float]
 
 
@@ -81,12 +83,29 @@ def page_routes(engine_of: Callable[[Request], Engine], **how: Any) -> list[Base
     return [*static_routes(), *api_routes(engine_of, **how)]
 
 
-def static_routes() -> list[BaseRoute]:
-    """Returns the routes of the page's static files, which are the same for all users and need no owner."""
+def static_routes(basemap_url: str = "") -> list[BaseRoute]:
+    """Returns the routes of the page's static files, which are the same for all users and need no owner.
+
+    With `basemap_url` (a setting) the page may load pictures from that host, and from no other.
+    """
+    policy = policy_of(basemap_url)
     return [
-        Route("/", _static("index.html", "text/html")),
-        *(Route(f"/page/{name}", _static(name, kind)) for name, kind in STATIC.items()),
+        Route("/", _static("index.html", "text/html", policy)),
+        *(Route(f"/page/{name}", _static(name, kind, policy)) for name, kind in STATIC.items()),
     ]
+
+
+def is_upload(route: BaseRoute) -> bool:
+    """Whether it is the route to which images are sent, which limits what it reads by itself."""
+    return isinstance(route, Route) and route.path == UPLOADS and "POST" in (route.methods or ())
+
+
+def policy_of(basemap_url: str) -> str:
+    """Returns the page's Content-Security-Policy."""
+    if not basemap_url:
+        return CSP
+    where = urlsplit(basemap_url)
+    return CSP.replace("img-src 'self' blob:", f"img-src 'self' blob: {where.scheme}://{where.netloc}")
 
 
 def api_routes(
@@ -148,7 +167,10 @@ def api_routes(
 
     async def images(_: Request, engine: Engine) -> Response:
         names = list(await run_sync(images_of, engine)) if engine.settings.roots else []
-        return answered({"images": names, "upload_bytes": 0})
+        return answered({"images": names, "upload_bytes": engine.settings.upload_bytes})
+
+    async def send(request: Request, engine: Engine) -> Response:
+        return answered({"image": await receive(engine, request.query_params.get("name", ""), request.stream())})
 
     async def ask(request: Request, engine: Engine) -> Response:
         asked = await body_of(request, Question)
@@ -195,6 +217,7 @@ def api_routes(
         Route("/api/results", guarded(results), methods=["GET"]),
         Route("/api/results", guarded(ask, changes=True), methods=["POST"]),
         Route("/api/images", guarded(images), methods=["GET"]),
+        Route(UPLOADS, guarded(send, changes=True, takes="application/octet-stream"), methods=["POST"]),
         Route("/api/results/{id}", guarded(result), methods=["GET"]),
         Route("/api/results/{id}", guarded(remove, changes=True), methods=["DELETE"]),
         Route("/api/results/{id}/name", guarded(rename, changes=True), methods=["POST"]),
@@ -206,11 +229,12 @@ def api_routes(
     ]
 
 
-def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
+def _static(name: str, kind: str, policy: str) -> Callable[[Request], Awaitable[Response]]:
     body = static_text(name)
+    headers = {**ALWAYS, "Cache-Control": "no-cache", "Content-Security-Policy": policy}
 
     async def endpoint(_: Request) -> Response:
-        return Response(body, media_type=kind, headers=_PUBLIC)
+        return Response(body, media_type=kind, headers=headers)
 
     return endpoint
 

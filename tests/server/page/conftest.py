@@ -190,6 +190,12 @@ class Tab:
             extra = text if kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **extra)
 
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Chooses a file as a person does in the browser's own dialog."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
 

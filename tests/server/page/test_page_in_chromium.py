@@ -3,14 +3,17 @@
 import json
 import re
 import threading
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import anyio
+import pytest
 
 from t2s_agent.pipeline import Refinement, refine, segment
 from t2s_agent.server.build import build_server
 from t2s_agent.server.http import build_app
 from t2s_agent.server.page.app import APP_URI, VIEW_URI, app_html
+from t2s_agent.server.page.region_index import index_of
 from t2s_agent.server.page.result_view import view_json
 
 TANKS = "Where are the storage tanks?"
@@ -235,6 +238,104 @@ def test_what_an_agent_makes_is_on_the_page_of_the_same_server(tab, listening, e
     tab.click(".chosen-bar button")  # keep only this
     tab.until(f"{SHOWN} !== {json.dumps(made)}")
     assert len(engine.store.load(tab.js(SHOWN)).regions) == 1
+    assert tab.complaints() == []
+
+
+def test_a_box_is_drawn_and_asked_about(tab, serve, engine):
+    segment(engine, "harbour.tif", TANKS)
+    opened(tab, serve())
+    tab.click('[data-mode="part"]')
+    tab.drag(tab.on_picture(100, 60), tab.on_picture(400, 300))
+    tab.until("document.querySelector('[aria-label=\"Ask about a part\"]').innerText.startsWith('Asks about')")
+    tab.click('[aria-label="Question"]')
+    tab.type("helicopters")
+    tab.press("Enter", 13)
+    tab.until("document.querySelector('.title h2')?.textContent === 'helicopters'")
+    x, y, width, height = engine.store.load(tab.js(SHOWN)).scene.window
+    assert (x, y, x + width, y + height) == pytest.approx((100, 60, 400, 300), abs=3)  # a pixel of the screen is 1.3
+    assert tab.complaints() == []
+
+
+def test_a_box_is_set_with_the_keyboard_too(tab, serve, engine):
+    segment(engine, "harbour.tif", TANKS)
+    opened(tab, serve())
+    tab.js(f"{STAGE}.focus()")
+    for key in ("ArrowRight", "b", "ArrowRight", "ArrowDown", "b"):
+        tab.press(key, {"ArrowRight": 39, "ArrowDown": 40}.get(key, 66))
+    assert tab.js("document.querySelector('[aria-label=\"Ask about a part\"]').innerText").startswith("Asks about 2")
+
+
+def test_a_result_is_named_and_deleted(tab, serve, engine):
+    segment(engine, "harbour.tif", "helicopters")
+    made = segment(engine, "harbour.tif", TANKS)
+    opened(tab, serve())
+    tab.click(".title .acts button:nth-child(1)")
+    tab.type("North quay")
+    tab.press("Enter", 13)
+    tab.until("document.querySelector('#list strong').textContent === 'North quay'")
+    assert tab.until("document.querySelector('.title h2').textContent") == "North quay"
+    assert engine.store.name_of(made.id) == "North quay"
+    tab.click(".title .acts button:nth-child(2)")
+    tab.click("#remove button:last-child")  # no
+    tab.until("!document.getElementById('remove').open")
+    assert len(engine.store.listed().results) == 2
+    tab.click(".title .acts button:nth-child(2)")
+    tab.click("#remove .danger")
+    tab.until("document.querySelector('.title h2')?.textContent === 'helicopters'")
+    assert [summary.query for summary in engine.store.listed().results] == ["helicopters"]
+    assert tab.complaints() == []
+
+
+def test_an_image_is_sent_looked_at_and_asked_about(tab, listening, engine, harbour, tmp_path):
+    settings = engine.settings.model_copy(update={"upload_bytes": 4_000_000})
+    address = listening(build_app(build_server(settings, engine=replace(engine, settings=settings)), settings))
+    tab.open(address)
+    tab.until("!document.getElementById('upload').hidden")
+    (tmp_path / "big.tif").write_bytes(bytes(4_000_001))
+    tab.choose_file("#upload input", tmp_path / "big.tif")
+    assert "limit_exceeded" in tab.until("document.querySelector('#ask .error')?.textContent")
+    (tmp_path / "bay.tif").write_bytes(harbour.read_bytes())
+    tab.choose_file("#upload input", tmp_path / "bay.tif")
+    tab.until(f"document.querySelector('.title h2')?.textContent === 'bay.tif' && {STAGE}.dataset.drawn")
+    tab.click('[aria-label="Question"]')
+    tab.type(TANKS)
+    tab.press("Enter", 13)
+    tab.until(f"document.querySelector('.title h2')?.textContent === {json.dumps(TANKS)} && {PICTURE}")
+    assert tab.js(f"{STAGE}.dataset.outlines") == "7"
+    assert tab.complaints() == []
+
+
+def test_many_regions_are_counted_and_their_windows_shown(tab, serve, engine, monkeypatch):
+    monkeypatch.setattr("t2s_agent.server.page.region_features.features_in.__defaults__", (3,))
+    made = segment(engine, "harbour.tif", TANKS)
+    looks = [
+        {"status": status, "x": 160 * n, "y": 0, "width": 160, "height": 640, "why": ""}
+        for n, status in enumerate(("found", "empty", "failed", "not_reached"))
+    ]
+    features = [{"type": "Feature", "geometry": None, "properties": look} for look in looks]
+    (engine.store.folder / made.id / "windows.geojson").write_text(json.dumps({"features": features}))
+    opened(tab, serve())
+    assert tab.js(f"{STAGE}.dataset.clustered") == "true"
+    tab.js("[...document.querySelectorAll('button')].find(b => b.textContent === 'Windows').click()")
+    words = tab.until(f"{STAGE}.dataset.windows === '4' && document.querySelector('.legend').innerText")
+    assert words.split() == [
+        "Windows:",
+        "1",
+        "with",
+        "regions",
+        "1",
+        "without",
+        "1",
+        "failed",
+        "1",
+        "not",
+        "looked",
+        "at",
+    ]
+    x1, y1, x2, y2 = index_of(made, engine.store.folder / made.id).boxes[4]
+    tab.js(f"{STAGE}.viewer.clicked([{(x1 + x2) / 2}, {-(y1 + y2) / 2}], false)")  # beside all counts: the mask knows
+    assert "Region 5 tank" in tab.until("document.querySelector('.facts').textContent")
+    tab.until("document.querySelector('tr.chosen')?.dataset.id === '5'")
     assert tab.complaints() == []
 
 

@@ -1,9 +1,11 @@
 """Addresses of tiles, outlines and tables, and to whom they answer."""
 
+import json
 import threading
 from dataclasses import replace
 
 import pytest
+from shapely.geometry import shape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
@@ -13,7 +15,8 @@ from t2s_agent.server.page.pictures import Pictures
 from t2s_agent.server.page.routes import page_routes
 
 TANKS = "Where are the storage tanks?"
-WINDOWS = '{"type": "FeatureCollection", "features": []}'
+WINDOW = {"window": 0, "status": "failed", "x": 64, "y": 0, "width": 128, "height": 256, "why": "no answer"}
+WINDOWS = json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": WINDOW}]})
 
 
 @pytest.fixture
@@ -106,11 +109,19 @@ def test_the_region_at_a_point_comes_with_its_facts(client, made):
     assert client.get(at, params={"x": 0, "y": 0}).json() == {"row": None}
 
 
-def test_windows_are_handed_over_where_a_result_has_them(client, engine, made):
-    path = f"/api/results/{made.id}/windows"
-    assert client.get(path).status_code == 404
-    (engine.store.folder / made.id / "windows.geojson").write_text(WINDOWS)
-    assert client.get(path).text == WINDOWS
+def test_windows_are_shown_in_pixels_of_the_scene_where_a_result_has_them(client, engine, made, harbour):
+    from PIL import Image
+
+    assert client.get(f"/api/results/{made.id}/windows").status_code == 404
+    Image.new("RGB", (2000, 1000), "grey").save(harbour.parent / "wide-windows.png")
+    coarse = segment(engine, "wide-windows.png", TANKS)  # seen as 1024 x 512
+    path = engine.store.folder / coarse.id / "windows.geojson"
+    path.write_text(WINDOWS)
+    (feature,) = client.get(f"/api/results/{coarse.id}/windows").json()["features"]
+    assert feature["properties"] == {"status": "failed", "why": "no answer"}
+    assert shape(feature["geometry"]).bounds == (125, 0, 375, 500)
+    path.write_text("{")
+    assert client.get(f"/api/results/{coarse.id}/windows").json()["error"]["code"] == "result_damaged"
 
 
 def test_an_image_is_shown_before_anything_was_asked_about_it(client):

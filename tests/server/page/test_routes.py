@@ -19,8 +19,9 @@ from t2s_agent.pipeline import Refinement, refine, segment
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.result_view import lonlat_grid, relatives, result_view, to_refinement_points
-from t2s_agent.server.page.routes import STATIC, page_routes
+from t2s_agent.server.page.routes import STATIC, page_routes, static_routes
 from t2s_agent.server.page.work import WorkResponse, in_thread
+from t2s_agent.settings import load_settings
 
 TANKS = "Where are the storage tanks?"
 
@@ -384,3 +385,34 @@ def test_the_viewer_is_shipped_with_its_licences_and_names_no_host():
     assert f"ol {version[1]}\n\nBSD 2-Clause License" in licences
     assert "quickselect" in licences
     assert {urlsplit(url).hostname for url in re.findall(r"https?://[^\"'`]+", viewer)} == {"www.opengis.net"}
+
+
+def test_a_base_map_opens_the_policy_for_its_host_and_for_pictures_only():
+    url = "https://tiles.example.org:8443/osm/{z}/{x}/{y}.png?key=a"
+    with TestClient(Starlette(routes=static_routes(url))) as client:
+        policy = client.get("/").headers["content-security-policy"]
+    parts = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert parts["img-src"] == "'self' blob: https://tiles.example.org:8443"
+    assert policy.count("example.org") == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a.org/{z}/{x}/{y}", "https://a.org/{z}/{x}", "https://u:p@a.org/{z}/{x}/{y}", "//a.org/{z}/{x}/{y}",
+        "https://a.org; script-src *//{z}/{x}/{y}", "https://a.org/{z}/{x}/{y} 'unsafe-inline'", "javascript:{z}{x}{y}", "https:///{z}/{x}/{y}",
+    ],
+)  # fmt: skip
+def test_a_base_map_is_an_https_address_of_tiles(url):
+    with pytest.raises(T2SError, match="basemap_url"):
+        load_settings(basemap_url=url)
+
+
+def test_a_result_names_the_base_map_where_it_has_a_ground(engine):
+    made = segment(engine, "harbour.tif", TANKS)
+    assert result_view(engine, made, ())["base"] is None
+    settings = engine.settings.model_copy(
+        update={"basemap_url": "https://a.org/{z}/{x}/{y}", "basemap_attribution": "A"}
+    )
+    view = result_view(replace(engine, settings=settings), made, ())
+    assert view["base"] == {"url": "https://a.org/{z}/{x}/{y}", "attribution": "A"}

@@ -35,8 +35,8 @@ function lonlatAt(shown, x, y) {
   if (!grid) return null;
   const { width, height } = shown.record.scene;
   const last = grid.length - 1;
-  const gx = clamp((x / width) * last, 0, last), gy = clamp((y / height) * last, 0, last);
-  const column = Math.min(Math.floor(gx), last - 1), row = Math.min(Math.floor(gy), last - 1);
+  const gx = (x / width) * last, gy = (y / height) * last; // beside the scene the outermost cells go on
+  const column = clamp(Math.floor(gx), 0, last - 1), row = clamp(Math.floor(gy), 0, last - 1);
   const corners = [grid[row][column], grid[row][column + 1], grid[row + 1][column], grid[row + 1][column + 1]];
   if (corners.some((corner) => corner === null)) return null;
   const fx = gx - column, fy = gy - row;
@@ -52,6 +52,30 @@ function lonlatAt(shown, x, y) {
   const radians = corners.map((corner) => corner.map((degrees) => (degrees * Math.PI) / 180));
   const [px, py, pz] = [([lon, lat]) => Math.cos(lat) * Math.cos(lon), ([lon, lat]) => Math.cos(lat) * Math.sin(lon), ([, lat]) => Math.sin(lat)].map((axis) => mix(radians.map(axis)));
   return [(Math.atan2(py, px) * 180) / Math.PI, (Math.atan2(pz, Math.hypot(px, py)) * 180) / Math.PI];
+}
+
+const EARTH = 6378137; // metres, of Web Mercator
+// The places of a base map: pixels of the scene to Web Mercator, and back by Newton's method.
+function baseOf(shown) {
+  if (!shown.grid || shown.grid.flat().some((place) => place === null || Math.abs(place[1]) > 80)) return null;
+  const middle = lonlatAt(shown, shown.record.scene.width / 2, shown.record.scene.height / 2)[0];
+  function toMercator(x, y) {
+    const [lon, lat] = lonlatAt(shown, x, y);
+    const near = lon + 360 * Math.round((middle - lon) / 360);
+    return [(EARTH * near * Math.PI) / 180, EARTH * Math.log(Math.tan(Math.PI / 4 + (clamp(lat, -85, 85) * Math.PI) / 360))];
+  }
+  function fromMercator(east, north) {
+    let x = shown.record.scene.width / 2, y = shown.record.scene.height / 2;
+    for (let i = 0; i < 8; i++) {
+      const [e, n] = toMercator(x, y), [ex, nx] = toMercator(x + 1, y), [ey, ny] = toMercator(x, y + 1);
+      const [a, b, c, d] = [ex - e, ey - e, nx - n, ny - n], size = a * d - b * c;
+      const [de, dn] = [east - e, north - n];
+      x += (d * de - b * dn) / size;
+      y += (a * dn - c * de) / size;
+    }
+    return [x, y];
+  }
+  return { url: shown.base.url, toMercator, fromMercator };
 }
 
 // Keeps the highlighted region and the chosen regions, and notifies listeners of changes.
@@ -177,7 +201,8 @@ function pictureOf(shown, selection, marks, doors, correction) {
     if (!said.has(error.message)) problems.append(el("p", { class: "alert", role: "alert" }, `Not all of the picture can be shown: ${error.message}`));
     said.add(error.message);
   };
-  const viewer = new Viewer(stage, { width, height, levels: shown.levels, tile: shown.tile, extent, base: shown.base && baseOf(shown) }, { ...doors, problem });
+  const base = shown.base && doors.sceneTile ? baseOf(shown) : null; // the MCP App loads from nowhere
+  const viewer = new Viewer(stage, { width, height, levels: shown.levels, tile: shown.tile, extent, base }, { ...doors, problem });
   const toScene = ([x, y]) => [left + (x * wide) / scene.view_size[0], top + (y * high) / scene.view_size[1]];
   viewer.setPrompts(record.prompted.instances.map((given) => ({
     box: given.box && [...toScene(given.box.slice(0, 2)), ...toScene(given.box.slice(2))], positive: given.positive?.map(toScene), negative: given.negative?.map(toScene),
@@ -269,13 +294,13 @@ function pictureOf(shown, selection, marks, doors, correction) {
     record.prompted.instances.length ? layer("Prompts", ["prompts"], false) : null,
   ] : [];
   if (shown.windows && doors.windows) layers.push(layer("Windows", ["windows"], false, () => showWindows(viewer, doors, legend)));
-  if (shown.base) layers.push(layer("Base map", ["base"], true));
+  if (base) layers.push(layer("Base map", ["base"], true));
   const panel = el("section", { class: "panel", "aria-label": "Picture" },
     el("div", { class: "tools" },
       buttons.length ? el("div", { class: "group", role: "group", "aria-label": "What a click does" }, ...buttons) : null,
       layers.length ? el("div", { class: "group", role: "group", "aria-label": "Layers" }, ...layers) : null),
     problems, stage,
-    el("div", { class: "under" }, scale, readout, spoken, shown.base ? el("span", { class: "attribution" }, shown.base.attribution) : null, el("div", { class: "group", role: "group", "aria-label": "Zoom" },
+    el("div", { class: "under" }, scale, readout, spoken, base ? el("span", { class: "attribution" }, shown.base.attribution) : null, el("div", { class: "group", role: "group", "aria-label": "Zoom" },
       el("button", { type: "button", "aria-label": "Zoom out", onclick: () => viewer.zoom(1 / 2) }, "−"),
       el("button", { type: "button", "aria-label": "Zoom in", onclick: () => viewer.zoom(2) }, "+"),
       el("button", { type: "button", "aria-label": "Show all that was asked about", onclick: () => viewer.home() }, "⤢"))),
@@ -298,7 +323,7 @@ async function showWindows(viewer, doors, legend) {
   for (const { properties } of collection.features) counts[properties.status] = (counts[properties.status] || 0) + 1;
   viewer.setWindows(collection);
   legend.replaceChildren("Windows: ", ...Object.entries(STATUS_WORDS).filter(([status]) => counts[status]).flatMap(([status, words]) =>
-    [el("span", { class: `key ${status}` }), `${counts[status]} ${words} `]));
+    [el("span", { class: `key key-${status}` }), `${counts[status]} ${words} `]));
   legend.hidden = false;
 }
 

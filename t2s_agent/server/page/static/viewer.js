@@ -83,7 +83,7 @@ class Viewer {
   baseLayer({ url, toMercator, fromMercator }) {
     ol.addProjection(this.projection);
     ol.addCoordinateTransforms(this.projection, "EPSG:3857", ([x, y]) => toMercator(x, -y), ([x, y]) => { const [px, py] = fromMercator(x, y); return [px, -py]; });
-    return new ol.TileLayer({ source: new ol.XYZ({ url, crossOrigin: null, referrerPolicy: "no-referrer" }) });
+    return new ol.TileLayer({ source: new ol.XYZ({ url, crossOrigin: null, maxZoom: 19, transition: 0 }) });
   }
   addVectors() {
     const layer = (name, style, how = {}) => new ol.VectorLayer({ source: this.sources[name], style, updateWhileAnimating: true, updateWhileInteracting: true, ...how });
@@ -110,7 +110,7 @@ class Viewer {
   // Larger regions get their numbers first; one on a speck waits for a closer look.
   numberStyle(feature, resolution) {
     const id = feature.getId();
-    if (feature.get("count") || (feature.get("side") < 12 * resolution && id !== this.hot && !this.chosen.has(id))) return null;
+    if (feature.get("count") || (feature.get("side") < (4 + 9 * String(id).length) * resolution && id !== this.hot && !this.chosen.has(id))) return null;
     return new ol.Style({ text: new ol.Text({ text: String(id), font: `700 13px ${FONT}`, fill: new ol.Fill({ color: "#fff" }), stroke: new ol.Stroke({ color: "#000", width: 3 }), overflow: true }), zIndex: -feature.get("side") });
   }
 

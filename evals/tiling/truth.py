@@ -32,20 +32,25 @@ class Truth:
     seed: int = 0
 
     def __call__(self, tile: int) -> list[Piece]:
-        box = self.tiling[tile].box
         count = len(self.scene.objects)
-        near = ((k, mask) for k, mask in enumerate(self.scene.objects) if _meet(_wider(mask.bounds, self.jitter), box))
-        masks = ((k, self._seen(k, mask, tile, box)) for k, mask in near)
-        return [Piece(tile * count + k, tile, mask, 0.5) for k, mask in masks if mask.pixels.size]
+        return [Piece(tile * count + k, tile, mask, 0.5) for k, mask in self.seen(self.tiling[tile].box, tile)]
+
+    def seen(self, box: Box, window: int) -> list[tuple[int, Mask]]:
+        """The objects that a window shows, and how; the number of the window decides how outlines differ in it."""
+        near = (k for k, mask in enumerate(self.scene.objects) if _meet(_wider(mask.bounds, self.jitter), box))
+        masks = ((k, self.one(k, window, box)) for k in near)
+        return [(k, mask) for k, mask in masks if mask.pixels.size]
 
     def object_of(self, piece: int) -> int:
         """The object that a piece shows."""
         return piece % len(self.scene.objects)
 
-    def _seen(self, number: int, mask: Mask, tile: int, box: Box) -> Mask:
+    def one(self, number: int, window: int, box: Box) -> Mask:
+        """One object as a window shows it."""
+        mask = self.scene.objects[number]
         if not self.jitter:
             return cropped(mask, box)
-        rng = np.random.default_rng((self.seed, number, tile))
+        rng = np.random.default_rng((self.seed, number, window))
         change = {"sides": _moved_sides, "grow": _grown_or_shrunk, "warp": _warped}[self.kind]
         return cropped(change(mask, self.jitter, rng, box), box)
 

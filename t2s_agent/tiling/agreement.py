@@ -12,7 +12,11 @@ from t2s_agent.tiling.windows import Box
 # Outlines of one object in two tiles can be this far apart, in pixels: twice the largest difference from the truth that was tried, 6 px
 OUTLINE_PX = 12
 COVERED = 0.5  # share of a part that has to lie on or near another one
-_CLEAR_IOU = 0.3  # a match below is not sure
+_CLEAR_IOU = (
+    0.7  # a match at least as good is sure; one below only if its outlines are within the tolerance nearly everywhere
+)
+_CLEAR_CLOSENESS = 0.8
+_NEAR_MISS = 0.3  # two parts that have no match, and are at least this close, can be one object
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,19 @@ def compare(ps: Sequence[Mask], qs: Sequence[Mask], inside: Box, threshold: floa
     pairs: dict[tuple[int, int], Match] = {}
     for i, j in _near(ps, qs):
         if (value := _iou(ps[i], qs[j])) >= threshold:
-            pairs[i, j] = Match(i, j, value, True)
+            pairs[i, j] = Match(i, j, value, value >= _CLEAR_IOU or _is_clear(ps[i], qs[j]))
     left_p, left_q = _left_over(ps, qs, pairs), _left_over(qs, ps, _turned(pairs))
     for a, b in _near([part.mask for part in left_p], [part.mask for part in left_q]):
         if (value := _iou(left_p[a].mask, left_q[b].mask)) >= threshold:
             pair = left_p[a].piece, left_q[b].piece
             pairs.setdefault(pair, Match(*pair, value, True))
     left_p, left_q = _left_over(ps, qs, pairs, inside), _left_over(qs, ps, _turned(pairs), inside)
-    weak, used_p, used_q = _by_closeness(left_p, left_q)
+    weak, alone_p, alone_q, disputes = _by_closeness(left_p, left_q)
     for match in weak:
         pairs.setdefault((match.first, match.second), match)
-    disputes = _disputes([p for a, p in enumerate(left_p) if a not in used_p], ps, qs, pairs)
-    turned = _disputes([q for b, q in enumerate(left_q) if b not in used_q], qs, ps, _turned(pairs))
-    disputes |= {(i, j) for j, i in turned} | _doubly_matched(ps, qs, pairs)
+    disputes |= _contained(alone_p, ps, qs, pairs) | _claimed_twice(ps, qs, pairs, inside)
+    turned = _contained(alone_q, qs, ps, _turned(pairs)) | _claimed_twice(qs, ps, _turned(pairs), inside)
+    disputes |= {(i, j) for j, i in turned}
     return Comparison(tuple(pairs[pair] for pair in sorted(pairs)), tuple(sorted(disputes)))
 
 
@@ -103,32 +107,45 @@ def _left_over(
     return left
 
 
-def _by_closeness(left_p: Sequence[_Part], left_q: Sequence[_Part]) -> tuple[list[Match], set[int], set[int]]:
-    """Matches parts one to one, best first; and the positions of the parts that were matched."""
+def _by_closeness(
+    left_p: Sequence[_Part], left_q: Sequence[_Part]
+) -> tuple[list[Match], list[_Part], list[_Part], set[tuple[int, int]]]:
+    """Matches parts one to one, best first; then the parts that have no match, and the pieces of those that nearly match."""
     found = []
     for a, b in _near([part.mask for part in left_p], [part.mask for part in left_q]):
-        closeness, iou = _closeness(left_p[a], left_q[b])
-        if closeness >= COVERED:
-            found.append((iou, closeness, -_distance(left_p[a].mask, left_q[b].mask), a, b))
-    found.sort(key=lambda each: (-each[0], -each[1], -each[2], each[3], each[4]))
+        p, q = left_p[a].mask, left_q[b].mask
+        if (closeness := _closeness(p, q)) >= _NEAR_MISS:
+            found.append((-_iou(p, q), -closeness, _distance(p, q), a, b))
+    found.sort()
     matches: list[Match] = []
     used_p: set[int] = set()
     used_q: set[int] = set()
-    for iou, _, _, a, b in found:
-        if a not in used_p and b not in used_q:
+    for iou, closeness, _, a, b in found:
+        if a not in used_p and b not in used_q and -closeness >= COVERED:
             used_p.add(a)
             used_q.add(b)
-            rival = max((other for other, _, _, c, d in found if (c == a) != (d == b)), default=0.0)
-            matches.append(Match(left_p[a].piece, left_q[b].piece, iou, iou >= _CLEAR_IOU and rival < iou / 2))
-    return matches, used_p, used_q
+            rival = max((-other for other, _, _, c, d in found if (c == a) != (d == b)), default=0.0)
+            sure = -closeness >= _CLEAR_CLOSENESS and rival < -iou / 2
+            matches.append(Match(left_p[a].piece, left_q[b].piece, -iou, sure))
+    return (
+        matches,
+        [part for a, part in enumerate(left_p) if a not in used_p],
+        [part for b, part in enumerate(left_q) if b not in used_q],
+        {(left_p[a].piece, left_q[b].piece) for *_, a, b in found if a not in used_p and b not in used_q},
+    )
 
 
-def _closeness(p: _Part, q: _Part) -> tuple[float, float]:
-    """The smaller share of two parts that is near the other, and their IoU."""
-    by = max(1, min(OUTLINE_PX, max(*p.mask.pixels.shape) // 2, max(*q.mask.pixels.shape) // 2))
-    near_q, near_p = p.mask.shared(grown(q.mask, by)), q.mask.shared(grown(p.mask, by))
-    shared = p.mask.shared(q.mask)
-    return min(near_q / p.area, near_p / q.area), shared / (p.area + q.area - shared)
+def _closeness(p: Mask, q: Mask) -> float:
+    """The share of two masks that is near the other one, the smaller of the two. Near: `OUTLINE_PX`, less for small masks."""
+    by = max(1, min(OUTLINE_PX, max(p.pixels.shape) // 2, max(q.pixels.shape) // 2))
+    return min(p.shared(grown(q, by)) / p.area, q.shared(grown(p, by)) / q.area)
+
+
+def _is_clear(p: Mask, q: Mask) -> bool:
+    """Whether two pieces with a low IoU are surely one object: by their outlines, or as some of their parts are the same."""
+    if _closeness(p, q) >= _CLEAR_CLOSENESS:
+        return True
+    return any(_iou(a, b) >= _CLEAR_IOU for a in parts_of(p) for b in parts_of(q))
 
 
 def _distance(a: Mask, b: Mask) -> float:
@@ -137,18 +154,21 @@ def _distance(a: Mask, b: Mask) -> float:
     return float(np.hypot(ends[0] + ends[2], ends[1] + ends[3]) / 2)
 
 
-def _disputes(
-    left: Sequence[_Part], ps: Sequence[Mask], qs: Sequence[Mask], pairs: Collection[tuple[int, int]]
+def _contained(
+    alone: Sequence[_Part], ps: Sequence[Mask], qs: Sequence[Mask], pairs: Collection[tuple[int, int]]
 ) -> set[tuple[int, int]]:
-    """Parts that are left over, and lie in a piece of the other tile that matched a different piece of theirs.
+    """Parts without a match that lie in a piece of the other tile, which matched a different piece of their tile.
 
-    No dispute where these two pieces lie on each other in their own tile too: a house on its plot.
+    Not those that are so thin that outlines can differ by that, nor where the two pieces lie on each other in their own tile too:
+    a house on its plot.
     """
     partners: dict[int, list[int]] = {}
     for i, j in pairs:
         partners.setdefault(j, []).append(i)
     found = set()
-    for part in left:
+    for part in alone:
+        if min(part.mask.pixels.shape) <= OUTLINE_PX:
+            continue
         for j, others in partners.items():
             if part.piece in others or part.mask.shared(qs[j]) < COVERED * part.area:
                 continue
@@ -157,21 +177,18 @@ def _disputes(
     return found
 
 
-def _doubly_matched(ps: Sequence[Mask], qs: Sequence[Mask], pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Matches of two pieces of one tile with one connected part of a piece of the other tile."""
+def _claimed_twice(
+    ps: Sequence[Mask], qs: Sequence[Mask], pairs: Collection[tuple[int, int]], inside: Box
+) -> set[tuple[int, int]]:
+    """Matches of several pieces `ps` with one connected part of a piece of `qs`."""
+    partners: dict[int, list[int]] = {}
+    for i, j in pairs:
+        partners.setdefault(j, []).append(i)
     found: set[tuple[int, int]] = set()
-    for turned in (False, True):
-        partners: dict[int, list[int]] = {}
-        for i, j in pairs:
-            partners.setdefault(i if turned else j, []).append(j if turned else i)
-        ones, others = (ps, qs) if turned else (qs, ps)
-        for one, several in partners.items():
-            if len(several) < 2:
-                continue
-            for part in parts_of(ones[one]):
-                claims = [i for i in several if part.shared(others[i]) >= COVERED / 2 * min(part.area, others[i].area)]
-                if len(claims) > 1:
-                    found |= {(one, i) if turned else (i, one) for i in claims}
+    for j, several in partners.items():
+        for part in parts_of(cropped(qs[j], inside)) if len(several) > 1 else ():
+            claims = [i for i in several if part.shared(ps[i]) >= COVERED / 2 * min(part.area, ps[i].area)]
+            found |= {(i, j) for i in claims if len(claims) > 1}
     return found
 
 

@@ -216,7 +216,7 @@ def _contains(a: Box, b: Box) -> bool:
 
 
 def _objects(tiling: Tiling, seen: _Seen) -> Iterator[JoinedObject]:
-    stands_for = _resolved(seen)
+    stands_for, agreed = _resolved(seen)
     groups = _Groups(tiling, seen)
     refused = [
         (a, b)
@@ -248,7 +248,7 @@ def _objects(tiling: Tiling, seen: _Seen) -> Iterator[JoinedObject]:
         painted = _whole(tiling, seen, shown)
         if len(painted) > 1:  # one tile's pixels can be in several pieces, some of which are set aside
             there = {seen.tiles[number] for number in painted}
-            painted = sorted([*painted, *(number for number in set_aside if seen.tiles[number] in there)])
+            painted = sorted([*painted, *(n for n in set_aside if n in agreed and seen.tiles[n] in there)])
         others = sorted({*shown, *set_aside} - set(painted))
         yield JoinedObject(
             tuple(seen.ids[number] for number in painted),
@@ -258,8 +258,11 @@ def _objects(tiling: Tiling, seen: _Seen) -> Iterator[JoinedObject]:
         )
 
 
-def _resolved(seen: _Seen) -> dict[int, int]:
-    """For each piece that is set aside a piece that is not. Pieces that stand for each other in a circle are linked instead."""
+def _resolved(seen: _Seen) -> tuple[dict[int, int], set[int]]:
+    """For each piece that is set aside a piece that is not; and those of which all steps to it agree on the pixels.
+
+    Pieces that stand for each other in a circle are linked instead.
+    """
     by = {sliver: other for sliver, (_, other) in seen.stands_for.items()}
     for start in sorted(by):
         way = [start]
@@ -270,13 +273,17 @@ def _resolved(seen: _Seen) -> dict[int, int]:
             seen.links += [(1.0, a, b) for a, b in pairwise(sorted(circle))]
             for number in circle:
                 del by[number]
-    found = {}
-    for sliver in by:
-        end = by[sliver]
+    found: dict[int, int] = {}
+    agreed = set()
+    for sliver, end in by.items():
+        alike = seen.stands_for[sliver][0]
         while end in by:
+            alike = min(alike, seen.stands_for[end][0])
             end = by[end]
         found[sliver] = end
-    return found
+        if alike >= COVERED:
+            agreed.add(sliver)
+    return found, agreed
 
 
 class _Groups:

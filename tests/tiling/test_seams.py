@@ -67,8 +67,14 @@ def test_a_tile_that_was_not_looked_at_is_nobodys_neighbour():
     assert (half.pieces, half.unsure) == ((0,), ("edge_unseen",))
 
 
+def test_pixels_that_are_set_aside_without_agreement_are_not_painted():
+    """A thin rim of the lower parcel at the edge of tile 0, where tile 1 places that parcel further down."""
+    objects = joined((0, (10, 20, 110, 50)), (0, (108, 51, 110, 80)), (1, (90, 20, 200, 50)), (1, (111, 52, 200, 80)))
+    assert [each.pieces for each in objects] == [(0, 2), (3,)]
+
+
 def test_one_object_here_and_two_there_are_marked():
-    objects = joined((0, (10, 40, 110, 70)), (1, (90, 40, 200, 52)), (1, (90, 53, 200, 70)))
+    objects = joined((0, (10, 20, 110, 70)), (1, (90, 20, 200, 43)), (1, (90, 44, 200, 70)))
     assert len(objects) == 2
     assert all("windows_disagree" in each.unsure for each in objects)
 

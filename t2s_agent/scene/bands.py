@@ -22,7 +22,7 @@ class Band:
 
     `index` counts from 1; `colour` is GDAL's colour interpretation in lower case; `wavelength_nm` is the central wavelength
     if a tag gives it; the value of a pixel is `stored * scale + offset`; `common` is its STAC common name or its
-    polarisation, empty where that is unknown.
+    polarisation, empty where that is unknown. `fill` is a stored value without data that the sensor has and the file does not declare.
     """
 
     index: int
@@ -33,6 +33,7 @@ class Band:
     scale: float = 1.0
     offset: float = 0.0
     common: str = ""
+    fill: float | None = None
 
     @property
     def scaled(self) -> bool:

@@ -13,6 +13,7 @@ from t2s_agent.scene.scaling import Scaling, scaling_of
 from t2s_agent.scene.sensors import load_sensors
 from t2s_agent.scene.spectral import common_name, wavelength_in, wavelength_tag
 
+_INTERPRETED = ("pan", "coastal", "rededge")  # GDAL's colour interpretations that are common names too
 _NEAR_INFRARED = ("nir", "nir08")
 
 
@@ -115,7 +116,10 @@ def legend_of(dataset: rasterio.DatasetReader, path: Path, sensing: Sensing = Se
         common = meaning.common if meaning else "" if found else _common(band, colours)
         scale, offset = (scaling.scale, scaling.offset) if scaling.known else (1.0, 0.0)
         colour = "undefined" if meaning and band.colour == "alpha" else band.colour
-        bands.append(replace(band, common=common, scale=scale, offset=offset, colour=colour))
+        fill = found.sensor.fill if found and meaning and meaning.unit != "" else None
+        declared = dataset.nodatavals[band.index - 1]
+        fill = None if fill == declared else fill
+        bands.append(replace(band, common=common, scale=scale, offset=offset, colour=colour, fill=fill))
     alpha = next((b.index for b, m in zip(stored, meanings, strict=True) if m and b.colour == "alpha"), 0)
     return Legend(tuple(bands), colours, scalings, found, alpha)
 
@@ -125,6 +129,8 @@ def _common(band: Band, colours: Colours) -> str:
     for name in ("red", "green", "blue", "nir"):
         if getattr(colours, name) == band.index:
             return name
+    if band.colour in _INTERPRETED:
+        return band.colour
     return common_name(band.description, band.wavelength_nm or wavelength_in(band.description))
 
 

@@ -11,6 +11,7 @@ from t2s_agent.text import one_line
 
 CALLER, NAMES = "the caller", "the names of its bands"  # evidence
 _LEAST_NAMES = 3  # names of bands that recognise a sensor without further evidence
+_POLARISATIONS = ("VV", "VH", "HH", "HV")
 _ENDINGS = re.compile(r"(?:[\s_.-](?:10|20|60)m)?(?:\.(?:tiff?|jp2))?$", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:b|band|layer|channel)?\s*\d+", re.IGNORECASE)
 
@@ -101,7 +102,10 @@ def _by_name(text: str, sensor: Sensor) -> SensorBand | None:
     for band in sensor.bands:
         for spelling in (band.name, *band.also):
             key = normal(spelling)
-            part = any(c.isdigit() for c in key) and (whole.startswith(key + " ") or whole.endswith(" " + key))
+            part = (any(c.isdigit() for c in key) or spelling in _POLARISATIONS) and (
+                whole.startswith(key + " ") or whole.endswith(" " + key)
+            )
+            part = part or (spelling in _POLARISATIONS and f" {key} " in whole)
             if (whole == key or part) and (best is None or len(key) > best[0]):
                 best = len(key), band
     return best[1] if best else None

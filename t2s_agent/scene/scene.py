@@ -124,7 +124,8 @@ class Part:
         stored = self._stored[self.bands.index(index)].astype(np.float64)
         with np.errstate(all="ignore"):
             values = stored * band.scale + band.offset if band.scaled else stored
-        return np.ma.MaskedArray(values, mask=~self._valid[index] | ~np.isfinite(values))
+        empty = stored == band.fill if band.fill is not None else False
+        return np.ma.MaskedArray(values, mask=~self._valid[index] | ~np.isfinite(values) | empty)
 
 
 class Scene:
@@ -322,7 +323,8 @@ class Scene:
         fills = self.fills_of(bands)
         meaning = {index: self.bands[index - 1] for index in bands}
         # an average would include invalid pixels
-        how = Resampling.nearest if any(fills.values()) or self._validity.beyond_gdal else Resampling.average
+        undeclared = any(fills.values()) or any(band.fill is not None for band in meaning.values())
+        how = Resampling.nearest if undeclared or self._validity.beyond_gdal else Resampling.average
         with self._reader.session():
             extra = self._validity.extra_bands(bands)
             for piece in self._reader.pieces(self._clipped(window), height, width, len(bands) + extra):

@@ -80,6 +80,7 @@ class Sensor(BaseModel):
     offset: Factor = 0.0
     dtypes: tuple[Text, ...] = ()
     offset_by: OffsetBy = OffsetBy()
+    fill: Factor | None = None
     unscaled: Text = ""
 
     @model_validator(mode="after")

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import Sensing, Window, open_scene
 from t2s_agent.scene.composites import choose
-from t2s_agent.scene.decibels import decibels
+from t2s_agent.scene.decibels import bands_behind, decibels
 
 LANDSAT = "LC08_L2SP_016037_20210101_20210308_02_T1.tif"
 
@@ -159,3 +161,25 @@ def test_a_file_of_one_band_is_told_how_to_stack(tmp_path, sensors):
     path = sensors.write(tmp_path / "T31UFU_20220301T105901_B04_10m.tif", [sensors.halves(1500, 2500, "uint16")])
     with open_scene(path) as scene, pytest.raises(T2SError, match="gdalbuildvrt -separate"):
         scene.view(bands="nir,red,green")
+
+
+@pytest.fixture(scope="module")
+def legend(sensors, tmp_path_factory):
+    with open_scene(sensors.sentinel2(tmp_path_factory.mktemp("legend") / "a.tif")) as scene:
+        return scene.legend
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    wanted=st.text(max_size=30)
+    | st.lists(st.sampled_from(["B8", "nir", "3", "-1", "sar:", "-10002", "", "99"]), max_size=4).map(",".join)
+)
+def test_any_text_names_bands_or_is_refused(legend, wanted):
+    code = ""
+    try:
+        shown = choose(legend, wanted)
+    except T2SError as error:
+        shown, code = (1, 1, 1), error.code
+    assert code in ("", "bands_unknown")
+    assert len(shown) == 3
+    assert all(1 <= band <= 10 for band in bands_behind(shown))

@@ -93,3 +93,11 @@ def test_values_without_known_scaling_give_an_index_with_that_said(tmp_path, sen
 def test_bands_that_are_not_known_give_no_index(tmp_path, sensors):
     path = sensors.write(tmp_path / "a.tif", [sensors.halves(1, 2, "uint16")] * 5)
     assert rows_of(path) == []
+
+
+def test_the_sensors_fill_is_left_out_of_statistics_where_the_file_does_not_declare_it(tmp_path, sensors):
+    pixels = [sensors.halves(0, 1500, "uint16"), *[sensors.halves(0, 5500, "uint16")] * 3]
+    path = sensors.write(tmp_path / "a.tif", pixels, ("B04", "B08", "B11", "B12"), BASELINE_5)
+    with open_scene(path) as scene:
+        red, *_ = band_facts(scene, Window(0, 0, 20, 20), np.ones((20, 20), bool))
+    assert (red["min"], red["max"]) == (pytest.approx(0.05), pytest.approx(0.05))  # not -0.1

@@ -1,6 +1,8 @@
 """Which sensor a file is from: by its name, its tags, the names of its bands, or the caller; never by their number alone."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import open_scene
@@ -49,6 +51,7 @@ NAMELESS = {count: ("",) * count for count in (1, 2, 3, 4, 5, 6, 8)}
         (NAMELESS[6], "IMG_PNEO3_202204031105489_PMS-FS_ORT_PWOI_000125930_1_1_F_1.TIF", "pleiades-neo"),
         (NAMELESS[3], "IMG_PNEO3_202204031105489_PMS-FS_ORT_PWOI_000125930_1_1_F_1_NED_R2C1.TIF", "pleiades-neo-ned"),
         (("VV", "VH"), "s1a-iw-grd-20200101.tif", "sentinel-1-grd"),
+        (("VV", "VH"), "Subset_S1B_IW_GRDH_1SDV_20200101T060606_Cal.tif", "sentinel-1-grd"),
         (("Blue", "Green", "Red", "NIR", "Red edge"), "micasense_field_3.tif", "micasense-rededge"),
     ],
 )  # fmt: skip
@@ -75,6 +78,10 @@ def test_a_tag_names_the_sensor_and_is_named_itself(names, tags, sensor, key):
 
 def test_names_that_only_one_sensor_has_are_enough():
     assert sensor_of(S2) == ("sentinel-2", "the names of its bands")
+    assert sensor_of(["SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7", "ST_B6"]) == (
+        "landsat-4-7-c2-l2",
+        "the names of its bands",
+    )
     assert sensor_of([f"SR_B{n}" for n in range(1, 8)]) == ("landsat-8-9-c2-l2", "the names of its bands")
 
 
@@ -90,6 +97,8 @@ def test_names_that_only_one_sensor_has_are_enough():
         (("ndvi",), "S2A_MSIL2A_20220301T105901_N0400_R094_T31UFU.tif"),
         (NAMELESS[3], "m_4709963_se_14_1_20120731.tif"),  # a copy with three bands: which three is not known
         (NAMELESS[4], "snaiper.tif"),
+        (NAMELESS[4], "sequoia_park.tif"),
+        (NAMELESS[5], "ndvi_rededge.tif"),
         (("B02", "ndvi", "dem", "slope"), "S2A_MSIL2A_x.tif"),
     ],
 )
@@ -129,6 +138,7 @@ def test_an_alpha_band_is_none_of_the_sensors():
         ("T31UFU_20220301T105901_B04_10m.jp2", "sentinel-2", "red"),
         ("HLS.S30.T10SEH.2021001T184000.v2.0.B8A.tif", "hls-s30", "nir08"),
         ("IMG_PHR1B_P_202005110231585_SEN_5547047101_R1C1.TIF", "pleiades", "pan"),
+        ("s1a-iw-grd-vh-20200101t060606-20200101t060631-030000-037000-002.tiff", "sentinel-1-grd", "VH"),
     ],
 )
 def test_a_file_of_one_band_has_the_bands_name_in_its_own(file, sensor, common):
@@ -148,3 +158,15 @@ def test_a_fourth_band_that_programs_write_as_alpha_is_the_sensors(tmp_path, sen
         assert scene.data_bands == (1, 2, 3, 4)
         assert scene.view().valid.all()
         assert "band 4 is interpreted as alpha and is the sensor's nir: it is read as that" in scene.remarks()
+
+
+@given(
+    st.lists(
+        st.sampled_from(["", "B02", "red", "SR_B4", "VV", "B8A", "Band 1", "\x00"]) | st.text(max_size=8), max_size=9
+    ),
+    st.text(max_size=40) | st.sampled_from(["S2A_MSIL2A_", "LC08_L2SP_", "naip", "PNEO3_RGB."]),
+    st.dictionaries(st.text(max_size=12), st.text(max_size=40), max_size=4),
+)
+def test_any_names_and_tags_are_recognised_or_not_without_an_error(names, file, tags):
+    found = recognise(bands(names), file, tags, SENSORS)
+    assert found is None or len(found.bands) == len(names)

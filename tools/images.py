@@ -33,7 +33,7 @@ def add_image_hints(engine: "Engine", image: "str | Path", places: Sequence[Sequ
     try:
         yield
     except T2SError as error:
-        if error.code == "image_not_found":
+        if error.code == "image_not_found" and "://" not in str(image):
             near = near_images(engine, str(image))
             raise error.changed(fix=near_in_words(near), near=near.likely or near.some) from error
         if error.code in _BOXES and not error.details.get("axes_swapped"):

@@ -39,17 +39,18 @@ def image_named(given: str, roots: Sequence[Path] = ()) -> str:
     With `roots` it is for opening to say what there is, since names count from there.
     """
     from t2s_agent.scene.remote.address import is_address, require_https
+    from t2s_agent.scene.stac import is_item, split_asset
 
     if is_address(given):
         return require_https(given)
     if roots:
         return given
-    path = Path(given).expanduser()
+    path = Path(split_asset(given)[0] if is_item(given) else given).expanduser()
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where a folder above may not be read)
         raise T2SError("image_unreadable", f"{_said(given)} is a folder", _held(path, "It") or "It holds no images")
     if not os.path.lexists(path):
         raise T2SError("image_not_found", f"there is no image {_said(given)}", _near(path))
-    return str(path)
+    return str(path) + given[len(split_asset(given)[0]) :] * is_item(given)
 
 
 def _near(path: Path) -> str:

@@ -13,6 +13,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.mask import Mask
 from t2s_agent.pipeline.band_facts import band_facts
 from t2s_agent.pipeline.engine import Engine, shown_name
+from t2s_agent.pipeline.items import picture_named
 from t2s_agent.pipeline.loading import (
     is_large,
     listed_regions,
@@ -243,9 +244,10 @@ def _of_image(
     progress: Progress,
 ) -> Description:
     progress(f"reading {shown_name(image)}")
+    image, shown = picture_named(engine.settings, image)
     with engine.scene(image) as scene:
         where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
-        view = scene.view(window=where, bbox=None if where else bbox, max_size=engine.settings.max_size)
+        view = scene.view(window=where, bbox=None if where else bbox, bands=shown, max_size=engine.settings.max_size)
         scale = Scale.of(view, scene.gsd_m)
         units = Units.of(scene.georeference)
         bounds = view.georeference.bounds_lonlat(view.width, view.height)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
+from t2s_agent.pipeline.items import picture_named
 from t2s_agent.results.files import LOCAL
 from t2s_agent.results.record import Record, SceneReference
 from t2s_agent.results.store import ResultStore
@@ -38,10 +39,11 @@ class Engine:
     def scene(self, image: Path | str, *, like: SceneReference | None = None) -> Scene:
         """Opens an image within the roots, or any local image if there are no roots; at an https address, of an allowed host.
 
-        `like`: with sidecars and at the height of this view, whatever the settings say. Raises `remote_refused` for a host
+        A STAC item names its picture. `like`: with sidecars and at the height of this view, whatever the settings say. Raises `remote_refused` for a host
         that is not allowed, and `argument_invalid` for addresses that are not https.
         """
         settings = self.settings
+        image, _ = picture_named(settings, image)
         limits = Limits(pixels=settings.max_pixels, seconds=settings.read_seconds)
         sensing = Sensing((like.sensor if like else "") or settings.sensor, settings.sensors_file)
         height_m = like.height_m if like else settings.height_m

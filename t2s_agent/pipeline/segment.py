@@ -8,6 +8,7 @@ from t2s_agent.bounds import LARGEST_AREA_M2, require_amount
 from t2s_agent.models import check_models
 from t2s_agent.pipeline.calibrating import with_own_prompts, with_whole_answer
 from t2s_agent.pipeline.engine import Engine, shown_name
+from t2s_agent.pipeline.items import picture_named
 from t2s_agent.pipeline.large import LargeQuestion, Mode, wants_windows
 from t2s_agent.pipeline.saving import (
     Saved,
@@ -96,6 +97,7 @@ def segment_with_picture(
     budget = checked_budget(engine.settings, mode, gsd_m, max_windows, max_seconds, max_tokens)
     engine.store.require_writable()
     progress(f"reading {shown_name(image)}")
+    image, bands = picture_named(engine.settings, image, bands)
     with engine.scene(image) as scene:
         with clock("read"):
             where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None

@@ -44,14 +44,13 @@ class RemoteClient:
         hosts.check(address)
         self.address, self._limits = address, limits
         self._transport = GuardedTransport(hosts, ca_file=ca_file)
-        self._http = httpx.Client(transport=self._transport, trust_env=False, timeout=limits.request_seconds)
         self.identity: Identity | None = None
         self.requests, self.received = 0, 0
         self._until = float("inf")
 
     def close(self) -> None:
         """Closes the connections."""
-        self._http.close()
+        self._transport.close()
 
     def begin_read(self) -> None:
         """Starts the clock of a read: its requests together may take `read_seconds`."""
@@ -79,7 +78,8 @@ class RemoteClient:
         headers = {"Range": f"bytes={start}-{stop - 1}", "Accept": "*/*", "Accept-Encoding": "identity"}
         if self.identity is not None and self.identity.strong_etag:
             headers["If-Match"] = self.identity.strong_etag
-        with self._errors(), self._http.stream("GET", self.address.url, headers=headers) as response:
+        seconds = self._limits.request_seconds
+        with self._errors(), self._transport.stream("GET", self.address.url, headers, seconds=seconds) as response:
             self._check_status(response)
             whole = response.status_code == httpx.codes.OK
             first, last = (0, None) if whole else self._check_range(response, start, stop)

@@ -165,6 +165,19 @@ class GuardedTransport(httpx.BaseTransport):
             ssl_context=tls_context(ca_file), network_backend=_Backend(hosts, self.deadline), keepalive_expiry=30.0
         )
 
+    @contextmanager
+    def stream(
+        self, method: str, url: str, headers: dict[str, str], *, seconds: float, content: bytes | None = None
+    ) -> Iterator[httpx.Response]:
+        """One request, without an httpx client: that would log the address with its query, which may be a signature."""
+        waits = httpx.Timeout(seconds).as_dict()
+        request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": waits})
+        response = self.handle_request(request)
+        try:
+            yield response
+        finally:
+            response.close()
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The response of an allowed host. Raises `remote_refused`, and httpx's errors for those of httpcore."""
         address = parse_address(str(request.url))

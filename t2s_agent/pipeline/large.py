@@ -193,7 +193,7 @@ class LargeQuestion:
         """The hash of all that the windows' answers depend on."""
         settings, models = self.engine.settings, self.engine.models
         said = {
-            "scene": [str(self.scene.path), self.reference.pixels_sha256, self.scene.width, self.scene.height],
+            "scene": [self.scene.address, self.reference.pixels_sha256, self.scene.width, self.scene.height],
             "window": [*grid.window, grid.step],
             "tiling": [tiling.tile, tiling.overlap],
             "bands": list(self.view.bands),

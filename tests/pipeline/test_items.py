@@ -6,8 +6,8 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from https_files.data import https_files
 
+from evals.remote.serving import https_files
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, describe, refine, replay, segment
 from t2s_agent.pipeline.items import picture_named

@@ -5,8 +5,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from https_files.data import asked_range, https_files, ranged
 
+from evals.remote.serving import asked_range, https_files, ranged
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.remote import client as module
 from t2s_agent.scene.remote.address import Hosts, parse_address

@@ -1,8 +1,8 @@
 """Documents from allowed hosts: items and answers of STAC."""
 
 import pytest
-from https_files.data import https_files
 
+from evals.remote.serving import https_files
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.remote import document as module
 from t2s_agent.scene.remote.address import Hosts

@@ -5,8 +5,8 @@ from ipaddress import ip_address
 
 import httpx
 import pytest
-from https_files.data import https_files
 
+from evals.remote.serving import https_files
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.remote.address import Hosts
 from t2s_agent.scene.remote.guard import GuardedTransport, is_public, resolve

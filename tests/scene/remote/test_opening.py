@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from https_files.data import https_files, ranged
 from rasterio.windows import Window as RasterioWindow
 
+from evals.remote.serving import https_files, ranged
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import Window, open_scene
 from t2s_agent.scene.remote import opening as module

@@ -70,7 +70,8 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
         async with mcp.router.lifespan_context(app):
             service.warm_up(_WARM_AFTER_S)
             yield
-        pictures.close()
+        with anyio.move_on_after(STOP_S):  # a tile that is being read
+            await anyio.to_thread.run_sync(pictures.close, abandon_on_cancel=True)
         await anyio.to_thread.run_sync(service.close, STOP_S)
 
     from t2s_agent.server.page.picture_routes import is_frequent

@@ -62,7 +62,9 @@ def picture_routes(answers: Answers, pictures: Pictures) -> list[BaseRoute]:
         if not 1e-6 <= resolution <= 1e6:
             raise T2SError("argument_invalid", f"resolution = {resolution:g}", "Give scene pixels a screen pixel")
         return answers.json(
-            await pictures.run(lambda: features_in(pictures.index(engine, _id(request)), box, resolution))
+            await pictures.run(
+                lambda: features_in(pictures.index(engine, _id(request)), box, resolution), of_index=True
+            )
         )
 
     async def rows(request: Request, engine: Engine) -> Response:
@@ -75,7 +77,7 @@ def picture_routes(answers: Answers, pictures: Pictures) -> list[BaseRoute]:
             found = [index.row(int(each)) for each in order[first : first + most]]
             return {"total": len(index), "known": index.known, "rows": found}
 
-        return answers.json(await pictures.run(work))
+        return answers.json(await pictures.run(work, of_index=True))
 
     async def at(request: Request, engine: Engine) -> Response:
         x, y = (_numbers(request, name, 1)[0] for name in "xy")
@@ -86,7 +88,7 @@ def picture_routes(answers: Answers, pictures: Pictures) -> list[BaseRoute]:
             position = index.position(found) if found else None
             return {"row": None if position is None else index.row(position)}
 
-        return answers.json(await pictures.run(work))
+        return answers.json(await pictures.run(work, of_index=True))
 
     async def windows(request: Request, engine: Engine) -> Response:
         return answers.json(await pictures.run(lambda: pictures.windows(engine, _id(request))))

@@ -38,19 +38,23 @@ class Pictures:
         self.scenes, self.indexes = OpenScenes(), Indexes()
         self._records: OrderedDict[tuple[str, str, str], tuple[tuple[int, int], Record]] = OrderedDict()
         self._lock = Lock()
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._limiters: tuple[anyio.CapacityLimiter, ...] = ()
 
     def close(self) -> None:
         """Closes the scenes that are open."""
         self.scenes.close()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Does a short piece of work in a thread; HTTPException 503 where too many wait for that."""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(_AT_ONCE)
-        if self._limiter.statistics().tasks_waiting >= _MOST_WAITING:
+    async def run(self, work: Callable[[], T], *, of_index: bool = False) -> T:
+        """Does a short piece of work in a thread; HTTPException 503 where too many wait for that.
+
+        What needs the `index` of a result has places of its own: it may wait for seconds until that is made, and tiles do not.
+        """
+        if not self._limiters:
+            self._limiters = (anyio.CapacityLimiter(_AT_ONCE), anyio.CapacityLimiter(_AT_ONCE))
+        limiter = self._limiters[of_index]
+        if limiter.statistics().tasks_waiting >= _MOST_WAITING:
             raise HTTPException(503, "Too many tiles are being made", {"Retry-After": "1"})
-        return await run_sync(work, limiter=self._limiter)
+        return await run_sync(work, limiter=limiter)
 
     def record(self, engine: Engine, id_: str) -> Record:
         """The record of a result without its regions, read again where its file has changed. Raises `result_unknown`."""

@@ -1,6 +1,6 @@
 """Keeps where the regions of a result lie in its scene, and their measures, so that any part of many regions is found at once.
 
-An index is made once a result from its regions.geojson (50 bytes a region in memory); outlines stay in the file.
+An index is made once a result from its regions.geojson (130 bytes a region in memory); outlines stay in the file.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from t2s_agent.results.record import Record
 from t2s_agent.scene.georeference import Georeference
 
 _AT_ONCE = 5_000  # regions whose corners are converted together
-_MOST_HELD = 2_000_000  # regions of all indexes together: 200 MB
+_MOST_HELD = 2_000_000  # regions of all indexes together: 260 MB
 Floats = NDArray[np.float64]
 _NUMBERS = ("area", "area_pm", "perimeter", "perimeter_pm", "score", "probability", "x", "y")
 SORTS = ("id", "label", *_NUMBERS[:-1])

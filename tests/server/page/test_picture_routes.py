@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from t2s_agent.pipeline import segment
 from t2s_agent.server.page.pictures import Pictures
+from t2s_agent.server.page.region_index import index_of
 from t2s_agent.server.page.routes import page_routes
 
 TANKS = "Where are the storage tanks?"
@@ -176,7 +177,7 @@ def test_too_many_tiles_at_once_are_refused_and_not_queued_for_ever(pictures):
             for _ in range(4 + 128):
                 group.start_soon(pictures.run, work)
             await anyio.to_thread.run_sync(going.wait)
-            while pictures._limiter.statistics().tasks_waiting < 128:
+            while pictures._limiters[0].statistics().tasks_waiting < 128:
                 await anyio.lowlevel.checkpoint()
             try:
                 with pytest.raises(HTTPException) as refused:
@@ -186,3 +187,25 @@ def test_too_many_tiles_at_once_are_refused_and_not_queued_for_ever(pictures):
         return refused.value.status_code
 
     assert anyio.run(ask) == 503
+
+
+def test_tiles_do_not_wait_for_an_index_that_is_being_made(client, made, monkeypatch):
+    begun, over = threading.Event(), threading.Event()
+
+    def slow(result, folder):
+        begun.set()
+        over.wait()
+        return index_of(result, folder)
+
+    monkeypatch.setattr("t2s_agent.server.page.region_index.index_of", slow)
+    path = f"/api/results/{made.id}"
+    asking = [threading.Thread(target=client.get, args=(f"{path}/rows?from={n}",)) for n in range(5)]
+    for thread in asking:
+        thread.start()
+    try:
+        assert begun.wait(60)
+        assert client.get(f"{path}/mask/0/0/0").status_code == 200
+    finally:
+        over.set()
+        for thread in asking:
+            thread.join()

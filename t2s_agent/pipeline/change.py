@@ -10,7 +10,7 @@ from shapely.geometry import mapping
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
-from t2s_agent.pipeline.loading import stored_regions
+from t2s_agent.pipeline.loading import require_not_large, stored_regions
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.steps import Progress, no_progress
 from t2s_agent.regions.change import KINDS, Comparison, Dated, Kind, Match, compare
@@ -158,8 +158,10 @@ def change(
 
 
 def compared(engine: Engine, before: Record, after: Record, *, progress: Progress = no_progress) -> Change:
-    """Compares two stored results of one place."""
+    """Compares two stored results of one place. Raises `limit_exceeded` for one that is too large to be held in memory."""
     progress("comparing")
+    for result in (before, after):
+        require_not_large(result, "a comparison of two dates")
     old, new = stored_regions(engine, before), stored_regions(engine, after)
     views = _picture(engine, before), _picture(engine, after)
     units = before.units

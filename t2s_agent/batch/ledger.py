@@ -6,7 +6,7 @@ the lines of one part are written after it, together. After a kill anything else
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +71,24 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
         self.lines |= {line.id: line for line in lines}
+
+    def parts(self) -> Counter[str]:
+        """The parts that rows name, with the number of their rows."""
+        return Counter(line.part for line in self.lines.values() if line.part)
+
+    def move_parts(self, moved: Mapping[str, str]) -> None:
+        """Replaces the ledger by one in which rows name other parts, which hold the rows of several."""
+        rows: Counter[str] = Counter()
+        for part, count in self.parts().items():
+            rows[moved.get(part, part)] += count
+        lines = [
+            line.model_copy(update={"part": moved[line.part], "part_rows": rows[moved[line.part]]})
+            if line.part in moved
+            else line
+            for line in read_lines(self._path)[0]
+        ]
+        self._rewrite(lines)
+        self.lines = {line.id: line for line in lines}
 
     def _rewrite(self, lines: Iterable[Line]) -> None:
         with replacing(self._path) as file:

@@ -44,11 +44,15 @@ def write_part(out: Path, answered: Sequence[Answered], store: ResultStore) -> s
     Raises `output_unwritable`: then nothing is left.
     """
     units = answered[0].units
-    folder = out / FOLDERS[units.area]
-    name = f"part-{secrets.token_hex(8)}.parquet"
+    name = new_part(units)
     bounds = _bounds(outline for each in answered for _, outline in _outlined(each, store))
-    _write(folder / name, units, bounds, _values(answered, store))
-    return f"{folder.name}/{name}"
+    _write(out / name, units, bounds, _values(answered, store))
+    return name
+
+
+def new_part(units: Units) -> str:
+    """A new name for a part, from the output folder."""
+    return f"{FOLDERS[units.area]}/part-{secrets.token_hex(8)}.parquet"
 
 
 def write_columns(out: Path, units: Units = METRES) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from t2s_agent.batch.compact import compact
 from t2s_agent.batch.job import Job
 from t2s_agent.batch.ledger import Ledger
 from t2s_agent.batch.locks import only_run
@@ -58,7 +59,7 @@ def run_batch(
     with only_run(job.out):
         job.require_same()
         ledger = Ledger(job.out)
-        repaired = ledger.dropped + remove_unknown(job.out, {line.part for line in ledger.lines.values()})
+        repaired = ledger.dropped + remove_unknown(job.out, set(ledger.parts()))
         write_columns(job.out)
         to_do = list(_to_do(rows, ledger, retry_failed))
         if to_do:
@@ -67,6 +68,7 @@ def run_batch(
                 Schedule(to_do, made, ledger.add, report).run()
             finally:
                 made.close()
+        compact(job.out, ledger)
         summary = summed(ledger.lines.values())
     return Finished(len(rows), len(to_do), len(rows) - len(to_do), repaired, summary)
 

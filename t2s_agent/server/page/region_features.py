@@ -10,7 +10,7 @@ from shapely.geometry import mapping
 
 from t2s_agent.server.page.region_index import RegionIndex
 
-MOST = 1_500  # features in one answer: more stall a browser
+MOST = 2_000  # features in one answer: more stall a browser
 _TINY_PX = 3.0  # of the screen: a smaller region is shown as its box
 _TOLERANCE_PX = 0.6  # of the screen: how far a simplified outline may be from the true one
 _CELL_PX = 96  # of the screen: the side of a cell in which regions are counted together
@@ -57,7 +57,8 @@ def _outlines(index: RegionIndex, found: NDArray[np.intp], resolution: float) ->
 
 def _feature(index: RegionIndex, position: int, outline: Any) -> dict[str, Any]:
     row = index.row(position)
-    properties = {name: row[name] for name in ("id", "label", "area", "area_pm", "unsure")}
+    properties = {name: row[name] for name in ("id", "label", "area", "area_pm")}
+    properties["unsure"] = row["unsure"] or bool(row["seams"])
     return {"type": "Feature", "id": row["id"], "geometry": mapping(outline), "properties": properties}
 
 

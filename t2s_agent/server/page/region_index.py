@@ -68,6 +68,7 @@ class RegionIndex:
     numbers: dict[str, Floats]
     labels: tuple[str, ...]
     label: NDArray[np.intp]  # positions in `labels`
+    seams: dict[int, str]  # by position: why windows do not agree on a region, where they do not
     unsure: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -105,6 +106,7 @@ class RegionIndex:
             "label": self.labels[self.label[position]],
             **known,
             "unsure": bool(self.unsure[position]),
+            "seams": self.seams.get(position, ""),
             "centroid": [x, y],
             "box": [round(float(v), 2) for v in self.boxes[position]],
         }
@@ -128,36 +130,38 @@ def index_of(result: Record, folder: Path) -> RegionIndex:
         f"area_{units.area}", f"area_pm_{units.area}", f"perimeter_{units.length}", f"perimeter_pm_{units.length}",
         "score", "probability", *units.centroid,
     )  # fmt: skip
-    ids, rows, labels, unsure, boxes = [], [], [], [], []
+    ids, tables, labels, unsure, boxes = [], [np.zeros((0, len(wanted)))], [], [], [np.zeros((0, 4))]
     known: dict[str, int] = {}
+    seams: dict[int, str] = {}
     for features in _chunks(regions.features(), _AT_ONCE):
         try:
             points = [_corners(feature["geometry"]) for feature in features]
-            for feature in features:
-                p = feature["properties"]
-                ids.append(int(p["id"] if "id" in p else feature["id"]))
-                rows.append([_number(p.get(name)) for name in wanted])
-                labels.append(known.setdefault(p.get("label") or "", len(known)))
-                unsure.append(bool(p.get("unsure")))
             flat = np.concatenate(points)
+            facts = [feature["properties"] for feature in features]
+            tables.append(np.array([[p.get(name) for name in wanted] for p in facts], np.float64))  # None becomes NaN
+            ids += [int(p["id"] if "id" in p else f["id"]) for p, f in zip(facts, features, strict=True)]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise T2SError(
                 "result_damaged", f"the outlines of {result.id} cannot be read", "Make the result again"
             ) from error
+        seams |= {len(labels) + i: str(p["seams"]) for i, p in enumerate(facts) if p.get("seams")}
+        labels += [known.setdefault(p.get("label") or "", len(known)) for p in facts]
+        unsure += [bool(p.get("unsure")) for p in facts]
         if frame is not None and frame.transform is not None:
             flat = np.column_stack(~frame.transform @ (flat[:, 0], flat[:, 1]))
         boxes.append(_boxes(places.pixels(flat), [len(each) for each in points]))
     names = sorted(known)
     order = {known[name]: position for position, name in enumerate(names)}
-    table = np.array(rows, np.float64).reshape(-1, len(wanted))
+    table = np.concatenate(tables)
     return RegionIndex(
         regions,
         places,
         np.array(ids, np.int64),
-        np.concatenate(boxes) if boxes else np.zeros((0, 4)),
+        np.concatenate(boxes),
         {name: table[:, column].copy() for column, name in enumerate(_NUMBERS)},
         tuple(names) or ("",),
         np.array([order[label] for label in labels], np.intp),
+        seams,
         np.array(unsure, bool),
     )
 
@@ -202,7 +206,8 @@ def _chunks(features: Iterable[dict[str, Any]], size: int) -> Iterable[list[dict
 def _corners(geometry: dict[str, Any]) -> Floats:
     """The points of the outer rings of a polygon or multipolygon (N, 2)."""
     parts = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-    return np.array([point[:2] for part in parts for point in part[0]], np.float64)
+    rings = [part[0] for part in parts]
+    return np.array(rings[0] if len(rings) == 1 else [point for ring in rings for point in ring], np.float64)[:, :2]
 
 
 def _boxes(points: Floats, counts: Sequence[int]) -> Floats:
@@ -212,10 +217,6 @@ def _boxes(points: Floats, counts: Sequence[int]) -> Floats:
     low = np.minimum.reduceat(np.where(finite, points, np.inf), starts)
     high = np.maximum.reduceat(np.where(finite, points, -np.inf), starts)
     return np.hstack([low, high])
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def _known(value: float) -> float | None:

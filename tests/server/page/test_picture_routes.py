@@ -4,16 +4,22 @@ import json
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import rasterio
+import shapely
+from affine import Affine
 from shapely.geometry import shape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
-from t2s_agent.pipeline import segment
+from evals.tiling.boxes import BoxModels, BoxPrompter
+from t2s_agent.pipeline import Engine, segment
 from t2s_agent.server.page.pictures import Pictures
 from t2s_agent.server.page.region_index import index_of
 from t2s_agent.server.page.routes import page_routes
+from t2s_agent.settings import load_settings
 
 TANKS = "Where are the storage tanks?"
 WINDOW = {"window": 0, "status": "failed", "x": 64, "y": 0, "width": 128, "height": 256, "why": "no answer"}
@@ -209,3 +215,27 @@ def test_tiles_do_not_wait_for_an_index_that_is_being_made(client, made, monkeyp
         over.set()
         for thread in asking:
             thread.join()
+
+
+def test_a_scene_that_was_looked_at_in_windows_is_shown_with_them(tmp_path, pictures):
+    boxes = np.array([(20, 20, 30, 30), (78, 76, 95, 92), (40, 130, 330, 138)], float)  # the last over many windows
+    pixels = np.random.default_rng(0).integers(1, 255, (3, 300, 400), np.uint8)
+    profile = {"width": 400, "height": 300, "count": 3, "dtype": "uint8", "crs": "EPSG:32631"}
+    place = Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)
+    with rasterio.open(tmp_path / "scene.tif", "w", driver="GTiff", transform=place, **profile) as file:
+        file.write(pixels)
+    settings = load_settings(store=tmp_path / "store", segmenter="box", max_size=96, roots=(tmp_path,))
+    engine = Engine.open(settings)
+    engine.models = BoxModels(settings, BoxPrompter(boxes))
+    record = segment(engine, "scene.tif", "things")
+    with TestClient(Starlette(routes=page_routes(lambda _: engine, pictures=pictures))) as client:
+        path = f"/api/results/{record.id}"
+        shown = client.get(path).json()
+        rows = client.get(f"{path}/rows").json()["rows"]
+        windows = client.get(f"{path}/windows").json()["features"]
+        tile = client.get(f"{path}/scene/0/0/0")
+        mask = client.get(f"{path}/mask/0/0/0")
+    assert (shown["count"], shown["windows"], shown["record"]["tiling"]["windows"]) == (3, True, len(windows))
+    assert sorted(row["box"] for row in rows) == [pytest.approx(box, abs=1.1) for box in sorted(boxes.tolist())]
+    assert shapely.union_all([shape(window["geometry"]) for window in windows]).bounds == (0, 0, 400, 300)
+    assert tile.status_code == mask.status_code == 200

@@ -34,7 +34,14 @@ def test_outlines_enclose_as_many_pixels_as_the_mask_has(index, engine):
 
 def test_a_feature_says_what_is_shown_beside_the_pointer(index):
     (feature,) = features_in(index, index.boxes[2].tolist(), 1.0)["features"]
-    assert feature["properties"] == {name: index.row(2)[name] for name in ("id", "label", "area", "area_pm", "unsure")}
+    row = index.row(2)
+    assert feature["properties"] == {name: row[name] for name in ("id", "label", "area", "area_pm", "unsure")}
+
+
+def test_a_region_on_which_windows_do_not_agree_is_unsure(index):
+    index.seams[2] = "cut"
+    assert [f["id"] for f in features_in(index, ALL, 1.0)["features"] if f["properties"]["unsure"]] == [3]
+    assert index.row(2)["seams"] == "cut"
 
 
 def test_a_region_that_is_tiny_on_the_screen_is_its_box(index):

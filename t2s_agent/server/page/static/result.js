@@ -313,7 +313,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
 function factsOfRow(row, record) {
   const centre = row.centroid.map((v) => v.toFixed(record.located ? 6 : 1)).join(", ");
   return [`Region ${row.id}${row.label ? ` ${row.label}` : ""}`, `area ${measure(row.area, row.area_pm, record.unit_area)}`, row.perimeter === null ? null : `perimeter ${measure(row.perimeter, row.perimeter_pm, record.unit_length)}`,
-    row.score === null ? null : `score ${row.score.toFixed(2)}`, row.probability === null ? null : `probability ${row.probability.toFixed(2)}${row.unsure ? ", unsure" : ""}`, `centre ${centre}`].filter(Boolean).join(" · ");
+    row.score === null ? null : `score ${row.score.toFixed(2)}`, row.probability === null ? null : `probability ${row.probability.toFixed(2)}${row.unsure ? ", unsure" : ""}`, row.seams ? `unsure at the edges of windows (${row.seams.replaceAll("_", " ")})` : null, `centre ${centre}`].filter(Boolean).join(" · ");
 }
 
 const STATUS_WORDS = { found: "with regions", empty: "without", failed: "failed", not_reached: "not looked at" };
@@ -536,8 +536,15 @@ function tableOf(shown, selection, correction, doors) {
   const sum = shown.count
     ? el("p", { class: "sum" }, el("b", {}, total), " in all", range)
     : el("p", { class: "sum" }, NOTHING[record.status] || "Nothing was found. That is an answer too.", range);
+  const share = record.tiling?.share_not_looked_at || 0;
+  if (share > 0) sum.append(el("br"), `${Number((100 * share).toPrecision(2))} % of the image was not looked at: switch Windows on to see where.`);
   return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(shown.count, "region")), sum,
     ...(shown.count ? [scroll, status, bar] : []), el("p", { class: "method" }, record.method));
+}
+
+function windowsOf(tiling) {
+  const size = `${tiling.looked_at} of ${tiling.windows} of ${tiling.tile} px, ${tiling.overlap} px of overlap${tiling.gsd_m ? `, at ${tiling.gsd_m.toPrecision(3)} m a pixel` : ""}`;
+  return [size, tiling.failed ? `${tiling.failed} failed` : null, tiling.not_reached ? `${tiling.not_reached} not looked at` : null].filter(Boolean).join("; ");
 }
 
 const NOTHING = {
@@ -583,6 +590,7 @@ function recordOf(shown, doors) {
   const facts = [
     ["Result", record.id], ["Image", `${scene.name}, ${scene.width} × ${scene.height} px`],
     ["Looked at", `${scene.window[2]} × ${scene.window[3]} px from ${scene.window[0]}, ${scene.window[1]}, as ${scene.view_size.join(" × ")} px, bands ${scene.bands.join(", ")}`],
+    ...(record.tiling ? [["Windows", windowsOf(record.tiling)]] : []),
     ["Prompter", model(record.prompter)], ["Segmenter", model(record.segmenter)],
     ["Time", Object.entries(record.seconds).map(([step, s]) => `${step} ${s.toFixed(2)} s`).join(", ")],
     ["Version", record.code_version],

@@ -6,7 +6,7 @@ const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7
 const STATUS = { found: ["#00c08b", []], empty: ["#c8d2cd", [2, 5]], failed: ["#ff4d3d", []], not_reached: ["#ffb000", [8, 5]] };
 const FONT = 'system-ui, "DejaVu Sans", sans-serif';
 const FINEST = 1 / 32; // scene pixels a screen pixel at the closest look
-const MARGIN = 0.35; // of the screen: outlines are fetched for a little more than is seen
+const MARGIN = 0.25; // of the screen: outlines are fetched for a little more than is seen
 
 const colourOfId = (id) => COLOURS[(id - 1) % COLOURS.length];
 const flipped = ([x1, y1, x2, y2]) => [x1, -y2, x2, -y1]; // both ways

@@ -17,6 +17,7 @@ from t2s_agent.tiling.loading import Loader, Piece, PiecesOf
 from t2s_agent.tiling.parts import grown
 from t2s_agent.tiling.windows import Box, Tile, Tiling
 
+EDGE_PX = 2  # a mask that ends so close to an inner edge can be cut by it: models stop a little before the edge of their picture
 _MARGIN_PX = 8  # next to an edge of a tile, where its outlines are least certain
 REASONS = {
     "cut": "an edge of a window cuts it, and the window behind that edge shows nothing that continues it",
@@ -110,7 +111,7 @@ def _observed(tiling: Tiling, load: Loader, threshold: float) -> _Seen:
             seen.boxes.append(piece.mask.bounds)
             seen.cuts.append(tuple(_cuts(tiling, tile, piece.mask)))
         for other in tiling.neighbours(tile.index):
-            if other.index < tile.index and (theirs := load(other.index)) is not None:
+            if other.index < tile.index and (theirs := load(other.index)) is not None and (pieces or theirs):
                 _pair(seen, _View(tile, pieces, seen), _View(other, theirs, seen), threshold)
     return seen
 
@@ -374,15 +375,17 @@ def _room(tiling: Tiling, seen: _Seen, number: int) -> float:
 
 
 def _cuts(tiling: Tiling, tile: Tile, mask: Mask) -> Iterator[_Cut]:
-    x1, y1, x2, y2 = mask.bounds
-    lines = (
-        (x1, mask.pixels[:, 0], mask.y),
-        (y1, mask.pixels[0], mask.x),
-        (x2, mask.pixels[:, -1], mask.y),
-        (y2, mask.pixels[-1], mask.x),
-    )
-    for side, (edge, (at, line, offset)) in enumerate(zip(tiling.inner_edges(tile.index), lines, strict=True)):
-        if edge == at:
-            ends = np.flatnonzero(np.diff(np.pad(line, 1).astype(np.int8)))
-            for low, high in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
-                yield _Cut(side, offset + low, offset + high)
+    """The runs of pixels of a mask on the inner edges of its tile, or next to them."""
+    x1, y1 = mask.x, mask.y
+    edges = tiling.inner_edges(tile.index)
+    gaps = [None if edge is None else abs(edge - own) for edge, own in zip(edges, mask.bounds, strict=True)]
+    near = min(EDGE_PX, tiling.overlap // 4)
+    for side, gap in enumerate(gaps):
+        if gap is None or gap > near:
+            continue
+        deep = near - gap + 1  # rows or columns of the mask that are next to the edge
+        line = (mask.pixels[:, :deep], mask.pixels[:deep].T, mask.pixels[:, -deep:], mask.pixels[-deep:].T)[side].any(1)
+        ends = np.flatnonzero(np.diff(np.pad(line, 1).astype(np.int8)))
+        offset = (y1, x1, y1, x1)[side]
+        for low, high in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
+            yield _Cut(side, offset + low, offset + high)

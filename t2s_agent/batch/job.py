@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from t2s_agent.batch.writing import replacing
 from t2s_agent.errors import T2SError
+from t2s_agent.pipeline.large import Mode
 from t2s_agent.settings import Settings
 
 FILE = "batch.json"
 RESULTS = "results"  # folder of the results, unless a store is named
+LIMITS = ("gsd_m", "max_windows", "max_seconds", "max_tokens")  # options for the windows of a large scene
 _VERSION = 1
 # settings that change answers; a folder of parts has one value of each
 _ANSWERS = (
@@ -23,6 +25,8 @@ _ANSWERS = (
     "max_size",
     "plus_minus",
     "max_new_tokens",
+    "sensor",
+    "height_m",
 )
 
 
@@ -49,6 +53,11 @@ class Job:
     bands: str | None = None
     merge: Literal["instances", "union"] = "instances"
     min_area_m2: float = 0.0
+    mode: Mode = "auto"
+    gsd_m: float | None = None
+    max_windows: int | None = None
+    max_seconds: float | None = None
+    max_tokens: int | None = None
     selection: Selection = field(default_factory=Selection)
 
     @property
@@ -59,13 +68,12 @@ class Job:
     def facts(self) -> dict[str, Any]:
         """What must be the same in every run that writes to one folder."""
         chosen = {name: getattr(self.settings, name) for name in _ANSWERS}
-        return {
-            "version": _VERSION,
-            **chosen,
-            "bands": self.bands,
-            "merge": self.merge,
-            "min_area_m2": self.min_area_m2,
-        }
+        return {"version": _VERSION, **chosen, **self.options()}
+
+    def options(self) -> dict[str, Any]:
+        """The options of `segment`, the same for every row."""
+        names = ("bands", "merge", "min_area_m2", "mode", *LIMITS)
+        return {name: getattr(self, name) for name in names}
 
     def require_same(self) -> None:
         """Writes `batch.json` into the folder, or raises `argument_invalid` where it was written for other settings."""

@@ -13,7 +13,8 @@ from t2s_agent.batch.scenes import SceneRef
 class Row:
     """One question about one scene. `scene` is the scene's name in the archive, `image` the path or address that is opened.
 
-    `attempt` counts from 1: how often the row has been begun, this time included. `problem` says why there is nothing to open.
+    `bands` are those of a STAC item. `attempt` counts from 1: how often the row has been begun, this time included. `problem` says why there is nothing to open.
+    `result` is one that an earlier run stored for the row before it was killed.
     """
 
     id: str
@@ -22,8 +23,10 @@ class Row:
     question_id: str
     question: str
     datetime: str = ""
+    bands: str | None = None
     attempt: int = 1
     problem: str = ""
+    result: str = ""
 
 
 def row_id(scene: SceneRef, question: str) -> str:
@@ -51,5 +54,6 @@ def rows_of(scenes: Sequence[SceneRef], questions: Sequence[Question]) -> Iterat
                 question.id,
                 question.text,
                 scene.datetime,
+                scene.bands,
                 problem=scene.problem,
             )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from t2s_agent.batch.compact import compact
 from t2s_agent.batch.job import Job
+from t2s_agent.batch.kept import with_kept
 from t2s_agent.batch.ledger import Ledger
 from t2s_agent.batch.locks import only_run
 from t2s_agent.batch.parts import remove_unknown, write_columns
@@ -61,7 +62,8 @@ def run_batch(
         ledger = Ledger(job.out)
         repaired = ledger.dropped + remove_unknown(job.out, set(ledger.parts()))
         write_columns(job.out)
-        to_do = list(_to_do(rows, ledger, retry_failed))
+        named = {line.result for line in ledger.lines.values()}
+        to_do = list(with_kept(_to_do(rows, ledger, retry_failed), job, named))
         if to_do:
             made = pool(job) if pool else InProcess(job) if workers == 0 else Processes(job, min(workers, len(to_do)))
             try:

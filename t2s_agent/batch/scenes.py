@@ -8,7 +8,6 @@ one name.
 
 import glob
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,18 +16,18 @@ from t2s_agent.batch import stac
 from t2s_agent.errors import T2SError
 from t2s_agent.results.catalogue import ID
 from t2s_agent.scene.listing import ENDINGS
+from t2s_agent.scene.remote.address import is_address, without_secrets
 from t2s_agent.text import one_line
 
 LISTS = (".txt", ".lst")
 ITEMS = (".json", ".geojson", ".parquet", ".geoparquet")
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True, slots=True)
 class SceneRef:
     """A scene of an archive. `version` changes where the scene does: its size in bytes, or the checksum that its item states.
 
-    `footprint` is what an item says of its place; None for a file, which says it itself. `problem` says why there is nothing to open.
+    `footprint` is what an item says of its place; None for a file, which says it itself. `bands` are its red, green and blue, where an item names them. `problem` says why there is nothing to open.
     """
 
     name: str
@@ -36,6 +35,7 @@ class SceneRef:
     version: str = ""
     datetime: str = ""
     footprint: stac.Footprint | None = None
+    bands: str | None = None
     problem: str = ""
 
 
@@ -75,7 +75,7 @@ class _Finder:
     leave_out: Path | None
 
     def scenes(self, argument: str) -> Iterator[SceneRef]:
-        if _ADDRESS.match(argument):
+        if is_address(argument):
             yield address(argument)
             return
         path = Path(argument).expanduser()
@@ -121,15 +121,18 @@ class _Finder:
         found, first = 0, None
         for item in stac.read_items(path):
             try:
-                href, chosen = item.asset(self.asset)
+                picture = item.picture(self.asset)
             except T2SError as error:
                 first = first or error
                 name = _joined(item.collection, item.id, self.asset)
-                yield SceneRef(name, "", item.updated, item.datetime, item.footprint, f"{error.what}. {error.fix}")
+                yield SceneRef(
+                    name, "", item.updated, item.datetime, item.footprint, problem=f"{error.what}. {error.fix}"
+                )
             else:
                 found += 1
-                name = _joined(item.collection, item.id, chosen)
-                yield SceneRef(name, href, item.version(chosen), item.datetime, item.footprint)
+                name = _joined(item.collection, item.id, picture.asset)
+                version = item.version(picture.asset)
+                yield SceneRef(name, picture.image, version, item.datetime, item.footprint, picture.bands)
         if first is not None and not found:
             raise first
 
@@ -144,9 +147,7 @@ class _Finder:
             if not line or line.startswith("#"):
                 continue
             yield (
-                address(line)
-                if _ADDRESS.match(line)
-                else self._local(path.parent / Path(line).expanduser(), path.parent)
+                address(line) if is_address(line) else self._local(path.parent / Path(line).expanduser(), path.parent)
             )
 
     def _local(self, path: Path, top: Path) -> SceneRef:
@@ -166,10 +167,8 @@ class _Finder:
 
 
 def address(url: str) -> SceneRef:
-    """A scene that is elsewhere; its name is its address without user, password, query (a signature) and fragment."""
-    before, _, after = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")
-    host, slash, path = after.partition("/")
-    return SceneRef(f"{before}://{host.rpartition('@')[2]}{slash}{path}", url)
+    """A scene that is elsewhere; its name is its address without user, password and query, which may hold a signature."""
+    return SceneRef(without_secrets(url), url)
 
 
 def _until_magic(path: Path) -> Iterator[str]:

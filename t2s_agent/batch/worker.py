@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from t2s_agent.batch.job import Job
 from t2s_agent.batch.ledger import Line
@@ -16,6 +17,7 @@ from t2s_agent.models import Models
 from t2s_agent.pipeline import Engine, segment
 from t2s_agent.results.record import Record
 from t2s_agent.results.store import ResultStore
+from t2s_agent.scene.remote.address import is_address, without_secrets
 from t2s_agent.text import one_line
 
 # what would happen to every row that follows, and is not the scene's fault
@@ -66,10 +68,10 @@ class Worker:
     def _answer(self, row: Row) -> Record:
         if row.problem:
             raise T2SError("image_not_found", row.problem, "")
-        job = self._job
-        return segment(
-            self._engine, row.image, row.question, bands=job.bands, merge=job.merge, min_area_m2=job.min_area_m2
-        )
+        if row.result:
+            return self._engine.store.load(row.result)
+        options: Any = self._job.options()
+        return segment(self._engine, row.image, row.question, **options | {"bands": options["bands"] or row.bands})
 
     def _with_parts(self, lines: list[Line], answered: list[Answered]) -> list[Line]:
         parts: dict[str, tuple[str, int]] = {}
@@ -112,7 +114,7 @@ def _line(row: Row, worker: str, began: float) -> Line:
     return Line(
         id=row.id,
         scene=row.scene,
-        image=one_line(row.image.encode("utf-8", "backslashreplace").decode(), 4_000),
+        image=_shown(row.image),
         question_id=row.question_id,
         question=row.question,
         status="failed",
@@ -121,3 +123,9 @@ def _line(row: Row, worker: str, began: float) -> Line:
         attempt=row.attempt,
         finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _shown(image: str) -> str:
+    """A path or an address for the ledger: without a signature, and with bytes that are no UTF-8 escaped."""
+    text = without_secrets(image) if is_address(image) else image
+    return one_line(text.encode("utf-8", "backslashreplace").decode(), 4_000)

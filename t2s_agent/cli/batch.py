@@ -71,6 +71,13 @@ def batch(
     bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances of a scene")] = False,
     min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="auto, overview or full, as for `segment`")] = "auto",
+    gsd_m: Annotated[float | None, typer.Option(help="metres a pixel of the windows of large scenes")] = None,
+    max_windows: Annotated[int | None, typer.Option(help="look at no more windows of a scene than this")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="of one scene: stop looking at windows after this time")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="of one scene: stop after so many tokens of answers")] = None,
     max_size: Annotated[int | None, typer.Option(help="longer side in pixels of the picture that models see")] = None,
     prompter: Annotated[str | None, typer.Option(help="nano, a hub name, a folder, URL#model, scripted:FILE")] = None,
     segmenter: Annotated[str | None, typer.Option(help="nano, a hub name, a folder, a .pth file, box")] = None,
@@ -118,6 +125,11 @@ def batch(
         bands=bands,
         merge="union" if union else "instances",
         min_area_m2=min_area_m2,
+        mode=mode,  # type: ignore[arg-type]  # any text of the user's; checked_budget refuses what it does not know
+        gsd_m=gsd_m,
+        max_windows=max_windows,
+        max_seconds=max_seconds,
+        max_tokens=max_tokens,
         selection=Selection(words.box(bbox, "--bbox"), asset, root),
     )
     questions = read_questions(question)

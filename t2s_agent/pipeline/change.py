@@ -10,6 +10,7 @@ from shapely.geometry import mapping
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.items import picture_named
 from t2s_agent.pipeline.loading import require_not_large, stored_regions
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.steps import Progress, no_progress
@@ -175,7 +176,8 @@ def compared(engine: Engine, before: Record, after: Record, *, progress: Progres
 
 
 def _require_one_place(engine: Engine, before: Path | str, after: Path | str) -> None:
-    with engine.scene(before) as first, engine.scene(after) as second:
+    images = [picture_named(engine.settings, image)[0] for image in (before, after)]
+    with engine.scene(images[0]) as first, engine.scene(images[1]) as second:
         located = first.georeference.located, second.georeference.located
         sizes = (first.width, first.height), (second.width, second.height)
         if located[0] != located[1]:

@@ -140,6 +140,16 @@ def test_scenes_without_a_place_have_a_folder_of_their_own_in_pixels(run, job, t
     assert table.total_bounds.tolist() == [8.0, -28.0, 24.0, -8.0]
 
 
+def test_a_large_scene_is_looked_at_in_windows(run, job, tmp_path):
+    write_scene(tmp_path / "large" / "x.tif", side=100)
+    small = job.settings.model_copy(update={"max_size": 40})
+    run(job=replace(job, settings=small), scenes=find_scenes([str(tmp_path / "large")]))
+    line = next(iter(Ledger(job.out).lines.values()))
+    assert line.status in ("found", "partly")
+    assert line.regions > 2  # the script answers alike for every window
+    assert len(rows_in_parts(job.out)) == line.regions
+
+
 def test_two_runs_do_not_write_to_one_folder(run, job):
     def second(_):
         with pytest.raises(T2SError, match="another run"):

@@ -84,14 +84,15 @@ def test_the_only_picture_is_taken_and_of_several_one_must_be_named(tmp_path):
     meta = {"meta": {"href": "m.xml"}, "thumbnail": {"href": "t.png", "type": "image/png", "roles": ["thumbnail"]}}
     path = tmp_path / "item.json"
     path.write_text(json.dumps(item("x", NEAR, B04=bands["B04"], **meta)))
-    assert next(read_items(path)).asset() == (str(tmp_path / "b4.tif"), "B04")
+    found = next(read_items(path)).picture()
+    assert (found.image, found.asset) == (str(tmp_path / "b4.tif"), "B04")
     path.write_text(json.dumps(item("x", NEAR, **bands, **meta)))
     with pytest.raises(T2SError, match="does not say which") as error:
-        next(read_items(path)).asset()
-    assert error.value.fix == "Choose with --asset from 'B04', 'B03'"
-    assert next(read_items(path)).asset("B03")[1] == "B03"
+        next(read_items(path)).picture()
+    assert error.value.fix == "Choose with --asset from B04, B03"
+    assert next(read_items(path)).picture("B03").asset == "B03"
     with pytest.raises(T2SError, match="no asset 'B99'"):
-        next(read_items(path)).asset("B99")
+        next(read_items(path)).picture("B99")
 
 
 def test_an_item_without_the_asset_is_a_scene_with_a_problem_among_others(tmp_path):
@@ -100,7 +101,7 @@ def test_an_item_without_the_asset_is_a_scene_with_a_problem_among_others(tmp_pa
     first, second = find_scenes([str(tmp_path / "items.json")], asset="B04")
     assert (first.name, first.problem) == ("yards/a/B04", "")
     assert (second.name, second.image) == ("yards/b/B04", "")
-    assert second.problem.startswith("the item 'b' has no asset 'B04'")
+    assert second.problem.startswith("the item 'b': items.json has no asset 'B04'")
     with pytest.raises(T2SError, match="has no asset 'B99'"):
         find_scenes([str(tmp_path / "items.json")], asset="B99")
 
@@ -119,7 +120,7 @@ def test_a_href_is_relative_to_the_item(tmp_path, href, own, found):
     written = item("x", NEAR, visual={"href": href, "type": TIFF})
     written["links"] = [{"rel": "self", "href": own}] if own else []
     (tmp_path / "item.json").write_text(json.dumps(written))
-    assert next(read_items(tmp_path / "item.json")).asset()[0] == found
+    assert next(read_items(tmp_path / "item.json")).picture().image == found
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,13 @@ def test_json_that_is_no_item_is_refused(tmp_path, text):
     with pytest.raises(T2SError) as error:
         list(read_items(tmp_path / "x.json"))
     assert error.value.code == "argument_invalid"
+
+
+def test_the_bands_of_an_item_are_those_of_its_picture(tmp_path):
+    bands = [{"name": name, "eo:common_name": name} for name in ("blue", "green", "red", "nir")]
+    asset = {"href": "x.tif", "type": TIFF, "bands": bands}
+    (tmp_path / "item.json").write_text(json.dumps(item("x", NEAR, data=asset)))
+    assert find_scenes([str(tmp_path / "item.json")])[0].bands == "3,2,1"
 
 
 def test_files_are_selected_by_their_own_place(scenes, job):

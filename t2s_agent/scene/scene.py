@@ -1,6 +1,5 @@
 """Opens a raster file, describes it, and reads Views of any part of it at any resolution."""
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from rasterio.enums import ColorInterp, Resampling
 
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.bands import Band, guess_remark, is_alpha
-from t2s_agent.scene.camera import camera_of
+from t2s_agent.scene.boxes import Bbox, window_of
 from t2s_agent.scene.composites import choose, shown_remark
 from t2s_agent.scene.decibels import bands_behind, factor_of, pictured
-from t2s_agent.scene.georeference import Floats, Georeference, format_extent, georeference_of
 from t2s_agent.scene.legend import Sensing, legend_of
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
+from t2s_agent.scene.placing import place
 from t2s_agent.scene.reading import Asked, Blocks, Piece, Reader
 from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place, about_sample
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
@@ -30,13 +29,11 @@ from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, fills_
 from t2s_agent.scene.view import View, Window
 from t2s_agent.text import one_line
 
-Bbox = Sequence[float]  # west, south, east, north in degrees
 _SMALL_SCENE = 64 * 2**20  # pixels: a scene up to this size is read to find the maximum of its alpha band
 _FILL_SAMPLE_SIDE = (
     256  # px: the longer side of the sample in which fill values of bands that are not shown are searched
 )
 _DARK = 16  # of 255: a picture without brighter pixels looks black
-_TOUCH_PX = 1e-5  # a box that overlaps a pixel by less than this does not touch it
 
 
 def open_scene(
@@ -158,21 +155,15 @@ class Scene:
         )
         outer = Reader(mask.dataset, self.name, limits) if mask else None
         self._validity = Validity(dataset, self._reader, self.bands, self._opaque, outer)
-        self.georeference = _georeference(dataset, sidecars)
-        camera = (
-            camera_of(dataset, height_m)
-            if height_m is not None and _has_only_camera(dataset, self.georeference)
-            else None
-        )
-        self.georeference = camera.georeference(self.width, self.height) if camera else self.georeference
-        self.height_m = camera.height_m if camera else None
+        placed = place(dataset, sidecars, height_m)
+        self.georeference, self.height_m = placed.georeference, placed.height_m
         self.trusted_sidecars = bool(sidecars.used)
         self.crs = self.georeference.crs
         self.gsd_m = self.georeference.typical_gsd_m(self.width, self.height)
         self.warnings = (
             *(() if origin else about_neighbours(path, sidecars.used, trusted=sidecars is not NONE)),
             *about_file(descriptor, dataset),
-            *about_place(dataset, self.georeference, self.gsd_m, camera),
+            *about_place(dataset, self.georeference, self.gsd_m, placed.camera),
         )
         self._brightest = 255
         self._blocks: Blocks | None = None  # the sample for the stretch, where it is not the whole scene
@@ -231,66 +222,7 @@ class Scene:
 
     def window_of(self, bbox: Bbox) -> Window:
         """The window of pixels that a box (west, south, east, north, degrees) touches, clipped to the scene."""
-        west, south, east, north = _checked_bbox(bbox)
-        bounds = self.bounds_lonlat
-        if bounds is None:
-            raise T2SError("no_georeference", self.georeference.unlocated_because, "Give a window in pixels instead")
-        span = east - west + (360 if west > east else 0)
-        # without the edges of the box: a box that only touches the picture's edge is outside
-        along = np.linspace(1e-9, 1 - 1e-9, 361)
-        lon, lat = np.meshgrid(west + span * along, south + (north - south) * along[::20])
-        lon = np.where(lon > 180, lon - 360, lon)
-        x, y = self.georeference.from_lonlat(lon.ravel(), lat.ravel())
-        self._check_one_window(x.reshape(lon.shape), y.reshape(lon.shape), (west, south, east, north), span)
-        own_x, own_y = self.georeference.points_in((west, south, east, north), self.width, self.height)
-        x, y = np.concatenate([x, own_x]), np.concatenate([y, own_y])
-        finite = np.isfinite(x) & np.isfinite(y)
-        if finite.any():
-            x0, x1 = max(0.0, float(x[finite].min())), min(float(self.width), float(x[finite].max()))
-            y0, y1 = max(0.0, float(y[finite].min())), min(float(self.height), float(y[finite].max()))
-            if x0 < x1 and y0 < y1:
-                left, top = math.floor(x0 + _TOUCH_PX), math.floor(y0 + _TOUCH_PX)
-                right, bottom = math.ceil(x1 - _TOUCH_PX), math.ceil(y1 - _TOUCH_PX)
-                return Window(left, top, max(1, right - left), max(1, bottom - top))
-        shown = format_extent(bounds)
-        swapped = south < bounds[2] and north > bounds[0] and west < bounds[3] and east > bounds[1]
-        hint = "; latitude and longitude look swapped" if swapped else ""
-        raise T2SError(
-            "bbox_outside",
-            f"the box {[west, south, east, north]} does not meet {self.name}{hint}",
-            f"The image covers west, south, east, north = {shown}",
-            extent=tuple(bounds),
-            axes_swapped=swapped,
-        )
-
-    def _check_one_window(self, x: Floats, y: Floats, bbox: tuple[float, float, float, float], span: float) -> None:
-        """Raises `bbox_outside` where a box is at both ends of a picture of the Earth: one window cannot contain it.
-
-        x, y (rows, columns) are the pixel positions of a grid of the box; its longitudes go from `west` over `span` degrees.
-        """
-        west, south, east, north = bbox
-        inside = (
-            np.isfinite(x) & np.isfinite(y) & (x >= -1) & (x <= self.width + 1) & (y >= -1) & (y <= self.height + 1)
-        )
-        both = inside[:, 1:] & inside[:, :-1]
-        far = both & (np.hypot(np.diff(x, axis=1), np.diff(y, axis=1)) > max(2.0, self.width / 4))
-        if span >= 360 or not far.any():
-            return
-        row, column = (int(v[0]) for v in np.nonzero(far))
-        middle_x = (x[row, column] + x[row, column + 1]) / 2
-        middle_y = (y[row, column] + y[row, column + 1]) / 2
-        between = float(self.georeference.to_lonlat(middle_x, middle_y)[0][0])
-        if math.isfinite(between) and (between - west) % 360 <= span:
-            return  # the position between them is in the box too: they are far apart only because pixels are large
-        edge_x = 0.0 if x[row, column] > x[row, column + 1] else float(self.width)
-        cut = float(self.georeference.to_lonlat(edge_x, middle_y)[0][0])
-        cut = round(cut, 6) if math.isfinite(cut) else 180.0
-        ends = (180.0, -180.0) if abs(cut) == 180 else (cut, cut)
-        raise T2SError(
-            "bbox_outside",
-            f"the box {[west, south, east, north]} lies at both ends of {self.name}, which is cut at {cut:g} degrees",
-            f"Ask for its two parts: {[west, south, ends[0], north]} and {[ends[1], south, east, north]}",
-        )
+        return window_of(self.georeference, self.width, self.height, self.name, bbox)
 
     def read(
         self, window: Window | None = None, bands: Sequence[int] | None = None, max_size: int = 2048
@@ -519,41 +451,3 @@ class Scene:
         for piece in pieces:
             sample[:, piece.rows, piece.columns] = self._reader.values(piece, indexes, Resampling.nearest)
         return sample, pieces
-
-
-def _has_only_camera(dataset: rasterio.DatasetReader, georeference: Georeference) -> bool:
-    """Whether an image has a camera model (RPC), and neither a transform nor control points."""
-    return georeference.transform is None and not georeference.gcps and dataset.rpcs is not None
-
-
-def _georeference(dataset: rasterio.DatasetReader, sidecars: Sidecars) -> Georeference:
-    """The georeference of an image from its tags and trusted sidecar files.
-
-    As in GDAL, an .aux.xml is preferred to the image's tags; a world file or .prj is used only for what is missing.
-    """
-    gcps, gcp_crs = dataset.gcps
-    # for a file without a transform GDAL returns the identity, which would put pixels near 0 degrees east, 0 north
-    own = None if dataset.transform.is_identity else dataset.transform
-    crs = gcp_crs if gcps else dataset.crs
-    if sidecars.transform is not None and (sidecars.first or (not gcps and own is None)):
-        own, gcps = sidecars.transform, []
-    if sidecars.crs is not None and (sidecars.first or crs is None):
-        crs = sidecars.crs
-    return georeference_of(crs, None if gcps else own, gcps, dataset.width, dataset.height)
-
-
-def _checked_bbox(bbox: Bbox) -> tuple[float, float, float, float]:
-    try:
-        west, south, east, north = (float(v) for v in bbox)
-    except (TypeError, ValueError) as error:
-        raise T2SError(
-            "bbox_invalid", f"the box {bbox!r} is not four numbers", "Give west, south, east, north in degrees"
-        ) from error
-    fix = "Give west, south, east, north in degrees, south below north"
-    if not all(math.isfinite(v) for v in (west, south, east, north)):
-        raise T2SError("bbox_invalid", f"the box {[west, south, east, north]} has numbers that are not finite", fix)
-    if south >= north or west == east:
-        raise T2SError("bbox_invalid", f"the box {[west, south, east, north]} is empty or upside down", fix)
-    if abs(south) > 90 or abs(north) > 90 or abs(west) > 180 or abs(east) > 180:
-        raise T2SError("bbox_invalid", f"the box {[west, south, east, north]} is not in degrees", fix)
-    return west, south, east, north

@@ -78,9 +78,9 @@ def no_images(_: Engine) -> Sequence[str]:
     return ()
 
 
-def page_routes(engine_of: Callable[[Request], Engine], **how: Any) -> list[BaseRoute]:
+def page_routes(engine_of: Callable[[Request], Engine], *, basemap_url: str = "", **how: Any) -> list[BaseRoute]:
     """Returns all routes of the page, `static_routes` and `api_routes`, for an application with nothing else."""
-    return [*static_routes(), *api_routes(engine_of, **how)]
+    return [*static_routes(basemap_url), *api_routes(engine_of, **how)]
 
 
 def static_routes(basemap_url: str = "") -> list[BaseRoute]:

@@ -1,6 +1,7 @@
 """A headless Chromium, driven over a pair of pipes by the DevTools protocol, and the page served on loopback."""
 
 import base64
+import io
 import itertools
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
@@ -212,6 +214,12 @@ class Tab:
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(data))
+
+    def colour_at(self, x: float, y: float) -> tuple[int, ...]:
+        """The colour of a pixel of the screen: red, green, blue."""
+        data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.convert("RGB").getpixel((int(x), int(y)))
 
     def complaints(self) -> list[str]:
         """What the browser had to say against the page: exceptions, refused content, errors on the console."""

@@ -1,5 +1,6 @@
 """The page as a person meets it, in a real browser."""
 
+import io
 import json
 import re
 import threading
@@ -8,13 +9,19 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
+from PIL import Image
+from pyproj import Transformer
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from t2s_agent.pipeline import Refinement, refine, segment
 from t2s_agent.server.build import build_server
 from t2s_agent.server.http import build_app
 from t2s_agent.server.page.app import APP_URI, VIEW_URI, app_html
 from t2s_agent.server.page.region_index import index_of
-from t2s_agent.server.page.result_view import view_json
+from t2s_agent.server.page.result_view import lonlat_grid, view_json
+from t2s_agent.server.page.routes import page_routes
 
 TANKS = "Where are the storage tanks?"
 HOSTILE = "<b>boats</b>"
@@ -336,6 +343,40 @@ def test_many_regions_are_counted_and_their_windows_shown(tab, serve, engine, mo
     tab.js(f"{STAGE}.viewer.clicked([{(x1 + x2) / 2}, {-(y1 + y2) / 2}], false)")  # beside all counts: the mask knows
     assert "Region 5 tank" in tab.until("document.querySelector('.facts').textContent")
     tab.until("document.querySelector('tr.chosen')?.dataset.id === '5'")
+    assert tab.complaints() == []
+
+
+def test_a_base_map_lies_under_the_scene_where_one_is_configured(tab, listening, engine):
+    def tile(request):
+        asked.append(tuple(request.path_params[name] for name in "zxy"))
+        return Response(cyan.getvalue(), media_type="image/png")
+
+    cyan = io.BytesIO()
+    Image.new("RGB", (256, 256), (0, 255, 255)).save(cyan, "PNG")
+    asked: list[tuple[int, int, int]] = []
+    url = listening(Starlette(routes=[Route("/{z:int}/{x:int}/{y:int}.png", tile)])) + "{z}/{x}/{y}.png"
+    settings = engine.settings.model_copy(update={"basemap_url": url, "basemap_attribution": "© Somebody"})
+    mapped = replace(engine, settings=settings)
+    segment(engine, "harbour.tif", TANKS)
+    opened(tab, listening(Starlette(routes=page_routes(lambda _: mapped, basemap_url=url))))
+    assert tab.js("document.querySelector('.attribution').textContent") == "© Somebody"
+    corner = "baseOf({base: {}, grid: GRID, record: {scene: {width: 640, height: 640}}})"
+    with engine.scene("harbour.tif") as scene:
+        grid = json.dumps(lonlat_grid(scene.georeference, 640, 640))
+        lon, lat = scene.georeference.to_lonlat([100.0], [500.0])
+    east, north = Transformer.from_crs(4326, 3857, always_xy=True).transform(lon[0], lat[0])
+    found = tab.js(corner.replace("GRID", grid) + ".toMercator(100, 500)")
+    assert found == pytest.approx([east, north], abs=0.05)
+    assert tab.js(corner.replace("GRID", grid) + f".fromMercator({east}, {north})") == pytest.approx(
+        [100, 500], abs=0.1
+    )
+    before = tab.js(f"{STAGE}.viewer.view.setResolution(4) || {STAGE}.dataset.drawn")
+    tab.until(f"{STAGE}.dataset.drawn !== '{before}'")
+    beside = tab.on_picture(-200, 320)
+    assert tab.colour_at(*beside) == (0, 255, 255)  # the map, around the scene too
+    half, z = 20_037_508.34, max(z for z, _, _ in asked)
+    x, y = (int((half + value) / (2 * half) * 2**z) for value in (east, -north))
+    assert any(abs(x - b) <= 1 and abs(y - c) <= 1 for a, b, c in asked if a == z)
     assert tab.complaints() == []
 
 

@@ -451,6 +451,7 @@ function tableOf(shown, selection, correction, doors) {
   const more = el("button", { type: "button", class: "more", hidden: true, onclick: () => fetchRows(rows.size) });
   async function fetchRows(from) {
     const turn = ++asking;
+    if (!head.firstChild && shown.count > 5000) status.textContent = `Reading ${counted(shown.count, "region")} …`;
     try {
       const got = await doors.rows({ ...sorted, from, limit: ROWS });
       if (turn !== asking) return; // another order was asked for meanwhile
@@ -596,7 +597,7 @@ function recordOf(shown, doors) {
     ["Version", record.code_version],
   ];
   const status = el("p", { class: "status", role: "status" });
-  const titles = { "mask.tif": "Mask", "regions.geojson": "Polygons", "preview.png": "Picture", "record.json": "Record" };
+  const titles = { "mask.tif": "Mask", "regions.geojson": "Polygons", "preview.png": "Picture", "record.json": "Record", "windows.geojson": "Windows" };
   const files = shown.files.map((file) => el("button", {
     type: "button", onclick: async () => {
       status.textContent = "";

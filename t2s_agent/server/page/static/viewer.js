@@ -22,7 +22,8 @@ class Viewer {
     this.chosen = new Set();
     this.spot = null;
     this.watchers = { move: [], hover: [], click: [], box: [], view: [] };
-    this.projection = new ol.Projection({ code: "scene", units: "pixels", extent: [0, -height, width, 0] });
+    const beside = base ? Math.max(width, height) : 0; // a base map goes on around the scene
+    this.projection = new ol.Projection({ code: "scene", units: "pixels", extent: [-beside, -height - beside, width + beside, beside] });
     this.sources = { outlines: vector(), prompts: vector(), marks: vector(), cross: vector(), windows: vector(), draft: vector(), frame: vector() };
     this.layers = {};
     if (base) this.layers.base = this.baseLayer(base);
@@ -208,7 +209,9 @@ class Viewer {
     const [dx, dy] = [(x2 - x1) * MARGIN, (y2 - y1) * MARGIN], box = [x1 - dx, y1 - dy, x2 + dx, y2 + dy];
     this.asking?.abort();
     this.asking = new AbortController();
-    const found = await this.doors.outlines(box, resolution, this.asking.signal);
+    const signal = this.asking.signal;
+    this.stage.classList.add("reading");
+    const found = await this.doors.outlines(box, resolution, signal).finally(() => signal.aborted || this.stage.classList.remove("reading"));
     this.loaded = { box, resolution, clustered: found.clustered, all: found.all };
     this.clustered = found.clustered;
     const features = new ol.GeoJSON().readFeatures(found);

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "t2s_agent/batch/worker.py": "tests/batch/test_run.py",
     "t2s_agent/cli/demo.py": "tests/cli/test_first_use.py",
     "t2s_agent/cli/doctor.py": "tests/server/test_server_settings.py",
+    "t2s_agent/cli/items.py": "tests/scene/remote/test_search.py",
     "t2s_agent/cli/serve.py": "tests/server/test_server_settings.py",
     "t2s_agent/models.py": "tests/pipeline/test_before_asking.py",
     "t2s_agent/pipeline/band_facts.py": "tests/scene/test_budgets.py",

@@ -19,6 +19,7 @@ from t2s_agent.cli import listing, words
 from t2s_agent.cli.batch import batch
 from t2s_agent.cli.change import change
 from t2s_agent.cli.files import OUT_HELP, checked_out, copied
+from t2s_agent.cli.items import items
 from t2s_agent.cli.serve import serve
 from t2s_agent.cli.show import Screen
 from t2s_agent.errors import T2SError
@@ -483,4 +484,5 @@ def doctor(
 
 app.command(cls=words.MultiValueCommand)(change)
 app.command(cls=words.MultiValueCommand)(batch)
+app.command()(items)
 app.command()(serve)

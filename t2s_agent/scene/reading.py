@@ -6,7 +6,7 @@ All code that needs values, masks, statistics or the sample for a stretch reads 
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -169,9 +169,8 @@ class Reader:
         self.fetch([piece], [Asked(tuple(unique), how)])
         dataset, window = self._source(piece)
         with _overviews_for(how):
-            out: Any = dataset.read(  # rasterio has no types
-                unique, window=window, out_shape=(len(unique), *piece.shape), resampling=how
-            )
+            shape = len(unique), *piece.shape
+            out: Any = self._run(dataset.read, unique, window=window, out_shape=shape, resampling=how)
         self._check_fetched()
         values: NDArray[np.number] = np.abs(out) if self._complex else out
         return values if list(indexes) == unique else values[[unique.index(i) for i in indexes]]
@@ -181,7 +180,8 @@ class Reader:
         self.check_deadline()
         self.fetch([piece], [Asked(mask=True)])
         with _overviews_for(Resampling.nearest):
-            mask = self._dataset.read_masks(1, window=RasterioWindow(*piece.source), out_shape=piece.shape)
+            window = RasterioWindow(*piece.source)
+            mask = self._run(self._dataset.read_masks, 1, window=window, out_shape=piece.shape)
         self._check_fetched()
         return np.asarray(mask, np.uint8)
 
@@ -202,6 +202,9 @@ class Reader:
             wide_kernel=not nearest and asked.how is not Resampling.average,
             mask=asked.mask,
         )
+
+    def _run(self, read: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return read(*args, **options) if self._remote is None else self._remote.run(read, *args, **options)
 
     def _check_fetched(self) -> None:
         if self._remote is not None:

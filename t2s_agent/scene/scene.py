@@ -183,10 +183,12 @@ class Scene:
         """Closes the file; a second call has no effect."""
         if self._descriptor >= 0:
             self._sidecars.close()
-            self._dataset.close()
-            os.close(self._descriptor)
-            if self.origin is not None:
+            if self.origin is None:
+                self._dataset.close()
+            else:
+                self.origin.source.run(self._dataset.close)
                 self.origin.source.close()
+            os.close(self._descriptor)
             self._descriptor = -1
 
     @property

@@ -1,8 +1,10 @@
 """What a reader says before it reads: the windows it will read, so that a remote file can be fetched in few requests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
+
+P, T = ParamSpec("P"), TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class Source(Protocol):
 
     def check(self) -> None:
         """Raises where something was read that had not been fetched."""
+
+    def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a function that opens, reads or closes the dataset, in whatever thread."""
 
     def close(self) -> None:
         """Releases connections and space; a second call has no effect."""

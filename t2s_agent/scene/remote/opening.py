@@ -1,10 +1,13 @@
 """Opens a remote image: its header is fetched and planned, then GDAL gets a file of the fetched ranges, and never the address."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
+from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
 import rasterio
@@ -34,6 +37,10 @@ class Remote:
     ca_file: Path | None = None
 
 
+P, T = ParamSpec("P"), TypeVar("T")
+_OPEN: "set[RemoteSource]" = set()  # not freed before they are closed: GDAL has addresses of their file objects
+
+
 class RemoteSource:
     """The bytes of one remote image, for a scene. `requests` and `received` (bytes) say what was fetched so far."""
 
@@ -41,6 +48,8 @@ class RemoteSource:
         self._client = client
         self._file = SparseFile(client, limits)
         self._plan = self._planned()
+        self._context, self._lock = copy_context(), Lock()
+        _OPEN.add(self)
 
     @property
     def requests(self) -> int:
@@ -59,6 +68,15 @@ class RemoteSource:
         """A file object for GDAL, whatever path it names: it knows no other file."""
         del path, mode
         return self._file.reader()
+
+    def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a function in the context in which the dataset was opened.
+
+        rasterio 1.4 keeps the file objects of openers in a context variable. In another thread it would not find them, and when the
+        thread that opened the dataset ends they would be freed, while GDAL still has their addresses.
+        """
+        with self._lock:
+            return self._context.run(function, *args, **kwargs)
 
     def fetch(self, wanted: Sequence[Wanted]) -> None:
         """Fetches the blocks that reads need. Raises as RemoteClient does, and `limit_exceeded`."""
@@ -80,6 +98,7 @@ class RemoteSource:
         """Closes connections and file; a second call has no effect."""
         self._client.close()
         self._file.close()
+        _OPEN.discard(self)
 
     def _planned(self) -> Plan | None:
         """The plan of the file; None where it is fetched whole: small files, other formats, unusual headers."""
@@ -116,11 +135,11 @@ def open_remote(
         name = Path(address.name)
         with rasterio.Env(**PINNED):
             try:
-                dataset = open_dataset(descriptor, name, limits, opener=source.opener, key=uuid4().hex)
+                dataset = source.run(open_dataset, descriptor, name, limits, opener=source.opener, key=uuid4().hex)
             except T2SError:
                 source.check()
                 raise
-            undo.callback(dataset.close)
+            undo.callback(source.run, dataset.close)
             origin = Origin(address.shown, bool(address.query), source)
             scene = scene_of(dataset, descriptor, name, limits, sensing=sensing, height_m=height_m, origin=origin)
             source.check()

@@ -1,5 +1,6 @@
 """Remote images: the same pixels as the local file, in few requests."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,23 @@ def large(tmp_path_factory):
     }
     rasterio.shutil.copy(folder / "plain.tif", folder / "large.tif", **how)
     return folder
+
+
+def in_a_thread(work):
+    """What a function gives in a thread that ends then."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+@pytest.mark.parametrize("compress", ["deflate", "jpeg"])
+def test_an_image_is_opened_read_and_closed_in_threads_of_their_own(make, tmp_path, every_size_is_planned, compress):
+    path = make.geotiff(
+        tmp_path / "a.tif", height=150, width=200, tiled=True, blockxsize=32, blockysize=32, compress=compress
+    )
+    with https_files(tmp_path) as served, open_scene(path) as local:
+        remote = in_a_thread(lambda: open_remote(f"{served.url}/a.tif", remote_of(served)))
+        assert in_a_thread(lambda: views(remote)) == views(local)
+        in_a_thread(remote.close)
 
 
 def test_a_window_and_an_overview_of_a_large_image_take_five_requests(large):

@@ -21,9 +21,12 @@ class SmallLabels:
             yield block
 
     def add(self, block: LabelBlock) -> None:
-        """Notes the regions of a block; of several in one pixel the last one of the block stays."""
-        ys, xs = np.nonzero(block.labels)
+        """Notes the regions of a block; of several in one pixel the last one by id stays."""
+        tall, wide = block.labels.shape
         height, width = self.labels.shape
-        rows = (ys + block.y) * height // self._height
-        columns = (xs + block.x) * width // self._width
-        self.labels[rows, columns] = block.labels[ys, xs]
+        rows = (np.arange(tall) + block.y) * height // self._height
+        columns = (np.arange(wide) + block.x) * width // self._width
+        first_rows, first_columns = (np.flatnonzero(np.diff(each, prepend=-1)) for each in (rows, columns))
+        largest = np.maximum.reduceat(np.maximum.reduceat(block.labels, first_rows, axis=0), first_columns, axis=1)
+        part = np.ix_(rows[first_rows], columns[first_columns])
+        self.labels[part] = np.maximum(self.labels[part], largest)

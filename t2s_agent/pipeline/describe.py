@@ -1,6 +1,6 @@
 """Describes a result, a region or a box: measured facts, and separately what a model claims."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -187,11 +187,10 @@ def _of_result(
     else:
         subject = result_id
         measured = set_facts(result, regions, looked_at, [name for name in _SUMMED if name in asked.columns])
-        rounding = finest_rounding(regions, result.units)
-        if asked.other:
-            measured |= distance_facts(Distances.of(nearest), "nearest", rounding, (regions, others))
-        else:
-            measured |= distance_facts(Distances.of(nearest), "nearest_neighbour", rounding)
+        if compared:
+            rounding = finest_rounding(regions, result.units)
+            name, places = ("nearest", (regions, others)) if asked.other else ("nearest_neighbour", None)
+            measured |= distance_facts(Distances.of(nearest), name, rounding, places)
     if asked.pairs_within_m is not None:
         measured["pairs_within"] = pairs_within(
             own, others, asked.pairs_within_m, units=result.units, itself=itself and not region_id
@@ -353,8 +352,17 @@ def set_facts(
     Each of `lengths` (`length`, `width`, `perimeter`) gets the same statistics as areas.
     `regions.summary` defines the plus/minus of a total, mean and median.
     """
-    summaries = Summary.of_each(regions, ("area", *lengths))
-    rounding = finest_rounding(regions, result.units)
+    finest: list[
+        Rounding
+    ] = []  # of the regions so far: they are gone through once, because they may be read from a file
+
+    def noted() -> Iterator[Region]:
+        for region in regions:
+            finest[:] = [finest[0].finer(region.rounding) if finest else region.rounding]
+            yield region
+
+    summaries = Summary.of_each(noted(), ("area", *lengths))
+    rounding = finest[0] if finest else Rounding.of(1.0, result.units)
     facts: dict[str, Any] = {"count": len(regions), "pm_level": pm_level(result)}
     if result.count_low is not None and result.count_high is not None:
         facts["true_count"] = [result.count_low, result.count_high]

@@ -28,6 +28,7 @@ from t2s_agent.text import plain
 T = TypeVar("T")
 PAGE = 100  # images in one answer to resources/list
 _RESULTS = 20  # newest results listed after the images
+_MOST_BYTES = 32 * 2**20  # of a file in an answer, which is in memory several times
 _UNKNOWN = {"image_not_found", "result_unknown"}
 _CURSOR = re.compile(r"images:([0-9]{1,9})")
 _MOST_COMPLETIONS = 100  # the protocol's limit
@@ -170,7 +171,14 @@ def _record(service: Service, result_id: str) -> str:
 
 
 def _file(service: Service, result_id: str, name: str) -> bytes:
-    return service.callers_engine().store.artifact(result_id, name).read_bytes()
+    path = service.callers_engine().store.artifact(result_id, name)
+    if path.stat().st_size > _MOST_BYTES:
+        raise T2SError(
+            "limit_exceeded",
+            f"{name} of {path.parent.name} has {path.stat().st_size / 1e6:.0f} MB, more than one answer holds",
+            'List regions by pages with describe_region(detail="regions"), or download the file from the page',
+        )
+    return path.read_bytes()
 
 
 def _read(work: Callable[[], T]) -> T:

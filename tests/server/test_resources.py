@@ -68,6 +68,17 @@ def test_every_file_of_a_result_can_be_read(server, ask, era):
     assert json.loads(view.text)
 
 
+def test_a_file_too_large_for_an_answer_is_refused_with_the_way_to_its_pages(server, ask, monkeypatch):
+    monkeypatch.setattr(resources, "_MOST_BYTES", 500)
+
+    async def read(client):
+        id_ = await made(client)
+        with pytest.raises(MCPError, match=r'describe_region\(detail="regions"\)'):
+            await client.read_resource(f"t2s://results/{id_}/regions.geojson")
+
+    ask(server, read)
+
+
 def test_a_record_does_not_tell_where_files_lie(place, server, ask):
     async def read(client):
         return (await client.read_resource(f"t2s://results/{await made(client)}/record.json")).contents[0].text

@@ -69,6 +69,7 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with mcp.router.lifespan_context(app):
             service.warm_up(_WARM_AFTER_S)
+            await anyio.to_thread.run_sync(sweep, settings.store, settings.upload_max_age_days)
             yield
         with anyio.move_on_after(STOP_S):  # a tile that is being read
             await anyio.to_thread.run_sync(pictures.close, abandon_on_cancel=True)
@@ -77,8 +78,9 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
     from t2s_agent.server.page.picture_routes import is_frequent
     from t2s_agent.server.page.pictures import Pictures
     from t2s_agent.server.page.routes import is_upload, static_routes
+    from t2s_agent.server.page.uploads import sweep
 
-    pictures = Pictures()
+    pictures = Pictures(service.indexes)
     api = _api(service, pictures)
 
     health = Route("/health", _health)

@@ -67,7 +67,7 @@ def add_resources(server: MCPServer[Any], service: Service) -> None:
         """The data of a result's view, for the MCP App."""
         from t2s_agent.server.page.result_view import view_json
 
-        return _read(lambda: service.redact(view_json(service.callers_engine(), result_id)))
+        return _read(lambda: service.redact(view_json(service.callers_engine(), result_id, service.indexes)))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK gives it no types
     async def complete(

@@ -17,6 +17,7 @@ from t2s_agent.text import model_name
 if TYPE_CHECKING:
     from t2s_agent.models import Models
     from t2s_agent.pipeline import Engine
+    from t2s_agent.server.page.region_index import Indexes
     from t2s_agent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,17 @@ class Service:
         self._models, self._engine = models, engine
         self._lock = threading.Lock()
         self._warm: threading.Thread | None = None
+        self._indexes: Indexes | None = None
+
+    @property
+    def indexes(self) -> "Indexes":
+        """Where the regions of results lie, kept for the page and the MCP App together."""
+        with self._lock:
+            if self._indexes is None:
+                from t2s_agent.server.page.region_index import Indexes
+
+                self._indexes = Indexes()
+            return self._indexes
 
     def engine(self, owner: str) -> "Engine":
         """Returns the Engine of one credential: the same models and store, but the results of this credential only.

@@ -34,8 +34,8 @@ T = TypeVar("T")
 class Pictures:
     """One for a server. All that it returns is of the Engine's owner."""
 
-    def __init__(self) -> None:
-        self.scenes, self.indexes = OpenScenes(), Indexes()
+    def __init__(self, indexes: Indexes | None = None) -> None:
+        self.scenes, self.indexes = OpenScenes(), indexes or Indexes()
         self._records: OrderedDict[tuple[str, str, str], tuple[tuple[int, int], Record]] = OrderedDict()
         self._lock = Lock()
         self._limiters: tuple[anyio.CapacityLimiter, ...] = ()

@@ -21,7 +21,7 @@ from t2s_agent.scene import Window
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.pyramid import TILE, Pyramid
 from t2s_agent.server.page.region_features import features_in
-from t2s_agent.server.page.region_index import index_of
+from t2s_agent.server.page.region_index import Indexes
 
 _GRID = 17  # points per side with known longitude and latitude; the page interpolates between them
 _RELATIVES = 200  # results in one tree
@@ -132,15 +132,15 @@ def thumbnail(engine: Engine, result: Record) -> bytes:
     return _jpeg(small)
 
 
-def view_json(engine: Engine, result_id: str) -> str:
+def view_json(engine: Engine, result_id: str, indexes: Indexes | None = None) -> str:
     """Returns a result's view as one JSON text for the MCP App.
 
     The picture is a data URL, empty if the image was deleted. `features` are the outlines at the picture's resolution, and `rows` the
-    facts of at most 500 regions.
+    facts of at most 500 regions. `indexes` keeps those of earlier calls.
     """
     result = engine.store.load(result_id, regions=False)
     view = result_view(engine, result, engine.store.listed().results)
-    index = index_of(result, engine.store.folder / result.id)
+    index = (indexes or Indexes()).of(result, engine.store.folder / result.id)
     x, y, width, height = result.scene.window
     resolution = max(1.0, max(width, height) / _LARGEST)
     view["features"] = features_in(index, (x, y, x + width, y + height), resolution, _IN_APP)

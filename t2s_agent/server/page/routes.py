@@ -22,7 +22,7 @@ from t2s_agent.server.page.assets import static_text
 from t2s_agent.server.page.picture_routes import picture_routes
 from t2s_agent.server.page.pictures import Pictures
 from t2s_agent.server.page.result_view import picture, result_view, thumbnail, to_refinement_points
-from t2s_agent.server.page.uploads import receive
+from t2s_agent.server.page.uploads import receive, sweep
 from t2s_agent.server.page.work import Discreet, Work, WorkResponse, in_thread
 
 UPLOADS = "/api/images"  # where POST sends an image
@@ -166,8 +166,11 @@ def api_routes(
         return FileResponse(path, filename=f"{path.parent.name}-{name}", media_type="application/octet-stream")
 
     async def images(_: Request, engine: Engine) -> Response:
-        names = list(await run_sync(images_of, engine)) if engine.settings.roots else []
-        return answered({"images": names, "upload_bytes": engine.settings.upload_bytes})
+        def names() -> list[str]:
+            sweep(engine.store.folder, engine.settings.upload_max_age_days)
+            return list(images_of(engine)) if engine.settings.roots else []
+
+        return answered({"images": await run_sync(names), "upload_bytes": engine.settings.upload_bytes})
 
     async def send(request: Request, engine: Engine) -> Response:
         return answered({"image": await receive(engine, request.query_params.get("name", ""), request.stream())})

@@ -16,8 +16,11 @@ from starlette.testclient import TestClient
 
 from evals.tiling.boxes import BoxModels, BoxPrompter
 from t2s_agent.pipeline import Engine, segment
+from t2s_agent.server.build import build_server
+from t2s_agent.server.http import build_app
 from t2s_agent.server.page.pictures import Pictures
 from t2s_agent.server.page.region_index import index_of
+from t2s_agent.server.page.result_view import view_json
 from t2s_agent.server.page.routes import page_routes
 from t2s_agent.settings import load_settings
 
@@ -239,3 +242,17 @@ def test_a_scene_that_was_looked_at_in_windows_is_shown_with_them(tmp_path, pict
     assert sorted(row["box"] for row in rows) == [pytest.approx(box, abs=1.1) for box in sorted(boxes.tolist())]
     assert shapely.union_all([shape(window["geometry"]) for window in windows]).bounds == (0, 0, 400, 300)
     assert tile.status_code == mask.status_code == 200
+
+
+def test_on_a_server_tiles_are_counted_apart_and_indexes_are_shared_with_the_app(engine, made):
+    settings = engine.settings.model_copy(update={"rate_per_minute": 3})
+    server = build_server(settings, engine=engine)
+    with TestClient(build_app(server, settings), base_url="http://localhost") as client:
+        path = f"/api/results/{made.id}"
+        parts = ["scene/0/0/0", "mask/0/0/0", "regions?bbox=0,0,9,9&resolution=1", "at?x=1&y=1"] * 3
+        assert {client.get(f"{path}/{part}").status_code for part in parts} == {200}
+        assert [client.get(f"{path}/rows").status_code for _ in range(4)] == [200, 200, 200, 429]
+    folder = engine.store.folder / made.id
+    held = server.service.indexes.of(made, folder)
+    assert server.service.indexes.of(made, folder) is held
+    assert json.loads(view_json(engine, made.id, server.service.indexes))["rows"][0] == held.row(0)

@@ -163,6 +163,15 @@ def test_over_http_an_image_is_streamed_past_the_limit_of_other_requests(client,
     assert client.post("/api/results", content=bytes(2000)).status_code == 413  # as before
 
 
+def test_over_http_old_images_are_gone_from_the_list(client, open_engine, harbour):
+    octets = {"Content-Type": "application/octet-stream"}
+    client.post("/api/images?name=bay.tif", content=harbour.read_bytes(), headers=octets)
+    (path,) = (open_engine.store.folder / ".uploads").glob("*/bay.tif")
+    os.utime(path, (time.time() - 8 * 86_400,) * 2)
+    assert "bay.tif" not in client.get("/api/images").json()["images"]
+    assert not path.exists()
+
+
 def test_over_http_nothing_is_taken_without_a_token_or_from_another_site(client, open_engine, harbour):
     octets = {"Content-Type": "application/octet-stream"}
     for headers, status in (

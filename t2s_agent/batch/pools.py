@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from t2s_agent.batch.ledger import Line
 from t2s_agent.batch.rows import Row
 from t2s_agent.batch.worker import Worker
 from t2s_agent.errors import T2SError
+
+_TIDY_S = 2.0  # for a worker that is ended; one in a long call is killed then
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class Processes:
 
     def close(self) -> None:
         for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
             worker.end()
 
     def _start(self) -> "_Running":
@@ -147,6 +152,8 @@ class _Running:
     rows: Sequence[Row] | None = None
 
     def end(self) -> None:
+        self.process.terminate()  # it removes what it was writing
+        self.process.join(_TIDY_S)
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -155,6 +162,7 @@ class _Running:
 def serve(pipe: "Connection[Any, Any]", job: dict[str, Any], name: str, cores: int) -> None:
     """A worker's process: groups of rows come in, their lines or an error go out, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its workers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))  # before torch is imported
     threading.Thread(target=_end_with_parent, daemon=True).start()
     worker = Worker(Job.of_values(job), name)

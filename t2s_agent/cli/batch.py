@@ -136,16 +136,20 @@ def batch(
     found = find_scenes(scenes, root=root, asset=asset, leave_out=out)
     chosen = select(found, job.selection.bbox, lambda: _opener(job))
     screen.note(_count(len(chosen.scenes), len(found), chosen.without_place))
-    with _shown(screen) as report:
-        done = run_batch(
-            job,
-            chosen.scenes,
-            questions,
-            pool=_ray_pool(ray, workers or 0) if ray else None,
-            workers=1 if workers is None else workers,
-            retry_failed=retry_failed,
-            report=report,
-        )
+    try:
+        with _shown(screen) as report:
+            done = run_batch(
+                job,
+                chosen.scenes,
+                questions,
+                pool=_ray_pool(ray, workers or 0) if ray else None,
+                workers=1 if workers is None else workers,
+                retry_failed=retry_failed,
+                report=report,
+            )
+    except KeyboardInterrupt:
+        screen.note("interrupted: the same command goes on with the rows that are left", "")
+        raise
     if as_json:
         screen.json(done.summary.model_dump(mode="json") | {"done": done.done, "before": done.before, "out": str(out)})
         return

@@ -90,5 +90,5 @@ def _time(size: int) -> None:
     each = (found.join_s + found.paint_s) / found.windows
     print(
         f"{found.windows:,} windows, {found.objects:,} objects: joined in {found.join_s:.2f} s, painted and traced in "
-        f"{found.paint_s:.2f} s, {each * 1000:.2f} ms a window"
+        f"{found.paint_s:.2f} s of a processor, {each * 1000:.2f} ms a window"
     )

@@ -137,7 +137,7 @@ def _by_closeness(
 
 def _closeness(p: Mask, q: Mask) -> float:
     """The share of two masks that is near the other one, the smaller of the two. Near: `OUTLINE_PX`, less for small masks."""
-    by = max(1, min(OUTLINE_PX, max(p.pixels.shape) // 2, max(q.pixels.shape) // 2))
+    by = min(OUTLINE_PX, max(p.pixels.shape), max(q.pixels.shape))
     return min(p.shared(grown(q, by)) / p.area, q.shared(grown(p, by)) / q.area)
 
 

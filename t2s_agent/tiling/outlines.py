@@ -7,8 +7,9 @@ import shapely
 from shapely import affinity
 from shapely.geometry import Polygon
 
-from t2s_agent.regions.polygons import traced_all
-from t2s_agent.regions.region import Geometry
+from t2s_agent.mask import boxes_of
+from t2s_agent.regions.polygons import trace, traced_all
+from t2s_agent.regions.region import Geometry, Labels
 from t2s_agent.scene.georeference import Floats
 from t2s_agent.tiling.painting import Block
 
@@ -22,13 +23,23 @@ def outlines(blocks: Iterable[Block]) -> Iterator[tuple[int, Geometry]]:
     """
     open_: dict[int, list[Geometry]] = {}
     for block in blocks:
-        for number, geometry in traced_all(block.labels).items():
+        for number, geometry in _traced(block.labels):
             open_.setdefault(number, []).append(affinity.translate(geometry, block.x, block.y))
         for number in block.last:
             if number in open_:
                 yield number, _whole(open_.pop(number))
     for number in sorted(open_):
         yield number, _whole(open_[number])
+
+
+def _traced(labels: Labels) -> Iterator[tuple[int, Geometry]]:
+    """As `traced_all`; where objects are few, each is traced in its box, as most of the time goes into the pixels between them."""
+    boxes = boxes_of(labels)
+    if 2 * sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in boxes.values()) > labels.size:
+        yield from traced_all(labels).items()
+        return
+    for number, (x1, y1, x2, y2) in boxes.items():
+        yield number, affinity.translate(trace(labels[y1:y2, x1:x2] == number), x1, y1)
 
 
 def _whole(parts: list[Geometry]) -> Geometry:

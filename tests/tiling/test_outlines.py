@@ -26,6 +26,16 @@ def test_outlines_do_not_depend_on_the_blocks(labels, size):
     assert {number: geometry.wkb for number, geometry in found.items()} == {n: g.wkb for n, g in whole.items()}
 
 
+def test_a_few_objects_far_apart_are_traced_each_in_its_box():
+    labels = np.zeros((40, 40), np.int32)
+    labels[2:6, 3:9], labels[30:38, 20:22], labels[31:33, 20:22] = 5, 3, 0
+    found = dict(outlines([Block(100, 200, labels)]))
+    assert {number: (geometry.bounds, geometry.area) for number, geometry in found.items()} == {
+        3: ((120, 230, 122, 238), 12),
+        5: ((103, 202, 109, 206), 24),
+    }
+
+
 def test_a_hole_across_the_edge_of_a_block_stays_a_hole():
     labels = np.ones((8, 8), np.int32)
     labels[2:6, 3:5] = 0

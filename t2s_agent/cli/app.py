@@ -173,7 +173,12 @@ def _engine(**flags: Any) -> Any:
 
 @app.command(cls=words.MultiValueCommand)
 def segment(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="a GeoTIFF, JPEG 2000, PNG, JPEG or WebP file")],
+    image: Annotated[
+        str,
+        typer.Argument(
+            metavar="IMAGE", help="a GeoTIFF, JPEG 2000, PNG, JPEG or WebP file; its https address; or a STAC item"
+        ),
+    ],
     query: Annotated[str, typer.Argument(metavar="QUERY", help="what to find, in words")],
     bbox: Bbox = None,
     bbox_crs: BboxCrs = None,

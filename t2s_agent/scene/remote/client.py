@@ -134,10 +134,8 @@ class RemoteClient:
         elif status in (404, 410):
             raise T2SError("image_not_found", f"there is no image at {self.address.shown}", "Check the address")
         elif status in (401, 403):
-            signed = " with its signature: it may have expired" if self.address.query else ""
-            raise self._failed(
-                f"is not given to us (status {status})", f"Name a signed address{signed or ' where it needs one'}"
-            )
+            fix = "Sign the address again" if self.address.query else "Check it; some files need a signed address"
+            raise self._failed(f"was refused by its server (status {status})", fix)
         elif status == 412 or (status == 416 and self.identity is not None):
             raise self._changed("it is another file now")
         elif status == 416:

@@ -64,6 +64,7 @@ ELSEWHERE = {
     "t2s_agent/server/page/work.py": "tests/server/page/test_routes.py",
     "t2s_agent/server/refusals.py": "tests/server/test_guard.py",
     "t2s_agent/server/toolset.py": "tests/server/test_build.py",
+    "t2s_agent/tiling/observing.py": "tests/tiling/test_seams.py",
     "t2s_agent/weights.py": "tests/prompting/test_local.py",
     "tools/distances.py": "tests/tools/test_describe_region.py",
     "tools/pictures.py": "tests/tools/test_describe_region.py",

@@ -176,3 +176,13 @@ def test_neither_ids_nor_the_order_of_pieces_matter(given_, random):
 
     same = {name: name for name in names}
     assert sets(join(tiling, other).objects, same) == sets(join(tiling, truth).objects, new)
+
+
+@settings(deadline=None, max_examples=15)
+@given(drawn())
+def test_tiles_without_pieces_join_nothing_whether_they_were_looked_at_or_not(given_):
+    scene, tiling = given_
+    truth = Truth(scene, tiling, jitter=2)
+    looked = join(tiling, truth).objects
+    not_looked = join(tiling, lambda tile: truth(tile) or None).objects
+    assert [(each.pieces, each.aside) for each in looked] == [(each.pieces, each.aside) for each in not_looked]

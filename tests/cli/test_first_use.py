@@ -130,7 +130,7 @@ def test_in_a_narrow_pipe_no_line_is_wrapped_or_cut(t2s, place):
 
 
 def test_nothing_found_in_a_coarse_view_says_what_could_not_be_seen(t2s, made):
-    coarse = t2s("segment", "harbour.tif", "helicopters", "--max-size", "64")
+    coarse = t2s("segment", "harbour.tif", "helicopters", "--max-size", "64", "--mode", "overview")
     [said] = [line for line in coarse.stdout.splitlines() if line.startswith("Nothing found")]
     assert said == "Nothing found, but objects smaller than about 40 m cannot be seen at this scale."  # 8 px of 5 m
     assert "viewed at 5 m per pixel, the image has 0.5 m" in coarse.stdout

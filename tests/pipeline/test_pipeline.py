@@ -396,7 +396,7 @@ def test_a_refinement_records_which_regions_are_the_parents_and_under_which_id(e
 
 def test_a_coarse_view_is_warned_of_and_both_scales_are_recorded_and_described(engine, scene):
     coarse = Engine(engine.settings.model_copy(update={"max_size": 160}), engine.models, engine.store)
-    result = segment(coarse, scene, "helicopters")
+    result = segment(coarse, scene, "helicopters", mode="overview")
     assert result.status == "partly"  # nothing found, at a scale at which helicopters cannot be seen
     assert (result.scene.gsd_m, result.scene.view_gsd_m) == pytest.approx((0.5, 2.0), rel=0.01)
     assert result.scene.scene_px_per_view_px == 4.0

@@ -98,7 +98,8 @@ def measure(path: Path, side: int) -> list[Count]:
     for name, options in (("rasterio", {}), ("rasterio, tuned", _TUNED)):
         print(f"reading by {name}", file=sys.stderr, flush=True)
         counts = [_plain(path, side, options, coarse=coarse) for coarse in (False, True)]
-        rows.append(Count(name, *counts[0][:2], *counts[1]))
+        (requests, sent, _), second = counts
+        rows.append(Count(name, requests, sent, *second))
     return rows
 
 

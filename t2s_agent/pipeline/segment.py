@@ -10,6 +10,7 @@ from t2s_agent.pipeline.calibrating import with_own_prompts, with_whole_answer
 from t2s_agent.pipeline.engine import Engine, shown_name
 from t2s_agent.pipeline.items import picture_named
 from t2s_agent.pipeline.large import LargeQuestion, Mode, wants_windows
+from t2s_agent.pipeline.overview import overview_of
 from t2s_agent.pipeline.saving import (
     Saved,
     prompted_of,
@@ -101,9 +102,7 @@ def segment_with_picture(
     with engine.scene(image) as scene:
         with clock("read"):
             where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
-            view = scene.view(
-                window=where, bbox=None if where else bbox, bands=bands, max_size=engine.settings.max_size
-            )
+            view = overview_of(scene, where, bbox, bands, engine.settings.max_size, in_parts=mode != "overview")
             reference = reference_to(scene, view, engine.settings.max_size)
             remarks = scene.remarks(bands)
         share = float(view.valid.mean())

@@ -52,6 +52,7 @@ def test_every_flag_reaches_its_setting(monkeypatch, tmp_path):
         "store_max_age_days": "3", "workers": "3", "max_waiting": "5", "answer_within_s": "9", "answer_unwatched_within_s": "2", "preview_size": "99",
         "resource_links": "always", "host": "::1", "port": "99", "tokens": "t", "allowed_host": "a.example.org",
         "allowed_origin": "https://a.example.org", "max_body_bytes": "5000", "rate_per_minute": "7",
+        "upload_bytes": "9", "upload_max_age_days": "2", "basemap_url": "https://a.example.org/{z}/{x}/{y}.png", "basemap_attribution": "them",
     }  # fmt: skip
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     seen = []

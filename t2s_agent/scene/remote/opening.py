@@ -37,7 +37,8 @@ class Remote:
     ca_file: Path | None = None
 
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 _OPEN: "set[RemoteSource]" = set()  # not freed before they are closed: GDAL has addresses of their file objects
 
 

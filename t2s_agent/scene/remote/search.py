@@ -36,10 +36,18 @@ def search_items(
         raise T2SError("argument_invalid", f"{most} items", f"Ask for 1 to {MOST_ITEMS}", name="most", value=most)
     asked: dict[str, Any] = {"collections": list(collections), "bbox": bbox and list(bbox), "datetime": datetime}
     given = {name: value for name, value in asked.items() if value}
+    wrong: tuple[type[Exception], ...] = (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        NotImplementedError,
+        *_errors(),
+    )
     try:
         client = pystac_client.Client.open(require_https(api), stac_io=_guarded_io(hosts, ca_file))
         items = list(client.search(**given, max_items=most).items_as_dicts())
-    except (KeyError, TypeError, ValueError, AttributeError, NotImplementedError, *_errors()) as error:
+    except wrong as error:
         raise T2SError(
             "remote_failed",
             f"the answer is not that of a STAC API ({one_line(str(error), 200)})",

@@ -130,7 +130,8 @@ def index_of(result: Record, folder: Path) -> RegionIndex:
         f"area_{units.area}", f"area_pm_{units.area}", f"perimeter_{units.length}", f"perimeter_pm_{units.length}",
         "score", "probability", *units.centroid,
     )  # fmt: skip
-    ids, tables, labels, unsure, boxes = [], [np.zeros((0, len(wanted)))], [], [], [np.zeros((0, 4))]
+    ids, tables, unsure, boxes = [], [np.zeros((0, len(wanted)))], [], [np.zeros((0, 4))]
+    labels: list[int] = []
     known: dict[str, int] = {}
     seams: dict[int, str] = {}
     for features in _chunks(regions.features(), _AT_ONCE):

@@ -219,7 +219,8 @@ class Tab:
         """The colour of a pixel of the screen: red, green, blue."""
         data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         with Image.open(io.BytesIO(data)) as picture:
-            return picture.convert("RGB").getpixel((int(x), int(y)))
+            red, green, blue = picture.convert("RGB").getpixel((int(x), int(y)))  # type: ignore[misc]  # of RGB it is a tuple
+            return red, green, blue
 
     def complaints(self) -> list[str]:
         """What the browser had to say against the page: exceptions, refused content, errors on the console."""

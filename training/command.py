@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from torch import distributed
+
 from t2s_agent.errors import T2SError
 from training import checkpoints
 from training.data import Questions
@@ -29,6 +31,9 @@ def run_command(
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command with --resume goes on from the newest whole checkpoint")
+    finally:
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()  # left to the end of Python, gloo's threads (torch 2.13) may abort the process
 
 
 def start_of(run: RunFolder) -> Path | None:

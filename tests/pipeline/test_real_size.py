@@ -45,7 +45,7 @@ def says(engine, monkeypatch, words):
 def test_a_qwen_and_a_sam_of_hiera_smalls_size_go_the_whole_way(tmp_path, scene, make, hiera_small, monkeypatch):
     engine = engine_with(tmp_path, make(tmp_path / "prompter"), hiera_small)
     says(engine, monkeypatch, WORDS)
-    result = segment(engine, scene, QUESTION)
+    result = segment(engine, scene, QUESTION, mode="overview")
     assert (result.prompted.raw, result.prompted.thinking) == (WORDS, "two")
     [instance] = result.prompted.instances
     scale = 140 / 1000 if make is make_qwen3_vl else 1  # relative coordinates, or pixels of 140 x 140
@@ -63,7 +63,7 @@ def test_a_random_checkpoint_in_transformers_layout_is_asked_and_its_babble_is_t
     make_sam2(tmp_path / "segmenter", side=192)
     engine = engine_with(tmp_path, make(tmp_path / "prompter"), tmp_path / "segmenter")
     try:
-        result = segment(engine, scene, QUESTION)
+        result = segment(engine, scene, QUESTION, mode="overview")
     except T2SError as error:  # random words are hardly ever JSON
         assert error.code == "answer_unparsable"  # noqa: PT017 (it may be raised or not)
     else:

@@ -144,7 +144,11 @@ def regions_answer(
         facts["true_total"] = [result.count_low, result.count_high]
     if result.tiling is not None:
         looked = result.tiling
-        facts["windows"] = {"looked_at": looked.looked_at, "of": looked.windows, "gsd_m": looked.gsd_m}
+        facts["windows"] = {
+            "looked_at": looked.looked_at,
+            "of": looked.windows,
+            "gsd_m": looked.gsd_m and float(f"{looked.gsd_m:.4g}"),
+        }
         if looked.looked_at < looked.windows:
             facts["windows"] |= {"failed": looked.failed, "share_of_area_not_looked_at": looked.share_not_looked_at}
     if result.left_out:

@@ -5,7 +5,10 @@ import re
 _SETTING = "the server's setting"
 # Advice for users of the command line -> advice that an agent can follow.
 _REPLACEMENTS = (
-    (re.compile(r"narrow with bbox or raise max_size \(now (\d+)\)"), r"look at a part of it with bbox"),
+    (
+        re.compile(r"narrow with bbox, look with mode full, or raise max_size \(now (\d+)\)"),
+        r"look with mode full, or at a part of it with bbox",
+    ),
     (re.compile(r"; choose with bands\b"), ""),
     (re.compile(r"; a person who trusts them can set trust_sidecars \(--trust-sidecars\)"), ""),
     (re.compile(r", or use another --(?:prompter|segmenter)"), ""),

@@ -221,7 +221,7 @@ def _require_one_look(parent: Record) -> None:
         raise T2SError(
             "argument_invalid",
             f"{parent.id} was looked at in {parent.tiling.windows} windows, and an instruction asks about one picture",
-            "Ask the whole question again with segment, or about a part of it with bbox",
+            "Ask the whole question again, as a new one, or about a part of the image (bbox)",
         )
 
 

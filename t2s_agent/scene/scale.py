@@ -51,7 +51,7 @@ class Scale:
             seen = f"the models looked at a picture of which 1 pixel is {significant(self.scene_px, 3):g} pixels of the image"
         return (
             f"{seen}: objects smaller than {self.smallest_seen} cannot be seen; "
-            f"narrow with bbox or raise max_size (now {max_size})"
+            f"narrow with bbox, look with mode full, or raise max_size (now {max_size})"
         )
 
 

@@ -209,10 +209,11 @@ def _instance(fields: dict[str, Any]) -> Instance:
 
 
 @contextmanager
-def ledger_of(store: Path, key: str) -> Iterator[Ledger]:
+def ledger_of(store: Path, key: str, *, patience_s: float = 10.0) -> Iterator[Ledger]:
     """Opens the ledger of a question, with what an earlier process left in it. Kept at the end: `forget` removes it.
 
-    Where another process is at work on the same question, this one works from a ledger of its own.
+    Where others are at work on the same question for more than `patience_s` (work that was stopped ends after its windows), this one
+    works from a ledger of its own.
     """
     home = store / FOLDER
     home.mkdir(parents=True, exist_ok=True)
@@ -221,9 +222,7 @@ def ledger_of(store: Path, key: str) -> Iterator[Ledger]:
         folder = home / (key if not number else f"{key}-{number}")
         folder.mkdir(exist_ok=True)
         lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(lock, 0.0 if number else patience_s):
             os.close(lock)
             continue
         ledger = Ledger(folder / "ledger.sqlite")
@@ -234,6 +233,20 @@ def ledger_of(store: Path, key: str) -> Iterator[Ledger]:
             os.close(lock)
         return
     raise RuntimeError(f"{_SAME_TIME} processes work on the same question")
+
+
+def _locked(lock: int, patience_s: float) -> bool:
+    """Whether the lock was taken in this time."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
 
 
 def forget(store: Path, ledger: Ledger) -> None:

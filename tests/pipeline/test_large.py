@@ -267,7 +267,7 @@ def test_a_refinement_says_that_not_everything_was_looked_at(engine, scene):
 
 def test_an_instruction_for_a_model_needs_one_picture(engine, scene):
     record = segment(engine, scene, THINGS)
-    with pytest.raises(T2SError, match="Ask the whole question again"):
+    with pytest.raises(T2SError, match="Ask the whole question again, as a new one"):
         refine(engine, record.id, Refinement(instruction="only the red ones"))
 
 

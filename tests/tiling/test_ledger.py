@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -71,10 +72,27 @@ def test_a_window_that_is_looked_at_again_replaces_what_was_there(ledger):
 
 def test_a_process_with_the_same_question_has_a_ledger_of_its_own(tmp_path, ledger):
     ledger.add(Looked(0, "empty"))
-    with ledger_of(tmp_path, "key") as other:
+    with ledger_of(tmp_path, "key", patience_s=0.0) as other:
         assert other.statuses() == {}
     with ledger_of(tmp_path, "another") as other:
         assert other.statuses() == {}
+
+
+def test_work_that_was_stopped_and_still_ends_is_waited_for(tmp_path):
+    begun = threading.Event()
+
+    def stopped():
+        with ledger_of(tmp_path, "key") as first:
+            first.add(Looked(0, "empty"))
+            begun.set()
+            time.sleep(0.4)
+
+    other = threading.Thread(target=stopped)
+    other.start()
+    begun.wait()
+    with ledger_of(tmp_path, "key") as second:
+        assert second.statuses() == {0: "empty"}
+    other.join()
 
 
 def test_what_was_done_before_is_there_again_until_it_is_forgotten(tmp_path):

@@ -16,8 +16,8 @@ PERSONAL = re.compile(r"(?<![\w-])--[a-z]{2,}|\bT2S_[A-Z]|\bmax_size\b.*\bnow\b|
     ("written", "said"),
     [
         (
-            "objects smaller than about 16 m cannot be seen; narrow with bbox or raise max_size (now 1024)",
-            "objects smaller than about 16 m cannot be seen; look at a part of it with bbox",
+            "objects smaller than about 16 m cannot be seen; narrow with bbox, look with mode full, or raise max_size (now 1024)",
+            "objects smaller than about 16 m cannot be seen; look with mode full, or at a part of it with bbox",
         ),
         ("bands 1, 2, 3 are shown; choose with bands", "bands 1, 2, 3 are shown"),
         ("Ask in other words, or use another --prompter", "Ask in other words"),

@@ -285,7 +285,7 @@ async function prepareAsking() {
       doors.open(id);
     } catch (error) {
       const stopped = error.name === "AbortError";
-      status.textContent = stopped ? "Stopped; nothing was kept." : error.message;
+      status.textContent = stopped ? "Stopped. No result was stored; in a large image the same question goes on where it ended." : error.message;
       status.classList.toggle("error", !stopped);
     }
     stop.hidden = true;

@@ -355,7 +355,7 @@ function askingOf(viewer, doors, begin) {
       doors.open(id);
     } catch (error) {
       const stopped = error.name === "AbortError";
-      status.textContent = stopped ? "Stopped; nothing was kept." : error.message;
+      status.textContent = stopped ? "Stopped. No result was stored; in a large image the same question goes on where it ended." : error.message;
       status.classList.toggle("error", !stopped);
     }
     running = null;

@@ -103,6 +103,8 @@ def _say(screen: Screen, found: "Change") -> None:
             screen.say(
                 f"not compared: region {named} of the {date} date, which the {other} picture does not show", "yellow"
             )
+    for warning in found.warnings():
+        screen.say(f"note: {warning}", "yellow")
     screen.say(found.after.method, "dim")
     screen.say(f"{found.before.id} (before) and {found.after.id} (after)")
 

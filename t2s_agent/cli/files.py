@@ -42,6 +42,9 @@ def copied(result: "Record", folder: Path, out: Path | None) -> str:
     """
     if out is None:
         return ""
+    image = Path(result.scene.path)
+    if out.exists() and image.exists() and out.samefile(image):
+        raise T2SError("argument_invalid", f"--out {out} is the image itself", "Name another file")
     if _is_file(out):
         from t2s_agent.results.export import write
 

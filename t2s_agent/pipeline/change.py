@@ -1,7 +1,7 @@
 """Asks one question about two dates of a place and compares the answers: what appeared and what went, with areas and plus/minus."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +11,11 @@ from shapely.geometry import mapping
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.items import picture_named
+from t2s_agent.pipeline.large import Mode
 from t2s_agent.pipeline.loading import require_not_large, stored_regions
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.steps import Progress, no_progress
+from t2s_agent.pipeline.tiled_view import looked_at
 from t2s_agent.regions.change import KINDS, Comparison, Dated, Kind, Match, compare
 from t2s_agent.regions.fields import known_in, only
 from t2s_agent.regions.frame import EARTH, Frame
@@ -23,8 +25,11 @@ from t2s_agent.regions.plane import bbox_of
 from t2s_agent.regions.region import Measure, Region, finest_rounding
 from t2s_agent.regions.relations import Difference
 from t2s_agent.regions.rounding import Rounding
+from t2s_agent.results.files import WINDOWS
 from t2s_agent.results.record import Record, pm_level
 from t2s_agent.scene import View, Window
+
+_OTHER_SCALE = 1.25  # ratio of pixel sizes of two dates from which a warning is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,24 @@ class Change:
             f"difference_{unit}": area(found.value),
             f"difference_pm_{unit}": area(found.plus_minus),
             "difference_undecided": found.undecided,
+            "warnings": self.warnings(),
             "not_seen_before": list(self.comparison.not_seen_before),
             "not_seen_after": list(self.comparison.not_seen_after),
         }
+
+    def warnings(self) -> list[str]:
+        """What makes the comparison doubtful as a whole: a date that was not looked at everywhere, or other resolutions."""
+        found = []
+        for name, result in (("earlier", self.before), ("later", self.after)):
+            if result.status == "partly":
+                found.append(f"the {name} date was looked at only partly ({result.id}): more may be there")
+        sizes = [each.scene.view_gsd_m or each.scene.scene_px_per_view_px or 1.0 for each in (self.before, self.after)]
+        if max(sizes) > _OTHER_SCALE * min(sizes):
+            found.append(
+                f"the two dates were looked at with pixels of {sizes[0]:.3g} and {sizes[1]:.3g}: small objects may be seen "
+                "at one of them only"
+            )
+        return found
 
     def collection(self) -> dict[str, Any]:
         """A GeoJSON FeatureCollection, one feature a match; outlines of the later date, of what is gone of the earlier."""
@@ -141,8 +161,9 @@ def change(
     where only one of the images has a place on Earth, or neither and their sizes differ.
     """
     _require_one_place(engine, before, after)
-    first, second = (
-        segment(
+
+    def asked(image: Path | str, mode: Mode) -> Record:
+        return segment(
             engine,
             image,
             query,
@@ -151,10 +172,16 @@ def change(
             bands=bands,
             merge=merge,
             min_area_m2=min_area_m2,
+            mode=mode,
             progress=progress,
         )
-        for image in (before, after)
-    )
+
+    first, second = asked(before, "auto"), asked(after, "auto")
+    if (first.tiling is None) != (
+        second.tiling is None
+    ):  # both at full resolution, else a difference may be that of pixels
+        first = first if first.tiling else asked(before, "full")
+        second = second if second.tiling else asked(after, "full")
     return compared(engine, first, second, progress=progress)
 
 
@@ -192,11 +219,18 @@ def _require_one_place(engine: Engine, before: Path | str, after: Path | str) ->
 
 
 def _picture(engine: Engine, result: Record) -> View:
-    """What a result looked at, in one picture: it says where there are data."""
+    """What a result looked at, in one picture: valid is where there are data and a window was looked at."""
     with engine.scene_of(result) as scene:
-        return scene.view(
+        view = scene.view(
             window=Window(*result.scene.window), bands=list(result.scene.bands), max_size=result.scene.max_size
         )
+    if result.tiling is None or result.tiling.looked_at == result.tiling.windows:
+        return view
+    first = result
+    while first.parents:  # the windows are with the result that looked at them
+        first = engine.store.load(first.parents[0], regions=False)
+    seen = looked_at(first, engine.store.artifact(first.id, WINDOWS), view.height, view.width)
+    return replace(view, valid=view.valid & seen)
 
 
 def _seen(regions: Sequence[Region], view: View) -> dict[int, float]:

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from t2s_agent.errors import T2SError
@@ -158,6 +159,15 @@ class LargeQuestion:
                 windows=looks,
             )
 
+    def _rest(self) -> list[str]:
+        """A warning about scene pixels at the right and lower edge that do not fill a pixel of the windows."""
+        step, window = step_of(self.scene, self.gsd_m), self.view.window
+        right, bottom = window.width % step, window.height % step
+        if not right and not bottom:
+            return []
+        where = f"{right} px at the right and {bottom} px at the lower edge of the image"
+        return [f"strips of {where}, less than a pixel of the windows, were not looked at"]
+
     def _overview(self) -> View:
         """The picture of the result."""
         try:
@@ -199,6 +209,7 @@ class LargeQuestion:
         settings, models = self.engine.settings, self.engine.models
         said = {
             "scene": [self.scene.address, self.reference.pixels_sha256, self.scene.width, self.scene.height],
+            "file": _version_of(Path(self.scene.address)),
             "window": [*grid.window, grid.step],
             "tiling": [tiling.tile, tiling.overlap],
             "bands": list(self.view.bands),
@@ -212,7 +223,7 @@ class LargeQuestion:
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
     def _warnings(self, record: TilingRecord, assembly: Assembly, unsure: int, ledger: Ledger) -> list[str]:
-        lines = [*self.remarks, *about_windows(record, ledger), *assembly.remarks]
+        lines = [*self.remarks, *self._rest(), *about_windows(record, ledger), *assembly.remarks]
         cut = assembly.calibration.cut if assembly.calibration else None
         if compared := _COMPARED.search(self.question):
             lines.append(
@@ -232,6 +243,15 @@ _COMPARED = re.compile(
     r"|\b(?:most|least|first|second|third|last)\b",
     re.IGNORECASE,
 )  # words whose meaning needs the whole scene
+
+
+def _version_of(path: Path) -> list[int]:
+    """Size and time of change of a local file: what an overview averages away may have changed too. Empty for other scenes."""
+    try:
+        found = path.stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _whole_pixels(box: tuple[float, float, float, float], grid: Grid) -> tuple[int, int, int, int]:

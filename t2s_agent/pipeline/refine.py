@@ -194,6 +194,8 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
     if parent.tiling is not None:  # from here on it is one View
         reference = reference.model_copy(update={"pixels_sha256": view.digest()})
         warnings += missing_words(parent.tiling)
+    if other is not None and other.tiling is not None and other.id != parent.id:
+        warnings += [f"of {other.id}, which it was combined with: {words}" for words in missing_words(other.tiling)]
     return store_result(
         engine,
         view,

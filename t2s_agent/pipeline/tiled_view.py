@@ -2,12 +2,17 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from t2s_agent.errors import T2SError
 from t2s_agent.results.record import Record, TilingRecord
 from t2s_agent.scene import Scene, View, Window
+from t2s_agent.tiling.windows import Tiling
 
 MOST_PIXELS = 64 * 2**20  # of a grid that is read as one View
 
@@ -18,6 +23,21 @@ def digest_of_windows(width: int, height: int, windows: Iterable[tuple[int, str]
     for index, digest in sorted(windows):
         sha.update(f"{index}:{digest};".encode())
     return sha.hexdigest()
+
+
+def looked_at(result: Record, windows: Path, height: int, width: int) -> NDArray[np.bool_]:
+    """Where a picture (height, width) of a result was looked at: all but the cells of windows that failed or were not reached."""
+    seen = np.ones((height, width), bool)
+    tiling = result.tiling
+    if tiling is None or tiling.looked_at == tiling.windows:
+        return seen
+    tiles = Tiling(*tiling.grid, tiling.tile, tiling.overlap)
+    across, down = width / tiles.width, height / tiles.height
+    for feature in json.loads(windows.read_text(encoding="utf-8"))["features"]:
+        if feature["properties"]["status"] in ("failed", "not_reached"):
+            x1, y1, x2, y2 = tiles.cell(feature["properties"]["window"])
+            seen[int(y1 * down) : math.ceil(y2 * down), int(x1 * across) : math.ceil(x2 * across)] = False
+    return seen
 
 
 def require_few_pixels(result: Record) -> None:

@@ -108,8 +108,8 @@ def about_windows(record: TilingRecord, ledger: Ledger) -> list[str]:
         )
     kinds: dict[str, tuple[str, int]] = {}
     for looked in ledger.windows():
-        for warning in looked.warnings:
-            kind = "".join(letter for letter in warning if not letter.isdigit())
+        own = {"".join(letter for letter in warning if not letter.isdigit()): warning for warning in looked.warnings}
+        for kind, warning in own.items():
             words, count = kinds.get(kind, (warning, 0))
             kinds[kind] = words, count + 1
     lines += [f"{words} (in {count} window{'s' * (count != 1)})" for words, count in list(kinds.values())[:_KINDS]]

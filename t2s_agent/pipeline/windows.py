@@ -167,8 +167,8 @@ class Looking:
         drawn = iter(self._masks(shown))
         rows: list[tuple[Looked, list[Found]]] = []
         for (tile, view), answer in zip(asked, answers, strict=True):
-            found, warnings = next(drawn) if answer.instances else ([], ())
-            if answer.instances and not found:
+            found, warnings, pixels = next(drawn) if answer.instances else ([], (), 0)
+            if answer.instances and not pixels:
                 raise T2SError(
                     "model_failed",
                     f"{len(answer.instances)} objects were named, and no mask has a pixel",
@@ -190,25 +190,23 @@ class Looking:
         for looked, found in rows:
             self.ledger.add(looked, found)
 
-    def _masks(self, shown: Sequence[tuple[View, Sequence[Instance]]]) -> list[tuple[list[Found], tuple[str, ...]]]:
-        """The masks of each view's instances, without duplicates and pixels without data."""
+    def _masks(
+        self, shown: Sequence[tuple[View, Sequence[Instance]]]
+    ) -> list[tuple[list[Found], tuple[str, ...], int]]:
+        """The masks of each view's instances, without duplicates and pixels without data; warnings; and how many pixels were drawn."""
         if not shown:
             return []
         segmenter = self.engine.models.segmenter()
         with self.clock("embed"):
             embeddings = segmenter.embed([view for view, _ in shown])
-        each: list[tuple[list[Found], tuple[str, ...]]] = []
+        each: list[tuple[list[Found], tuple[str, ...], int]] = []
         for (view, instances), embedding in zip(shown, embeddings, strict=True):
             with self.clock("decode"):
                 masks = segmenter.decode(embedding, instances)
             kept, warnings = distinct(masks.masks, view, masks.scores)
             softness = masks.softness
-            each.append(
-                (
-                    [Found(mask, float(masks.scores[i]), float(softness[i]), instances[i]) for i, mask in kept.items()],
-                    warnings,
-                )
-            )
+            found = [Found(mask, float(masks.scores[i]), float(softness[i]), instances[i]) for i, mask in kept.items()]
+            each.append((found, warnings, sum(mask.area for mask in masks.masks)))
         return each
 
     def _spent(self, budget: Budget, began: float) -> bool:

@@ -10,6 +10,7 @@ from affine import Affine
 from evals.tiling.boxes import BoxModels, BoxPrompter
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, refine, segment, tiled_view
+from t2s_agent.pipeline.change import compared
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.regions.raster import read_mask
 from t2s_agent.results.outlines import StoredRegions
@@ -277,6 +278,49 @@ def test_an_image_that_changed_meanwhile_is_noticed(engine, scene):
         file.write(255 - file.read())
     with pytest.raises(T2SError, match="no longer the image"):
         refine(engine, record.id, Refinement(keep=(1,)))
+
+
+def test_windows_of_an_image_that_changed_are_looked_at_again(engine, scene):
+    segment(engine, scene, THINGS, max_windows=8)
+    with rasterio.open(scene, "r+") as file:
+        values = file.read()
+        values[:, 7, 7] ^= 1  # too little for the overview
+        file.write(values)
+    engine.models.prompter().asked = 0
+    segment(engine, scene, THINGS)
+    assert engine.models.prompter().asked == 1 + 20
+
+
+def test_what_lies_beyond_the_last_whole_pixel_of_windows_is_said(engine, scene):
+    record = segment(engine, scene, THINGS, gsd_m=1.5, mode="full")
+    assert any("strips of 1 px at the right and 0 px" in warning for warning in record.warnings)
+
+
+def test_an_object_where_there_is_no_data_is_none_and_its_window_was_looked_at(engine, scene):
+    with rasterio.open(scene, "r+") as file:
+        file.nodata = 0
+        values = file.read()
+        values[:, 240:, 370:] = 0
+        file.write(values)
+    record = segment(engine, scene, THINGS)
+    assert record.status == "found"
+    assert record.tiling.failed == 0
+    assert len(record.regions) == len(BOXES) - 1
+
+
+def test_a_refinement_with_a_partly_result_says_so(engine, scene):
+    whole, part = segment(engine, scene, THINGS), segment(engine, scene, "others", max_windows=4)
+    kept = refine(engine, whole.id, Refinement(other=part.id, operation="difference"))
+    assert any("which it was combined with" in warning for warning in kept.warnings)
+
+
+def test_a_change_does_not_count_what_was_not_looked_at(tmp_path, scene):
+    engine = engine_at(tmp_path / "store")
+    whole, part = segment(engine, scene, THINGS), segment(engine, scene, THINGS, max_windows=4)
+    found = compared(engine, whole, part)
+    assert found.comparison.of("gone") == ()
+    assert found.comparison.not_seen_before == (4,)  # of the earlier date, where the later one was not looked at
+    assert any("the later date was looked at only partly" in warning for warning in found.warnings())
 
 
 def test_a_result_too_large_for_one_picture_is_not_corrected(engine, scene, monkeypatch):

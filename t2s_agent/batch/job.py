@@ -12,7 +12,8 @@ from t2s_agent.settings import Settings
 
 FILE = "batch.json"
 RESULTS = "results"  # folder of the results, unless a store is named
-LIMITS = ("gsd_m", "max_windows", "max_seconds", "max_tokens")  # options for the windows of a large scene
+BUDGET = ("max_windows", "max_seconds", "max_tokens")  # of one large scene; may be raised to finish what is partly done
+LIMITS = ("gsd_m", *BUDGET)  # options for the windows of a large scene
 _VERSION = 1
 # settings that change answers; a folder of parts has one value of each
 _ANSWERS = (
@@ -68,30 +69,37 @@ class Job:
     def facts(self) -> dict[str, Any]:
         """What must be the same in every run that writes to one folder."""
         chosen = {name: getattr(self.settings, name) for name in _ANSWERS}
-        return {"version": _VERSION, **chosen, **self.options()}
+        return {"version": _VERSION, **chosen, **self.options(), "max_windows": self._windows(self.max_windows)}
 
     def options(self) -> dict[str, Any]:
         """The options of `segment`, the same for every row."""
         names = ("bands", "merge", "min_area_m2", "mode", *LIMITS)
         return {name: getattr(self, name) for name in names}
 
-    def require_same(self) -> None:
-        """Writes `batch.json` into the folder, or raises `argument_invalid` where it was written for other settings."""
+    def require_same(self, *, raised: bool = False) -> None:
+        """Writes `batch.json` into the folder, or raises `argument_invalid` where it was written for other settings.
+
+        `raised`: limits of `BUDGET` may be higher than there, and are written.
+        """
         path, own = self.out / FILE, self.facts()
-        try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            with replacing(path) as file:
-                file.write(f"{json.dumps(own, indent=1)}\n".encode())
+        there = _read(path)
+        if there is None:
+            _write(path, own)
             return
-        except ValueError as error:
-            raise T2SError("argument_invalid", f"{path} is not JSON", "Use another --out") from error
-        differs = [name for name, value in own.items() if not isinstance(there, dict) or there.get(name) != value]
-        if differs:
-            shown = ", ".join(f"{name} {there.get(name)!r}, now {own[name]!r}" for name in differs)
-            raise T2SError(
-                "argument_invalid", f"{self.out} was begun with {shown}", "Use the same options, or another --out"
-            )
+        there["max_windows"] = self._windows(there.get("max_windows"))
+        differs = [name for name, value in own.items() if there.get(name) != value]
+        higher = [name for name in differs if name in BUDGET and _is_higher(own[name], there.get(name))]
+        if wrong := [name for name in differs if not raised or name not in higher]:
+            shown = ", ".join(f"{name} {there.get(name)!r}, now {own[name]!r}" for name in wrong)
+            fix = "Use the same options, or another --out"
+            if wrong == higher:
+                fix = "Add --finish-partly to go on with a higher limit, or use the same options, or another --out"
+            raise T2SError("argument_invalid", f"{self.out} was begun with {shown}", fix)
+        if higher:
+            _write(path, own)
+
+    def _windows(self, given: int | None) -> int:
+        return self.settings.max_windows if given is None else given
 
     def as_values(self) -> dict[str, Any]:
         """The job as plain values, for a worker in another process."""
@@ -100,3 +108,24 @@ class Job:
     @classmethod
     def of_values(cls, values: dict[str, Any]) -> "Job":
         return cls(**values | {"selection": Selection(**values["selection"])})
+
+
+def _is_higher(now: float | None, before: float | None) -> bool:
+    """Whether a limit allows more; None is no limit."""
+    return before is not None and (now is None or now > before)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The facts of a folder; None where there are none. Raises `argument_invalid` for a file that is not JSON."""
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise T2SError("argument_invalid", f"{path} is not JSON", "Use another --out") from error
+    return there if isinstance(there, dict) else {}
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    with replacing(path) as file:
+        file.write(f"{json.dumps(facts, indent=1)}\n".encode())

@@ -21,7 +21,12 @@ def with_kept(rows: Iterable[Row], job: Job, named: set[str]) -> Iterator[Row]:
     kept = _unnamed(job, named) if job.store is None else {}
     for row in rows:
         record = kept.pop((row.image, row.question), None)
-        yield row if record is None or _changed_since(row.image, record) else replace(row, result=record.id)
+        yield replace(row, result=record.id) if record is not None and _fits(record, row) else row
+
+
+def _fits(record: Record, row: Row) -> bool:
+    """Not where the image changed, or the row is begun again and the result is one that was not finished either."""
+    return not _changed_since(row.image, record) and not (row.attempt > 1 and record.status == "partly")
 
 
 def _unnamed(job: Job, named: set[str]) -> dict[tuple[str, str], Record]:

@@ -77,18 +77,28 @@ class Ledger:
         return Counter(line.part for line in self.lines.values() if line.part)
 
     def move_parts(self, moved: Mapping[str, str]) -> None:
-        """Replaces the ledger by one in which rows name other parts, which hold the rows of several."""
+        """Replaces the ledger by one in which rows name other parts, which hold the rows of several.
+
+        Earlier lines of rows that were answered anew name no part any more: their regions are in none of the others.
+        """
         rows: Counter[str] = Counter()
         for part, count in self.parts().items():
             rows[moved.get(part, part)] += count
-        lines = [
-            line.model_copy(update={"part": moved[line.part], "part_rows": rows[moved[line.part]]})
-            if line.part in moved
-            else line
-            for line in read_lines(self._path)[0]
-        ]
+        lines = []
+        for line in read_lines(self._path)[0]:
+            valid = self.lines.get(line.id) == line
+            part = moved.get(line.part, line.part) if valid else ""
+            lines.append(line.model_copy(update={"part": part, "part_rows": rows[part] if part else 0}))
         self._rewrite(lines)
         self.lines = {line.id: line for line in lines}
+
+    def replaced(self) -> dict[str, set[str]]:
+        """By part, the rows that were answered anew since it was written: their regions in it are not valid."""
+        found: dict[str, set[str]] = {}
+        for line in read_lines(self._path)[0]:
+            if line.part and self.lines[line.id].part != line.part:
+                found.setdefault(line.part, set()).add(line.id)
+        return found
 
     def _rewrite(self, lines: Iterable[Line]) -> None:
         with replacing(self._path) as file:
@@ -113,7 +123,7 @@ def read_lines(path: Path) -> tuple[list[Line], int]:
 
 def believed(lines: Sequence[Line], folder: Path) -> list[Line]:
     """The lines without a part, and those whose part is there and has all its lines."""
-    count = Counter(line.part for line in lines if line.part)
+    count = Counter(part for _, part in {(line.id, line.part) for line in lines if line.part})
     there = {part for part in count if (folder / part).is_file()}
     return [line for line in lines if not line.part or (line.part in there and count[line.part] == line.part_rows)]
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from t2s_agent.batch.compact import compact
 from t2s_agent.batch.job import Job
 from t2s_agent.batch.kept import with_kept
-from t2s_agent.batch.ledger import Ledger
+from t2s_agent.batch.ledger import Ledger, Line
 from t2s_agent.batch.locks import only_run
 from t2s_agent.batch.parts import remove_unknown, write_columns
 from t2s_agent.batch.pools import InProcess, Pool, Processes
 from t2s_agent.batch.questions import Question
+from t2s_agent.batch.renewing import remove_replaced
 from t2s_agent.batch.rows import Row, rows_of
 from t2s_agent.batch.scenes import SceneRef
 from t2s_agent.batch.schedule import Progress, Report, Schedule
@@ -44,9 +45,13 @@ def run_batch(
     pool: PoolOf | None = None,
     workers: int = 1,
     retry_failed: bool = False,
+    finish_partly: bool = False,
     report: Report = lambda _: None,
 ) -> Finished:
     """Answers every question about every scene that has no line in the ledger yet; with `retry_failed` also those that failed.
+
+    With `finish_partly` also large scenes of which windows failed or were not reached: only those windows are looked at, and the limits
+    of windows, seconds and tokens may be higher than before.
 
     `pool` makes the workers; None: `workers` processes on this machine, 0: this process. Raises `output_unwritable` for a folder
     that another run writes to, `argument_invalid` for one that was begun with other settings or questions that name a scene that is
@@ -58,30 +63,42 @@ def run_batch(
     with telling(job.out):
         job.out.mkdir(parents=True, exist_ok=True)
     with only_run(job.out):
-        job.require_same()
+        job.require_same(raised=finish_partly)
         ledger = Ledger(job.out)
+        remove_replaced(job.out, ledger)
         repaired = ledger.dropped + remove_unknown(job.out, set(ledger.parts()))
         write_columns(job.out)
         named = {line.result for line in ledger.lines.values()}
-        to_do = list(with_kept(_to_do(rows, ledger, retry_failed), job, named))
+        again = {status for status, wanted in (("failed", retry_failed), ("partly", finish_partly)) if wanted}
+        to_do = list(with_kept(_to_do(rows, ledger, again), job, named))
         if to_do:
             made = pool(job) if pool else InProcess(job) if workers == 0 else Processes(job, min(workers, len(to_do)))
             try:
-                Schedule(to_do, made, ledger.add, report).run()
+                Schedule(to_do, made, lambda lines: ledger.add([_kept(line, ledger) for line in lines]), report).run()
             finally:
                 made.close()
+                remove_replaced(job.out, ledger)
         compact(job.out, ledger)
         summary = summed(ledger.lines.values())
     return Finished(len(rows), len(to_do), len(rows) - len(to_do), repaired, summary)
 
 
-def _to_do(rows: Sequence[Row], ledger: Ledger, retry_failed: bool) -> Iterator[Row]:
+def _to_do(rows: Sequence[Row], ledger: Ledger, again: set[str]) -> Iterator[Row]:
     for row in rows:
         line = ledger.lines.get(row.id)
         if line is None:
             yield row
-        elif line.status == "failed" and retry_failed:
+        elif line.status in again:
             yield replace(row, attempt=line.attempt + 1)
+
+
+def _kept(line: Line, ledger: Ledger) -> Line:
+    """The line to add: where a row that is partly done could not be finished, its answer so far stays, with what happened."""
+    before = ledger.lines.get(line.id)
+    if line.status != "failed" or before is None or before.status != "partly":
+        return line
+    said = {name: getattr(line, name) for name in ("code", "message", "attempt", "worker", "finished_utc")}
+    return before.model_copy(update=said)
 
 
 def _require_scenes(questions: Sequence[Question], scenes: Sequence[SceneRef]) -> None:

@@ -68,6 +68,13 @@ def batch(
         ),
     ] = "",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="do rows again that failed")] = False,
+    finish_partly: Annotated[
+        bool,
+        typer.Option(
+            "--finish-partly",
+            help="go on with large scenes of which windows failed or were not reached; the limits may be higher than before",
+        ),
+    ] = False,
     bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances of a scene")] = False,
     min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
@@ -145,6 +152,7 @@ def batch(
                 pool=_ray_pool(ray, workers or 0) if ray else None,
                 workers=1 if workers is None else workers,
                 retry_failed=retry_failed,
+                finish_partly=finish_partly,
                 report=report,
             )
     except KeyboardInterrupt:

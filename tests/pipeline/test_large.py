@@ -51,6 +51,13 @@ class Failing(BoxPrompter):
         return super().answer(views, questions)
 
 
+class Talking(BoxPrompter):
+    """Takes ten tokens for each answer."""
+
+    def answer(self, views, questions):
+        return [Answer(a.status, a.instances, raw=a.raw, tokens=10) for a in super().answer(views, questions)]
+
+
 def engine_at(folder, prompter=None, **settings):
     chosen = load_settings(store=folder, segmenter="box", max_size=SIDE, **settings)
     opened = Engine.open(chosen)
@@ -171,6 +178,28 @@ def test_a_limit_of_windows_gives_a_part_and_more_goes_on_from_there(engine, sce
     assert not list((engine.store.folder / FOLDER).iterdir())
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        [{"max_windows": 3}, {"max_windows": 10}, {}],
+        [{"max_tokens": 1}, {"max_tokens": 90}, {"max_tokens": 10**6}],
+        [{"max_seconds": 1e-9}, {"max_seconds": 60}],
+    ],
+)
+def test_work_under_rising_limits_ends_with_what_one_run_gives(tmp_path, scene, limits):
+    def engine(name):
+        opened = engine_at(tmp_path / name)
+        opened.models = BoxModels(opened.settings, Talking(BOXES))
+        return opened
+
+    whole = segment(engine("one"), scene, THINGS)
+    several = engine("several")
+    *first, last = [segment(several, scene, THINGS, **limit) for limit in limits]
+    assert {record.status for record in first} == {"partly"}
+    for part in ("status", "mask_sha256", "scene", "regions", "tiling", "warnings", "prompted"):
+        assert getattr(last, part) == getattr(whole, part), part
+
+
 def test_windows_where_the_overview_found_something_come_first(engine, scene):
     part = segment(engine, scene, THINGS, max_windows=12)
     found = [each["properties"] for each in windows_of(engine, part) if each["properties"]["status"] == "found"]
@@ -182,10 +211,6 @@ def test_windows_where_the_overview_found_something_come_first(engine, scene):
 
 
 def test_tokens_and_seconds_are_limits_too(engine, scene):
-    class Talking(BoxPrompter):
-        def answer(self, views, questions):
-            return [Answer(a.status, a.instances, raw=a.raw, tokens=10) for a in super().answer(views, questions)]
-
     engine.models = BoxModels(engine.settings, Talking(BOXES))
     assert segment(engine, scene, THINGS, max_tokens=40).tiling.looked_at == 4
     assert segment(engine, scene, "others", max_seconds=1e-9).tiling.looked_at == 0

@@ -7,7 +7,7 @@ from typing import Literal
 
 from t2s_agent import pipeline
 from t2s_agent.api.engine import engine_for
-from t2s_agent.api.naming import add_place_hints, image_named, is_result, result_id
+from t2s_agent.api.naming import add_place_hints, image_named, is_result, result_id, stretch_text
 from t2s_agent.api.result import Result
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Description, Refinement
@@ -24,6 +24,7 @@ def segment(
     bbox: Box | None = None,
     bbox_crs: str | None = None,
     bands: str | None = None,
+    stretch: Result | Path | str | None = None,
     union: bool = False,
     min_area_m2: float = 0.0,
     mode: Literal["auto", "overview", "full"] = "auto",
@@ -49,8 +50,9 @@ def segment(
 
     `image` is a GeoTIFF, JPEG 2000, PNG, JPEG or WebP file. `bbox` is west, south, east, north in degrees, or a box in the
     reference system `bbox_crs`: a code such as `EPSG:32631`, `image` for the image's own, or `pixels`. `bands` are shown as red,
-    green and blue, by number or name (`"4,3,2"`, `"nir,red,green"`), or a composite: `true`, `false`, `swir`, `pan`, `sar`. `union`
-    makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where the image has no place on Earth).
+    green and blue, by number or name (`"4,3,2"`, `"nir,red,green"`), or a composite: `true`, `false`, `swir`, `pan`, `sar`. `stretch` says
+    which stored values are shown black and white: `"200:3000"`, three such ranges for the bands shown (`"200:3000,150:2800,100:2500"`),
+    or the stretch of a result or of another image, so that two parts of one place are asked alike. `union` makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where the image has no place on Earth).
 
     `mode` `overview` looks once at all of it, `full` at windows in full resolution (or at `gsd_m` metres a pixel), `auto` at windows
     where an overview would be too coarse; no more than `max_windows`, `max_seconds` and `max_tokens` are spent on windows, and the
@@ -93,6 +95,9 @@ def segment(
             bbox=bbox,
             bbox_crs=bbox_crs,
             bands=bands,
+            stretch=None
+            if stretch is None
+            else stretch_text(engine, stretch.id if isinstance(stretch, Result) else str(stretch)),
             merge="union" if union else "instances",
             min_area_m2=min_area_m2,
             mode=mode,

@@ -53,6 +53,15 @@ def image_named(given: str, roots: Sequence[Path] = ()) -> str:
     return str(path) + given[len(split_asset(given)[0]) :] * is_item(given)
 
 
+def stretch_text(engine: "Engine", given: str) -> str:
+    """A stretch as the pipeline takes it: ranges as they are, the whole id of a result, or an image that is there."""
+    from t2s_agent.scene.named_stretch import is_ranges
+
+    if is_ranges(given):
+        return given
+    return result_id(engine.store, given) if is_result(given) else image_named(given, engine.settings.roots)
+
+
 def _near(path: Path) -> str:
     """What is there instead of an image that is not."""
     from t2s_agent.scene.listing import ENDINGS

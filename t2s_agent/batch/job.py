@@ -52,6 +52,7 @@ class Job:
     settings: Settings
     store: Path | None = None
     bands: str | None = None
+    stretch: str | None = None
     merge: Literal["instances", "union"] = "instances"
     min_area_m2: float = 0.0
     mode: Mode = "auto"
@@ -73,7 +74,7 @@ class Job:
 
     def options(self) -> dict[str, Any]:
         """The options of `segment`, the same for every row."""
-        names = ("bands", "merge", "min_area_m2", "mode", *LIMITS)
+        names = ("bands", "stretch", "merge", "min_area_m2", "mode", *LIMITS)
         return {name: getattr(self, name) for name in names}
 
     def require_same(self, *, raised: bool = False) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from t2s_agent.api.naming import add_place_hints, image_named, is_result, result_id
+from t2s_agent.api.naming import add_place_hints, image_named, is_result, result_id, stretch_text
 from t2s_agent.cli import listing, words
 from t2s_agent.cli.batch import batch
 from t2s_agent.cli.change import change
@@ -188,6 +188,14 @@ def segment(
             help="bands to show: numbers or names such as 4,3,2 or nir,red,green; or true, false, swir, pan, sar"
         ),
     ] = None,
+    stretch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH",
+            help="stored values shown black and white: 200:3000, or three with commas for the bands shown; or of a result (its id, last), "
+            "or of another image; default: 2 to 98 % of the values of the whole image",
+        ),
+    ] = None,
     sensor: Sensor = None,
     height_m: HeightM = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances")] = False,
@@ -255,6 +263,7 @@ def segment(
             bbox=where,
             bbox_crs=bbox_crs,
             bands=bands,
+            stretch=stretch_text(engine, stretch) if stretch else None,
             merge="union" if union else "instances",
             min_area_m2=min_area_m2,
             mode=mode,  # type: ignore[arg-type]  # any text of the user's; the pipeline refuses what it does not know

@@ -10,6 +10,7 @@ import typer
 
 from t2s_agent.cli import words
 from t2s_agent.cli.show import Screen
+from t2s_agent.errors import T2SError
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.settings import Settings, load_settings
 from t2s_agent.text import one_line
@@ -76,6 +77,13 @@ def batch(
         ),
     ] = False,
     bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
+    stretch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH",
+            help="stored values shown black and white in every scene: 200:3000, or three with commas; or the stretch of an image",
+        ),
+    ] = None,
     union: Annotated[bool, typer.Option("--union", help="one region of all instances of a scene")] = False,
     min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
     mode: Annotated[str, typer.Option(metavar="MODE", help="auto, overview or full, as for `segment`")] = "auto",
@@ -130,6 +138,7 @@ def batch(
         settings,
         None if store is None else settings.store.absolute(),
         bands=bands,
+        stretch=_stretch(stretch),
         merge="union" if union else "instances",
         min_area_m2=min_area_m2,
         mode=mode,  # type: ignore[arg-type]  # any text of the user's; checked_budget refuses what it does not know
@@ -186,6 +195,29 @@ def _opener(job: "Job") -> "Engine":
     from t2s_agent.results.store import ResultStore
 
     return Engine(job.settings, Models(job.settings), ResultStore(job.results))
+
+
+def _stretch(given: str | None) -> str | None:
+    """A stretch for every worker: ranges that can be read, or an image by its whole path."""
+    from t2s_agent.api.naming import image_named, is_result
+    from t2s_agent.scene.named_stretch import is_ranges, parse_stretch
+    from t2s_agent.scene.remote.address import is_address
+
+    if not given:
+        return None
+    if is_ranges(given):
+        parse_stretch(given)
+        return given
+    if is_result(given):  # an archive has a store of its own
+        raise T2SError("argument_invalid", f"--stretch {given} is a result", "Name its ranges (describe), or its image")
+    found = image_named(given)
+    if not is_address(found):
+        return str(Path(found).absolute())
+    if "?" in found:  # batch.json keeps it
+        raise T2SError(
+            "argument_invalid", "--stretch is an address with a query, which is not stored", "Name its ranges"
+        )
+    return found
 
 
 def _count(chosen: int, found: int, without_place: int) -> str:

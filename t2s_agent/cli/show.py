@@ -91,7 +91,7 @@ class Screen:
                 "Nothing is left" if result.left_out else _NOTHING.get(result.status, f"No regions ({result.status})")
             )
             self.say(f"{nothing}{_unseen_objects(result)}{_count(result)}.")
-        self.say(f"{result.method}{_view_scale(result)}", "dim")
+        self.say(f"{result.method}{_view_scale(result)}{_stretch(result)}", "dim")
         if result.tiling is not None:
             self.say(_windows(result.tiling), "dim")
         for change in result.changes:
@@ -258,6 +258,12 @@ def _unseen_objects(result: "Record") -> str:
     """Returns the smallest visible size, for a result without regions in a coarse view."""
     scale = _scale(result)
     return f", but objects smaller than {scale.smallest_seen} cannot be seen at this scale" if scale.coarse else ""
+
+
+def _stretch(result: "Record") -> str:
+    """The stretch that was named; empty where it was measured in the image."""
+    stretch = result.scene.stretch
+    return f"; shown with the named stretch {stretch.words}" if stretch is not None and stretch.named else ""
 
 
 def _windows(tiling: "TilingRecord") -> str:

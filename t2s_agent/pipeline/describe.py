@@ -24,6 +24,7 @@ from t2s_agent.pipeline.loading import (
     view_of,
 )
 from t2s_agent.pipeline.steps import Progress, checked_question, no_progress
+from t2s_agent.pipeline.stretching import stretch_record
 from t2s_agent.regions.order import require_order
 from t2s_agent.regions.plus_minus import LEVEL_PIXELS, level_of, method_of
 from t2s_agent.regions.region import Measure, Region, finest_rounding, ids_in_words
@@ -33,10 +34,11 @@ from t2s_agent.regions.summary import M2_PER_HECTARE, Summary, image_area, share
 from t2s_agent.regions.table import Table, require_columns, table_of
 from t2s_agent.regions.units import METRES, Units
 from t2s_agent.results.outlines import StoredRegions
-from t2s_agent.results.record import Record, pm_level
+from t2s_agent.results.record import Record, StretchRecord, pm_level
 from t2s_agent.scene import Scene, View, Window
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale, significant
+from t2s_agent.scene.stretch import IDENTITY
 from t2s_agent.text import plain
 
 _SUMMED = ("length", "width", "perimeter")  # columns that get the same statistics as areas
@@ -202,7 +204,7 @@ def _of_result(
     if bands and inside.any():
         with engine.scene_of(result) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
-    measured |= scale_facts(scale)
+    measured |= scale_facts(scale) | stretch_facts(result.scene.stretch)
     remarks = [scale.remark(result.scene.max_size)]
     if large and not region_id:
         remarks.append("distances between neighbours are not computed for a result of this size")
@@ -258,6 +260,7 @@ def _of_image(
             "bounds_lonlat": bounds and [Rounding.of(view.gsd_m or 1.0, METRES).place(value) for value in bounds],
             "valid_share": round(float(view.valid.mean()), 4),
             **sensor_facts(scene),
+            **stretch_facts(stretch_record(scene, shown)),
         }
         if units.on_earth:
             measured["image_area_m2"] = _significant_area(image_area(view))
@@ -301,6 +304,13 @@ def scale_facts(scale: Scale) -> dict[str, float | None]:
         "view_gsd_m": scale.view_gsd_m and significant(scale.view_gsd_m, 5),
         "scene_px_per_view_px": significant(scale.scene_px, 5),
     }
+
+
+def stretch_facts(stretch: StretchRecord | None) -> dict[str, str]:
+    """Returns the values that are shown black and white, in the words that name them for another image; empty for 8 bits shown as stored."""
+    if stretch is None or (stretch.as_stretch() == IDENTITY and not stretch.named):
+        return {}
+    return {"stretch": stretch.words + " (named)" * stretch.named}
 
 
 def sensor_facts(scene: Scene) -> dict[str, Any]:

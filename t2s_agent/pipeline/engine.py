@@ -62,12 +62,20 @@ class Engine:
         )
 
     def scene_of(self, result: Record) -> Scene:
-        """Opens the image of a result as it was opened for the result: with sidecar files only if they were read then.
+        """Opens the image of a result as it was opened for the result: with sidecar files only if they were read then, and with the stretch
+        that was named.
 
         Raises `argument_invalid` where they were and the settings do not trust them, and where its address had a query.
         """
         self.require_same_scene(result)
-        return self.scene(result.scene.path, like=result.scene)
+        scene, reference = self.scene(result.scene.path, like=result.scene), result.scene
+        if reference.stretch is not None and reference.stretch.named:
+            try:
+                scene.name_stretch(reference.stretch.as_stretch(), reference.bands)
+            except T2SError:  # the image is not what it was
+                scene.close()
+                raise
+        return scene
 
     def require_same_scene(self, result: Record) -> None:
         """Raises `argument_invalid` for a result whose image cannot be opened again as it was."""

@@ -213,6 +213,7 @@ class LargeQuestion:
             "window": [*grid.window, grid.step],
             "tiling": [tiling.tile, tiling.overlap],
             "bands": list(self.view.bands),
+            "stretch": self.reference.stretch and self.reference.stretch.model_dump(),
             "question": self.question,
             "prompter": [settings.prompter, models.prompter().digest, settings.style, settings.max_new_tokens],
             "sampling": [settings.samples, settings.temperature, settings.seed],

@@ -73,6 +73,8 @@ def replay(engine: Engine, result_id: str, *, progress: Progress = no_progress) 
     if then.operation == "segment":
         given = {name: value for name, value in then.parameters.items() if value is not None}
         given.setdefault("mode", "overview")  # in records from before there were others
+        if given.get("stretch"):
+            given["stretch"] = then.id  # what it was, also where the image or the result that was named is gone
         now = segment(again, then.scene.path, then.query, progress=progress, **given)
     elif then.operation.startswith("refine"):
         now = refine(again, then.parents[0], _refinement(then), progress=progress)

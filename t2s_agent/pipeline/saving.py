@@ -12,6 +12,7 @@ from PIL.Image import Image
 
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.steps import Clock, Progress
+from t2s_agent.pipeline.stretching import stretch_record
 from t2s_agent.prompting.answer import Answer, Status, outcome
 from t2s_agent.prompting.sampling import Sampling
 from t2s_agent.regions.frame import Frame
@@ -165,6 +166,7 @@ def reference_to(scene: Scene, view: View, max_size: int) -> SceneReference:
         bands=view.bands,
         max_size=max_size,
         pixels_sha256=view.digest(),
+        stretch=stretch_record(scene, view.bands),
         sensor=scene.legend.named_by_caller,
         height_m=scene.height_m,
         trusted_sidecars=scene.trusted_sidecars,

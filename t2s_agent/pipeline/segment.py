@@ -30,6 +30,7 @@ from t2s_agent.pipeline.steps import (
     require_parsable,
     require_pixels,
 )
+from t2s_agent.pipeline.stretching import recorded, use_stretch
 from t2s_agent.pipeline.windows import checked_budget
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.units import Units
@@ -46,6 +47,7 @@ class SegmentOptions(TypedDict, total=False):
     bbox: Sequence[float] | None
     bbox_crs: str | None
     bands: str | None
+    stretch: str | None
     merge: Literal["instances", "union"]
     min_area_m2: float
     mode: Mode
@@ -69,6 +71,7 @@ def segment_with_picture(
     bbox: Sequence[float] | None = None,
     bbox_crs: str | None = None,
     bands: str | None = None,
+    stretch: str | None = None,
     merge: Literal["instances", "union"] = "instances",
     min_area_m2: float = 0.0,
     mode: Mode = "auto",
@@ -81,7 +84,8 @@ def segment_with_picture(
     """Answers a question about an image: regions on the ground, stored as a new result.
 
     `bbox` is west, south, east, north in degrees, or xmin, ymin, xmax, ymax in the reference system `bbox_crs` (a code such
-    as EPSG:32631, `image` for the image's own, or `pixels`). Nothing found is a result with status `empty`. Raises T2SError
+    as EPSG:32631, `image` for the image's own, or `pixels`). `stretch` is what becomes black and white (`stretching.use_stretch`;
+    None: as measured in the whole image). Nothing found is a result with status `empty`. Raises T2SError
     for bad input, `answer_unparsable` where the prompter's answer cannot be read (its words are in the message), and
     `model_failed` where it named objects of which no mask has a pixel. `progress` is called
     before each step and may raise to stop: then nothing is stored.
@@ -101,6 +105,8 @@ def segment_with_picture(
     image, bands = picture_named(engine.settings, image, bands)
     with engine.scene(image) as scene:
         with clock("read"):
+            if stretch:
+                use_stretch(engine, scene, stretch, bands)
             where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
             view = overview_of(scene, where, bbox, bands, engine.settings.max_size, in_parts=mode != "overview")
             reference = reference_to(scene, view, engine.settings.max_size)
@@ -119,6 +125,7 @@ def segment_with_picture(
             "bbox": list(bbox) if bbox else None,
             "bbox_crs": bbox_crs,
             "bands": bands,
+            "stretch": recorded(stretch),
             "merge": merge,
             "min_area_m2": min_area_m2,
             "mode": "overview",

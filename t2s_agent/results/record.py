@@ -15,6 +15,8 @@ from t2s_agent.regions.region import Measure, Region, RegionSet
 from t2s_agent.regions.rounding import Rounding
 from t2s_agent.regions.units import Units
 from t2s_agent.results.files import LOCAL
+from t2s_agent.scene.named_stretch import stretch_words
+from t2s_agent.scene.stretch import Fill, Stretch
 from t2s_agent.text import model_name, plain
 
 SCHEMA = 1
@@ -24,6 +26,29 @@ _THINKING, _RAW, _WARNINGS = 4_000, 20_000, 40  # limits on text from models: ch
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class StretchRecord(_Part):
+    """The stretch of the three bands shown: `low` became 0, `high` 255, in the values that the file stores (or in decibels).
+
+    `fills` are values of each band that count as fill, `factor` is that of the logarithm of decibels. `named`: the caller named it.
+    """
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+    fills: tuple[tuple[float, ...], ...] = ((), (), ())
+    factor: float | None = None
+    named: bool = False
+
+    @property
+    def words(self) -> str:
+        """The ranges, as a caller may name them for another image."""
+        return stretch_words(self.low, self.high)
+
+    def as_stretch(self) -> Stretch:
+        """The stretch for a scene."""
+        fills = tuple(tuple(Fill(value, 0.0, f"{value:g}") for value in values) for values in self.fills)
+        return Stretch(self.low, self.high, fills, factor=self.factor)
 
 
 class SceneReference(_Part):
@@ -51,6 +76,7 @@ class SceneReference(_Part):
     view_area: float | None = (
         None  # of the view's pixels with data (`regions.summary.image_area`), in the record's unit
     )
+    stretch: StretchRecord | None = None  # None for a colour table, and in older records
     sensor: str = ""
     height_m: float | None = None  # above the WGS 84 ellipsoid
     trusted_sidecars: bool = False  # sidecar files of the image were read: world file, CRS, overview or mask

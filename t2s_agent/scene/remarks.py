@@ -8,6 +8,7 @@ import rasterio
 from t2s_agent.scene.camera import Camera
 from t2s_agent.scene.decibels import band_words
 from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.named_stretch import stretch_words
 from t2s_agent.scene.opening import neighbours
 from t2s_agent.scene.orientation import orientation_of
 from t2s_agent.scene.reading import Blocks
@@ -17,6 +18,7 @@ from t2s_agent.text import one_line
 
 _READABLE = ("w", ".wld", ".prj", ".aux.xml", ".ovr", ".msk")  # endings of the files that trust_sidecars reads
 
+DARK = 16  # of 255: a picture without brighter pixels looks black
 _TOO_FINE_M = 1e-4  # metres per pixel: finer than any overhead image
 _LONG_UNIT_M = 2.0  # metres: with longer units, such as kilometres, small coordinates are rms
 _RESIDUAL_PX = 0.5  # of control points, root mean square: above this positions are wrong by about a pixel or more
@@ -123,3 +125,13 @@ def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:
     if stretch.wild:
         low, high = min(stretch.low), max(stretch.high)
         yield f"some values are far outside the range of most pixels: the picture shows only {low:.6g} to {high:.6g}"
+
+
+def about_named(stretch: Stretch, darkest: int, brightest: int) -> Iterator[str]:
+    """Says that a stretch that the caller named makes a picture almost black or almost white."""
+    looks = "black" if brightest < DARK else "white" if darkest > 255 - DARK else ""
+    if looks:
+        yield (
+            f"the stretch {stretch_words(stretch.low, stretch.high)}, which was named, shows almost only {looks} (values {darkest} to "
+            f"{brightest} of 255): it does not fit this image's values; describe the image to see its own stretch"
+        )

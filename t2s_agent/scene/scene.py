@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -19,10 +19,19 @@ from t2s_agent.scene.decibels import bands_behind, factor_of, pictured
 from t2s_agent.scene.legend import Sensing, legend_of
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.masks import Bools, Validity
+from t2s_agent.scene.named_stretch import require_values
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset, open_descriptor, resolve, unreadable
 from t2s_agent.scene.placing import place
 from t2s_agent.scene.reading import Asked, Blocks, Piece, Reader
-from t2s_agent.scene.remarks import about_file, about_fills, about_neighbours, about_place, about_sample
+from t2s_agent.scene.remarks import (
+    DARK,
+    about_file,
+    about_fills,
+    about_named,
+    about_neighbours,
+    about_place,
+    about_sample,
+)
 from t2s_agent.scene.sidecars import NONE, Sidecars, read_sidecars
 from t2s_agent.scene.source import Source
 from t2s_agent.scene.stretch import IDENTITY, SAMPLE_SIDE, Fill, Stretch, fills_of, of_bits, stretch_of
@@ -33,7 +42,6 @@ _SMALL_SCENE = 64 * 2**20  # pixels: a scene up to this size is read to find the
 _FILL_SAMPLE_SIDE = (
     256  # px: the longer side of the sample in which fill values of bands that are not shown are searched
 )
-_DARK = 16  # of 255: a picture without brighter pixels looks black
 
 
 def open_scene(
@@ -165,11 +173,11 @@ class Scene:
             *about_file(descriptor, dataset),
             *about_place(dataset, self.georeference, self.gsd_m, placed.camera),
         )
-        self._brightest = 255
+        self._darkest, self._brightest = 0, 255  # of the last View
         self._blocks: Blocks | None = None  # the sample for the stretch, where it is not the whole scene
         self._own_fills: dict[int, tuple[Fill, ...]] = {}
         self._stretches: dict[tuple[int, int, int], Stretch] = {}
-        self._factors: dict[tuple[int, int, int], float] = {}  # of the logarithm, for bands shown in decibels
+        self._named: dict[tuple[int, int, int], Stretch] = {}  # stretches that the caller named
 
     def __enter__(self) -> "Scene":
         return self
@@ -217,10 +225,47 @@ class Scene:
         shown = choose(self.legend, bands)
         with self._reader.session():
             rgb, valid = self._rgb(where, width, height, shown)
-        self._brightest = int(rgb.max()) if valid.any() else 255
+        seen = rgb[valid]
+        self._darkest, self._brightest = (int(seen.min()), int(seen.max())) if seen.size else (0, 255)
         georeference = self.georeference.resized(where, width, height)
         gsd = georeference.typical_gsd_m(width, height)
         return View(rgb, valid, georeference, where, gsd, shown)
+
+    def shown(self, bands: str | Sequence[int] | None = None) -> tuple[int, int, int]:
+        """The bands that a View of `bands` shows as red, green and blue (`scene.composites`). Raises `bands_unknown`."""
+        return choose(self.legend, bands)
+
+    def stretch(self, bands: str | Sequence[int] | None = None) -> Stretch | None:
+        """The stretch with which a View of these bands is shown; None for a band with a colour table."""
+        shown = choose(self.legend, bands)
+        if self._palette(shown) is not None:
+            return None
+        with self._reader.session():
+            return self._named.get(shown) or self._stretch(shown)
+
+    def is_named(self, bands: str | Sequence[int] | None = None) -> bool:
+        """Whether the stretch of these bands was named (`name_stretch`)."""
+        return choose(self.legend, bands) in self._named
+
+    def name_stretch(self, stretch: Stretch, bands: str | Sequence[int] | None = None) -> None:
+        """Shows these bands with this stretch, in every View from now on, instead of one that is measured in this scene.
+
+        Raises `argument_invalid` where it cannot be: for a colour table, or where no value of the bands' type lies in it.
+        """
+        shown = choose(self.legend, bands)
+        if self._palette(shown) is not None:
+            raise T2SError(
+                "argument_invalid",
+                f"a stretch was named, and {self.name} is shown with its colour table",
+                "Leave the stretch out",
+            )
+        for band, low, high in zip(shown, stretch.low, stretch.high, strict=True):
+            if band > 0:
+                require_values(self._dataset.dtypes[band - 1], low, high, band)
+        if min(shown) < 0 and stretch.factor is None:
+            with self._reader.session():
+                stretch = replace(stretch, factor=self._stretch(shown).factor)
+        self._named[shown] = stretch
 
     def window_of(self, bbox: Bbox) -> Window:
         """The window of pixels that a box (west, south, east, north, degrees) touches, clipped to the scene."""
@@ -318,11 +363,13 @@ class Scene:
             found += [guess] if (guess := guess_remark(self.bands, self._colours)) and not self.legend.is_radar else []
         shown = choose(self.legend, bands)
         found += [remark] if (remark := shown_remark(self.legend, shown)) else []
-        if shown in self._stretches:
+        if shown in self._named:
+            found += about_named(self._named[shown], self._darkest, self._brightest)
+        elif shown in self._stretches:
             found += about_fills(self._stretches[shown], shown)
         if self._blocks is not None:
             found.append(about_sample(self._blocks))
-        if self._brightest < _DARK and self._stretches.get(shown, IDENTITY) == IDENTITY:
+        if self._brightest < DARK and shown not in self._named and self._stretches.get(shown, IDENTITY) == IDENTITY:
             found.append(
                 f"nothing in the picture is brighter than {self._brightest} of 255, so models see almost only black: if its "
                 "values are not brightness, make a picture of it first (gdal_translate -scale, gdaldem color-relief)"
@@ -357,7 +404,8 @@ class Scene:
     ) -> tuple[NDArray[np.uint8], Bools]:
         """The picture (height, width, 3) of a window, and its valid pixels (height, width)."""
         rgb, valid = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
-        palette, stretch, behind = self._palette(shown), self._stretch(shown), bands_behind(shown)
+        palette, behind = self._palette(shown), bands_behind(shown)
+        stretch = self._named.get(shown) or self._stretch(shown)
         extra = self._validity.extra_bands(behind)
         pieces = self._reader.pieces(where, height, width, len(set(behind)) + extra)
         values_read = Asked(tuple(behind)) if palette is None else Asked(shown[:1], Resampling.nearest)
@@ -366,8 +414,8 @@ class Scene:
             part_valid = self._validity.of(piece, behind)
             if palette is None:
                 values = self._reader.values(piece, behind)
-                if shown in self._factors:
-                    values = pictured(values, behind, shown, self._factors[shown])
+                if stretch.factor is not None:
+                    values = pictured(values, behind, shown, stretch.factor)
                 part_valid &= np.isfinite(values).all(0)
                 part = stretch.apply(values, part_valid)
                 if self._inverted:
@@ -412,10 +460,10 @@ class Scene:
             valid = np.zeros(values.shape[1:], bool)
             for piece in pieces:
                 valid[piece.rows, piece.columns] = self._validity.of(piece, behind)
-            if behind != shown:
-                self._factors[shown] = factor_of(values, valid)
-                values = pictured(values, behind, shown, self._factors[shown])
-            self._stretches[shown] = stretch_of(values, valid)
+            factor = factor_of(values, valid) if behind != shown else None
+            if factor is not None:
+                values = pictured(values, behind, shown, factor)
+            self._stretches[shown] = replace(stretch_of(values, valid), factor=factor)
         return self._stretches[shown]
 
     def _opaque(self, alpha: int) -> float:

@@ -33,13 +33,14 @@ class Stretch:
     """A linear stretch of three bands: `low` becomes 0, `high` becomes 255.
 
     `fills` are the fill values of each band, left out of the percentiles; a pixel with fill in all three bands is black.
-    `wild`: extreme values were cut off.
+    `wild`: extreme values were cut off. `factor` is that of the logarithm of bands in decibels (`decibels.factor_of`), else None.
     """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
     fills: tuple[tuple[Fill, ...], ...] = ((), (), ())
     wild: bool = False
+    factor: float | None = None
 
     def apply(self, values: NDArray[np.number], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """The picture, uint8 (H, W, 3), of values (3, H, W); invalid pixels become 0."""

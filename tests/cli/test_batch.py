@@ -31,6 +31,23 @@ def test_a_summary_is_printed_with_the_paths_of_parts_and_ledger(batch, tmp_path
     assert t2s("batch", "--summary", tmp_path / "out").stdout == done.stdout
 
 
+@pytest.mark.parametrize(
+    ("stretch", "why"),
+    [("9:1", "not below"), ("r_0123456789", "is a result"), ("https://a.example/b.tif?sig=1", "query")],
+)
+def test_a_stretch_that_cannot_be_for_all_scenes_is_refused_before_work(batch, stretch, why):
+    done = batch("--stretch", stretch)
+    assert done.returncode == 2
+    assert why in done.stderr
+
+
+def test_the_stretch_belongs_to_the_folder(batch):
+    assert batch("--stretch", "0:200").returncode == 0
+    done = batch("--stretch", "0:100")
+    assert done.returncode == 2
+    assert "stretch '0:200', now '0:100'" in done.stderr
+
+
 def test_the_summary_as_json(batch):
     summary = json.loads(batch("--json").stdout)
     assert (summary["rows"], summary["by_status"], summary["done"]) == (3, {"found": 3}, 3)

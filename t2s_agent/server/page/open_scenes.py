@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from t2s_agent.errors import T2SError
-from t2s_agent.results.record import Record
+from t2s_agent.results.record import Record, StretchRecord
 from t2s_agent.scene import Scene, View, Window
 from t2s_agent.server.page.pyramid import TILE, Pyramid
 
@@ -32,12 +32,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a scene comes from: who may read it (`owner`), the file, how it is opened, and the bands that are shown."""
+    """Where a scene comes from: who may read it (`owner`), the file, how it is opened, and the bands and stretch that are shown."""
 
     owner: str
     path: str
     open: Callable[[], Scene]
     bands: tuple[int, ...] | None = None
+    stretch: StretchRecord | None = None  # only where it was named
 
     def state(self) -> tuple[int, ...]:
         """What changes when the file changes; empty where it cannot be seen, as for a file that is gone."""
@@ -105,7 +106,7 @@ class OpenScenes:
                 return work(held, held.scene)
 
     def _get(self, source: Source) -> _Held:
-        key, state, gone = (source.owner, source.path, source.bands), source.state(), []
+        key, state, gone = (source.owner, source.path, source.bands, source.stretch), source.state(), []
         with self._lock:
             held = self._held.get(key)
             if held is not None and held.state != state:

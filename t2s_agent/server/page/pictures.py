@@ -127,7 +127,9 @@ class Pictures:
 
     @staticmethod
     def _source(engine: Engine, record: Record) -> Source:
-        return Source(engine.store.owner, record.scene.path, lambda: engine.scene_of(record), tuple(record.scene.bands))
+        scene = record.scene
+        named = scene.stretch if scene.stretch is not None and scene.stretch.named else None
+        return Source(engine.store.owner, scene.path, lambda: engine.scene_of(record), tuple(scene.bands), named)
 
 
 def _window(record: Record, look: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ ELSEWHERE = {
     "t2s_agent/batch/rows.py": "tests/batch/test_scenes.py",
     "t2s_agent/batch/schema.py": "tests/batch/test_parts.py",
     "t2s_agent/batch/selecting.py": "tests/batch/test_stac.py",
-    "t2s_agent/batch/summary.py": "tests/cli/test_batch.py",
     "t2s_agent/batch/worker.py": "tests/batch/test_run.py",
     "t2s_agent/cli/demo.py": "tests/cli/test_first_use.py",
     "t2s_agent/cli/doctor.py": "tests/server/test_server_settings.py",

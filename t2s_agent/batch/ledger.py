@@ -21,7 +21,7 @@ Status = Literal["found", "partly", "empty", "not_understood", "failed"]
 class Line(BaseModel):
     """What became of one row. `area` and `area_pm` are the result's total in `unit` (m2 or px2).
 
-    `not_looked_at` is the share of a large scene in windows that failed or were not reached. `part` is the file of its regions, from the output folder; empty without regions. `part_rows` is the number of rows in it.
+    `not_looked_at` is the share of a large scene in windows that failed or were not reached, `windows_left` their number. `part` is the file of its regions, from the output folder; empty without regions. `part_rows` is the number of rows in it.
     `code` and `message` say why it failed. `seconds` are those of the attempt, without loading models that were there.
     """
 
@@ -41,6 +41,7 @@ class Line(BaseModel):
     area_pm: float = 0.0
     unit: str = ""
     not_looked_at: float = 0.0
+    windows_left: int = 0
     seconds: float = 0.0
     tokens: int = 0
     worker: str = ""
@@ -48,6 +49,11 @@ class Line(BaseModel):
     part: str = ""
     part_rows: int = 0
     finished_utc: str = ""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there are windows to go on with. A result from one coarse look is `partly` too, and has none."""
+        return self.status == "partly" and self.windows_left > 0
 
 
 class Ledger:

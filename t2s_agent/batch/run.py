@@ -69,8 +69,7 @@ def run_batch(
         repaired = ledger.dropped + remove_unknown(job.out, set(ledger.parts()))
         write_columns(job.out)
         named = {line.result for line in ledger.lines.values()}
-        again = {status for status, wanted in (("failed", retry_failed), ("partly", finish_partly)) if wanted}
-        to_do = list(with_kept(_to_do(rows, ledger, again), job, named))
+        to_do = list(with_kept(_to_do(rows, ledger, retry_failed, finish_partly), job, named))
         if to_do:
             made = pool(job) if pool else InProcess(job) if workers == 0 else Processes(job, min(workers, len(to_do)))
             try:
@@ -83,19 +82,19 @@ def run_batch(
     return Finished(len(rows), len(to_do), len(rows) - len(to_do), repaired, summary)
 
 
-def _to_do(rows: Sequence[Row], ledger: Ledger, again: set[str]) -> Iterator[Row]:
+def _to_do(rows: Sequence[Row], ledger: Ledger, retry_failed: bool, finish_partly: bool) -> Iterator[Row]:
     for row in rows:
         line = ledger.lines.get(row.id)
         if line is None:
             yield row
-        elif line.status in again:
+        elif (retry_failed and line.status == "failed") or (finish_partly and line.unfinished):
             yield replace(row, attempt=line.attempt + 1)
 
 
 def _kept(line: Line, ledger: Ledger) -> Line:
     """The line to add: where a row that is partly done could not be finished, its answer so far stays, with what happened."""
     before = ledger.lines.get(line.id)
-    if line.status != "failed" or before is None or before.status != "partly":
+    if line.status != "failed" or before is None or not before.unfinished:
         return line
     said = {name: getattr(line, name) for name in ("code", "message", "attempt", "worker", "finished_utc")}
     return before.model_copy(update=said)

@@ -1,20 +1,43 @@
 """What an output folder holds, counted from its ledger."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from t2s_agent.batch.ledger import FILE, Line, believed, read_lines
 from t2s_agent.errors import T2SError
-from t2s_agent.regions.units import METRES
+
+_DECIMALS = 6  # of sums of areas, so that they show no error of binary numbers
+
+
+class Total(BaseModel):
+    """The regions of one question in one unit of area (m2, or px2 of images without a place). Plus/minus add.
+
+    `rows` are those that were answered; `share_not_looked_at` is their mean.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    question_id: str
+    question: str
+    unit: str
+    rows: int
+    regions: int
+    area: float
+    area_pm: float
+    share_not_looked_at: float
 
 
 class Summary(BaseModel):
-    """Counts of the rows of an archive. `total_area_m2` is that of all regions on Earth; its plus/minus is the sum of theirs.
+    """Counts of the rows of an archive, by their last attempts.
 
-    `seconds` are those of all attempts that are in the ledger's last lines, added.
+    `totals` has an entry for each question and unit: areas of several questions may be those of the same ground, and px2 are no m2.
+    `unfinished` rows have windows that failed or were not reached; `unfinished_by_code` are those where a later try failed.
+    `earlier_versions` are rows about a scene that has changed since: the totals hold the newer row only, the parts both. `parts` are
+    the files with regions, by their folder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,12 +46,13 @@ class Summary(BaseModel):
     scenes: int
     by_status: dict[str, int]
     failed_by_code: dict[str, int]
-    regions: int
-    total_area_m2: float
-    total_area_pm_m2: float
+    unfinished: int
+    unfinished_by_code: dict[str, int]
+    earlier_versions: int
+    totals: list[Total]
     tokens: int
     seconds: float
-    parts: int
+    parts: dict[str, int]
 
 
 def summary_of(out: Path) -> Summary:
@@ -40,18 +64,46 @@ def summary_of(out: Path) -> Summary:
 
 
 def summed(lines: Iterable[Line]) -> Summary:
-    """The summary of the last lines of rows."""
+    """The summary of the last lines of rows, in the order in which they were written."""
     lines = list(lines)
-    on_earth = [line for line in lines if line.unit == METRES.area]
+    newest = list({(line.scene, line.question): line for line in lines}.values())
+    parts = {line.part for line in lines if line.part}
     return Summary(
         rows=len(lines),
         scenes=len({line.scene for line in lines}),
         by_status=dict(sorted(Counter(line.status for line in lines).items())),
-        failed_by_code=dict(Counter(line.code for line in lines if line.status == "failed").most_common()),
-        regions=sum(line.regions for line in lines),
-        total_area_m2=sum(line.area for line in on_earth),
-        total_area_pm_m2=sum(line.area_pm for line in on_earth),
+        failed_by_code=_codes(lines, "failed"),
+        unfinished=sum(line.unfinished for line in lines),
+        unfinished_by_code=_codes(lines, "partly"),
+        earlier_versions=len(lines) - len(newest),
+        totals=_totals(newest),
         tokens=sum(line.tokens for line in lines),
         seconds=round(sum(line.seconds for line in lines), 3),
-        parts=len({line.part for line in lines if line.part}),
+        parts=dict(sorted(Counter(part.partition("/")[0] for part in parts).items())),
     )
+
+
+def _codes(lines: Sequence[Line], status: str) -> dict[str, int]:
+    return dict(Counter(line.code for line in lines if line.status == status and line.code).most_common())
+
+
+def _totals(lines: Sequence[Line]) -> list[Total]:
+    """By question, in the order of the ledger; m2 before px2."""
+    grouped: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        if line.unit:  # it was answered
+            grouped.setdefault((line.question, line.unit), []).append(line)
+    first = {question: at for at, question in enumerate(dict.fromkeys(question for question, _ in grouped))}
+    return [
+        Total(
+            question_id=group[0].question_id,
+            question=question,
+            unit=unit,
+            rows=len(group),
+            regions=sum(line.regions for line in group),
+            area=round(math.fsum(line.area for line in group), _DECIMALS),
+            area_pm=round(math.fsum(line.area_pm for line in group), _DECIMALS),
+            share_not_looked_at=round(math.fsum(line.not_looked_at for line in group) / len(group), 4),
+        )
+        for (question, unit), group in sorted(grouped.items(), key=lambda each: (first[each[0][0]], each[0][1]))
+    ]

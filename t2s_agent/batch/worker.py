@@ -93,6 +93,7 @@ class Worker:
                 "result": record.id,
                 "regions": record.region_count,
                 "not_looked_at": record.tiling.share_not_looked_at if record.tiling else 0.0,
+                "windows_left": record.tiling.windows - record.tiling.looked_at if record.tiling else 0,
                 "area": record.total_area,
                 "area_pm": record.total_area_pm,
                 "unit": record.unit_area,

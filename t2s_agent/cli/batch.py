@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2s_agent.cli import words
-from t2s_agent.cli.show import Screen
+from t2s_agent.cli.show import Screen, aligned
 from t2s_agent.errors import T2SError
 from t2s_agent.regions.rounding import with_plus_minus
 from t2s_agent.settings import Settings, load_settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from t2s_agent.batch.job import Job
     from t2s_agent.batch.run import PoolOf
     from t2s_agent.batch.schedule import Progress, Report
+    from t2s_agent.batch.summary import Total
     from t2s_agent.pipeline import Engine
 
 _TERMINAL_S, _LOG_S = 0.5, 10.0  # between two lines of progress
@@ -263,17 +264,61 @@ def _duration(seconds: float) -> str:
 
 def _say(screen: Screen, summary: "Summary", out: Path) -> None:
     counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in summary.by_status.items())
-    screen.say(f"{summary.rows} rows of {summary.scenes} scenes: {counts}" if counts else "no rows yet", "bold")
-    if summary.regions:
-        area = with_plus_minus(summary.total_area_m2, summary.total_area_pm_m2)
-        screen.say(f"{summary.regions} regions" + (f", {area} m2" if summary.total_area_m2 else ""))
-    for code, count in summary.failed_by_code.items():
-        screen.say(f"  failed, {code}: {count}", "yellow")
-    screen.say(f"  {one_line(str(out / 'parts'), 4_000)}: {summary.parts} parts of GeoParquet")
+    of = f"{_plural(summary.rows, 'row')} of {_plural(summary.scenes, 'scene')}"
+    screen.say(f"{of}: {counts}" if counts else "no rows yet", "bold")
+    if any(total.regions for total in summary.totals):
+        for index, line in enumerate(aligned([_HEAD, *map(_total, summary.totals)])):
+            screen.say(line, "" if index else "bold")
+    for remark in _remarks(summary):
+        screen.say(f"note: {remark}", "yellow")
+    for folder, count in summary.parts.items():
+        screen.say(f"  {one_line(str(out / folder), 4_000)}: {_plural(count, 'part')} of GeoParquet")
     screen.say(f"  {one_line(str(out / 'ledger.jsonl'), 4_000)}")
 
 
+_HEAD = ["question", "rows answered", "regions", "area", "not looked at"]
+
+
+def _total(total: "Total") -> list[str]:
+    area = f"{with_plus_minus(total.area, total.area_pm)} {total.unit}" if total.regions else ""
+    missing = f"{total.share_not_looked_at:.1%}" if total.share_not_looked_at else ""
+    return [one_line(total.question_id, 60), str(total.rows), str(total.regions), area, missing]
+
+
+def _remarks(summary: "Summary") -> Iterator[str]:
+    """What a reader of the counts should know, and how to go on."""
+    from t2s_agent.prompting.answer import OUTCOMES
+
+    if summary.failed_by_code:
+        yield f"failed: {_codes(summary.failed_by_code)}; ledger.jsonl says why, --retry-failed tries again"
+    if summary.unfinished:
+        ended = f"; could not be finished: {_codes(summary.unfinished_by_code)}" if summary.unfinished_by_code else ""
+        yield (
+            f"partly: {_plural(summary.unfinished, 'row')} with windows that failed or were not reached{ended}; "
+            "--finish-partly goes on, with higher limits where a limit ended them"
+        )
+    if coarse := summary.by_status.get("partly", 0) - summary.unfinished:
+        yield f"partly: {_plural(coarse, 'row')} in which small objects could not be seen at that scale (--mode full, with another --out)"
+    if "not_understood" in summary.by_status:
+        yield f"not understood: {OUTCOMES['not_understood']}"
+    if summary.earlier_versions:
+        yield (
+            f"{_plural(summary.earlier_versions, 'row')} of earlier versions of scenes are in the parts too, and not counted in the "
+            "areas above"
+        )
+    if len({total.unit for total in summary.totals}) > 1:
+        yield "px2 are pixels of images without a place on Earth; their regions are in parts_pixels"
+
+
+def _codes(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {code}" for code, count in counts.items())
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def _ended(done: "Finished") -> str:
-    before = f", {done.before} were done before" if done.before else ""
+    before = f", {done.before} done before" if done.before else ""
     repaired = f"; {done.repaired} lines or parts of a run that was killed were thrown away" if done.repaired else ""
-    return f"{done.done} rows in this run{before}{repaired}"
+    return f"{_plural(done.done, 'row')} in this run{before}{repaired}"

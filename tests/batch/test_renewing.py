@@ -115,7 +115,7 @@ def test_what_cannot_be_finished_keeps_its_answer_and_says_why(run, limited, two
     after = run(job=high, scenes=two, finish_partly=True)
     line = line_of(limited.out, "large.tif")
     assert (line.status, line.code, line.attempt) == ("partly", "image_unreadable", 2)
-    assert after.summary.regions == before.regions == len(table(limited.out))
+    assert after.summary.totals[0].regions == before.totals[0].regions == len(table(limited.out))
     large.write_bytes(good)
     assert run(job=high, scenes=two, finish_partly=True).summary.by_status == {"found": 2}
 

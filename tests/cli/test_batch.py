@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from archive.data import TANKS, write_archive
+from archive.data import TANKS, write_archive, write_scene
 
 from t2s_agent.batch.schedule import Progress
 from t2s_agent.cli.batch import progress_line
@@ -24,10 +24,14 @@ def batch(t2s, tmp_path):
 def test_a_summary_is_printed_with_the_paths_of_parts_and_ledger(batch, tmp_path, t2s):
     done = batch()
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("3 rows of 3 scenes: 3 found\n6 regions, ")
+    head, titles, total, *_ = done.stdout.splitlines()
+    assert head == "3 rows of 3 scenes: 3 found"
+    assert titles.split("  ")[0] == "question"
+    assert total.split()[:3] == ["q1", "3", "6"]
+    assert total.endswith(" m2")
     assert f"{tmp_path / 'out' / 'ledger.jsonl'}" in done.stdout
     assert "3 rows in this run" in done.stderr
-    assert "0 rows in this run, 3 were done before" in batch().stderr
+    assert "0 rows in this run, 3 done before" in batch().stderr
     assert t2s("batch", "--summary", tmp_path / "out").stdout == done.stdout
 
 
@@ -56,7 +60,25 @@ def test_the_summary_as_json(batch):
 def test_failures_are_counted_by_code_and_the_command_ends_well(batch):
     done = batch(question="odd")
     assert done.returncode == 0
-    assert "failed, answer_unparsable: 3" in done.stdout
+    assert "note: failed: 3 answer_unparsable; ledger.jsonl says why, --retry-failed tries again" in done.stdout
+    assert "parts" not in done.stdout
+    assert "regions" not in done.stdout
+
+
+def test_a_mixed_archive_is_counted_by_unit_and_says_how_to_go_on(batch, tmp_path):
+    write_scene(tmp_path / "scenes" / "flat.tif", crs=None)
+    write_scene(tmp_path / "scenes" / "large.tif", side=100, west=600_000)
+    (tmp_path / "scenes" / "broken.tif").write_bytes(b"II*\0broken")
+    small = ("--max-size", "40", "--max-windows", "2")
+    said = batch(*small).stdout
+    assert said.startswith("6 rows of 6 scenes: 1 failed, 4 found, 1 partly\n")
+    assert [line.split()[-1] for line in said.splitlines() if line.startswith("q1")] == ["19.2%", "px2"]
+    assert "note: failed: 1 image_unreadable;" in said
+    assert "note: partly: 1 row with windows that failed or were not reached; --finish-partly goes on" in said
+    assert f"{tmp_path / 'out' / 'parts_pixels'}: 1 part of GeoParquet" in said
+    done = batch("--max-size", "40", "--finish-partly")
+    assert "1 row in this run, 5 done before" in done.stderr
+    assert done.stdout.startswith("6 rows of 6 scenes: 1 failed, 5 found\n")
 
 
 def test_a_box_selects_scenes(batch):

@@ -110,7 +110,7 @@ def unsure_of(unsure: int, count: int, cut: float | None) -> str:
     if not unsure or cut is None:
         return ""
     return (
-        f"{unsure} of {count} regions are unsure: their probability of being what was asked for is below {cut:g}; "
+        f"{unsure} of {count} regions {'is' if unsure == 1 else 'are'} unsure: {'its' if unsure == 1 else 'their'} probability of being what was asked for is below {cut:g}; "
         f"the column probability shows it, and a refinement with min_probability {cut:g} leaves them out"
     )
 

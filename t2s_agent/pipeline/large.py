@@ -232,10 +232,7 @@ class LargeQuestion:
                 "ask for all of them, then sort the result by a measure"
             )
         if assembly.unsure:
-            lines.append(
-                f"{assembly.unsure} objects lie across edges of windows that do not agree on them: the column seams says why; "
-                "ask again with a bbox around one to see it whole"
-            )
+            lines.append(about_seams(assembly.unsure))
         return [*lines, unsure_of(unsure, assembly.count, cut)] if unsure and cut is not None else lines
 
 
@@ -244,6 +241,15 @@ _COMPARED = re.compile(
     r"|\b(?:most|least|first|second|third|last)\b",
     re.IGNORECASE,
 )  # words whose meaning needs the whole scene
+
+
+def about_seams(count: int) -> str:
+    """A warning that windows do not agree on some objects."""
+    lie = f"{count} objects lie" if count != 1 else "1 object lies"
+    return (
+        f"{lie} across edges of windows that do not agree on {'them' if count != 1 else 'it'}: the column seams says why; "
+        "ask again with a bbox around one to see it whole"
+    )
 
 
 def _version_of(path: Path) -> list[int]:

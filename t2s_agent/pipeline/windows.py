@@ -88,7 +88,8 @@ class Looking:
         for tiles, views in self._read_ahead(open_batches):
             if self._spent(budget, began):
                 return
-            self.progress(_words(done, total, len(order), reached, time.monotonic() - began, self.ledger.pieces()))
+            begun = time.monotonic() - began
+            self.progress(_words(done, len(tiles), total, len(order), reached, begun, self.ledger.pieces()))
             for tile, view in zip(tiles, views, strict=True):
                 if isinstance(view, T2SError):
                     self.ledger.add(_failed(tile, view, _TRIES))
@@ -246,10 +247,11 @@ def _placed(found: Found, tile: Tile) -> Found:
     return Found(found.mask.moved(tile.x, tile.y), found.score, found.softness, found.instance.moved(tile.x, tile.y))
 
 
-def _words(done: int, total: int, all_windows: int, reached: int, seconds: float, pieces: int) -> str:
-    """Progress with rate and time left."""
+def _words(done: int, now: int, total: int, all_windows: int, reached: int, seconds: float, pieces: int) -> str:
+    """Progress with rate and time left. `now` windows are looked at together."""
     of = f"{total}" if total == all_windows else f"{total} ({all_windows} in all)"
-    words = f"looking at window {done + 1} of {of}"
+    these = f"window {done + 1}" if now == 1 else f"windows {done + 1} to {done + now}"
+    words = f"looking at {these} of {of}"
     if not reached or seconds <= 0:
         return words
     rate = reached / seconds

@@ -75,7 +75,7 @@ def picture_routes(answers: Answers, pictures: Pictures) -> list[BaseRoute]:
             index = pictures.index(engine, _id(request))
             order = index.ordered(sort, down=down)
             found = [index.row(int(each)) for each in order[first : first + most]]
-            return {"total": len(index), "known": index.known, "rows": found}
+            return {"total": len(index), "known": index.known, "unsure": index.unsure_count, "rows": found}
 
         return answers.json(await pictures.run(work, of_index=True))
 

@@ -22,6 +22,7 @@ from t2s_agent.results.files import MASK, REGIONS
 from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.results.record import Record
 from t2s_agent.scene.georeference import Georeference
+from t2s_agent.server.page.remarks import seam_words
 
 _AT_ONCE = 5_000  # regions whose corners are converted together
 _MOST_HELD = 2_000_000  # regions of all indexes together: 260 MB
@@ -80,6 +81,11 @@ class RegionIndex:
         found = [name for name in _NUMBERS if np.isfinite(self.numbers[name]).any()]
         return (["label"] if any(self.labels) else []) + found
 
+    @property
+    def unsure_count(self) -> int:
+        """The number of regions whose probability is below the cut of their calibration."""
+        return int(self.unsure.sum())
+
     def within(self, box: Sequence[float]) -> NDArray[np.intp]:
         """Positions of the regions whose boxes meet a box (x1, y1, x2, y2, scene pixels)."""
         x1, y1, x2, y2 = self.boxes.T
@@ -106,7 +112,7 @@ class RegionIndex:
             "label": self.labels[self.label[position]],
             **known,
             "unsure": bool(self.unsure[position]),
-            "seams": self.seams.get(position, ""),
+            "seams": seam_words(self.seams[position].split(",")) if position in self.seams else [],
             "centroid": [x, y],
             "box": [round(float(v), 2) for v in self.boxes[position]],
         }

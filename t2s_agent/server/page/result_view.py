@@ -22,6 +22,7 @@ from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.pyramid import TILE, Pyramid
 from t2s_agent.server.page.region_features import features_in
 from t2s_agent.server.page.region_index import Indexes
+from t2s_agent.server.page.remarks import corrections_of, on_the_page
 
 _GRID = 17  # points per side with known longitude and latitude; the page interpolates between them
 _RELATIVES = 200  # results in one tree
@@ -36,6 +37,7 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
 
     `grid` is lon/lat at 17 x 17 places of the scene, or None where the image cannot be opened any more or has no ground.
     `decimals` are those that a position deserves. `count` is the number of regions; `levels` and `tile` are those of the scene's tiles.
+    `remarks` are the record's warnings in the words of the page, and `corrections` says which corrections work.
     """
     scene = result.scene
     folder = engine.store.folder / result.id
@@ -47,6 +49,8 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
         "levels": Pyramid(scene.width, scene.height).levels,
         "tile": TILE,
         "name": engine.store.name_of(result.id),
+        "remarks": [on_the_page(remark) for remark in result.warnings],
+        "corrections": corrections_of(result),
         "windows": (folder / WINDOWS).is_file(),
         "grid": None if place is None else lonlat_grid(place, scene.width, scene.height),
         "base": _base_map(engine) if place is not None else None,
@@ -144,7 +148,7 @@ def view_json(engine: Engine, result_id: str, indexes: Indexes | None = None) ->
     x, y, width, height = result.scene.window
     resolution = max(1.0, max(width, height) / _LARGEST)
     view["features"] = features_in(index, (x, y, x + width, y + height), resolution, _IN_APP)
-    view["known"] = index.known
+    view["known"], view["unsure"] = index.known, index.unsure_count
     view["rows"] = [index.row(int(position)) for position in index.ordered()[:_IN_APP]]
     try:
         view["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture(engine, result)).decode()

@@ -16,6 +16,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, refine, segment
 from t2s_agent.results.catalogue import Summary
 from t2s_agent.results.files import MEDIA_TYPES, RECORD, public_json
+from t2s_agent.results.record import Record
 from t2s_agent.results.title import LONGEST_TITLE
 from t2s_agent.server.page.answering import ALWAYS, Answers, body_of
 from t2s_agent.server.page.assets import static_text
@@ -40,6 +41,7 @@ CSP = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 Pair = tuple[float, float]
+_SAME = ("bbox", "bbox_crs", "bands", "merge", "min_area_m2", "mode", "gsd_m")  # of a question that goes on
 
 
 class Correction(BaseModel):
@@ -52,6 +54,7 @@ class Correction(BaseModel):
     keep: list[int] = Field([], max_length=MOST_IDS)
     drop: list[int] = Field([], max_length=MOST_IDS)
     instruction: str = Field("", max_length=LONGEST_QUERY)
+    min_probability: float = Field(0.0, ge=0.0, le=1.0)
 
 
 class Question(BaseModel):
@@ -63,6 +66,12 @@ class Question(BaseModel):
     of: str = Field("", max_length=LONGEST_NAME)
     query: str = Field(max_length=LONGEST_QUERY)
     bbox: tuple[float, float, float, float] | None = None
+
+
+class Rest(BaseModel):
+    """Nothing: the windows of a result that were not looked at are known."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Name(BaseModel):
@@ -192,6 +201,14 @@ def api_routes(
 
         return WorkResponse(engine, task, work, redact)
 
+    async def rest(request: Request, engine: Engine) -> Response:
+        id_, _ = request.path_params["id"], await body_of(request, Rest)
+
+        def task(progress: Callable[[str], None]) -> Any:
+            return look_at_rest(engine, engine.store.load(id_, regions=False), progress)
+
+        return WorkResponse(engine, task, work, redact)
+
     async def rename(request: Request, engine: Engine) -> Response:
         id_, asked = request.path_params["id"], await body_of(request, Name)
         return answered({"name": await run_sync(engine.store.rename, id_, asked.name)})
@@ -211,6 +228,7 @@ def api_routes(
                 pixels=not parent.units.on_earth,
                 keep=tuple(asked.keep),
                 drop=tuple(asked.drop),
+                min_probability=asked.min_probability,
             )
             return refine(engine, id_, how, progress=progress)
 
@@ -227,9 +245,23 @@ def api_routes(
         Route("/api/results/{id}/image", guarded(image)),
         Route("/api/results/{id}/thumbnail", guarded(thumb)),
         Route("/api/results/{id}/files/{name}", guarded(file)),
+        Route("/api/results/{id}/rest", guarded(rest, changes=True), methods=["POST"]),
         Route("/api/results/{id}/refine", guarded(correct, changes=True), methods=["POST"]),
         *picture_routes(answers, pictures or Pictures()),
     ]
+
+
+def look_at_rest(engine: Engine, result: Record, progress: Callable[[str], None]) -> Record:
+    """Asks the question of a result of windows again, about all of them: those that were looked at are not asked again.
+
+    Raises `argument_invalid` where no window is left.
+    """
+    if result.tiling is None or result.operation != "segment" or result.tiling.looked_at == result.tiling.windows:
+        raise T2SError("argument_invalid", f"{result.id} has no windows left to look at", "Ask a new question")
+    same = {name: value for name, value in result.parameters.items() if name in _SAME and value is not None}
+    return segment(
+        engine, result.scene.path, result.query, **same, max_windows=result.tiling.windows, progress=progress
+    )
 
 
 def _static(name: str, kind: str, policy: str) -> Callable[[Request], Awaitable[Response]]:

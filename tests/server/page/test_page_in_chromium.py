@@ -8,6 +8,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import anyio
+import numpy as np
 import pytest
 from PIL import Image
 from pyproj import Transformer
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from evals.tiling.boxes import BoxModels, BoxPrompter
 from t2s_agent.pipeline import Refinement, refine, segment
 from t2s_agent.server.build import build_server
 from t2s_agent.server.http import build_app
@@ -344,6 +346,58 @@ def test_many_regions_are_counted_and_their_windows_shown(tab, serve, engine, mo
     assert "Region 5 tank" in tab.until("document.querySelector('.facts').textContent")
     tab.until("document.querySelector('tr.chosen')?.dataset.id === '5'")
     assert tab.complaints() == []
+
+
+def test_a_result_of_windows_offers_what_works_there(tab, listening, engine, truth):
+    settings = engine.settings.model_copy(update={"max_size": 320})
+    tanks = [thing for thing in truth.objects if thing.category == "storage tank"]
+    boxes = [(x, y, x + thing.mask.shape[1], y + thing.mask.shape[0]) for thing in tanks for y, x in [thing.offset]]
+    small = replace(
+        engine, settings=settings, models=BoxModels(settings, BoxPrompter(np.array(boxes, np.float64), least_px=4))
+    )
+    made = segment(small, "harbour.tif", TANKS, mode="full", max_windows=4)
+    assert (made.status, made.tiling.looked_at, made.tiling.windows) == ("partly", 4, 9)
+    opened(tab, listening(Starlette(routes=page_routes(lambda _: small, images_of=lambda _: ["harbour.tif"]))))
+    assert tab.js("document.querySelector('.correct input').getAttribute('aria-label')") == "Correct by size or place"
+    assert "These words work" in tab.js("document.querySelector('.correct').innerText")
+    assert "“Look at the rest” goes on from here." in tab.js(
+        "document.querySelector('[aria-label=Thinking]').innerText"
+    )
+    tab.js(
+        "[...document.querySelectorAll('button')].find(b => b.textContent === 'Look at the rest (5 windows)').click()"
+    )
+    tab.until(f"{SHOWN} !== {json.dumps(made.id)} && {PICTURE}")
+    rest = small.store.load(tab.js(SHOWN))
+    assert (rest.query, rest.tiling.looked_at) == (TANKS, 9)
+    assert tab.js("[...document.querySelectorAll('button')].every(b => !b.textContent.startsWith('Look at the rest'))")
+    tab.js("document.querySelector('.correct input').focus()")
+    tab.type("only the largest")
+    tab.press("Enter", 13)
+    tab.until(f"{SHOWN} !== {json.dumps(rest.id)}")
+    assert small.store.load(tab.js(SHOWN)).region_count == 1
+    assert tab.complaints() == []
+
+
+def test_a_long_question_is_shown_in_part_and_whole_on_request(tab, serve, engine):
+    segment(engine, "harbour.tif", TANKS)
+    made = segment(engine, "harbour.tif", "helicopters")
+    record = engine.store.folder / made.id / "record.json"
+    record.write_text(record.read_text().replace('"helicopters"', json.dumps("helicopters " * 150)))
+    opened(tab, serve(), result=made.id)
+    height = "document.querySelector('.title h2').offsetHeight"
+    short = tab.js(height)
+    assert short < 100
+    tab.click(".whole")
+    assert tab.js(height) > 3 * short
+    assert tab.js("document.querySelector('.whole').getAttribute('aria-expanded')") == "true"
+
+
+def test_a_server_that_has_gone_is_said_in_words(tab, serve, engine):
+    segment(engine, "harbour.tif", TANKS)
+    opened(tab, serve())
+    tab.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+    tab.click("#again")
+    assert "The server does not answer" in tab.until("document.getElementById('shelf-status').textContent")
 
 
 def test_a_base_map_lies_under_the_scene_where_one_is_configured(tab, listening, engine):

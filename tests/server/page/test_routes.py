@@ -416,3 +416,17 @@ def test_a_result_names_the_base_map_where_it_has_a_ground(engine):
     )
     view = result_view(replace(engine, settings=settings), made, ())
     assert view["base"] == {"url": "https://a.org/{z}/{x}/{y}", "attribution": "A"}
+
+
+def test_the_rest_of_a_result_without_windows_is_refused(client, engine):
+    made = segment(engine, "harbour.tif", TANKS)
+    refused = lines(client.post(f"/api/results/{made.id}/rest", json={}))[-1]
+    assert refused["error"]["code"] == "argument_invalid"
+    assert "no windows left" in refused["error"]["what"]
+
+
+def test_unsure_regions_are_left_out(client, engine):
+    made = segment(engine, "harbour.tif", TANKS)
+    told = lines(client.post(f"/api/results/{made.id}/refine", json={"min_probability": 0.45}))
+    assert engine.store.load(told[-1]["result"]).parameters == {"min_probability": 0.45}
+    assert client.post(f"/api/results/{made.id}/refine", json={"min_probability": 2}).status_code == 400

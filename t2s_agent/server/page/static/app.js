@@ -87,7 +87,7 @@ function doorsOf(id, shown) {
     open,
     picture: () => (shown.picture ? Promise.resolve(shown.picture) : Promise.reject(new Error(shown.remark))),
     outlines: async () => ({ ...shown.features, all: true }),
-    rows: async (asked) => ({ rows: ordered(known, asked).slice(asked.from, asked.from + asked.limit), known: shown.known }),
+    rows: async (asked) => ({ rows: ordered(known, asked).slice(asked.from, asked.from + asked.limit), known: shown.known, unsure: shown.unsure }),
     at: async (x, y) => byId.get(document.querySelector(".stage").viewer.regionAt([x, y])) || null,
     refine: host.capabilities.serverTools ? (asked, _, signal) => refine(id, shown, asked, signal) : null,
     download: host.capabilities.downloadFile ? (name) => call("ui/download-file", { contents: [{ type: "resource_link", uri: `t2s://results/${id}/${name}`, name: `${id}-${name}` }] }) : null,
@@ -114,6 +114,7 @@ async function refine(id, shown, asked, signal) {
     positive_points: asked.positive?.map((point) => placeOf(shown, point)), negative_points: asked.negative?.map((point) => placeOf(shown, point)),
   };
   for (const name of Object.keys(given)) if (!given[name]?.length) delete given[name];
+  if (asked.min_probability) given.min_probability = asked.min_probability;
   let answer;
   do answer = await call("tools/call", { name: "refine_mask", arguments: given }, signal);
   while (factsOf(answer).status === "running"); // the same call joins the work that goes on

@@ -12,7 +12,10 @@ async function request(path, options = {}) {
   for (;;) {
     const token = sessionStorage.getItem("t2s-token");
     const headers = { ...(options.body ? { "Content-Type": options.type || "application/json" } : {}), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-    const answer = await fetch(path, { cache: "no-store", ...options, headers });
+    const answer = await fetch(path, { cache: "no-store", ...options, headers }).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new Refusal("The server does not answer. See whether it is running, and whether the network works; then try again.");
+    });
     if (answer.ok) return answer;
     if (options.patient && [429, 503].includes(answer.status)) await new Promise((go) => setTimeout(go, 1000 * (Number(answer.headers.get("Retry-After")) || 1)));
     else if (answer.status === 401) await signIn(token ? "That token is not accepted." : "");
@@ -20,11 +23,15 @@ async function request(path, options = {}) {
   }
 }
 
+// What is wrong and what to do, then the code by which the documentation lists it.
+const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+const saying = ({ code, what, fix }) => `${sentence(what)} ${sentence(fix)} (${code})`;
+
 async function reasonOf(answer) {
   const text = await answer.text();
   try {
     const { error } = JSON.parse(text);
-    return typeof error === "string" ? error : `${error.code}: ${error.what}. ${error.fix}.`;
+    return typeof error === "string" ? error : saying(error);
   } catch {
     return `${answer.status}: ${text.slice(0, 200) || answer.statusText}`;
   }
@@ -61,12 +68,12 @@ async function work(path, body, progress, signal) {
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines.map((text) => JSON.parse(text))) {
-      if (line.error) throw new Refusal(`${line.error.code}: ${line.error.what}. ${line.error.fix}.`);
+      if (line.error) throw new Refusal(saying(line.error));
       if (line.result) return line.result;
       progress(line.progress);
     }
   }
-  throw new Refusal("internal: the server stopped in the middle of it. Its log says why.");
+  throw new Refusal("The server stopped before the work was done. Its log says why. (internal)");
 }
 
 async function addressOf(path) {
@@ -97,6 +104,7 @@ function doorsOf(id, shown) {
     windows: () => json(at(id, "/windows")),
     refine: (asked, progress, signal) => work(at(id, "/refine"), asked, progress, signal),
     ask: state.asks ? (query, bbox, progress, signal) => work("api/results", { of: id, query, ...(bbox ? { bbox } : {}) }, progress, signal) : null,
+    rest: state.asks ? (progress, signal) => work(at(id, "/rest"), {}, progress, signal) : null,
     rename: async (name) => {
       await request(at(id, "/name"), { method: "POST", body: JSON.stringify({ name }) });
       await openResult(id);
@@ -186,7 +194,7 @@ function itemOf(summary) {
   seen.observe(thumb);
   return el("li", { "data-id": summary.id }, el("a", { href: `#${summary.id}`, onclick: () => $("shelf").classList.contains("open") && openDrawer(false) }, thumb,
     el("span", {}, el("strong", {}, summary.name || summary.query), el("small", {}, summary.count ? `${counted(summary.count, "region")}, ${roughly(summary.total_area, summary.unit_area)}` : summary.status === "not_understood" ? "not understood" : "nothing found"),
-      el("small", {}, `${summary.image} · ${summary.operation}`), el("small", {}, when(summary.created_utc)))));
+      el("small", {}, `${summary.image} · ${madeBy(summary.operation)}`), el("small", {}, when(summary.created_utc)))));
 }
 
 // Existing items stay in the document, so that the focus is not lost.
@@ -245,7 +253,7 @@ async function readImages() {
 // Sends an image to this server, which keeps it in a folder of this person's own for some days.
 async function upload(file, status) {
   const most = Number($("upload").dataset.most);
-  if (file.size > most) throw new Refusal(`limit_exceeded: ${file.name} has ${bytes(file.size)}. ${bytes(most)} are allowed.`);
+  if (file.size > most) throw new Refusal(`${file.name} has ${bytes(file.size)}. At most ${bytes(most)} are allowed. (limit_exceeded)`);
   status.textContent = `sending ${file.name}, ${bytes(file.size)} …`;
   const answer = await request(`api/images?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file, type: "application/octet-stream" });
   const { image } = await answer.json();
@@ -285,7 +293,7 @@ async function prepareAsking() {
       doors.open(id);
     } catch (error) {
       const stopped = error.name === "AbortError";
-      status.textContent = stopped ? "Stopped. No result was stored; in a large image the same question goes on where it ended." : error.message;
+      status.textContent = stopped ? STOPPED : error.message;
       status.classList.toggle("error", !stopped);
     }
     stop.hidden = true;

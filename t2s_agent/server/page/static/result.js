@@ -25,6 +25,8 @@ const measure = (value, plusMinus, unit) => `${amount(value, plusMinus)} ± ${am
 const counted = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 // Formats an area briefly, for lists: in square kilometres from 1 km2 on.
 const roughly = (value, unit) => (unit === "m2" && value >= 1e6 ? `${Number((value / 1e6).toPrecision(3)).toLocaleString("en")} km²` : `${amount(value, value / 100)} ${unitOf(unit)}`);
+// What made a result, in words for a person; the record has the exact ones.
+const madeBy = (operation) => (operation === "segment" ? "question" : operation.startsWith("refine") ? "correction" : operation);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (n) => (n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toFixed(0)} KB` : `${(n / 1048576).toFixed(1)} MB`);
 const when = (utc) => (utc ? new Date(utc).toLocaleString() : "");
@@ -137,7 +139,7 @@ function showResult(root, shown, doors) {
   root.viewer?.close();
   const selection = new Selection(), marks = new Marks();
   const record = shown.record;
-  const correction = doors.refine ? correctionOf(shown, selection, marks, doors) : null;
+  const correction = doors.refine && shown.corrections.words ? correctionOf(shown, selection, marks, doors) : null;
   const picture = pictureOf(shown, selection, marks, doors, correction);
   root.viewer = picture.viewer;
   root.replaceChildren(
@@ -145,7 +147,7 @@ function showResult(root, shown, doors) {
     ...(shown.remark ? [el("p", { class: "alert", role: "alert" }, shown.remark)] : []),
     el("div", { class: "layout" },
       el("div", { class: "stack left" }, picture.panel),
-      el("div", { class: "stack" }, tableOf(shown, selection, correction, doors, picture), wordsOf(record, doors), lineageOf(shown, doors), recordOf(shown, doors))),
+      el("div", { class: "stack" }, tableOf(shown, selection, correction, doors, picture), wordsOf(shown, doors), lineageOf(shown, doors), recordOf(shown, doors))),
   );
 }
 
@@ -160,11 +162,17 @@ function showImage(root, image, doors) {
     el("div", { class: "stack" }, picture.panel));
 }
 
+const LONG = 240; // characters of a question that are shown at first
 function titleOf(shown, doors) {
-  const record = shown.record, heading = el("h2", {}, shown.name || record.query);
-  const where = [shown.name ? `“${record.query}”` : null, record.scene.name, record.scene.crs || "no coordinate system", shown.gsd_m ? `${shown.gsd_m.toPrecision(3)} m a pixel` : null, record.operation, when(record.created_utc)];
+  const record = shown.record, text = shown.name || record.query, heading = el("h2", { class: text.length > LONG ? "long" : null }, text);
+  const whole = text.length > LONG ? el("button", { type: "button", class: "whole", "aria-expanded": "false", onclick: () => {
+    const open = !heading.classList.toggle("long");
+    whole.setAttribute("aria-expanded", open);
+    whole.textContent = open ? "Show less of the question" : "Show all of the question";
+  } }, "Show all of the question") : null;
+  const where = [shown.name ? `“${record.query}”` : null, record.scene.name, record.scene.crs || "no coordinate system", shown.gsd_m ? `${shown.gsd_m.toPrecision(3)} m a pixel` : null, madeBy(record.operation), when(record.created_utc)];
   const about = el("p", {}, where.filter(Boolean).join(" · "));
-  if (!doors.rename) return el("div", { class: "title" }, heading, about);
+  if (!doors.rename) return el("div", { class: "title" }, heading, ...(whole ? [whole] : []), about);
   const status = el("p", { class: "status error", role: "status" });
   const field = el("input", { type: "text", maxlength: 120, "aria-label": "Name of this result", placeholder: record.query, value: shown.name || null, onkeydown: (event) => { if (event.key === "Enter") keep(); if (event.key === "Escape") edit(false); } });
   const editor = el("div", { class: "row naming", hidden: true }, field, el("button", { type: "button", class: "primary", onclick: () => keep() }, "Keep"), el("button", { type: "button", onclick: () => edit(false) }, "Cancel"));
@@ -174,6 +182,7 @@ function titleOf(shown, doors) {
   function edit(on) {
     editor.hidden = !on;
     acts.hidden = heading.hidden = on;
+    if (whole) whole.hidden = on;
     if (on) field.select(); else open.focus();
   }
   const keep = () => attempt(() => doors.rename(field.value.trim()));
@@ -185,7 +194,7 @@ function titleOf(shown, doors) {
       status.textContent = error.message;
     }
   }
-  return el("div", { class: "title" }, heading, editor, acts, about, status);
+  return el("div", { class: "title" }, heading, ...(whole ? [whole] : []), editor, acts, about, status);
 }
 
 function pictureOf(shown, selection, marks, doors, correction) {
@@ -293,7 +302,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
     layer("Outlines", ["outlines", "mask"], true), layer("Numbers", ["numbers"], true),
     record.prompted.instances.length ? layer("Prompts", ["prompts"], false) : null,
   ] : [];
-  if (shown.windows && doors.windows) layers.push(layer("Windows", ["windows"], false, () => showWindows(viewer, doors, legend)));
+  if (shown.windows && doors.windows) layers.push(layer("Windows", ["windows", "unseen"], false, () => showWindows(viewer, doors, legend)));
   if (base) layers.push(layer("Base map", ["base"], true));
   const panel = el("section", { class: "panel", "aria-label": "Picture" },
     el("div", { class: "tools" },
@@ -304,7 +313,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
       el("button", { type: "button", "aria-label": "Zoom out", onclick: () => viewer.zoom(1 / 2) }, "−"),
       el("button", { type: "button", "aria-label": "Zoom in", onclick: () => viewer.zoom(2) }, "+"),
       el("button", { type: "button", "aria-label": "Show all that was asked about", onclick: () => viewer.home() }, "⤢"))),
-    legend, facts, correction ? correction.panel : null, asking ? asking.panel : null);
+    legend, facts, correction ? correction.panel : doors.refine && shown.corrections?.why ? el("p", { class: "legend" }, shown.corrections.why) : null, asking ? asking.panel : null);
   if (asking) asking.panel.hidden = true;
   if (!record.query && asking) setMode("part");
   return { panel, viewer };
@@ -313,7 +322,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
 function factsOfRow(row, record) {
   const centre = row.centroid.map((v) => v.toFixed(record.located ? 6 : 1)).join(", ");
   return [`Region ${row.id}${row.label ? ` ${row.label}` : ""}`, `area ${measure(row.area, row.area_pm, record.unit_area)}`, row.perimeter === null ? null : `perimeter ${measure(row.perimeter, row.perimeter_pm, record.unit_length)}`,
-    row.score === null ? null : `score ${row.score.toFixed(2)}`, row.probability === null ? null : `probability ${row.probability.toFixed(2)}${row.unsure ? ", unsure" : ""}`, row.seams ? `unsure at the edges of windows (${row.seams.replaceAll("_", " ")})` : null, `centre ${centre}`].filter(Boolean).join(" · ");
+    row.score === null ? null : `score ${row.score.toFixed(2)}`, row.probability === null ? null : `probability ${row.probability.toFixed(2)}${row.unsure ? " (unsure)" : ""}`, row.seams.length ? `unsure at edges of windows: ${row.seams.join("; ")}` : null, `centre ${centre}`].filter(Boolean).join(" · ");
 }
 
 const STATUS_WORDS = { found: "with regions", empty: "without", failed: "failed", not_reached: "not looked at" };
@@ -326,6 +335,8 @@ async function showWindows(viewer, doors, legend) {
     [el("span", { class: `key key-${status}` }), `${counts[status]} ${words} `]));
   legend.hidden = false;
 }
+
+const STOPPED = "Stopped. No result was stored. In a large image, the same question goes on where it ended.";
 
 // A question about a part of the scene: a box is drawn, or its two corners are set with the keyboard.
 function askingOf(viewer, doors, begin) {
@@ -355,7 +366,7 @@ function askingOf(viewer, doors, begin) {
       doors.open(id);
     } catch (error) {
       const stopped = error.name === "AbortError";
-      status.textContent = stopped ? "Stopped. No result was stored; in a large image the same question goes on where it ended." : error.message;
+      status.textContent = stopped ? STOPPED : error.message;
       status.classList.toggle("error", !stopped);
     }
     running = null;
@@ -382,7 +393,8 @@ function correctionOf(shown, selection, marks, doors) {
     "does not": "Click on what a region should leave out.",
   };
   const hint = el("p", { class: "hint" }, hints.look);
-  const words = el("input", { type: "text", maxlength: 2000, placeholder: "or in words: only the white ones", "aria-label": "Correct in words", oninput: refresh, onkeydown: (event) => event.key === "Enter" && go.click() });
+  const sizes = shown.corrections.words === "sizes";
+  const words = el("input", { type: "text", maxlength: 2000, placeholder: sizes ? "Or: only the largest" : "Or: only the white ones", "aria-label": sizes ? "Correct by size or place" : "Correct in words", oninput: refresh, onkeydown: (event) => event.key === "Enter" && go.click() });
   const go = el("button", { type: "button", class: "primary", onclick: () => refine({ positive: marks.of(true), negative: marks.of(false), instruction: words.value.trim() }) }, "Refine");
   const stop = el("button", { type: "button", hidden: true, onclick: () => running && running.abort() }, "Stop");
   const undo = el("button", { type: "button", onclick: () => marks.undo() }, "Undo");
@@ -416,6 +428,7 @@ function correctionOf(shown, selection, marks, doors) {
   }
   // No form: hosts of the MCP App put it into frames in which forms are not submitted.
   const panel = el("div", { class: "correct", role: "group", "aria-label": "Correct this result" }, hint, el("div", { class: "row" }, el("div", { class: "words" }, words), undo, clear, go, stop), status,
+  shown.corrections.why ? el("p", { class: "hint" }, shown.corrections.why) : null,
   el("details", {}, el("summary", {}, "With the keyboard"),
     el("p", { class: "hint" }, "In the picture: ", key("←"), key("↑"), key("→"), key("↓"), " move a cross (", key("Shift"), " by one pixel), ", key("p"), " marks what belongs, ", key("n"), " what does not, ", key("Enter"), " does what a click does, ", key("Backspace"), " undoes, ", key("+"), key("−"), key("0"), " zoom, ", key("Esc"), " puts the cross away.")));
   marks.watchers.push(refresh);
@@ -432,6 +445,7 @@ function panelOf(doors, name, title, ...inside) {
 const key = (text) => el("kbd", {}, text);
 
 const ROWS = 200; // fetched at a time
+const isUnsure = (row) => row.unsure || row.seams.length > 0;
 
 function tableOf(shown, selection, correction, doors) {
   const record = shown.record;
@@ -440,9 +454,9 @@ function tableOf(shown, selection, correction, doors) {
     { name: "#", sort: "id" },
     { name: "Label", sort: "label", text: true, of: (r) => r.label },
     { name: `Area, ${area}`, sort: "area", of: (r) => r.area, pm: (r) => r.area_pm },
+    { name: "Probability", sort: "probability", show: (r) => (r.probability === null ? "" : r.probability.toFixed(2)) },
     { name: `Perimeter, ${length}`, sort: "perimeter", of: (r) => r.perimeter, pm: (r) => r.perimeter_pm },
     { name: "Score", sort: "score", show: (r) => (r.score === null ? "" : r.score.toFixed(2)) },
-    { name: "Probability", sort: "probability", show: (r) => (r.probability === null ? "" : r.probability.toFixed(2) + (r.unsure ? " unsure" : "")) },
     { name: record.located ? "Centre, lon lat" : "Centre, px", sort: "x", show: (r) => r.centroid.map((v) => v.toFixed(record.located ? 6 : 1)).join(" ") },
   ];
   const body = el("tbody"), head = el("tr"), status = el("p", { class: "status", role: "status" });
@@ -456,6 +470,7 @@ function tableOf(shown, selection, correction, doors) {
       const got = await doors.rows({ ...sorted, from, limit: ROWS });
       if (turn !== asking) return; // another order was asked for meanwhile
       if (!head.firstChild) drawHead(got.known);
+      tellUnsure(got.unsure);
       if (from === 0) {
         rows.clear();
         body.replaceChildren();
@@ -471,8 +486,8 @@ function tableOf(shown, selection, correction, doors) {
     }
   }
   function rowOf(region) {
-    const pick = el("button", { type: "button", class: "pick", "aria-pressed": "false", "aria-label": `Region ${region.id}`, onfocus: () => selection.point(region.id), onblur: () => selection.point(0) },
-      el("span", { class: `swatch ${colourOf(region.id)}`, "aria-hidden": "true" }), String(region.id));
+    const pick = el("button", { type: "button", class: "pick", "aria-pressed": "false", "aria-label": `Region ${region.id}${isUnsure(region) ? ", unsure" : ""}`, onfocus: () => selection.point(region.id), onblur: () => selection.point(0) },
+      el("span", { class: `swatch ${colourOf(region.id)}`, "aria-hidden": "true" }), String(region.id), isUnsure(region) ? el("span", { class: "unsure" }, "?") : null);
     const cells = columns.map((column) => cellOf(column, region));
     cells[0].replaceChildren(pick);
     const row = el("tr", {
@@ -506,6 +521,13 @@ function tableOf(shown, selection, correction, doors) {
       else cell.removeAttribute("aria-sort");
     }
   }
+  const unsure = el("p", { class: "sum row", hidden: true }), cut = record.calibration?.cut;
+  function tellUnsure(count) {
+    if (!unsure.hidden || !count || cut == null) return;
+    unsure.hidden = false;
+    unsure.append(el("span", {}, `${count.toLocaleString("en")} of ${counted(shown.count, "region")} ${count === 1 ? "is" : "are"} unsure`, el("span", { class: "unsure", "aria-hidden": "true" }, "?")));
+    if (correction && count < shown.count) unsure.append(el("button", { type: "button", onclick: () => correction.refine({ min_probability: cut }) }, "Leave out the unsure ones"));
+  }
   if (shown.count) fetchRows(0);
 
   const picked = el("span", { class: "quiet" });
@@ -533,33 +555,57 @@ function tableOf(shown, selection, correction, doors) {
   }
   const large = record.unit_area === "m2" && record.total_area >= 1e7;
   const total = large ? measure(record.total_area / 1e6, record.total_area_pm / 1e6, "km2") : measure(record.total_area, record.total_area_pm, record.unit_area);
-  const range = record.count_high == null ? "" : ` (90 %: ${record.count_low} to ${record.count_high} in truth)`;
+  const range = record.count_high == null ? "" : ` The true number is ${record.count_low === record.count_high ? record.count_low : `from ${record.count_low} to ${record.count_high}`} in 90 % of such answers.`;
   const sum = shown.count
-    ? el("p", { class: "sum" }, el("b", {}, total), " in all", range)
-    : el("p", { class: "sum" }, NOTHING[record.status] || "Nothing was found. That is an answer too.", range);
+    ? el("p", { class: "sum" }, el("b", {}, total), " in all.", range)
+    : el("p", { class: "sum" }, NOTHING[record.status] || "Nothing was found.", range);
   const share = record.tiling?.share_not_looked_at || 0;
-  if (share > 0) sum.append(el("br"), `${Number((100 * share).toPrecision(2))} % of the image was not looked at: switch Windows on to see where.`);
+  if (share > 0) sum.append(el("br"), `${Number((100 * share).toPrecision(2))} % of the image was not looked at: “Windows” shows where.`);
+  const rest = doors.rest && record.operation === "segment" && record.tiling && record.tiling.looked_at < record.tiling.windows ? [restOf(record.tiling, doors)] : [];
   return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(shown.count, "region")), sum,
-    ...(shown.count ? [scroll, status, bar] : []), el("p", { class: "method" }, record.method));
+    ...rest, ...(shown.count ? [unsure, scroll, status, bar] : []), el("p", { class: "method" }, record.method));
+}
+
+// The same question about the windows that were not looked at.
+function restOf(tiling, doors) {
+  const status = el("p", { class: "status", role: "status" }), left = tiling.windows - tiling.looked_at;
+  let running = null;
+  const stop = el("button", { type: "button", hidden: true, onclick: () => running.abort() }, "Stop");
+  const go = el("button", { type: "button", onclick: async () => {
+    running = new AbortController();
+    go.disabled = true;
+    stop.hidden = false;
+    status.classList.remove("error");
+    try {
+      doors.open(await doors.rest((text) => { status.textContent = `${text} …`; }, running.signal));
+    } catch (error) {
+      const stopped = error.name === "AbortError";
+      status.textContent = stopped ? STOPPED : error.message;
+      status.classList.toggle("error", !stopped);
+    }
+    go.disabled = false;
+    stop.hidden = true;
+  } }, `Look at the rest (${counted(left, "window")})`);
+  return el("div", { class: "sum" }, el("div", { class: "row" }, go, stop), status);
 }
 
 function windowsOf(tiling) {
-  const size = `${tiling.looked_at} of ${tiling.windows} of ${tiling.tile} px, ${tiling.overlap} px of overlap${tiling.gsd_m ? `, at ${tiling.gsd_m.toPrecision(3)} m a pixel` : ""}`;
+  const size = `${tiling.looked_at} of ${tiling.windows} looked at, each ${tiling.tile} px wide, with an overlap of ${tiling.overlap} px${tiling.gsd_m ? `, at ${tiling.gsd_m.toPrecision(3)} m a pixel` : ""}`;
   return [size, tiling.failed ? `${tiling.failed} failed` : null, tiling.not_reached ? `${tiling.not_reached} not looked at` : null].filter(Boolean).join("; ");
 }
 
 const NOTHING = {
-  partly: "Nothing was found at this scale; small objects cannot be seen at it.",
+  partly: "Nothing was found in what was looked at.",
   not_understood: "The model does not know what was asked for. Nothing is said about whether it is there.",
 };
 
-function wordsOf(record, doors) {
-  const said = record.prompted;
+function wordsOf(shown, doors) {
+  const record = shown.record, said = record.prompted;
   return panelOf(doors, "Thinking", "Thinking",
-    el("p", { class: "note" }, `What ${record.prompter.name} wrote: a model's words, to be taken as such. Nothing here was measured.`),
+    el("p", { class: "note" }, `These are the words of the model ${record.prompter.name}. They may be wrong, and nothing in them was measured.`),
     said.thinking ? el("p", { class: "words-of" }, said.thinking) : el("p", { class: "note" }, "It gave no reasons."),
     said.raw ? el("details", {}, el("summary", {}, "The whole answer"), el("p", { class: "words-of mono" }, said.raw)) : null,
-    record.warnings.length ? el("div", {}, el("h3", {}, "Remarks"), el("ul", { class: "plain-list" }, ...record.warnings.map((w) => el("li", {}, w)))) : null);
+    shown.remarks.length ? el("div", {}, el("h3", {}, "Remarks"), el("ul", { class: "plain-list" }, ...shown.remarks.map((w) => el("li", {}, w)))) : null);
 }
 
 // A result is shown below its first parent; another parent is named next to it.
@@ -570,7 +616,7 @@ function lineageOf(shown, doors) {
   function branch(node, above) {
     const said = above && node.query.startsWith(above.query) ? node.query.slice(above.query.length).replace(/^; /, "") : node.query;
     const beside = node.parents.filter((parent) => own.has(parent)).slice(1).map((parent) => `“${own.get(parent).query}”`);
-    const text = `${node.operation}${said ? `: ${said}` : ""}`;
+    const text = `${madeBy(node.operation)}${said ? `: ${said}` : ""}`;
     const below = under(node.id);
     return el("li", {},
       el("a", { href: doors.href(node.id), "aria-current": node.id === shown.record.id ? "true" : null, onclick: (event) => go(event, node.id) },
@@ -582,7 +628,7 @@ function lineageOf(shown, doors) {
     event.preventDefault();
     doors.open(id);
   }
-  return panelOf(doors, "Lineage", "Lineage", el("ul", { class: "tree" }, ...roots.map((node) => branch(node, null))));
+  return panelOf(doors, "Where it comes from", "Where it comes from", el("ul", { class: "tree" }, ...roots.map((node) => branch(node, null))));
 }
 
 function recordOf(shown, doors) {

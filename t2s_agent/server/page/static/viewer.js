@@ -89,6 +89,7 @@ class Viewer {
   addVectors() {
     const layer = (name, style, how = {}) => new ol.VectorLayer({ source: this.sources[name], style, updateWhileAnimating: true, updateWhileInteracting: true, ...how });
     this.layers.frame = layer("frame", FRAME);
+    this.layers.unseen = layer("windows", unseenStyle, { visible: false, opacity: 0.25 }); // windows overlap: one opacity for all of them
     this.layers.windows = layer("windows", windowStyle, { visible: false });
     this.layers.outlines = layer("outlines", (feature, resolution) => this.outlineStyle(feature, resolution));
     this.layers.numbers = layer("outlines", (feature, resolution) => this.numberStyle(feature, resolution), { declutter: true });
@@ -102,7 +103,7 @@ class Viewer {
     if (count) return clusterStyle(count);
     const id = feature.getId(), colour = colourOfId(id), on = id === this.hot || this.chosen.has(id);
     const small = feature.get("side") < 5 * resolution;
-    const stroke = new ol.Stroke({ color: colour, width: on ? 3.5 : small ? 1.2 : 2, lineJoin: "round", lineDash: this.chosen.has(id) ? [7, 3] : feature.get("unsure") ? [2, 4] : undefined });
+    const stroke = new ol.Stroke({ color: colour, width: on ? 3.5 : small ? 1.2 : 2, lineJoin: "round", lineDash: this.chosen.has(id) ? [7, 3] : feature.get("unsure") ? [3, 5] : undefined });
     const shade = on ? "6b" : this.layers.mask?.getVisible() ? "03" : "29"; // the mask has filled it already; never 0, which could not be pointed at
     const styles = [new ol.Style({ stroke, fill: new ol.Fill({ color: colour + shade }), zIndex: on ? 1 : 0 })];
     if (!small) styles.unshift(new ol.Style({ stroke: new ol.Stroke({ color: "rgba(0,0,0,.65)", width: on ? 5.5 : 4, lineJoin: "round" }) }));
@@ -110,9 +111,9 @@ class Viewer {
   }
   // Larger regions get their numbers first; one on a speck waits for a closer look.
   numberStyle(feature, resolution) {
-    const id = feature.getId();
-    if (feature.get("count") || (feature.get("side") < (4 + 9 * String(id).length) * resolution && id !== this.hot && !this.chosen.has(id))) return null;
-    return new ol.Style({ text: new ol.Text({ text: String(id), font: `700 13px ${FONT}`, fill: new ol.Fill({ color: "#fff" }), stroke: new ol.Stroke({ color: "#000", width: 3 }), overflow: true }), zIndex: -feature.get("side") });
+    const id = feature.getId(), text = feature.get("unsure") ? `${id}?` : String(id);
+    if (feature.get("count") || (feature.get("side") < (2 + 9 * text.length) * resolution && id !== this.hot && !this.chosen.has(id))) return null;
+    return new ol.Style({ text: new ol.Text({ text, font: `700 15px ${FONT}`, fill: new ol.Fill({ color: "#fff" }), stroke: new ol.Stroke({ color: "#000", width: 4 }), overflow: true }), zIndex: -feature.get("side") });
   }
 
   // What a person does
@@ -301,8 +302,11 @@ function clusterStyle(count) {
 }
 function windowStyle(feature) {
   const [color, lineDash] = STATUS[feature.get("status")] || STATUS.empty;
-  const fill = ["failed", "not_reached"].includes(feature.get("status")) ? [new ol.Fill({ color: `${color}33` })] : [];
-  return new ol.Style({ stroke: new ol.Stroke({ color, width: 1.5, lineDash }), fill: fill[0] });
+  return [new ol.Style({ stroke: new ol.Stroke({ color: "rgba(0,0,0,.55)", width: 3.5 }) }), new ol.Style({ stroke: new ol.Stroke({ color, width: 1.5, lineDash }) })];
+}
+function unseenStyle(feature) {
+  const status = feature.get("status");
+  return ["failed", "not_reached"].includes(status) ? new ol.Style({ fill: new ol.Fill({ color: STATUS[status][0] }) }) : null;
 }
 const white = (width, lineDash) => new ol.Stroke({ color: "#fff", width, lineDash });
 const dot = (color, radius, stroke) => new ol.CircleStyle({ radius, fill: new ol.Fill({ color }), stroke });

@@ -1,0 +1,62 @@
+"""Puts remarks into the words of the page: they are written for tools, files and the command line, and a person here has buttons."""
+
+import re
+from collections.abc import Sequence
+
+from t2s_agent.pipeline.loading import is_large
+from t2s_agent.pipeline.tiled_view import MOST_PIXELS
+from t2s_agent.results.record import Record
+from t2s_agent.tiling.seams import REASONS
+
+# what a remark says at its end -> what a person can do on the page
+_ADVICE = (
+    (
+        r": the column seams says why; ask again with a bbox around one to see it whole$",
+        ": a “?” follows their numbers. Choose one to read why; ask about a part around it to see it whole",
+    ),
+    (
+        r"; the column probability shows it, and a refinement with min_probability [0-9.e-]+ leaves them out$",
+        ". A “?” follows their numbers, and “Leave out the unsure ones” makes a result without them",
+    ),
+    (r"; the same question with a higher limit goes on from here$", ". “Look at the rest” goes on from here"),
+    (
+        r"; windows\.geojson shows where, and the same question asked again tries them again$",
+        ". “Windows” shows where, and “Look at the rest” tries them again",
+    ),
+    (
+        r"; narrow with bbox, look with mode full, or raise max_size \(now [0-9]+\)$",
+        ". Ask about a part of the image to see it at its full resolution",
+    ),
+    (r"min_area_m2 = ", "the smallest area "),
+)
+
+
+def on_the_page(remark: str) -> str:
+    """A remark in the words of the page, beginning with a capital letter and ending with a full stop."""
+    for pattern, words in _ADVICE:
+        remark = re.sub(pattern, words, remark)
+    remark = remark[:1].upper() + remark[1:]
+    return remark if remark.endswith((".", "!", "?")) else f"{remark}."
+
+
+def seam_words(reasons: Sequence[str]) -> list[str]:
+    """What the codes mean by which a region of a large scene is marked; an unknown code is its own word."""
+    return [REASONS.get(reason, reason) for reason in reasons]
+
+
+def corrections_of(result: Record) -> dict[str, str]:
+    """Which corrections a result takes: `words` is `all`, `sizes` (what is computed from measures) or empty; `why` says what is missing."""
+    width, height = result.scene.view_size
+    if is_large(result) or (result.tiling is not None and width * height > MOST_PIXELS):
+        return {
+            "words": "",
+            "why": f"This result is too large to be corrected here ({result.region_count:,} regions in {width:,} × {height:,} px). "
+            "Ask about a part of the image, and correct that.",
+        }
+    if result.tiling is not None:
+        return {
+            "words": "sizes",
+            "why": "This image was looked at in windows, so the model cannot look at it again as a whole. These words work: “only the "
+            "largest”, “the three longest”, “larger than 200 m²”. For all else, ask a new question.",
+        }
+    return {"words": "all", "why": ""}

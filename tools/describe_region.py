@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from t2s_agent.bounds import LARGEST_LENGTH_M, LONGEST_QUERY
+from t2s_agent.bounds import LONGEST_QUERY
 from t2s_agent.errors import T2SError
 from t2s_agent.results.files import REGIONS, uri_of
 from t2s_agent.text import model_name, plain
@@ -14,6 +14,7 @@ from .answers import MOST_ROWS, Answer, Column, SortBy, Status, operation_words,
 from .distances import require_distance
 from .images import add_image_hints, image_facts, image_name
 from .pictures import image_picture, region_picture, result_picture
+from .sensing import NO_HEIGHT, HeightM, Sensor, with_sensing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -64,14 +65,14 @@ class DescribeAnswer(Answer):
 def describe_region(
     engine: "Engine",
     result_id: Annotated[str, Field(description="describe this result")] = _NONE,
-    region_id: Annotated[int, Field(ge=0, description="or this region of it; 0 = the whole result")] = 0,
+    region_id: Annotated[int, Field(ge=0, description="or this region of it; 0 = all")] = 0,
     image: Annotated[str, Field(description="or an image, instead of a result")] = _NONE,
     bbox: Annotated[list[float], Field(description="part of the image: [west, south, east, north] in degrees")] = [],
     combine_with: Annotated[
         str, Field(description="distances and difference to this result; the same result_id: to neighbours in it")
     ] = "",
     pairs_within_m: Annotated[
-        float, Field(ge=-1, le=LARGEST_LENGTH_M, description="count pairs at most so far apart; -1 = off, 0 = touching")
+        float, Field(ge=-1, description="count pairs at most so far apart; -1 = off, 0 = touching")
     ] = -1,
     columns: Annotated[list[Column], Field(description="list regions with these besides id, area, pm and place")] = [],
     sort_by: Annotated[SortBy, Field(description="list regions in this order")] = "none",
@@ -80,13 +81,15 @@ def describe_region(
     detail: Annotated[
         Literal["facts", "regions", "outline"], Field(description="regions: list them; outline: corners of region_id")
     ] = "facts",
-    first_region: Annotated[int, Field(ge=1, description="list from this place in the list on, also of images")] = 1,
+    first_region: Annotated[int, Field(ge=1, description="list from this place on, also images")] = 1,
     bands: Annotated[bool, Field(description="statistics of each band too")] = False,
+    sensor: Sensor = "",
+    height_m: HeightM = NO_HEIGHT,
     question: Annotated[str, Field(max_length=LONGEST_QUERY, description="ask a model about this part")] = "",
-    preview: Annotated[bool, Field(description="send a picture of just that, with a grid of coordinates")] = False,
+    preview: Annotated[bool, Field(description="send a picture of it")] = False,
     progress: "Callable[[str], None]" = lambda _: None,
 ) -> DescribeAnswer:
-    """Measure a result, one region, or an image; nothing is changed. A result: count, sum, mean, median, smallest and largest area (columns length, width, perimeter: of these too), share of the image, distances between neighbours. Its regions as a table: columns, sort_by, first. combine_with: each region's nearest one there, smallest, median and largest distance with ids and places (at) of the pair, and by how much the total areas differ ('undecided' where the plus/minus covers zero). The plus/minus (pm) of a sum adds those of its parts. Without arguments: the images, with size, CRS, resolution and bounds."""
+    """Measure a result, one region, or an image. A result: count, sum, mean, median, smallest and largest area (columns length, width, perimeter: of these too), share of the image, distances between neighbours. combine_with: each region's nearest one there, smallest, median and largest distance with ids and places (at) of the pair, and by how much the total areas differ ('undecided' where the plus/minus covers zero). Without arguments: the images, with size, CRS, resolution and bounds."""
     require_distance("pairs_within_m", pairs_within_m)
     given: dict[str, Any] = {
         "region_id": region_id,
@@ -100,6 +103,8 @@ def describe_region(
         "detail": detail != "facts",
         "first_region": first_region > 1,
         "bands": bands,
+        "sensor": sensor.strip(),
+        "height_m": height_m > NO_HEIGHT,
         "question": question,
         "preview": preview,
     }
@@ -116,8 +121,9 @@ def describe_region(
         raise T2SError("argument_invalid", "result_id and image are both given", "Name one of them")
     if image:
         _refuse(given, {"region_id", "detail", *_COMPARING, *_LISTING}, "it goes with result_id")
+        engine = with_sensing(engine, sensor, height_m)
         return _image_answer(engine, image_name(image), bbox, bands, question, preview, progress)
-    _refuse(given, {"bbox"}, "it goes with image")
+    _refuse(given, {"bbox", "sensor", "height_m"}, "it goes with image")
     result = engine.store.load(result_id)
     if detail == "outline":
         _refuse(given, {"question", "bands", *_COMPARING, *_LISTING}, "it does not go with detail='outline'")

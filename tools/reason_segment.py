@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from t2s_agent.bounds import LARGEST_AREA_M2, LONGEST_QUERY
+from t2s_agent.bounds import LONGEST_QUERY
 
 from .answers import Column, RegionsAnswer, regions_answer
 from .images import add_image_hints, image_name
+from .sensing import NO_HEIGHT, HeightM, Sensor, stretch_name, with_sensing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,19 +20,30 @@ if TYPE_CHECKING:
 
 def reason_segment(
     engine: "Engine",
-    image: Annotated[str, Field(description="image name; describe_region() without arguments lists them")],
+    image: Annotated[str, Field(description="its name; describe_region() lists them")],
     query: Annotated[str, Field(max_length=LONGEST_QUERY, description="what to find, in words: 'ships at the quay'")],
     bbox: Annotated[
         list[float],
-        Field(description="look only here: [west, south, east, north] in degrees; [] = whole image"),
+        Field(description="look only here: [west, south, east, north] in degrees"),
     ] = [],
-    min_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="leave out smaller regions")] = 0,
+    bands: Annotated[
+        str,
+        Field(description="to show: '4,3,2', 'nir,red,green', false, swir, pan, sar"),
+    ] = "",
+    stretch: Annotated[
+        str,
+        Field(description="values shown black:white '200:3000'; or a result_id or image to be shown like"),
+    ] = "",
+    sensor: Sensor = "",
+    height_m: HeightM = NO_HEIGHT,
+    min_area_m2: Annotated[float, Field(ge=0, description="leave out smaller regions")] = 0,
     mode: Annotated[
         Literal["auto", "overview", "full"],
         Field(description="overview = one coarse look; full = windows at full resolution; auto = full where needed"),
     ] = "auto",
+    gsd_m: Annotated[float, Field(ge=0, description="metres a pixel of windows; 0 = the image's own")] = 0,
     max_windows: Annotated[int, Field(ge=0, description="look at no more windows; 0 = the server's limit")] = 0,
-    columns: Annotated[list[Column], Field(description="more columns of rows: ['length', 'bbox']")] = [],
+    columns: Annotated[list[Column], Field(description="more columns of rows")] = [],
     max_regions: Annotated[int, Field(ge=1, le=500, description="rows in the answer; all regions are kept")] = 50,
     preview: Annotated[bool, Field(description="send a picture with outlines and a grid of coordinates")] = True,
     progress: "Callable[[str], None]" = lambda _: None,
@@ -40,14 +52,19 @@ def reason_segment(
     from t2s_agent.pipeline import segment_with_picture
 
     name = image_name(image)
+    engine = with_sensing(engine, sensor, height_m)
+    shown_like = stretch_name(engine, stretch)
     with add_image_hints(engine, name, [bbox] if bbox else []):
         made = segment_with_picture(
             engine,
             name,
             query,
             bbox=bbox or None,
+            bands=bands.strip() or None,
+            stretch=shown_like,
             min_area_m2=min_area_m2,
             mode=mode,
+            gsd_m=gsd_m or None,
             max_windows=max_windows or None,
             progress=progress,
         )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from t2s_agent.bounds import LARGEST_AREA_M2, LARGEST_LENGTH_M, LONGEST_QUERY, MOST_IDS, MOST_POINTS
+from t2s_agent.bounds import LONGEST_QUERY, MOST_POINTS
 from t2s_agent.errors import T2SError
 
 from .answers import Column, RegionsAnswer, SortBy, regions_answer
@@ -37,8 +37,8 @@ def refine_mask(
         list[list[float]], Field(max_length=MOST_POINTS, description="[[lon, lat], ...] that do not")
     ] = [],
     box: Annotated[list[float], Field(description="add the object in [west, south, east, north], degrees")] = [],
-    keep: Annotated[list[int], Field(max_length=MOST_IDS, description="keep only these region ids of result_id")] = [],
-    drop: Annotated[list[int], Field(max_length=MOST_IDS, description="remove these region ids")] = [],
+    keep: Annotated[list[int], Field(description="keep only these region ids of result_id")] = [],
+    drop: Annotated[list[int], Field(description="remove these region ids")] = [],
     combine_with: Annotated[
         str,
         Field(
@@ -53,19 +53,16 @@ def refine_mask(
         float,
         Field(
             ge=-1,
-            le=LARGEST_LENGTH_M,
             description="keep regions within so many metres of combine_with's, edge to edge; 0 = touching, -1 = off",
         ),
     ] = -1,
-    beyond_m: Annotated[
-        float, Field(ge=-1, le=LARGEST_LENGTH_M, description="keep regions farther away than this; -1 = off")
-    ] = -1,
-    min_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="remove smaller regions")] = 0,
-    max_area_m2: Annotated[float, Field(ge=0, le=LARGEST_AREA_M2, description="remove larger ones; 0 = off")] = 0,
-    min_length_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="remove shorter ones")] = 0,
-    max_length_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="remove longer ones; 0 = off")] = 0,
+    beyond_m: Annotated[float, Field(ge=-1, description="keep regions farther away than this; -1 = off")] = -1,
+    min_area_m2: Annotated[float, Field(ge=0, description="remove smaller regions")] = 0,
+    max_area_m2: Annotated[float, Field(ge=0, description="remove larger ones; 0 = off")] = 0,
+    min_length_m: Annotated[float, Field(ge=0, description="remove shorter ones")] = 0,
+    max_length_m: Annotated[float, Field(ge=0, description="remove longer ones; 0 = off")] = 0,
     min_probability: Annotated[
-        float, Field(ge=0, le=1, description="remove regions less likely to be what was asked for (probability)")
+        float, Field(ge=0, le=1, description="remove regions less likely to be what was asked for")
     ] = 0,
     sort_by: Annotated[
         SortBy, Field(description="number regions in this order; nearest: by distance to combine_with's")
@@ -75,7 +72,7 @@ def refine_mask(
         int,
         Field(ge=0, description="keep only the first so many; the largest: sort_by='area', descending=true, first=1"),
     ] = 0,
-    smooth_m: Annotated[float, Field(ge=0, le=LARGEST_LENGTH_M, description="smooth outlines by this radius")] = 0,
+    smooth_m: Annotated[float, Field(ge=0, description="smooth outlines by this radius")] = 0,
     columns: Annotated[list[Column], Field(description="more columns of rows")] = [],
     max_regions: Annotated[int, Field(ge=1, le=500, description="rows in the answer")] = 50,
     preview: Annotated[bool, Field(description="send a picture")] = True,

@@ -21,12 +21,10 @@ def use_stretch(engine: Engine, scene: Scene, named: str, bands: str | None) -> 
     and what opening an image raises.
     """
     text = named.strip()
-    if is_ranges(text):
-        stretch = parse_stretch(text)
-    elif _RESULT.fullmatch(text):
-        stretch = _of_result(engine, text)
-    else:
+    if is_image(text):
         stretch = _of_image(engine, text, bands)
+    else:
+        stretch = parse_stretch(text) if is_ranges(text) else _of_result(engine, text)
     if stretch.factor is not None and min(scene.shown(bands)) > 0:
         raise T2SError(
             "argument_invalid",
@@ -34,6 +32,11 @@ def use_stretch(engine: Engine, scene: Scene, named: str, bands: str | None) -> 
             "Choose the same bands there and here",
         )
     scene.name_stretch(stretch, bands)
+
+
+def is_image(named: str) -> bool:
+    """Whether a named stretch is that of an image, and not ranges or a result."""
+    return not is_ranges(named) and not _RESULT.fullmatch(named)
 
 
 def recorded(named: str | None) -> str | None:

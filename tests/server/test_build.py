@@ -246,7 +246,7 @@ def test_what_an_agent_gets_wrong_is_told_with_the_way_out(server, call, tool, a
         ({"within_m": 0}, "within_m without combine_with"),
         ({"sort_by": "nearest"}, "sort_by='nearest' without combine_with"),
         ({"sort_by": "size"}, "Choose from none, area"),
-        ({"within_m": -2}, "within_m = -2 is too small. Give a number from -1"),
+        ({"within_m": -2}, "within_m = -2 is too small. Give a number of at least -1"),
         ({"within_m": -0.5}, "within_m = -0.5 is not a distance"),
         ({"operation": "add"}, "Choose from none, union"),
         ({"operation": "unoin"}, "Did you mean union"),

@@ -12,9 +12,8 @@ from typing import Any
 
 from t2s_agent.batch.ledger import Ledger
 from t2s_agent.batch.parts import new_part, remove_unknown
-from t2s_agent.batch.schema import FOLDERS, GEOMETRY, Bounds, require_pyarrow, schema_of
+from t2s_agent.batch.schema import GEOMETRY, TABLES, Bounds, Table, require_pyarrow, schema_of
 from t2s_agent.batch.writing import replacing
-from t2s_agent.regions.units import Units
 
 LEAST = 32  # small parts in a folder, below which nothing is joined
 _SMALL, _LARGE = 5_000, 50_000  # regions of a small part, and of a joined one: some 20 MB
@@ -24,10 +23,10 @@ _GROUP = 5_000  # regions in a row group
 def compact(out: Path, ledger: Ledger) -> int:
     """Joins small parts; returns how many. Memory holds one row group."""
     joined: dict[str, str] = {}
-    for area, folder in FOLDERS.items():
-        for group in _groups(ledger, folder):
-            name = new_part(Units.of_area(area))
-            _join(out, group, name, Units.of_area(area))
+    for table in TABLES.values():
+        for group in _groups(ledger, table.folder):
+            name = new_part(table)
+            _join(out, group, name, table)
             joined |= dict.fromkeys(group, name)
     if joined:
         ledger.move_parts(joined)
@@ -56,16 +55,16 @@ def _groups(ledger: Ledger, folder: str) -> Iterator[list[str]]:
         yield group
 
 
-def _join(out: Path, parts: Sequence[str], name: str, units: Units) -> None:
+def _join(out: Path, parts: Sequence[str], name: str, table: Table) -> None:
     require_pyarrow()
     import pyarrow.parquet as pq
 
     boxes = [_bounds(pq.read_schema(out / part)) for part in parts]
     west, south, east, north = zip(*boxes, strict=True)
-    schema = schema_of(units, (min(west), min(south), max(east), max(north)))
+    schema = schema_of(table, (min(west), min(south), max(east), max(north)))
     with replacing(out / name) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for table in _tables([out / part for part in parts]):
-            writer.write_table(table)
+        for rows in _tables([out / part for part in parts]):
+            writer.write_table(rows)
 
 
 def _tables(paths: Sequence[Path]) -> Iterator[Any]:

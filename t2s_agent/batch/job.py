@@ -45,7 +45,7 @@ class Selection:
 class Job:
     """One archive's work: the output folder, the settings of every worker, and the options of `segment`.
 
-    `store` None: results are kept in the folder `results` of `out`, without limits of size and age.
+    `pairs`: scenes are two dates of a place each. `store` None: results are kept in the folder `results` of `out`, without limits of size and age.
     """
 
     out: Path
@@ -60,6 +60,7 @@ class Job:
     max_windows: int | None = None
     max_seconds: float | None = None
     max_tokens: int | None = None
+    pairs: bool = False
     selection: Selection = field(default_factory=Selection)
 
     @property
@@ -70,7 +71,8 @@ class Job:
     def facts(self) -> dict[str, Any]:
         """What must be the same in every run that writes to one folder."""
         chosen = {name: getattr(self.settings, name) for name in _ANSWERS}
-        return {"version": _VERSION, **chosen, **self.options(), "max_windows": self._windows(self.max_windows)}
+        always = {"version": _VERSION, "pairs": self.pairs, "max_windows": self._windows(self.max_windows)}
+        return {**chosen, **self.options(), **always}
 
     def options(self) -> dict[str, Any]:
         """The options of `segment`, the same for every row."""
@@ -87,6 +89,7 @@ class Job:
         if there is None:
             _write(path, own)
             return
+        there.setdefault("pairs", False)
         there["max_windows"] = self._windows(there.get("max_windows"))
         differs = [name for name, value in own.items() if there.get(name) != value]
         higher = [name for name in differs if name in BUDGET and _is_higher(own[name], there.get(name))]

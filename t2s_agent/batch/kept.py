@@ -20,13 +20,18 @@ def with_kept(rows: Iterable[Row], job: Job, named: set[str]) -> Iterator[Row]:
     """
     kept = _unnamed(job, named) if job.store is None else {}
     for row in rows:
-        record = kept.pop((row.image, row.question), None)
-        yield replace(row, result=record.id) if record is not None and _fits(record, row) else row
+        first, second = _id(kept, row.image, row), _id(kept, row.image_after, row)
+        yield replace(row, result=first or row.result, result_after=second or row.result_after)
 
 
-def _fits(record: Record, row: Row) -> bool:
-    """Not where the image changed, or the row is begun again and the result is one that was not finished either."""
-    return not _changed_since(row.image, record) and not (row.attempt > 1 and record.status == "partly")
+def _id(kept: dict[tuple[str, str], Record], image: str, row: Row) -> str:
+    """The id of the result of an image; empty without one that fits.
+
+    It does not where the image changed, or where the row is begun again and the result is one that was not finished either.
+    """
+    record = kept.get((image, row.question))
+    unfit = record is None or changed_since(image, record) or (row.attempt > 1 and record.status == "partly")
+    return "" if record is None or unfit else record.id
 
 
 def _unnamed(job: Job, named: set[str]) -> dict[tuple[str, str], Record]:
@@ -67,7 +72,7 @@ def _at_that_resolution(record: Record, job: Job) -> bool:
     return job.mode == "overview" or (job.gsd_m is None and shown <= (1.0 if job.mode == "full" else COARSE))
 
 
-def _changed_since(image: str, record: Record) -> bool:
+def changed_since(image: str, record: Record) -> bool:
     """Whether an image was written after its result; True where that is not known."""
     try:
         written = Path(image).stat().st_mtime

@@ -18,8 +18,33 @@ FILE = "ledger.jsonl"
 Status = Literal["found", "partly", "empty", "not_understood", "failed"]
 
 
+class Changed(BaseModel):
+    """What lies between two dates: the matches of each kind and how many of them are uncertain; areas in the line's unit.
+
+    `difference` is the later area less the earlier of all that both dates show. `not_compared` are regions that the other date does
+    not show.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    appeared: int
+    gone: int
+    changed: int
+    same: int
+    uncertain: int
+    appeared_area: float
+    appeared_area_pm: float
+    gone_area: float
+    gone_area_pm: float
+    difference: float
+    difference_pm: float
+    not_compared: int
+
+
 class Line(BaseModel):
     """What became of one row. `area` and `area_pm` are the result's total in `unit` (m2 or px2).
+
+    A row of two dates has `image_after`, `result_after` and `change`; its `regions` are matches, and its `area` is that of the later date.
 
     `not_looked_at` is the share of a large scene in windows that failed or were not reached, `windows_left` their number. `part` is the file of its regions, from the output folder; empty without regions. `part_rows` is the number of rows in it.
     `code` and `message` say why it failed. `seconds` are those of the attempt, without loading models that were there.
@@ -49,6 +74,9 @@ class Line(BaseModel):
     part: str = ""
     part_rows: int = 0
     finished_utc: str = ""
+    image_after: str = ""
+    result_after: str = ""
+    change: Changed | None = None
 
     @property
     def unfinished(self) -> bool:

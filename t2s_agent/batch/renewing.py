@@ -10,9 +10,8 @@ from typing import Any
 
 from t2s_agent.batch.ledger import Ledger
 from t2s_agent.batch.parts import new_part, remove_unknown
-from t2s_agent.batch.schema import COVERING, FOLDERS, Bounds, require_pyarrow, schema_of
+from t2s_agent.batch.schema import COVERING, Bounds, Table, require_pyarrow, schema_of, table_of
 from t2s_agent.batch.writing import replacing
-from t2s_agent.regions.units import Units
 
 _GROUP = 5_000  # regions in memory, and in a row group
 
@@ -26,23 +25,22 @@ def remove_replaced(out: Path, ledger: Ledger) -> int:
     valid = ledger.parts()
     for part, rows in replaced.items():
         if valid[part]:
-            area = next(area for area, folder in FOLDERS.items() if part.startswith(f"{folder}/"))
-            moved[part] = new_part(Units.of_area(area))
-            _copy(out / part, out / moved[part], rows, Units.of_area(area))
+            moved[part] = new_part(table_of(part))
+            _copy(out / part, out / moved[part], rows, table_of(part))
     ledger.move_parts(moved)
     remove_unknown(out, set(ledger.parts()))
     return sum(map(len, replaced.values()))
 
 
-def _copy(path: Path, to: Path, without: set[str], units: Units) -> None:
+def _copy(path: Path, to: Path, without: set[str], table: Table) -> None:
     require_pyarrow()
     import pyarrow.parquet as pq
 
     bounds = _bounds(path, without)
-    schema = schema_of(units, bounds)
+    schema = schema_of(table, bounds)
     with replacing(to) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for table in _tables(path, without):
-            writer.write_table(table.replace_schema_metadata(schema.metadata))
+        for rows in _tables(path, without):
+            writer.write_table(rows.replace_schema_metadata(schema.metadata))
 
 
 def _tables(path: Path, without: set[str], columns: list[str] | None = None) -> Iterator[Any]:

@@ -15,10 +15,11 @@ from t2s_agent.batch.renewing import remove_replaced
 from t2s_agent.batch.rows import Row, rows_of
 from t2s_agent.batch.scenes import SceneRef
 from t2s_agent.batch.schedule import Progress, Report, Schedule
-from t2s_agent.batch.schema import require_pyarrow
+from t2s_agent.batch.schema import CHANGES, REGIONS, require_pyarrow
 from t2s_agent.batch.summary import Summary, summed
 from t2s_agent.batch.writing import telling
 from t2s_agent.errors import T2SError
+from t2s_agent.regions.units import METRES
 
 PoolOf = Callable[[Job], Pool]
 
@@ -67,8 +68,8 @@ def run_batch(
         ledger = Ledger(job.out)
         remove_replaced(job.out, ledger)
         repaired = ledger.dropped + remove_unknown(job.out, set(ledger.parts()))
-        write_columns(job.out)
-        named = {line.result for line in ledger.lines.values()}
+        write_columns(job.out, (CHANGES if job.pairs else REGIONS)[METRES.area])
+        named = {result for line in ledger.lines.values() for result in (line.result, line.result_after)}
         to_do = list(with_kept(_to_do(rows, ledger, retry_failed, finish_partly), job, named))
         if to_do:
             made = pool(job) if pool else InProcess(job) if workers == 0 else Processes(job, min(workers, len(to_do)))
@@ -88,7 +89,9 @@ def _to_do(rows: Sequence[Row], ledger: Ledger, retry_failed: bool, finish_partl
         if line is None:
             yield row
         elif (retry_failed and line.status == "failed") or (finish_partly and line.unfinished):
-            yield replace(row, attempt=line.attempt + 1)
+            again = replace(row, attempt=line.attempt + 1)
+            # of two dates one may be whole: the worker asks about the other
+            yield replace(again, result=line.result, result_after=line.result_after) if line.change else again
 
 
 def _kept(line: Line, ledger: Ledger) -> Line:

@@ -28,6 +28,7 @@ class SceneRef:
     """A scene of an archive. `version` changes where the scene does: its size in bytes, or the checksum that its item states.
 
     `footprint` is what an item says of its place; None for a file, which says it itself. `bands` are its red, green and blue, where an item names them. `problem` says why there is nothing to open.
+    `after` makes it a pair: the same place at a later date (`batch.pairs`).
     """
 
     name: str
@@ -37,6 +38,7 @@ class SceneRef:
     footprint: stac.Footprint | None = None
     bands: str | None = None
     problem: str = ""
+    after: "SceneRef | None" = None
 
 
 def find_scenes(
@@ -47,7 +49,7 @@ def find_scenes(
     Raises `argument_invalid` where an argument holds no scene and where two scenes have one name, `image_not_found` for a name
     that is neither a file nor a folder.
     """
-    finder = _Finder(root and _whole(root.expanduser()), asset, leave_out)
+    finder = Finder.of(root, asset, leave_out)
     found: dict[str, SceneRef] = {}
     for argument in given:
         here = list(finder.scenes(argument))
@@ -69,10 +71,17 @@ def find_scenes(
 
 
 @dataclass(frozen=True, slots=True)
-class _Finder:
+class Finder:
+    """Finds the scenes of one argument after the other; see `find_scenes`."""
+
     root: Path | None
     asset: str
     leave_out: Path | None
+
+    @classmethod
+    def of(cls, root: Path | None, asset: str = "", leave_out: Path | None = None) -> "Finder":
+        """With a whole path as root."""
+        return cls(root and _whole(root.expanduser()), asset, leave_out)
 
     def scenes(self, argument: str) -> Iterator[SceneRef]:
         if is_address(argument):
@@ -146,9 +155,11 @@ class _Finder:
         for line in (line.strip() for line in lines):
             if not line or line.startswith("#"):
                 continue
-            yield (
-                address(line) if is_address(line) else self._local(path.parent / Path(line).expanduser(), path.parent)
-            )
+            yield self.listed(line, path.parent)
+
+    def listed(self, named: str, folder: Path) -> SceneRef:
+        """A scene that a file in `folder` names."""
+        return address(named) if is_address(named) else self._local(folder / Path(named).expanduser(), folder)
 
     def _local(self, path: Path, top: Path) -> SceneRef:
         """A file, which need not exist: its row says so. Its name is its path from `top`, or only its file name outside of it."""

@@ -4,10 +4,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from t2s_agent.batch.ledger import FILE, Line, believed, read_lines
+from t2s_agent.batch.ledger import FILE, Changed, Line, believed, read_lines
 from t2s_agent.errors import T2SError
 
 _DECIMALS = 6  # of sums of areas, so that they show no error of binary numbers
@@ -31,10 +32,20 @@ class Total(BaseModel):
     share_not_looked_at: float
 
 
+class ChangeTotal(Changed):
+    """What changed between two dates, of one question in one unit of area, over `rows` pairs. Plus/minus add."""
+
+    question_id: str
+    question: str
+    unit: str
+    rows: int
+    share_not_looked_at: float
+
+
 class Summary(BaseModel):
     """Counts of the rows of an archive, by their last attempts.
 
-    `totals` has an entry for each question and unit: areas of several questions may be those of the same ground, and px2 are no m2.
+    `pairs` of the scenes have two dates; `changes` are their totals. `totals` has an entry for each question and unit: areas of several questions may be those of the same ground, and px2 are no m2.
     `unfinished` rows have windows that failed or were not reached; `unfinished_by_code` are those where a later try failed.
     `earlier_versions` are rows about a scene that has changed since: the totals hold the newer row only, the parts both. `parts` are
     the files with regions, by their folder.
@@ -44,12 +55,14 @@ class Summary(BaseModel):
 
     rows: int
     scenes: int
+    pairs: int
     by_status: dict[str, int]
     failed_by_code: dict[str, int]
     unfinished: int
     unfinished_by_code: dict[str, int]
     earlier_versions: int
     totals: list[Total]
+    changes: list[ChangeTotal]
     tokens: int
     seconds: float
     parts: dict[str, int]
@@ -71,12 +84,14 @@ def summed(lines: Iterable[Line]) -> Summary:
     return Summary(
         rows=len(lines),
         scenes=len({line.scene for line in lines}),
+        pairs=len({line.scene for line in lines if line.image_after}),
         by_status=dict(sorted(Counter(line.status for line in lines).items())),
         failed_by_code=_codes(lines, "failed"),
         unfinished=sum(line.unfinished for line in lines),
         unfinished_by_code=_codes(lines, "partly"),
         earlier_versions=len(lines) - len(newest),
-        totals=_totals(newest),
+        totals=[_total(group) for group in _groups(line for line in newest if line.change is None)],
+        changes=[_changes(group) for group in _groups(line for line in newest if line.change is not None)],
         tokens=sum(line.tokens for line in lines),
         seconds=round(sum(line.seconds for line in lines), 3),
         parts=dict(sorted(Counter(part.partition("/")[0] for part in parts).items())),
@@ -87,23 +102,37 @@ def _codes(lines: Sequence[Line], status: str) -> dict[str, int]:
     return dict(Counter(line.code for line in lines if line.status == status and line.code).most_common())
 
 
-def _totals(lines: Sequence[Line]) -> list[Total]:
-    """By question, in the order of the ledger; m2 before px2."""
-    grouped: dict[tuple[str, str], list[Line]] = {}
+def _groups(lines: Iterable[Line]) -> list[list[Line]]:
+    """The answered rows by question and unit: questions in the order of the ledger, m2 before px2."""
+    grouped: dict[str, dict[str, list[Line]]] = {}
     for line in lines:
         if line.unit:  # it was answered
-            grouped.setdefault((line.question, line.unit), []).append(line)
-    first = {question: at for at, question in enumerate(dict.fromkeys(question for question, _ in grouped))}
-    return [
-        Total(
-            question_id=group[0].question_id,
-            question=question,
-            unit=unit,
-            rows=len(group),
-            regions=sum(line.regions for line in group),
-            area=round(math.fsum(line.area for line in group), _DECIMALS),
-            area_pm=round(math.fsum(line.area_pm for line in group), _DECIMALS),
-            share_not_looked_at=round(math.fsum(line.not_looked_at for line in group) / len(group), 4),
-        )
-        for (question, unit), group in sorted(grouped.items(), key=lambda each: (first[each[0][0]], each[0][1]))
-    ]
+            grouped.setdefault(line.question, {}).setdefault(line.unit, []).append(line)
+    return [units[unit] for units in grouped.values() for unit in sorted(units)]
+
+
+def _total(group: Sequence[Line]) -> Total:
+    return Total(
+        **_about(group),
+        regions=sum(line.regions for line in group),
+        area=round(math.fsum(line.area for line in group), _DECIMALS),
+        area_pm=round(math.fsum(line.area_pm for line in group), _DECIMALS),
+    )
+
+
+def _changes(group: Sequence[Line]) -> ChangeTotal:
+    each = [line.change.model_dump() for line in group if line.change is not None]
+    sums: dict[str, Any] = {
+        name: round(math.fsum(values[name] for values in each), _DECIMALS) for name in Changed.model_fields
+    }
+    return ChangeTotal(**_about(group), **sums)
+
+
+def _about(group: Sequence[Line]) -> dict[str, Any]:
+    return {
+        "question_id": group[0].question_id,
+        "question": group[0].question,
+        "unit": group[0].unit,
+        "rows": len(group),
+        "share_not_looked_at": round(math.fsum(line.not_looked_at for line in group) / len(group), 4),
+    }

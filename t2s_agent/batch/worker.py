@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from t2s_agent.batch.job import Job
+from t2s_agent.batch.kept import changed_since
 from t2s_agent.batch.ledger import Line
 from t2s_agent.batch.locks import hold_as_worker
-from t2s_agent.batch.parts import Answered, write_part
+from t2s_agent.batch.parts import Answered, Compared, Outlined, write_part
 from t2s_agent.batch.rows import Row
+from t2s_agent.batch.schema import TABLES
 from t2s_agent.errors import T2SError
 from t2s_agent.models import Models
 from t2s_agent.pipeline import Engine, segment
+from t2s_agent.pipeline.change import change
 from t2s_agent.results.record import Record
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene.remote.address import is_address, without_secrets
@@ -46,11 +49,11 @@ class Worker:
         Raises T2SError of `STOPPING`: nothing was written of rows that have no line.
         """
         lines: list[Line] = []
-        answered: list[Answered] = []
+        answered: list[Outlined] = []
         for row in rows:
             began = time.perf_counter()
             try:
-                record = self._answer(row)
+                found = self._answer(row)
             except T2SError as error:
                 if error.code in STOPPING:
                     raise
@@ -60,46 +63,48 @@ class Worker:
                 bug = T2SError("internal", f"{type(error).__name__}: {error}", "Report it with the log of this run")
                 lines.append(self._failed(row, bug, began))
             else:
-                lines.append(self._done(row, record, began))
+                lines.append(_line(row, self.name, began).model_copy(update=found.facts()))
                 if lines[-1].regions:
-                    answered.append(Answered(row, record, record.units, lines[-1].regions))
+                    answered.append(found)
         return self._with_parts(lines, answered)
 
-    def _answer(self, row: Row) -> Record:
+    def _answer(self, row: Row) -> Outlined:
         if row.problem:
             raise T2SError("image_not_found", row.problem, "")
-        if row.result:
-            return self._engine.store.load(row.result)
         options: Any = self._job.options()
-        return segment(self._engine, row.image, row.question, **options | {"bands": options["bands"] or row.bands})
+        bands = options.pop("bands")
+        options["bands"] = bands or row.bands
+        known = self._known(row, row.result, row.image), self._known(row, row.result_after, row.image_after)
+        if row.image_after:
+            own = None if bands else row.bands_after
+            images = row.image, row.image_after
+            return Compared(row, change(self._engine, *images, row.question, bands_after=own, known=known, **options))
+        return Answered(row, known[0] or segment(self._engine, row.image, row.question, **options))
 
-    def _with_parts(self, lines: list[Line], answered: list[Answered]) -> list[Line]:
+    def _known(self, row: Row, result: str, image: str) -> Record | None:
+        """A stored result; None where it has to be made (again)."""
+        if not result:
+            return None
+        try:
+            record = self._engine.store.load(result)
+        except T2SError:  # it was deleted, or is damaged
+            return None
+        stale = row.attempt > 1 and (record.status == "partly" or changed_since(image, record))
+        return None if stale else record
+
+    def _with_parts(self, lines: list[Line], answered: list[Outlined]) -> list[Line]:
         parts: dict[str, tuple[str, int]] = {}
-        for area in sorted({each.units.area for each in answered}):
-            of_kind = [each for each in answered if each.units.area == area]
-            path = write_part(self._job.out, of_kind, self._engine.store)
-            parts |= {each.row.id: (path, len(of_kind)) for each in of_kind}
+        for table in TABLES.values():
+            of_kind = [each for each in answered if each.table == table]
+            if of_kind:
+                path = write_part(self._job.out, of_kind, self._engine.store)
+                parts |= {each.row.id: (path, len(of_kind)) for each in of_kind}
         return [
             line.model_copy(update={"part": parts[line.id][0], "part_rows": parts[line.id][1]})
             if line.id in parts
             else line
             for line in lines
         ]
-
-    def _done(self, row: Row, record: Record, began: float) -> Line:
-        return _line(row, self.name, began).model_copy(
-            update={
-                "status": record.status,
-                "result": record.id,
-                "regions": record.region_count,
-                "not_looked_at": record.tiling.share_not_looked_at if record.tiling else 0.0,
-                "windows_left": record.tiling.windows - record.tiling.looked_at if record.tiling else 0,
-                "area": record.total_area,
-                "area_pm": record.total_area_pm,
-                "unit": record.unit_area,
-                "tokens": record.prompted.tokens,
-            }
-        )
 
     def _failed(self, row: Row, error: T2SError, began: float) -> Line:
         return failed_line(row, error, self.name, time.perf_counter() - began)
@@ -116,6 +121,7 @@ def _line(row: Row, worker: str, began: float) -> Line:
         id=row.id,
         scene=row.scene,
         image=_shown(row.image),
+        image_after=_shown(row.image_after),
         question_id=row.question_id,
         question=row.question,
         status="failed",

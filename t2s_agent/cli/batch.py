@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from t2s_agent.batch.job import Job
     from t2s_agent.batch.run import PoolOf
     from t2s_agent.batch.schedule import Progress, Report
-    from t2s_agent.batch.summary import Total
+    from t2s_agent.batch.summary import ChangeTotal, Total
     from t2s_agent.pipeline import Engine
 
 _TERMINAL_S, _LOG_S = 0.5, 10.0  # between two lines of progress
@@ -69,6 +69,14 @@ def batch(
             "--ray", metavar="ADDRESS", help="workers as Ray actors: local, auto, ray://HEAD:10001, HEAD:6379"
         ),
     ] = "",
+    pair: Annotated[
+        bool,
+        typer.Option(
+            "--pair",
+            help="compare two dates: SCENES are lists (.csv, .jsonl) with before, after and id, or a folder of the earlier and "
+            "one of the later date",
+        ),
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="do rows again that failed")] = False,
     finish_partly: Annotated[
         bool,
@@ -116,6 +124,7 @@ def batch(
 ) -> None:
     """Ask QUESTION about every scene of an archive. The same command again goes on where it ended."""
     from t2s_agent.batch import Job, Selection, run_batch
+    from t2s_agent.batch.pairs import find_pairs
     from t2s_agent.batch.questions import read_questions
     from t2s_agent.batch.scenes import find_scenes
     from t2s_agent.batch.selecting import select
@@ -147,12 +156,18 @@ def batch(
         max_windows=max_windows,
         max_seconds=max_seconds,
         max_tokens=max_tokens,
+        pairs=pair,
         selection=Selection(words.box(bbox, "--bbox"), asset, root),
     )
     questions = read_questions(question)
-    found = find_scenes(scenes, root=root, asset=asset, leave_out=out)
+    if pair:
+        pairs = find_pairs(scenes, root=root, asset=asset, leave_out=out)
+        found = pairs.scenes
+        screen.note(f"{_plural(pairs.alone, 'scene')} of one date only, left out" if pairs.alone else "", "yellow")
+    else:
+        found = find_scenes(scenes, root=root, asset=asset, leave_out=out)
     chosen = select(found, job.selection.bbox, lambda: _opener(job))
-    screen.note(_count(len(chosen.scenes), len(found), chosen.without_place))
+    screen.note(_count(len(chosen.scenes), len(found), chosen.without_place, "pair" if pair else "scene"))
     try:
         with _shown(screen) as report:
             done = run_batch(
@@ -221,9 +236,9 @@ def _stretch(given: str | None) -> str | None:
     return found
 
 
-def _count(chosen: int, found: int, without_place: int) -> str:
+def _count(chosen: int, found: int, without_place: int, noun: str) -> str:
     nowhere = f", {without_place} left out that have no place on Earth" if without_place else ""
-    return f"{chosen} of {found} scenes{nowhere}" if chosen != found else f"{found} scene{'s' * (found != 1)}"
+    return f"{chosen} of {_plural(found, noun)}{nowhere}" if chosen != found else _plural(found, noun)
 
 
 @contextmanager
@@ -264,10 +279,13 @@ def _duration(seconds: float) -> str:
 
 def _say(screen: Screen, summary: "Summary", out: Path) -> None:
     counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in summary.by_status.items())
-    of = f"{_plural(summary.rows, 'row')} of {_plural(summary.scenes, 'scene')}"
+    of = f"{_plural(summary.rows, 'row')} of {_plural(summary.scenes, 'pair' if summary.pairs else 'scene')}"
     screen.say(f"{of}: {counts}" if counts else "no rows yet", "bold")
     if any(total.regions for total in summary.totals):
         for index, line in enumerate(aligned([_HEAD, *map(_total, summary.totals)])):
+            screen.say(line, "" if index else "bold")
+    if summary.changes:
+        for index, line in enumerate(aligned([_HEAD_CHANGES, *map(_changes, summary.changes)])):
             screen.say(line, "" if index else "bold")
     for remark in _remarks(summary):
         screen.say(f"note: {remark}", "yellow")
@@ -283,6 +301,26 @@ def _total(total: "Total") -> list[str]:
     area = f"{with_plus_minus(total.area, total.area_pm)} {total.unit}" if total.regions else ""
     missing = f"{total.share_not_looked_at:.1%}" if total.share_not_looked_at else ""
     return [one_line(total.question_id, 60), str(total.rows), str(total.regions), area, missing]
+
+
+_HEAD_CHANGES = ["question", "rows answered", "appeared", "gone", "changed", "same", "difference", "not looked at"]
+
+
+def _changes(total: "ChangeTotal") -> list[str]:
+    def size(count: int, area: float, plus_minus: float) -> str:
+        return f"{count}: {with_plus_minus(area, plus_minus)} {total.unit}" if count else "0"
+
+    any_ = total.appeared + total.gone + total.changed + total.same
+    return [
+        one_line(total.question_id, 60),
+        str(total.rows),
+        size(total.appeared, total.appeared_area, total.appeared_area_pm),
+        size(total.gone, total.gone_area, total.gone_area_pm),
+        str(total.changed),
+        str(total.same),
+        f"{with_plus_minus(total.difference, total.difference_pm)} {total.unit}" if any_ else "",
+        f"{total.share_not_looked_at:.1%}" if total.share_not_looked_at else "",
+    ]
 
 
 def _remarks(summary: "Summary") -> Iterator[str]:
@@ -301,13 +339,17 @@ def _remarks(summary: "Summary") -> Iterator[str]:
         yield f"partly: {_plural(coarse, 'row')} in which small objects could not be seen at that scale (--mode full, with another --out)"
     if "not_understood" in summary.by_status:
         yield f"not understood: {OUTCOMES['not_understood']}"
+    if uncertain := sum(total.uncertain for total in summary.changes):
+        yield f"uncertain: {uncertain} of the matches between two dates; the column why of the parts says why"
+    if hidden := sum(total.not_compared for total in summary.changes):
+        yield f"not compared: {_plural(hidden, 'region')} that the picture of the other date does not show"
     if summary.earlier_versions:
         yield (
             f"{_plural(summary.earlier_versions, 'row')} of earlier versions of scenes are in the parts too, and not counted in the "
             "areas above"
         )
-    if len({total.unit for total in summary.totals}) > 1:
-        yield "px2 are pixels of images without a place on Earth; their regions are in parts_pixels"
+    if len({total.unit for total in summary.totals} | {total.unit for total in summary.changes}) > 1:
+        yield "px2 are pixels of images without a place on Earth, which have a folder of their own"
 
 
 def _codes(counts: dict[str, int]) -> str:

@@ -1,9 +1,10 @@
 """Asks one question about two dates of a place and compares the answers: what appeared and what went, with areas and plus/minus."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 from shapely.geometry import mapping
@@ -11,9 +12,8 @@ from shapely.geometry import mapping
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
 from t2s_agent.pipeline.items import picture_named
-from t2s_agent.pipeline.large import Mode
 from t2s_agent.pipeline.loading import require_not_large, stored_regions
-from t2s_agent.pipeline.segment import segment
+from t2s_agent.pipeline.segment import SegmentOptions, segment
 from t2s_agent.pipeline.steps import Progress, no_progress
 from t2s_agent.pipeline.tiled_view import looked_at
 from t2s_agent.regions.change import KINDS, Comparison, Dated, Kind, Match, compare
@@ -95,7 +95,7 @@ class Change:
     def collection(self) -> dict[str, Any]:
         """A GeoJSON FeatureCollection, one feature a match; outlines of the later date, of what is gone of the earlier."""
         matches = self.comparison.matches
-        rows = [self._properties(match) for match in matches]
+        rows = [self.properties(match) for match in matches]
         known = known_in(rows)
         outlines = self.frame.to_file([match.outline for match in matches])
         member = self.frame.member()
@@ -121,7 +121,8 @@ class Change:
             ],
         }
 
-    def _properties(self, match: Match) -> dict[str, Any]:
+    def properties(self, match: Match) -> dict[str, Any]:
+        """The attributes of a match in files."""
         unit, area, difference = self.before.unit_area, self.rounding.area, match.difference
         return {
             "change": match.kind,
@@ -148,41 +149,30 @@ def change(
     after: Path | str,
     query: str,
     *,
-    bbox: Sequence[float] | None = None,
-    bbox_crs: str | None = None,
-    bands: str | None = None,
-    merge: Literal["instances", "union"] = "instances",
-    min_area_m2: float = 0.0,
-    progress: Progress = no_progress,
+    bands_after: str | None = None,
+    known: tuple[Record | None, Record | None] = (None, None),
+    **options: Unpack[SegmentOptions],
 ) -> Change:
     """Segments two images of a place and compares what was found. Both results are stored; the options are those of `segment`.
 
-    What one of the pictures does not show (outside, no data) is not compared. Raises what `segment` raises, and `no_georeference`
-    where only one of the images has a place on Earth, or neither and their sizes differ.
+    `bands_after` are the bands of the later image, where they have other numbers there. `known` are results of the same question and
+    options that are there already. What one of the pictures does not show (outside, no data) is not compared. Raises what `segment`
+    raises, and `no_georeference` where only one of the images has a place on Earth, or neither and their sizes differ.
     """
     _require_one_place(engine, before, after)
 
-    def asked(image: Path | str, mode: Mode) -> Record:
-        return segment(
-            engine,
-            image,
-            query,
-            bbox=bbox,
-            bbox_crs=bbox_crs,
-            bands=bands,
-            merge=merge,
-            min_area_m2=min_area_m2,
-            mode=mode,
-            progress=progress,
-        )
+    def asked(image: Path | str, later: bool, **other: Any) -> Record:
+        own: SegmentOptions = {**options, **other}  # type: ignore[typeddict-item]  # the names are those of options
+        if later and bands_after is not None:
+            own["bands"] = bands_after
+        with _of_date(later):
+            return segment(engine, image, query, **own)
 
-    first, second = asked(before, "auto"), asked(after, "auto")
-    if (first.tiling is None) != (
-        second.tiling is None
-    ):  # both at full resolution, else a difference may be that of pixels
-        first = first if first.tiling else asked(before, "full")
-        second = second if second.tiling else asked(after, "full")
-    return compared(engine, first, second, progress=progress)
+    first, second = known[0] or asked(before, False), known[1] or asked(after, True)
+    if first.tiling or second.tiling:  # both at full resolution, else a difference may be that of pixels
+        first = first if _is_full(first) else asked(before, False, mode="full")
+        second = second if _is_full(second) else asked(after, True, mode="full")
+    return compared(engine, first, second, progress=options.get("progress", no_progress))
 
 
 def compared(engine: Engine, before: Record, after: Record, *, progress: Progress = no_progress) -> Change:
@@ -203,8 +193,12 @@ def compared(engine: Engine, before: Record, after: Record, *, progress: Progres
 
 
 def _require_one_place(engine: Engine, before: Path | str, after: Path | str) -> None:
-    images = [picture_named(engine.settings, image)[0] for image in (before, after)]
-    with engine.scene(images[0]) as first, engine.scene(images[1]) as second:
+    with ExitStack() as stack:
+        scenes = []
+        for image, later in ((before, False), (after, True)):
+            with _of_date(later):
+                scenes.append(stack.enter_context(engine.scene(picture_named(engine.settings, image)[0])))
+        first, second = scenes
         located = first.georeference.located, second.georeference.located
         sizes = (first.width, first.height), (second.width, second.height)
         if located[0] != located[1]:
@@ -216,6 +210,20 @@ def _require_one_place(engine: Engine, before: Path | str, after: Path | str) ->
                 f"{first.name} and {second.name} have no place on Earth, and their sizes differ: {sizes[0]} and {sizes[1]}",
                 "Give images with a place, or two of one size that show the same place",
             )
+
+
+def _is_full(result: Record) -> bool:
+    """Whether a result looked at windows, or at one picture with all pixels of the scene."""
+    return result.tiling is not None or (result.scene.scene_px_per_view_px or 1.0) <= 1.0
+
+
+@contextmanager
+def _of_date(later: bool) -> Iterator[None]:
+    """Says in errors which of the two images they are about: both may have one name."""
+    try:
+        yield
+    except T2SError as error:
+        raise error.changed(what=f"the {'later' if later else 'earlier'} image: {error.what}") from error
 
 
 def _picture(engine: Engine, result: Record) -> View:

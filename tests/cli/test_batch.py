@@ -99,3 +99,18 @@ def test_the_line_of_progress_has_rate_and_time_left():
     )
     assert progress_line(Progress(0, 5, 0, 0.0, None)) == "0 of 5 rows, 0 a second"
     assert progress_line(Progress(1, 9, 0, 0.01, 8000)) == "1 of 9 rows, 0.6 a minute, 2 h 13 min left"
+
+
+def test_two_dates_are_compared_pair_by_pair(t2s, tmp_path):
+    for when in ("old", "new"):
+        write_archive(tmp_path / when, 2, side=32)
+    write_scene(tmp_path / "old" / "scenes" / "only.tif")
+    own = ["--out", tmp_path / "out", "--workers", "0", "--prompter", f"scripted:{tmp_path / 'old' / 'script.json'}"]
+    done = t2s("batch", TANKS, tmp_path / "old" / "scenes", tmp_path / "new" / "scenes", "--pair", *own)
+    assert done.returncode == 0, done.stderr
+    assert "1 scene of one date only, left out\n2 pairs\n" in done.stderr
+    head, titles, total, *_ = done.stdout.splitlines()
+    assert head == "2 rows of 2 pairs: 2 found"
+    assert titles.split()[3:7] == ["appeared", "gone", "changed", "same"]
+    assert total.split()[:6] == ["q1", "2", "0", "0", "0", "4"]
+    assert f"{tmp_path / 'out' / 'changes'}: " in done.stdout

@@ -1,4 +1,4 @@
-"""Writes the reference pages that are made from the code: command line, settings, error codes and sensors.
+"""Writes the reference pages that are made from the code: command line, settings, error codes, sensors and sizes.
 
     python docs/generate.py
 
@@ -20,6 +20,7 @@ from t2s_agent.cli.app import app
 from t2s_agent.scene.scaling import Scaling
 from t2s_agent.scene.sensors import Sensor, SensorBand, load_sensors
 from t2s_agent.settings import Settings
+from t2s_agent.tiling.sizes import load_sizes
 
 FOLDER = Path(__file__).parent / "reference"
 _CODE = re.compile(r'^    "(\w+)",(?:  # (.*))?$', re.MULTILINE)
@@ -120,11 +121,36 @@ def _band_facts(band: SensorBand) -> list[str]:
     return [*([band.common] if band.common not in ("", band.name) else []), *([f"{band.nm:g} nm"] if band.nm else [])]
 
 
+def sizes() -> str:
+    """Markdown with the table of sizes by which windows get their resolution."""
+    table = load_sizes()
+    rows = [
+        f"| {_cell(', '.join(entry.words))} | {entry.side_m:g} | {_cell(entry.source)} |"
+        for entry in sorted(table.entries, key=lambda entry: entry.side_m)
+    ]
+    return "\n".join(
+        [
+            "# Sizes of objects",
+            "",
+            "The shorter side of the smallest usual object, by which the windows of a large scene get their resolution",
+            "([how](../how-to/large-scenes.md)). The table is `t2s_agent/tiling/sizes.toml`; the setting `sizes_file` names one of your own.",
+            "",
+            "| words | metres | source |",
+            "|---|---|---|",
+            *rows,
+            "",
+            f"Words that name nothing: {', '.join(sorted(table.plain))}.",
+            "",
+        ]
+    )
+
+
 PAGES = {
     "command-line.md": command_line,
     "settings.md": settings,
     "errors.md": error_codes,
     "sensors.md": sensors,
+    "sizes.md": sizes,
 }
 
 

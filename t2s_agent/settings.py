@@ -57,6 +57,10 @@ class Settings(BaseSettings):
         ge=1,
         description="windows of a large scene that one question looks at; the result says what was not reached",
     )
+    sizes_file: Path | None = Field(
+        None,
+        description="TOML file with your entries about sizes of objects, read before the package's table; they choose the resolution of windows",
+    )
     samples: int = Field(
         1,
         ge=1,
@@ -193,7 +197,7 @@ class Settings(BaseSettings):
         """T2S_ROOTS: one folder, several as in PATH, or a JSON list."""
         return _parse_list(value, os.pathsep)
 
-    @field_validator("roots", "store", "tokens", "sensors_file", "remote_ca_file")
+    @field_validator("roots", "store", "tokens", "sensors_file", "sizes_file", "remote_ca_file")
     @classmethod
     def _expand_home(cls, value: Any) -> Any:
         """Expands `~`: no shell expands it in a file or after `--out=`."""

@@ -15,9 +15,16 @@ from t2s_agent import errors
 from t2s_agent.cli.app import app
 from t2s_agent.scene.sensors import load_sensors
 from t2s_agent.settings import Settings
+from t2s_agent.tiling.sizes import load_sizes
 
 ROOT = Path(__file__).parents[1]
-GENERATED = ("command-line.md", "settings.md", "errors.md", "sensors.md")  # by docs/generate.py, into docs/reference
+GENERATED = (
+    "command-line.md",
+    "settings.md",
+    "errors.md",
+    "sensors.md",
+    "sizes.md",
+)  # by docs/generate.py, into docs/reference
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "findings").glob("*.md")]
@@ -146,6 +153,8 @@ def test_the_generated_pages_have_every_command_setting_and_error_code():
         assert re.search(rf"^\| `{code}` \| \S.* \|$", text, re.MULTILINE), f"{code} has no remark in errors.py"
     for sensor in load_sensors().entries:
         assert f"- id: `{sensor.id}`\n" in pages["sensors.md"]()
+    for entry in load_sizes().entries:
+        assert f"| {', '.join(entry.words)} | {entry.side_m:g} |" in pages["sizes.md"]()
 
 
 def test_the_generated_pages_name_no_folder_of_this_machine():

@@ -41,7 +41,9 @@ def reason_segment(
         Literal["auto", "overview", "full"],
         Field(description="overview = one coarse look; full = windows at full resolution; auto = full where needed"),
     ] = "auto",
-    gsd_m: Annotated[float, Field(ge=0, description="metres a pixel of windows; 0 = the image's own")] = 0,
+    gsd_m: Annotated[
+        float, Field(ge=-1, description="metres a pixel of windows; 0 = by what is asked for, -1 = the image's")
+    ] = 0,
     max_windows: Annotated[int, Field(ge=0, description="look at no more windows; 0 = the server's limit")] = 0,
     columns: Annotated[list[Column], Field(description="more columns of rows")] = [],
     max_regions: Annotated[int, Field(ge=1, le=500, description="rows in the answer; all regions are kept")] = 50,
@@ -64,7 +66,7 @@ def reason_segment(
             stretch=shown_like,
             min_area_m2=min_area_m2,
             mode=mode,
-            gsd_m=gsd_m or None,
+            gsd_m="native" if gsd_m < 0 else gsd_m or None,
             max_windows=max_windows or None,
             progress=progress,
         )

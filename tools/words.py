@@ -9,6 +9,7 @@ _REPLACEMENTS = (
         re.compile(r"narrow with bbox, look with mode full, or raise max_size \(now (\d+)\)"),
         r"look with mode full, or at a part of it with bbox",
     ),
+    (re.compile(r"\bgsd_m native\b"), "gsd_m=-1"),
     (re.compile(r"; choose with bands\b"), ""),
     (re.compile(r"; a person who trusts them can set trust_sidecars \(--trust-sidecars\)"), ""),
     (re.compile(r", or use another --(?:prompter|segmenter)"), ""),

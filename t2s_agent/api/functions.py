@@ -28,7 +28,7 @@ def segment(
     union: bool = False,
     min_area_m2: float = 0.0,
     mode: Literal["auto", "overview", "full"] = "auto",
-    gsd_m: float | None = None,
+    gsd_m: float | Literal["native"] | None = None,
     max_windows: int | None = None,
     max_seconds: float | None = None,
     max_tokens: int | None = None,
@@ -55,7 +55,7 @@ def segment(
     or the stretch of a result or of another image, so that two parts of one place are asked alike. `union` makes one region of all; `min_area_m2` leaves out smaller ones (square pixels where the image has no place on Earth).
 
     `mode` `overview` looks once at all of it, `full` at windows in full resolution (or at `gsd_m` metres a pixel), `auto` at windows
-    where an overview would be too coarse; no more than `max_windows`, `max_seconds` and `max_tokens` are spent on windows, and the
+    where an overview would be too coarse, coarser ones where all that is asked for is large (`gsd_m="native"`: in full resolution); no more than `max_windows`, `max_seconds` and `max_tokens` are spent on windows, and the
     result says what was not reached (`partly`): the same call with more goes on from there. `max_size` is the longer side in pixels
     of what the models see at once. `prompter`, `segmenter`, `style`, `samples`, `seed`, `device`, `sensor`, `height_m`,
     `trust_sidecars` and `store` go over the user's settings, as on the command line; leave them out where an `engine` is given. `progress` is called with

@@ -56,7 +56,7 @@ class Job:
     merge: Literal["instances", "union"] = "instances"
     min_area_m2: float = 0.0
     mode: Mode = "auto"
-    gsd_m: float | None = None
+    gsd_m: float | str | None = None
     max_windows: int | None = None
     max_seconds: float | None = None
     max_tokens: int | None = None

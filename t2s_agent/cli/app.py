@@ -209,7 +209,13 @@ def segment(
             help="overview: look once at the whole; full: at windows in full resolution; auto: full where an overview would be too coarse",
         ),
     ] = "auto",
-    gsd_m: Annotated[float | None, typer.Option(help="metres a pixel of the windows; default: the image's own")] = None,
+    gsd_m: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRES",
+            help="metres a pixel of the windows, or native: the image's own; default: native, coarser in mode auto where all that is asked for is large",
+        ),
+    ] = None,
     max_windows: Annotated[int | None, typer.Option(help="look at no more windows than this")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="stop looking at windows after this time")] = None,
     max_tokens: Annotated[

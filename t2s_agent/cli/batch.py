@@ -96,7 +96,13 @@ def batch(
     union: Annotated[bool, typer.Option("--union", help="one region of all instances of a scene")] = False,
     min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
     mode: Annotated[str, typer.Option(metavar="MODE", help="auto, overview or full, as for `segment`")] = "auto",
-    gsd_m: Annotated[float | None, typer.Option(help="metres a pixel of the windows of large scenes")] = None,
+    gsd_m: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRES",
+            help="metres a pixel of the windows, or native: the image's own; default: native, coarser in mode auto where all that is asked for is large",
+        ),
+    ] = None,
     max_windows: Annotated[int | None, typer.Option(help="look at no more windows of a scene than this")] = None,
     max_seconds: Annotated[
         float | None, typer.Option(help="of one scene: stop looking at windows after this time")
@@ -128,6 +134,7 @@ def batch(
     from t2s_agent.batch.questions import read_questions
     from t2s_agent.batch.scenes import find_scenes
     from t2s_agent.batch.selecting import select
+    from t2s_agent.pipeline.resolution import checked_gsd
 
     screen = Screen(as_json)
     settings = _settings(
@@ -152,7 +159,7 @@ def batch(
         merge="union" if union else "instances",
         min_area_m2=min_area_m2,
         mode=mode,  # type: ignore[arg-type]  # any text of the user's; checked_budget refuses what it does not know
-        gsd_m=gsd_m,
+        gsd_m=checked_gsd(gsd_m),
         max_windows=max_windows,
         max_seconds=max_seconds,
         max_tokens=max_tokens,

@@ -239,7 +239,8 @@ def _scale(result: "Record") -> Any:
     from t2s_agent.scene.scale import Scale
 
     scene = result.scene
-    return Scale(scene.scene_px_per_view_px or 1.0, scene.gsd_m, scene.view_gsd_m)
+    enough = result.tiling is not None and bool(result.tiling.chosen_because)
+    return Scale(scene.scene_px_per_view_px or 1.0, scene.gsd_m, scene.view_gsd_m, enough)
 
 
 def _probability(region: "RegionRecord") -> str:

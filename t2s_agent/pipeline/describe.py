@@ -232,7 +232,8 @@ def _stored_scale(result: Record) -> Scale | None:
     """Returns the scale of a result's view from its record; None for older records."""
     reference = result.scene
     shown = reference.scene_px_per_view_px
-    return None if shown is None else Scale(shown, reference.gsd_m, reference.view_gsd_m)
+    enough = result.tiling is not None and bool(result.tiling.chosen_because)
+    return None if shown is None else Scale(shown, reference.gsd_m, reference.view_gsd_m, enough)
 
 
 def _of_image(

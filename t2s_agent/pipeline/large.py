@@ -12,6 +12,7 @@ from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.assembly import Assembly
 from t2s_agent.pipeline.calibrating import unsure_of
 from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.resolution import Gsd, Resolution, step_of
 from t2s_agent.pipeline.saving import Saved, prompter_reference, segmenter_reference
 from t2s_agent.pipeline.saving_large import store_large_result
 from t2s_agent.pipeline.steps import Clock, Progress
@@ -31,11 +32,10 @@ from t2s_agent.tiling.windows import Tiling
 
 Mode = Literal["auto", "overview", "full"]
 OVERLAP = 1 / 8  # of a window's side: objects up to this size are seen whole by at least one window
-_COARSER = 1.05  # a wanted resolution is a round number, and pixels on the ground rarely are
 _PREVIEW = 2048  # px of the picture of a result
 
 
-def wants_windows(view: View, scene: Scene, mode: Mode, gsd_m: float | None) -> bool:
+def wants_windows(view: View, scene: Scene, mode: Mode, gsd_m: Gsd) -> bool:
     """Whether a scene, or the part of it that `view` shows, is looked at in windows.
 
     `full`: where the view is coarser than the scene, or than `gsd_m`; `auto`: where it is so much coarser that small objects cannot
@@ -45,22 +45,6 @@ def wants_windows(view: View, scene: Scene, mode: Mode, gsd_m: float | None) -> 
         return False
     coarser = Scale.of(view, None).scene_px / step_of(scene, gsd_m)
     return coarser > (COARSE if mode == "auto" else 1.0 + 1e-9)
-
-
-def step_of(scene: Scene, gsd_m: float | None) -> int:
-    """Scene pixels per grid pixel for a wanted ground sample distance: the largest whole number that is at most 5 % coarser; at least 1.
-
-    Raises `argument_invalid` for a scene without a size on the ground.
-    """
-    if gsd_m is None:
-        return 1
-    if not scene.gsd_m:
-        raise T2SError(
-            "argument_invalid",
-            f"gsd_m {gsd_m:g} was asked for, and {scene.name} has no size on the ground",
-            "Leave gsd_m out, or give the image a georeference",
-        )
-    return max(1, math.floor(gsd_m / scene.gsd_m * _COARSER))
 
 
 def grid_of(scene: Scene, window: Window, step: int) -> Grid:
@@ -82,7 +66,7 @@ class LargeQuestion:
     question: str
     reference: SceneReference
     bands: str | None
-    gsd_m: float | None
+    resolution: Resolution
     budget: Budget
     union: bool
     min_area_m2: float
@@ -96,7 +80,7 @@ class LargeQuestion:
 
         Work that ends before (killed, cancelled, out of budget) is kept in the store: the same question goes on where it ended.
         """
-        grid = grid_of(self.scene, self.view.window, step_of(self.scene, self.gsd_m))
+        grid = grid_of(self.scene, self.view.window, self.resolution.step)
         side = self.engine.settings.max_size
         tiling = Tiling(grid.width, grid.height, side, int(side * OVERLAP))
         store = self.engine.store.folder
@@ -133,7 +117,7 @@ class LargeQuestion:
                     spool.add(chunk)
                     unsure += sum(bool(region.unsure) for region in chunk)
             looks = looks_of(tiling, ledger)
-            record = tiling_record(tiling, grid, ledger, self.view, assembly.unsure)
+            record = tiling_record(tiling, grid, ledger, self.view, assembly.unsure, self._because(tiling))
             return store_large_result(
                 self.engine,
                 grid,
@@ -159,9 +143,14 @@ class LargeQuestion:
                 windows=looks,
             )
 
+    def _because(self, tiling: Tiling) -> str:
+        """Why the windows have their resolution, where it was chosen by what was asked for."""
+        full = Tiling(self.view.window.width, self.view.window.height, tiling.tile, tiling.overlap)
+        return self.resolution.because(self.scene, len(tiling), len(full))
+
     def _rest(self) -> list[str]:
         """A warning about scene pixels at the right and lower edge that do not fill a pixel of the windows."""
-        step, window = step_of(self.scene, self.gsd_m), self.view.window
+        step, window = self.resolution.step, self.view.window
         right, bottom = window.width % step, window.height % step
         if not right and not bottom:
             return []
@@ -224,7 +213,13 @@ class LargeQuestion:
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
     def _warnings(self, record: TilingRecord, assembly: Assembly, unsure: int, ledger: Ledger) -> list[str]:
-        lines = [*self.remarks, *self._rest(), *about_windows(record, ledger), *assembly.remarks]
+        lines = [
+            *self.remarks,
+            *filter(None, [record.chosen_because]),
+            *self._rest(),
+            *about_windows(record, ledger),
+            *assembly.remarks,
+        ]
         cut = assembly.calibration.cut if assembly.calibration else None
         if compared := _COMPARED.search(self.question):
             lines.append(

@@ -74,7 +74,7 @@ def store_result(
 
     `answered`: the outcome of the question, if one was asked.
     """
-    scale = Scale.of(view, reference.gsd_m)
+    scale = Scale.of(view, reference.gsd_m, enough=tiling is not None and bool(tiling.chosen_because))
     reference = reference.model_copy(update=_scale_fields(scale))  # an older parent's record may not have them
     if remark := scale.remark(reference.max_size):
         warnings = (remark, *warnings)

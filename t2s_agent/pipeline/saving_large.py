@@ -85,7 +85,7 @@ def store_large_result(
     Memory holds a block, a chunk of regions, the picture and its labels. Parts go to a folder in the store, which is removed if
     anything fails: OSError becomes `output_unwritable`. `progress` may raise to stop.
     """
-    scale = Scale.of(grid, reference.gsd_m)
+    scale = Scale.of(grid, reference.gsd_m, enough=tiling is not None and bool(tiling.chosen_because))
     reference = reference.model_copy(
         update={"view_gsd_m": scale.view_gsd_m, "scene_px_per_view_px": significant(scale.scene_px, 5)}
     )

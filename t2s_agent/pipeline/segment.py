@@ -11,6 +11,7 @@ from t2s_agent.pipeline.engine import Engine, shown_name
 from t2s_agent.pipeline.items import picture_named
 from t2s_agent.pipeline.large import LargeQuestion, Mode, wants_windows
 from t2s_agent.pipeline.overview import overview_of
+from t2s_agent.pipeline.resolution import checked_gsd, resolution_of
 from t2s_agent.pipeline.saving import (
     Saved,
     prompted_of,
@@ -37,6 +38,7 @@ from t2s_agent.regions.units import Units
 from t2s_agent.results.record import Record
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale
+from t2s_agent.tiling.sizes import load_sizes
 
 _MOSTLY = 0.5  # of a View; with a smaller share of data there is a warning
 
@@ -51,7 +53,7 @@ class SegmentOptions(TypedDict, total=False):
     merge: Literal["instances", "union"]
     min_area_m2: float
     mode: Mode
-    gsd_m: float | None
+    gsd_m: float | str | None
     max_windows: int | None
     max_seconds: float | None
     max_tokens: int | None
@@ -75,7 +77,7 @@ def segment_with_picture(
     merge: Literal["instances", "union"] = "instances",
     min_area_m2: float = 0.0,
     mode: Mode = "auto",
-    gsd_m: float | None = None,
+    gsd_m: float | str | None = None,
     max_windows: int | None = None,
     max_seconds: float | None = None,
     max_tokens: int | None = None,
@@ -91,15 +93,17 @@ def segment_with_picture(
     before each step and may raise to stop: then nothing is stored.
 
     `mode`: `overview` looks once, at a picture of at most `max_size` px; `full` looks at windows of that size at full resolution, or at
-    that of `gsd_m` (metres a pixel), and makes one object of what several windows show; `auto` is `full` where the overview is much
-    coarser. At most `max_windows` (None: as the settings say), `max_seconds` and `max_tokens` are spent on windows, those first where
+    that of `gsd_m` (metres a pixel), and makes one object of what several windows show; `auto` does so where the overview is much
+    coarser, at a resolution that is enough for what is asked for (`pipeline.resolution`) unless `gsd_m` is a number or `native`. At most `max_windows` (None: as the settings say), `max_seconds` and `max_tokens` are spent on windows, those first where
     the overview's answer has something; then the result is `partly`, and the same call with more goes on from there.
     """
     clock = Clock()
     question = checked_question(query)
     check_models(engine.settings)
     require_amount("min_area_m2", min_area_m2, LARGEST_AREA_M2, "square metres")
-    budget = checked_budget(engine.settings, mode, gsd_m, max_windows, max_seconds, max_tokens)
+    budget = checked_budget(engine.settings, mode, max_windows, max_seconds, max_tokens)
+    gsd_m = checked_gsd(gsd_m)
+    sizes = load_sizes(engine.settings.sizes_file)
     engine.store.require_writable()
     progress(f"reading {shown_name(image)}")
     image, bands = picture_named(engine.settings, image, bands)
@@ -132,6 +136,8 @@ def segment_with_picture(
         }
         if wants_windows(view, scene, mode, gsd_m) and answer.status != "not_understood":
             limits = {"gsd_m": gsd_m, "max_windows": max_windows, "max_seconds": max_seconds, "max_tokens": max_tokens}
+            resolution = resolution_of(scene, view, question, mode, gsd_m, sizes)
+            mode = "auto" if resolution.asked else "full"
             return LargeQuestion(
                 engine,
                 scene,
@@ -140,11 +146,11 @@ def segment_with_picture(
                 question,
                 reference,
                 bands,
-                gsd_m,
+                resolution,
                 budget,
                 merge == "union",
                 min_area_m2,
-                parameters | {"mode": "full"} | limits,
+                parameters | {"mode": mode} | limits,
                 remarks
                 if Units.of(view.georeference).on_earth
                 else (*remarks, *read_as_pixels(min_area_m2=min_area_m2)),

@@ -43,10 +43,12 @@ def answered_by(ledger: Ledger) -> Status:
     return "not_understood" if "not_understood" in there and not there & {"empty"} else "empty"
 
 
-def tiling_record(tiling: Tiling, grid: Grid, ledger: Ledger, view: View, unsure: int) -> TilingRecord:
+def tiling_record(
+    tiling: Tiling, grid: Grid, ledger: Ledger, view: View, unsure: int, because: str = ""
+) -> TilingRecord:
     """The counts of windows, and the share of the area with data (as `view`, a picture of all of it, shows it) that was not looked at.
 
-    `unsure`: objects on which windows do not agree.
+    `unsure`: objects on which windows do not agree. `because`: why the resolution was chosen (`TilingRecord.chosen_because`).
     """
     statuses = ledger.statuses()
     looked_at = {index for index, status in statuses.items() if status in LOOKED_AT}
@@ -55,6 +57,7 @@ def tiling_record(tiling: Tiling, grid: Grid, ledger: Ledger, view: View, unsure
         overlap=tiling.overlap,
         grid=(grid.width, grid.height),
         gsd_m=grid.gsd_m,
+        chosen_because=because,
         windows=len(tiling),
         looked_at=len(looked_at),
         failed=len(statuses) - len(looked_at),

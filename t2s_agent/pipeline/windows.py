@@ -37,7 +37,6 @@ class Budget:
 def checked_budget(
     settings: Settings,
     mode: str,
-    gsd_m: float | None,
     windows: int | None,
     seconds: float | None,
     tokens: int | None,
@@ -47,7 +46,7 @@ def checked_budget(
         raise T2SError(
             "argument_invalid", f"the mode {one_line(str(mode), 40)!r} is unknown", "Choose auto, overview or full"
         )
-    given = {"gsd_m": gsd_m, "max_windows": windows, "max_seconds": seconds, "max_tokens": tokens}
+    given = {"max_windows": windows, "max_seconds": seconds, "max_tokens": tokens}
     for name, value in given.items():
         if value is not None and not (math.isfinite(value) and value > 0):
             raise T2SError(

@@ -183,13 +183,14 @@ class TilingRecord(_Part):
     `windows` is how many the tiling has: `looked_at` were answered, `failed` were tried without success, `not_reached` were never
     tried because a budget was used up. `share_not_looked_at` is the part of the valid area that is in neither. Each window is a
     feature of windows.geojson. `threshold` is that of the rule by which objects are joined across seams; `unsure_objects` counts
-    those of which it is unsure.
+    those of which it is unsure. `chosen_because` says why the resolution was chosen by what was asked for; "" where it was not.
     """
 
     tile: int
     overlap: int
     grid: tuple[int, int]  # width, height
     gsd_m: float | None = None
+    chosen_because: str = ""
     windows: int
     looked_at: int
     failed: int = 0

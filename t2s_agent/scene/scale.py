@@ -16,23 +16,24 @@ class Scale:
 
     `scene_px` is the length of a view pixel in scene pixels (1: full resolution; the square root of the ratio of their areas).
     `gsd_m` and `view_gsd_m` are ground sample distances in metres, each at the centre of its picture, and None where the image
-    has no position on Earth.
+    has no position on Earth. `enough`: the resolution was chosen so that what was asked for is large in it (`pipeline.resolution`).
     """
 
     scene_px: float
     gsd_m: float | None = None
     view_gsd_m: float | None = None
+    enough: bool = False
 
     @classmethod
-    def of(cls, view: Picture, gsd_m: float | None) -> "Scale":
+    def of(cls, view: Picture, gsd_m: float | None, *, enough: bool = False) -> "Scale":
         """The scale of a view of a scene with `gsd_m` metres per pixel."""
         shown = view.window.width * view.window.height / (view.width * view.height)
-        return cls(math.sqrt(shown), gsd_m, view.gsd_m)
+        return cls(math.sqrt(shown), gsd_m, view.gsd_m, enough)
 
     @property
     def coarse(self) -> bool:
         """Whether the view has lost so much detail that a warning is needed."""
-        return self.scene_px > COARSE
+        return self.scene_px > COARSE and not self.enough
 
     @property
     def smallest_seen(self) -> str:

@@ -31,11 +31,15 @@ _ADVICE = (
 )
 
 
-def on_the_page(remark: str) -> str:
-    """A remark in the words of the page, beginning with a capital letter and ending with a full stop."""
+_WORD = re.compile(r"[a-z]+(?![\w.-])")
+
+
+def on_the_page(remark: str, prompter: str = "") -> str:
+    """A remark in the words of the page: a sentence. A name of a file or a model at its beginning stays as it is."""
     for pattern, words in _ADVICE:
         remark = re.sub(pattern, words, remark)
-    remark = remark[:1].upper() + remark[1:]
+    if _WORD.match(remark) and not remark.startswith(f"{prompter} "):
+        remark = remark[:1].upper() + remark[1:]
     return remark if remark.endswith((".", "!", "?")) else f"{remark}."
 
 

@@ -49,7 +49,7 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
         "levels": Pyramid(scene.width, scene.height).levels,
         "tile": TILE,
         "name": engine.store.name_of(result.id),
-        "remarks": [on_the_page(remark) for remark in result.warnings],
+        "remarks": [on_the_page(remark, result.prompter.name) for remark in result.warnings],
         "corrections": corrections_of(result),
         "windows": (folder / WINDOWS).is_file(),
         "grid": None if place is None else lonlat_grid(place, scene.width, scene.height),

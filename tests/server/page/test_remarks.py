@@ -58,6 +58,11 @@ def test_a_remark_keeps_what_it_says():
     )
 
 
+def test_names_at_the_beginning_stay_as_they_are():
+    assert on_the_page("bay.tif beside the image: not read") == "bay.tif beside the image: not read."
+    assert on_the_page("nano was not taught 'cranes'", "nano") == "nano was not taught 'cranes'."
+
+
 def test_codes_of_seams_are_said_in_words():
     assert seam_words(["edge_unseen"]) == ["it continues in a window that was not looked at"]
 

@@ -24,7 +24,7 @@ async function request(path, options = {}) {
 }
 
 // What is wrong and what to do, then the code by which the documentation lists it.
-const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+const sentence = (text) => (/^[a-z]+(?![\w.\-])/.test(text) ? text.slice(0, 1).toUpperCase() + text.slice(1) : text) + (/[.!?]$/.test(text) ? "" : "."); // names of files stay
 const saying = ({ code, what, fix }) => `${sentence(what)} ${sentence(fix)} (${code})`;
 
 async function reasonOf(answer) {
@@ -167,7 +167,9 @@ async function openImage(main, id) {
 
 function nothingYet() {
   $("result").viewer?.close();
-  $("result").replaceChildren(el("p", { class: "empty" }, "No results yet."));
+  const how = state.asks ? "Choose an image and ask a question." : "Ask through an agent or on the command line; to ask here, start the server with --root and a folder of images.";
+  $("result").replaceChildren(el("p", { class: "empty" }, `No results yet. ${how}`));
+  openDrawer(state.asks); // on a narrow screen the form is in it
   $("result").dataset.shows = "";
 }
 
@@ -216,7 +218,7 @@ async function readList() {
     const older = state.shown.slice(results.length).filter((s) => !results.some((r) => r.id === s.id));
     draw([...results, ...older]);
     $("total").textContent = total ? `(${total})` : "";
-    $("drawer").textContent = `Results (${total})`;
+    $("drawer").textContent = total ? `Ask, results (${total})` : "Ask, results";
     $("more").hidden = !more || state.shown.length >= total;
     $("shelf-status").textContent = total ? "" : "None yet. Ask a question here, on the command line or through an agent.";
     return results;
@@ -230,6 +232,7 @@ async function readOlder() {
   const last = state.shown.at(-1);
   const { results, more } = await json(`api/results?limit=50&before=${last.id}`);
   draw([...state.shown, ...results]);
+  $("list").querySelector(`[data-id="${results[0]?.id}"] a`)?.focus();
   $("more").hidden = !more;
 }
 

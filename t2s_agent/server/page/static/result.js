@@ -562,8 +562,8 @@ function tableOf(shown, selection, correction, doors) {
   const share = record.tiling?.share_not_looked_at || 0;
   if (share > 0) sum.append(el("br"), `${Number((100 * share).toPrecision(2))} % of the image was not looked at: “Windows” shows where.`);
   const rest = doors.rest && record.operation === "segment" && record.tiling && record.tiling.looked_at < record.tiling.windows ? [restOf(record.tiling, doors)] : [];
-  return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, counted(shown.count, "region")), sum,
-    ...rest, ...(shown.count ? [unsure, scroll, status, bar] : []), el("p", { class: "method" }, record.method));
+  return el("section", { class: "panel", "aria-label": "Regions" }, el("h3", {}, record.status === "not_understood" ? "Not understood" : counted(shown.count, "region")), sum,
+    ...rest, ...(shown.count ? [unsure, scroll, status, bar] : []), record.status === "not_understood" ? null : el("p", { class: "method" }, record.method));
 }
 
 // The same question about the windows that were not looked at.

@@ -11,7 +11,7 @@ from evals.datasets.procedural import Procedural
 from evals.questions import CATEGORIES
 from evals.scenes import demo
 from t2s_agent.models import nano_folder
-from t2s_agent.prompting import decoding
+from t2s_agent.prompting import token_steps
 from t2s_agent.prompting.decoding import Drawing, generate, is_plain
 from t2s_agent.prompting.local import TransformersPrompter
 from t2s_agent.prompting.sampling import Sampling
@@ -28,7 +28,7 @@ def tiny(tiny_models):
 @pytest.fixture
 def config(tiny):
     return GenerationConfig(
-        max_new_tokens=140,  # more than decoding.ROOM
+        max_new_tokens=140,  # more than token_steps.ROOM
         eos_token_id=[2, 3, 4],
         pad_token_id=tiny._tokenizer.pad_token_id,
         suppress_tokens=[tiny._model.config.image_token_id],
@@ -64,7 +64,7 @@ def test_greedy_tokens_of_prompts_of_different_lengths(tiny, config, view_of, mo
     inputs = asked(tiny, [view_of(96, 96), view_of(140, 90, seed=1)], ["a", "a longer question"])
     written = ours(tiny._model, inputs, config, monkeypatch)
     assert written == transformers_own(tiny._model, inputs, config)
-    assert len(written[0]) > decoding.ROOM or written[0][-1] in (2, 3, 4)
+    assert len(written[0]) > token_steps.ROOM or written[0][-1] in (2, 3, 4)
 
 
 @pytest.mark.parametrize("warped", [{"top_k": 0}, {"top_k": 5, "temperature": 0.7}, {"top_k": 0, "top_p": 0.8}])

@@ -34,7 +34,7 @@ def says(prompter, monkeypatch, text):
     """Lets the model write `text`, whatever it is asked."""
     written = prompter._tokenizer(text + "<|im_end|>", return_tensors="pt")["input_ids"]
 
-    def generate(_, inputs, config):
+    def generate(_, inputs, config, *__):
         return written.expand(len(inputs["input_ids"]) * config.num_return_sequences, -1).tolist()
 
     monkeypatch.setattr("t2s_agent.prompting.local.generate", generate)

@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import GenerationConfig
 from transformers.cache_utils import DynamicCache
 
-from t2s_agent.prompting.decoding import Drawing, Prefill, decode, is_plain
+from t2s_agent.prompting.decoding import Drawing, decode, is_plain
+from t2s_agent.prompting.token_steps import Prefill
 from t2s_agent.threads import threads, threads_for
 from training.rollouts.features import look
 from training.rollouts.sharing import backbone_of, find_pictures, find_prompts, shares_prompts

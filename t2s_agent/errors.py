@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, get_args
 
-from t2s_agent.text import one_line
+from t2s_agent.text import one_line, without_queries
 
 Code = Literal[
     "argument_invalid",  # an invalid option or argument: its value, and the valid values
@@ -45,7 +45,7 @@ class T2SError(Exception):
 
     Unknown facts have no key.
     The error is printed as `code: what. fix.`, in one line. Both texts may quote untrusted text (file names, labels, arguments), so
-    unprintable characters are replaced here, for all errors.
+    unprintable characters are replaced here, for all errors, and addresses are shown without user names and queries.
 
     >>> import t2s_agent
     >>> try:
@@ -58,8 +58,8 @@ class T2SError(Exception):
     def __init__(self, code: Code, what: str, fix: str, **details: Any) -> None:
         self.code: Code = code
         self.details = details
-        self.what = one_line(what, _LONGEST).rstrip(".")
-        self.fix = one_line(fix, _LONGEST).rstrip(".")
+        self.what = one_line(without_queries(what[: 4 * _LONGEST]), _LONGEST).rstrip(".")
+        self.fix = one_line(without_queries(fix[: 4 * _LONGEST]), _LONGEST).rstrip(".")
         super().__init__(code, self.what, self.fix)
 
     def changed(self, *, what: str | None = None, fix: str | None = None, **details: Any) -> "T2SError":

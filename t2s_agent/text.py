@@ -4,6 +4,8 @@ Shown text goes to terminals, logs, JSON and HTTP headers. Control characters ca
 overrides can make a name look like another, and a single surrogate cannot be encoded as UTF-8.
 """
 
+import re
+
 
 def plain(text: str, most: int) -> str:
     """The text with a blank for every unprintable character except line feeds, cut at `most` characters.
@@ -17,6 +19,21 @@ def plain(text: str, most: int) -> str:
 def one_line(text: str, most: int) -> str:
     """`plain` text with line feeds replaced by blanks too, for names, errors and steps of progress."""
     return plain(text, most).replace("\n", " ")
+
+
+_USER = re.compile(r"(?<=[A-Za-z0-9]:)(/{1,3})[^\s/@?#'\"]*@")
+_QUERY = re.compile(
+    r"""((?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]*:/{1,3}[^\s?"<>]+|/vsi[a-z0-9_]+/[^\s?"<>]+)\?(?!\.\.\.)\S*?(?=['",;)\]}]*(?:\s|$))"""
+)
+
+
+def without_queries(text: str) -> str:
+    """The text with no user names, passwords and queries in the addresses that it quotes: a query may hold a signature.
+
+    >>> without_queries("'https://maps.example.org/a.tif?sig=abc&se=2' was refused")
+    "'https://maps.example.org/a.tif' was refused"
+    """
+    return _QUERY.sub(r"\1", _USER.sub(r"\1", text))
 
 
 def model_name(name: str) -> str:

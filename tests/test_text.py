@@ -2,10 +2,11 @@
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2s_agent.text import model_name, one_line, plain
+from t2s_agent.text import model_name, one_line, plain, without_queries
 
 anything = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
 
@@ -42,3 +43,20 @@ def test_a_model_is_shown_without_its_folder_or_address():
     assert model_name("/srv/models/mine") == "mine"
     assert model_name("https://user:secret@host.example.org/v1#qwen") == "qwen"
     assert model_name("facebook/sam2.1-hiera-small") == "facebook/sam2.1-hiera-small"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("'https://h.org/a.tif?sig=a%2F&b=c' has a user", "'https://h.org/a.tif' has a user"),
+        ("(https://h.org/a?sig=1), and", "(https://h.org/a), and"),
+        ("s3://b/a?X=1 and https://u:p@h.org/x", "s3://b/a and https://h.org/x"),
+        ("/vsicurl/https://h.org/a.tif?sig=1", "/vsicurl/https://h.org/a.tif"),
+        ("at https://h.org/v1#model, why? yes", "at https://h.org/v1#model, why? yes"),
+        ("a new address: https://h.org/a.tif?...", "a new address: https://h.org/a.tif?..."),
+        ("Did you mean 'a.tif'?", "Did you mean 'a.tif'?"),
+        ("mail a@b.org: what?", "mail a@b.org: what?"),
+    ],
+)
+def test_addresses_are_quoted_without_user_and_query(text, shown):
+    assert without_queries(text) == shown

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from t2s_agent.pipeline.change import change
 from t2s_agent.results.record import Record
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene.remote.address import is_address, without_secrets
-from t2s_agent.text import one_line
+from t2s_agent.text import one_line, without_queries
 
 # what would happen to every row that follows, and is not the scene's fault
 STOPPING = {"output_unwritable", "model_unavailable"}
@@ -59,7 +60,7 @@ class Worker:
                     raise
                 lines.append(self._failed(row, error, began))
             except Exception as error:  # noqa: BLE001 (a bug in one row of an archive is logged here, and the others go on)
-                _log.exception("row %s of %s", row.id, row.scene)
+                _log.error("row %s of %s\n%s", row.id, row.scene, without_queries(traceback.format_exc()))
                 bug = T2SError("internal", f"{type(error).__name__}: {error}", "Report it with the log of this run")
                 lines.append(self._failed(row, bug, began))
             else:

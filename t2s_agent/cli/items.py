@@ -42,3 +42,7 @@ def items(
             "output_unwritable", f"{out} cannot be written ({error.strerror})", "Name another file"
         ) from error
     typer.echo(f"{len(found['features'])} items are in {out}")
+    if signed := sum("?" in str(asset.get("href")) for each in found["features"] for asset in each["assets"].values()):
+        typer.echo(
+            f"{signed} addresses in it have a query, which may be a signature: keep the file to yourself", err=True
+        )

@@ -172,16 +172,26 @@ def change(
     if first.tiling or second.tiling:  # both at full resolution, else a difference may be that of pixels
         first = first if _is_full(first) else asked(before, False, mode="full")
         second = second if _is_full(second) else asked(after, True, mode="full")
-    return compared(engine, first, second, progress=options.get("progress", no_progress))
+    return compared(engine, first, second, images=(before, after), progress=options.get("progress", no_progress))
 
 
-def compared(engine: Engine, before: Record, after: Record, *, progress: Progress = no_progress) -> Change:
-    """Compares two stored results of one place. Raises `limit_exceeded` for one that is too large to be held in memory."""
+def compared(
+    engine: Engine,
+    before: Record,
+    after: Record,
+    *,
+    images: tuple[Path | str | None, Path | str | None] = (None, None),
+    progress: Progress = no_progress,
+) -> Change:
+    """Compares two stored results of one place. Raises `limit_exceeded` for one that is too large to be held in memory.
+
+    `images`: where the results' images are, if their records do not say so (a signed address is not stored).
+    """
     progress("comparing")
     for result in (before, after):
         require_not_large(result, "a comparison of two dates")
     old, new = stored_regions(engine, before), stored_regions(engine, after)
-    views = _picture(engine, before), _picture(engine, after)
+    views = _picture(engine, before, images[0]), _picture(engine, after, images[1])
     units = before.units
     return Change(
         before,
@@ -226,9 +236,10 @@ def _of_date(later: bool) -> Iterator[None]:
         raise error.changed(what=f"the {'later' if later else 'earlier'} image: {error.what}") from error
 
 
-def _picture(engine: Engine, result: Record) -> View:
+def _picture(engine: Engine, result: Record, image: Path | str | None = None) -> View:
     """What a result looked at, in one picture: valid is where there are data and a window was looked at."""
-    with engine.scene_of(result) as scene:
+    signed = image is not None and result.scene.address_was_signed
+    with engine.scene(image, like=result.scene) if signed and image else engine.scene_of(result) as scene:
         view = scene.view(
             window=Window(*result.scene.window), bands=list(result.scene.bands), max_size=result.scene.max_size
         )

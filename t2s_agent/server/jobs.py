@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 import time
+import traceback
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from t2s_agent.errors import T2SError
+from t2s_agent.text import without_queries
 
 log = logging.getLogger(__name__)
 Work = Callable[[Callable[[str], None]], Any]  # takes a progress function, returns the answer
@@ -222,10 +224,8 @@ class Jobs:
                 job.error = T2SError("internal", "the call was cancelled", "Call again")
             except T2SError as error:
                 job.error = error
-            except (
-                Exception
-            ) as error:  # the only broad except: a bug is logged here and reaches the agent as "internal"
-                log.exception("%s failed", job.id)
+            except Exception as error:  # noqa: BLE001 (a bug is logged here and reaches the agent as "internal")
+                log.error("%s failed\n%s", job.id, without_queries(traceback.format_exc()))  # noqa: TRY400 (that is without_queries')
                 job.error = error
             with self._lock:
                 job.done, job.ended, job.changed = True, time.monotonic(), datetime.now(UTC)

@@ -1,7 +1,7 @@
 """Describes a result, a region or a box: measured facts, and separately what a model claims."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -385,9 +385,8 @@ def set_facts(
         if summary is None:
             continue
         rounded = rounding.area if name == "area" else rounding.length
-        total = summary.total
-        if name == "area":  # a calibration may know how much was missed, and how much is false
-            total = replace(total, plus_minus=result.total_area_pm)
+        # the record's, which is of measures before they were rounded; a calibration may know how much was missed, and how much is false
+        total = Measure(result.total_area, result.total_area_pm, area) if name == "area" else summary.total
         shown = {"total": total, "mean": summary.mean, "median": summary.median}
         shown |= {"smallest": summary.smallest.measure, "largest": summary.largest.measure}
         for kind, measure in shown.items():

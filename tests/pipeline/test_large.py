@@ -9,7 +9,7 @@ from affine import Affine
 
 from evals.tiling.boxes import BoxModels, BoxPrompter
 from t2s_agent.errors import T2SError
-from t2s_agent.pipeline import Engine, Refinement, refine, segment, tiled_view
+from t2s_agent.pipeline import Engine, Refinement, describe, refine, segment, tiled_view
 from t2s_agent.pipeline.change import compared
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.regions.raster import read_mask
@@ -106,6 +106,16 @@ def test_a_small_scene_is_looked_at_once_and_gives_what_it_always_gave(tmp_path,
     assert full.tiling is None
     assert full.regions == once.regions
     assert full.scene == once.scene
+
+
+def test_a_description_has_the_total_of_the_record(tmp_path, scene):
+    boxes = np.array(
+        [(x, y, x + 7 + x % 5, y + 6 + y % 7) for x in range(3, 380, 19) for y in range(5, 280, 17)], float
+    )
+    engine = engine_at(tmp_path / "store", BoxPrompter(boxes))
+    record = segment(engine, scene, THINGS)
+    told = describe(engine, result_id=record.id).measured
+    assert (told["total_area_m2"], told["total_area_pm_m2"]) == (record.total_area, record.total_area_pm)
 
 
 def test_overview_looks_once(engine, scene):

@@ -38,7 +38,7 @@ def checked_out(out: Path | None) -> Path | None:
 def copied(result: "Record", folder: Path, out: Path | None) -> str:
     """Writes a result, whose files are in `folder`, to `out`, each file completely or not at all.
 
-    Returns a message that says where, "" without `out`.
+    Returns a message that says where, and which files it replaced; "" without `out`.
     """
     if out is None:
         return ""
@@ -48,16 +48,19 @@ def copied(result: "Record", folder: Path, out: Path | None) -> str:
     if _is_file(out):
         from t2s_agent.results.export import write
 
-        return f"written to {write(out, result, folder)}"
+        replaced = ", in place of the file of that name" if out.exists() else ""
+        return f"written to {write(out, result, folder)}{replaced}"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for file in folder.iterdir():
+        files = list(folder.iterdir())
+        replaced = [file.name for file in files if (out / file.name).exists()]
+        for file in files:
             _copy(file, out / file.name)
     except OSError as error:
         raise T2SError(
             "output_unwritable", f"{out} cannot be written ({error.strerror})", f"The result itself is kept in {folder}"
         ) from error
-    return f"copied to {out}"
+    return f"copied to {out}" + (f", in place of {', '.join(sorted(replaced))}" if replaced else "")
 
 
 def _copy(file: Path, target: Path) -> None:

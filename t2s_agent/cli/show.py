@@ -16,9 +16,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from t2s_agent.cli.remarks import on_the_command_line
 from t2s_agent.regions.plus_minus import LEVEL
 from t2s_agent.regions.rounding import with_plus_minus
-from t2s_agent.results.files import MASK, PREVIEW, REGIONS
+from t2s_agent.results.files import MASK, PREVIEW, REGIONS, WINDOWS
 from t2s_agent.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -99,11 +100,12 @@ class Screen:
         if result.left_out:
             self.say("left out: " + ", ".join(f"{count} by {name}" for name, count in result.left_out.items()))
         for warning in result.warnings:
-            self.say(f"note: {one_line(warning, _LONGEST)}", "yellow")
+            self.say(f"note: {one_line(on_the_command_line(warning, result.id), _LONGEST)}", "yellow")
         models = f"{one_line(result.prompter.name, 200)} and {one_line(result.segmenter.name, 200)}"
         self.say(f"{result.id}, by {models}")
-        for name in (PREVIEW, REGIONS, MASK):
-            self.say(f"  {one_line(str(folder / name), _LONGEST)}")
+        for name in (PREVIEW, REGIONS, MASK, WINDOWS):
+            if name != WINDOWS or (folder / name).is_file():  # only of a result that was looked at in windows
+                self.say(f"  {one_line(str(folder / name), _LONGEST)}")
         self._print_timings(result)
 
     def _print_timings(self, result: "Record") -> None:

@@ -162,3 +162,12 @@ def test_filters_orders_and_tables_are_options_of_the_same_names(place):
     names = "id area_m2 pm lon lat length_m length_pm edge nearest_m nearest_pm nearest_id"
     assert " ".join(header.split()) == names
     assert t2s(place, "describe", first, *store, "--columns", "colour").returncode == 2
+
+
+def test_a_scene_that_was_looked_at_in_windows_has_one_file_more(t2s):
+    once = t2s("segment", "harbour.tif", "tanks")
+    windows = t2s("segment", "harbour.tif", "tanks", "--max-size", "512", "--mode", "full", "--max-windows", "1")
+    assert windows.returncode == 0, windows.stderr
+    assert "windows.geojson" not in once.stdout
+    assert "windows.geojson" in windows.stdout
+    assert "the same command with a higher --max-windows" in windows.stdout

@@ -46,6 +46,14 @@ def refused(t2s, tmp_path, out, command=("segment", "harbour.tif", "tanks")):
     return done.stderr
 
 
+@pytest.mark.parametrize("name", ["mask.tif", "folder"])
+def test_what_is_replaced_is_said(t2s, made, tmp_path, name):
+    made("segment", "harbour.tif", "tanks")
+    first, again = (t2s("results", "show", "last", "--out", tmp_path / name).stderr for _ in range(2))
+    assert "in place of" not in first
+    assert "in place of" in again
+
+
 def test_an_unknown_ending_is_named_before_any_work_with_those_there_are(t2s, tmp_path):
     said = refused(t2s, tmp_path, tmp_path / "a.gpgk")
     assert "a.gpgk" in said

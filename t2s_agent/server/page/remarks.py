@@ -27,6 +27,7 @@ _ADVICE = (
         r"; narrow with bbox, look with mode full, or raise max_size \(now [0-9]+\)$",
         ". Ask about a part of the image to see it at its full resolution",
     ),
+    (r"; gsd_m native looks in full resolution$", ""),
     (r"min_area_m2 = ", "the smallest area "),
 )
 

@@ -1,6 +1,7 @@
 """The picture of a result: the View with outlined, numbered regions, a legend and a scale bar."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from t2s_agent.mask import Mask, masks_in
+from t2s_agent.regions.lettering import UNKNOWN, UNKNOWN_WORDS, drawable, font_of
 from t2s_agent.regions.plus_minus import levels
 from t2s_agent.regions.polygons import simplified, traced_all
 from t2s_agent.regions.region import Labels, Measure, Region, RegionSet
@@ -126,8 +128,8 @@ def _outlined(
     return Image.alpha_composite(tint, overlay).convert("RGB")
 
 
-def _font_for(image: Image.Image) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(max(12, round(min(image.size) / 48)))
+def _font_for(image: Image.Image) -> ImageFont.FreeTypeFont:
+    return font_of(max(12, round(min(image.size) / 48)))
 
 
 def write_picture(picture: Image.Image, path: Path) -> None:
@@ -150,12 +152,12 @@ def _number(
     mask: Mask,
     id_: int,
     factor: float,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    font: ImageFont.FreeTypeFont,
     *,
     outside: bool,
 ) -> None:
     """A region's id: inside of it; where it is too small to be seen beneath, at its upper right if `outside`, else nowhere."""
-    room = 2.2 * getattr(font, "size", 14)
+    room = 2.2 * font.size
     if (min(mask.width, mask.height) - 1) * factor < room:
         if not outside:
             return
@@ -181,9 +183,7 @@ def round_length(metres: float) -> float:
     return float(max(step for step in (1, 2, 5) if step * power <= metres * (1 + 1e-9)) * power)
 
 
-def _scale_bar(
-    pen: ImageDraw.ImageDraw, width: int, height: int, gsd_m: float, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
-) -> None:
+def _scale_bar(pen: ImageDraw.ImageDraw, width: int, height: int, gsd_m: float, font: ImageFont.FreeTypeFont) -> None:
     length = round_length(width * gsd_m / 4)
     pixels = length / gsd_m
     x, y = width * 0.03, height * 0.965
@@ -195,42 +195,61 @@ def _scale_bar(
     pen.text((x + pixels / 2, y - 6), text, fill=(255, 255, 255, 255), font=font, anchor="ms")
 
 
-def _with_legend(
-    picture: Image.Image, legend: Legend, title: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
-) -> Image.Image:
-    lines = _legend(legend)
-    if lines:
-        lines.append((0, f"level of ±: {legend.level}"))
-    size = round(getattr(font, "size", 14))
-    columns = 2 if picture.width >= 600 else 1
+def _with_legend(picture: Image.Image, legend: Legend, title: str, font: ImageFont.FreeTypeFont) -> Image.Image:
+    title, lines = drawable(title), _legend(legend)
+    size, width = round(font.size), picture.width
+    columns = 2 if width >= 600 else 1
     rows = math.ceil(len(lines) / columns)
-    head = 2 if title else 1
-    tall = round(size * 1.6)
-    sheet = Image.new("RGB", (picture.width, picture.height + tall * (rows + head) + tall // 2), _BACK)
-    sheet.paste(picture, (0, 0))
-    pen = ImageDraw.Draw(sheet)
-    y = picture.height + tall // 3
-    if title:
-        pen.text((size, y), _fitted(title, picture.width // max(1, size // 2)), fill=_TEXT, font=font)
-        y += tall
+    notes = [f"level of ±: {legend.level}"] if lines else []
+    if UNKNOWN in title or any(UNKNOWN in text for _, text in lines):
+        notes.append(UNKNOWN_WORDS)
+    below = [line for note in notes for line in _wrapped(note, width - 2 * size, font)]
     count = legend.count
     summary = f"{count} region{'s' * (count != 1)}, {area_in_words(legend.total_area)}" if count else "nothing found"
-    pen.text((size, y), summary, fill=_TEXT, font=font)
-    y += tall
+    head = [*([title] if title else []), summary]
+    tall = round(size * 1.6)
+    sheet = Image.new("RGB", (width, picture.height + tall * (len(head) + rows + len(below)) + tall // 2), _BACK)
+    sheet.paste(picture, (0, 0))
+    pen = ImageDraw.Draw(sheet)
+    first = picture.height + tall // 3
+    for row, text in enumerate(head):
+        pen.text((size, first + row * tall), _cut(text, width - 2 * size, font), fill=_TEXT, font=font)
     for index, (id_, text) in enumerate(lines):
         column, row = divmod(index, rows)
-        x = size + column * picture.width // columns
-        top = y + row * tall
+        x, top = size + column * width // columns, first + (len(head) + row) * tall
         if id_:
             pen.rectangle((x, top + 2, x + size, top + size), fill=COLOURS[(id_ - 1) % len(COLOURS)])
-        pen.text((x + size * 1.5, top), text, fill=_TEXT, font=font)
+        pen.text((x + size * 1.5, top), _cut(text, width / columns - 3 * size, font), fill=_TEXT, font=font)
+    for row, text in enumerate(below):
+        pen.text((size, first + (len(head) + rows + row) * tall), text, fill=_TEXT, font=font)
     return sheet
+
+
+def _cut(text: str, room: float, font: ImageFont.FreeTypeFont) -> str:
+    """The text, or so much of it as has room (pixels), with an ellipsis."""
+    text = " ".join(text.split())
+    if font.getlength(text) <= room:
+        return text
+    most = bisect_right(range(len(text)), room, key=lambda count: font.getlength(f"{text[:count]}…"))
+    return f"{text[: max(0, most - 1)]}…"
+
+
+def _wrapped(text: str, room: float, font: ImageFont.FreeTypeFont) -> list[str]:
+    """The text in lines that have room (pixels) where its words have."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _legend(legend: Legend) -> list[tuple[int, str]]:
     lines = []
     for region in legend.first:
-        label = f" {_fitted(region.label, 24)}" if region.label else ""
+        label = f" {_fitted(drawable(region.label), 24)}" if region.label else ""
         lines.append((region.id, f"{region.id}{label}: {area_in_words(region.area)}"))
     if legend.count > len(legend.first):
         lines.append((0, f"and {legend.count - len(legend.first)} more"))
@@ -238,10 +257,10 @@ def _legend(legend: Legend) -> list[tuple[int, str]]:
 
 
 def area_in_words(area: Measure) -> str:
-    """An area with its plus/minus for a small space: m2, km2 from a million on, or px2. (Pillow's font has no raised 2.)"""
+    """An area with its plus/minus for a small space: m², km² from a million on, or px²."""
     if area.unit == METRES.area and area.value >= _KM2:
-        return f"{with_plus_minus(area.value / _KM2, area.plus_minus / _KM2)} km2"
-    return f"{with_plus_minus(area.value, area.plus_minus)} {area.unit}"
+        return f"{with_plus_minus(area.value / _KM2, area.plus_minus / _KM2)} km²"
+    return f"{with_plus_minus(area.value, area.plus_minus)} {area.unit.replace('2', '²')}"
 
 
 def _fitted(text: str, most: int) -> str:

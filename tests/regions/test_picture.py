@@ -51,10 +51,10 @@ def test_the_picture_of_a_large_view_is_made_smaller(tmp_path, width, height, si
 
 
 def test_areas_have_short_texts():
-    assert area_in_words(Measure(549.4, 25.1, "m2")) == "549 ± 25 m2"
-    assert area_in_words(Measure(7.81, 4.53, "px2")) == "7.8 ± 4.5 px2"
-    assert area_in_words(Measure(6.63e12, 3.96e11, "m2")) == "6,630,000 ± 396,000 km2"
-    assert area_in_words(Measure(2.5e6, 1.2e5, "m2")) == "2.50 ± 0.12 km2"
+    assert area_in_words(Measure(549.4, 25.1, "m2")) == "549 ± 25 m²"
+    assert area_in_words(Measure(7.81, 4.53, "px2")) == "7.8 ± 4.5 px²"
+    assert area_in_words(Measure(6.63e12, 3.96e11, "m2")) == "6,630,000 ± 396,000 km²"
+    assert area_in_words(Measure(2.5e6, 1.2e5, "m2")) == "2.50 ± 0.12 km²"
 
 
 def test_every_region_is_outlined_in_its_colour_and_the_scale_bar_stands_below(tmp_path):
@@ -75,3 +75,10 @@ def test_the_scale_bar_has_a_round_length_that_fits(metres):
     length = round_length(metres)
     assert metres / 2.6 <= length <= metres * 1.0001
     assert f"{length:e}"[0] in "125"
+
+
+def test_long_titles_and_notes_stay_inside_the_picture():
+    view, regions = three()
+    picture = draw_picture(view, regions, title="Where are the öil tanks 油罐 " * 20)
+    below = np.asarray(picture)[490:, -8:]  # the view is shown in 720 x 480 px
+    assert (below == below[-1, -1]).all()

@@ -71,7 +71,7 @@ class Pool:
                 source.dataset, source.root, source.split, on_broken=data.on_broken, **dict(source.options)
             )
             left_out += [f"{name}: {problem}" for problem in dataset.problems]
-            samples = [s for s in _part(list(dataset.samples()), source) if s.metadata.get("question_kind") != UNTAUGHT]
+            samples = [s for s in part_of(list(dataset.samples()), source) if s.metadata.get("question_kind") != UNTAUGHT]
             _require_targets(name, samples)
             listed.append(Listed(name, source.weight, _by_image(samples)))
         return cls(listed, Looking.named(data.view), left_out=left_out, kept_bytes=kept_bytes)
@@ -209,8 +209,8 @@ def _names(sources: Sequence[Source]) -> list[str]:
     return names
 
 
-def _part(samples: list[Sample], source: Source) -> list[Sample]:
-    """The samples of the source's part."""
+def part_of(samples: list[Sample], source: Source) -> list[Sample]:
+    """Returns the samples of the source's part, in their order."""
     if source.part == "all":
         return samples
     key = source.part_by or next(

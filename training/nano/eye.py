@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from training.nano import parallel
+from training.nano.canvas import CanvasBatch, CanvasBatches, pixels_of_canvas
 from training.nano.image_tokens import (
     CENTRE,
     CENTRE_HEIGHT,
@@ -202,8 +203,7 @@ def train(
         save_every=save_every,
         minutes=minutes,
     )
-    whole_from = round(plan["whole_from"] * steps)
-    batches = Batches(folders, shares, size=plan["size"], whole_from=whole_from, seed=plan["seed"], process=rank)
+    batches = _batches(folders, shares, plan, rank)
     drawn = iter(
         DataLoader(
             batches,
@@ -217,12 +217,24 @@ def train(
     pixels = Pixels(folders, torch.device(device))
     look = torch.compile(encode_image) if device != "cpu" else encode_image
     for step in run.steps():
-        batch: Batch = next(drawn)
-        shown = vary_colours(pixels.of(batch), colours)
+        batch: Batch | CanvasBatch = next(drawn)
+        row, column = 0, 0
+        if isinstance(batch, CanvasBatch):
+            pictures = torch.stack([pixels_of_canvas(folders, canvas) for canvas in batch.canvases]).to(device)
+        else:
+            pictures, row, column = pixels.of(batch), batch.window.row, batch.window.column
+        shown = vary_colours(pictures, colours)
         with torch.autocast(shown.device.type, torch.bfloat16):
-            tokens = look(visual, shown, 2 * batch.window.row, 2 * batch.window.column)
+            tokens = look(visual, shown, 2 * row, 2 * column)
         loss, figures = dense_loss(tokens, batch.truth.to(shown.device))
         run.learn(loss, figures, rates=[peak * warm_up(step) * cosine(step, steps)] * 2)
+
+
+def _batches(folders: list[Packed], shares: list[float], plan: Mapping[str, Any], rank: int) -> Batches | CanvasBatches:
+    if plan["canvas"]:
+        return CanvasBatches(folders, shares, size=max(4, plan["size"] // 4), seed=plan["seed"], process=rank)
+    whole_from = round(plan["whole_from"] * plan["steps"])
+    return Batches(folders, shares, size=plan["size"], whole_from=whole_from, seed=plan["seed"], process=rank)
 
 
 def run_process(options: argparse.Namespace) -> None:
@@ -254,6 +266,9 @@ def main() -> None:
     parser.add_argument("--test", type=Path, nargs="*", default=[], help="packed folders to measure on")
     parser.add_argument(
         "--whole-from", type=float, default=0.6, help="share of the steps after which whole images follow"
+    )
+    parser.add_argument(
+        "--canvas", action="store_true", help="whole images, cut from canvases of four (canvas.py), in all steps"
     )
     parser.add_argument("--size", type=int, default=32, help="windows in a step of each process")
     parser.add_argument("--device", default="cpu", help="cuda: train on one GPU instead")

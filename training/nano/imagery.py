@@ -85,11 +85,12 @@ def labels_of(packed: Packed, index: int, part: ImageCrop | None = None) -> Labe
 
 def transform_labels(labels: Labels, part: ImageCrop) -> Labels:
     """Returns the truth of a crop; objects that are mostly outside of it are left out."""
-    turned = _rotate(labels, part.turn)
+    turned = rotate_labels(labels, part.turn)
     return _crop_labels(turned, part) if part.zoom > 1 else turned
 
 
-def _rotate(labels: Labels, turn: int) -> Labels:
+def rotate_labels(labels: Labels, turn: int) -> Labels:
+    """Returns the truth of a rotated or mirrored image (`ImageCrop.turn`)."""
     cover, numbers = labels.cover, labels.numbers.reshape(-1, 4, 2)
     if turn & 1:
         cover = cover[:, ::-1]
@@ -108,19 +109,19 @@ def _rotate(labels: Labels, turn: int) -> Labels:
 
 def _crop_labels(labels: Labels, part: ImageCrop) -> Labels:
     corner = np.array([part.left, part.top]) * (1000 - 1000 / part.zoom)
-    across, down = (_shares(start * GRID / 1000, GRID / part.zoom) for start in corner)
+    across, down = (shares_of_cells(start * GRID / 1000, GRID / part.zoom, GRID) for start in corner)
     cover = np.tensordot(down, labels.cover.astype(np.float32), 1)
     cover = np.tensordot(across, cover, (1, 1)).swapaxes(0, 1)
     numbers = (labels.numbers.reshape(-1, 4, 2) - corner) * part.zoom
-    kept, numbers = _clip_numbers(numbers, (0, 0), (1000, 1000))
+    kept, numbers = clip_numbers(numbers, (0, 0), (1000, 1000))
     return Labels(np.round(cover).astype(np.uint8), labels.category[kept], numbers, labels.area[kept] * part.zoom**2)
 
 
 def join_labels(left: Labels, right: Labels, column: int) -> Labels:
     """Returns the truth of an image joined from two: the cells from `column` on come from the right one."""
     edge = column * 1000 / GRID
-    kept, numbers = _clip_numbers(left.numbers.reshape(-1, 4, 2), (0, 0), (edge, 1000))
-    also, others = _clip_numbers(right.numbers.reshape(-1, 4, 2), (edge, 0), (1000, 1000))
+    kept, numbers = clip_numbers(left.numbers.reshape(-1, 4, 2), (0, 0), (edge, 1000))
+    also, others = clip_numbers(right.numbers.reshape(-1, 4, 2), (edge, 0), (1000, 1000))
     return Labels(
         np.concatenate([left.cover[:, :column], right.cover[:, column:]], axis=1),
         np.concatenate([left.category[kept], right.category[also]]),
@@ -129,7 +130,7 @@ def join_labels(left: Labels, right: Labels, column: int) -> Labels:
     )
 
 
-def _clip_numbers(
+def clip_numbers(
     numbers: NDArray[np.float64], low: tuple[float, float], high: tuple[float, float]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Returns which of (N, 4, 2) have at least 0.35 of their box in a rectangle (N,), and these (K, 8), clipped, with points inside."""
@@ -143,10 +144,10 @@ def _clip_numbers(
     return kept, np.concatenate([clipped, points], axis=1).reshape(-1, 8)
 
 
-def _shares(start: float, length: float) -> NDArray[np.float32]:
-    """Returns for each of GRID equal parts of start..start + length its share in each unit (GRID, GRID); rows sum to 1."""
+def shares_of_cells(start: float, length: float, units: int) -> NDArray[np.float32]:
+    """Returns for each of GRID equal parts of start..start + length its share in each unit (GRID, units); rows sum to 1."""
     edges = start + np.arange(GRID + 1) * length / GRID
-    unit = np.arange(GRID)
+    unit = np.arange(units)
     inside = np.minimum(edges[1:, None], unit + 1) - np.maximum(edges[:-1, None], unit)
     return np.asarray(np.clip(inside, 0, None) * GRID / length, dtype=np.float32)
 

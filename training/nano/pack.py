@@ -24,6 +24,8 @@ from evals.datasets.procedural import scenes
 from evals.datasets.semantic import Semantic
 from evals.questions import CATEGORIES
 from training.nano.image_tokens import CELL, GRID, SIDE
+from training.pool import part_of
+from training.recipe import Source
 
 SMALLEST_PX = 12  # smallest mask of an object in the 448-px image
 LAND = ("water", "vegetation", "road", "bare land")
@@ -112,12 +114,25 @@ def procedural(seeds: range) -> Iterator[Labelled]:
         yield with_parts(scene.image, [each for each in objects if each[1].sum() >= SMALLEST_PX], land)
 
 
-def coco(source: Path, *, only: str = "") -> Iterator[Labelled]:
-    """Yields the images of a COCO file with a tar in the same folder (`isaid448`, `landcover`); scales other sizes to 448."""
+def coco(source: Path, *, only: str = "", part: str = "") -> Iterator[Labelled]:
+    """Yields the images of a COCO file with a tar in the same folder (`isaid448`, `landcover`); scales other sizes to 448.
+
+    `part`: only the images of "train" or "validation", as a source of training.sft and training.grpo is divided.
+    """
+    chosen = images_of_part(source, part) if part else None
     for each in Coco(source.parent, source.stem, bank=Bank(kinds=())).labelled():
+        if chosen is not None and each.image_id not in chosen:
+            continue
         height, width = each.image.shape[:2]
         objects = [(CATEGORIES.index(only or name), _scaled(mask.full(height, width))) for name, mask in each.objects]
         yield Labelled(_resized(each.image), [each for each in objects if each[1].sum() >= SMALLEST_PX], [])
+
+
+def images_of_part(source: Path, part: str) -> set[str]:
+    """Returns the file names of the images in a part, "train" or "validation", of a packed COCO split."""
+    dataset = Source(dataset="isaid448", root=source.parent, split=source.stem, part=part)
+    samples = Coco(source.parent, source.stem, bank=Bank(kinds=("name", "empty"))).samples()
+    return {sample.image_id for sample in part_of(list(samples), dataset)}
 
 
 def semantic(source: Path, split: str) -> Iterator[Labelled]:
@@ -165,12 +180,16 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="the category of every annotation of a COCO file, or the split of a semantic one"
     )
+    parser.add_argument(
+        "--part", choices=["train", "validation"], default="", help="of a COCO file; default: all of it"
+    )
     parser.add_argument("--count", type=int, default=4000)
     parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()
     if options.kind == "coco":
-        held = len(json.loads(options.source.read_text(encoding="utf-8"))["images"])
-        pack(coco(options.source, only=options.only), min(options.count, held), options.out)
+        listing = json.loads(options.source.read_text(encoding="utf-8"))["images"]
+        held = len(images_of_part(options.source, options.part) if options.part else listing)
+        pack(coco(options.source, only=options.only, part=options.part), min(options.count, held), options.out)
     elif options.kind == "semantic":
         held = len(json.loads(options.source.read_text(encoding="utf-8"))["sets"][options.only]["images"])
         pack(semantic(options.source, options.only), min(options.count, held), options.out)

@@ -55,7 +55,7 @@ def batches(recipe: Recipe, processes: int) -> Batches:
 
 def reward_weights(reward: Reward) -> dict[str, float]:
     """Returns the rewards with a weight above zero; `argument_invalid` if there is none."""
-    named = ("mask", "valid_json", "valid_tags", "calibration", "length")
+    named = ("mask", "valid_json", "valid_tags", "boxes", "calibration", "length")
     weights = {name: getattr(reward, name) for name in named if getattr(reward, name) > 0}
     if not weights:
         raise T2SError("argument_invalid", "all weights of reward are 0", "Set at least reward.mask")

@@ -71,7 +71,9 @@ class Pool:
                 source.dataset, source.root, source.split, on_broken=data.on_broken, **dict(source.options)
             )
             left_out += [f"{name}: {problem}" for problem in dataset.problems]
-            samples = [s for s in part_of(list(dataset.samples()), source) if s.metadata.get("question_kind") != UNTAUGHT]
+            samples = [
+                s for s in part_of(list(dataset.samples()), source) if s.metadata.get("question_kind") != UNTAUGHT
+            ]
             _require_targets(name, samples)
             listed.append(Listed(name, source.weight, _by_image(samples)))
         return cls(listed, Looking.named(data.view), left_out=left_out, kept_bytes=kept_bytes)

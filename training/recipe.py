@@ -106,12 +106,14 @@ class Reward(_Part):
 
     `level` semantic: the IoU of the union of all masks; instance: masks are matched with the true objects one by one. `weigh` objects
     lets each true object weigh the same in the union's IoU. `calibration` rewards a stated confidence for being near the IoU.
+    `boxes` rewards the IoU of the boxes with those of the true objects, matched one by one: for comparison, with `mask` 0.
     `length` falls from 1 to 0 over the last `length_buffer` tokens before the limit.
     """
 
     mask: float = Field(default=2.0, ge=0)
     valid_json: float = Field(default=1.0, ge=0)
     valid_tags: float = Field(default=1.0, ge=0)
+    boxes: float = Field(default=0.0, ge=0)
     calibration: float = Field(default=0.0, ge=0)
     length: float = Field(default=0.0, ge=0)
     level: Literal["semantic", "instance"] = "semantic"

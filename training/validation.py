@@ -61,7 +61,7 @@ class Validator:
         self.questions = chosen(pool, recipe.run.validation_images, recipe.data.styles)
         self._processor = processor
         # read as served: an answer that strict parsing refuses has the instances that the product would use
-        served = {"strict": False, "calibration": 0.0, "length": 0.0}
+        served = {"strict": False, "boxes": 0.0, "calibration": 0.0, "length": 0.0}
         self._engine = RewardEngine(segmenter, recipe.reward.model_copy(update=served))
         self._at_once = min(_AT_ONCE, recipe.optimizer.per_device)
         self._most_tokens = recipe.run.validation_tokens or recipe.rollout.max_new_tokens

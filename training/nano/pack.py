@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from training.recipe import Source
 SMALLEST_PX = 12  # smallest mask of an object in the 448-px image
 LAND = ("water", "vegetation", "road", "bare land")
 SMALLEST_PART_PX = 2000  # smallest part of land that is an object, 1 % of the image
+Part = Literal["train", "validation"]
 MOST_PARTS = 6  # of one kind of land in an image; the largest are taken
 
 
@@ -114,7 +116,7 @@ def procedural(seeds: range) -> Iterator[Labelled]:
         yield with_parts(scene.image, [each for each in objects if each[1].sum() >= SMALLEST_PX], land)
 
 
-def coco(source: Path, *, only: str = "", part: str = "") -> Iterator[Labelled]:
+def coco(source: Path, *, only: str = "", part: Part | None = None) -> Iterator[Labelled]:
     """Yields the images of a COCO file with a tar in the same folder (`isaid448`, `landcover`); scales other sizes to 448.
 
     `part`: only the images of "train" or "validation", as a source of training.sft and training.grpo is divided.
@@ -128,7 +130,7 @@ def coco(source: Path, *, only: str = "", part: str = "") -> Iterator[Labelled]:
         yield Labelled(_resized(each.image), [each for each in objects if each[1].sum() >= SMALLEST_PX], [])
 
 
-def images_of_part(source: Path, part: str) -> set[str]:
+def images_of_part(source: Path, part: Part) -> set[str]:
     """Returns the file names of the images in a part, "train" or "validation", of a packed COCO split."""
     dataset = Source(dataset="isaid448", root=source.parent, split=source.stem, part=part)
     samples = Coco(source.parent, source.stem, bank=Bank(kinds=("name", "empty"))).samples()
@@ -180,9 +182,7 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="the category of every annotation of a COCO file, or the split of a semantic one"
     )
-    parser.add_argument(
-        "--part", choices=["train", "validation"], default="", help="of a COCO file; default: all of it"
-    )
+    parser.add_argument("--part", choices=["train", "validation"], help="of a COCO file; default: all of it")
     parser.add_argument("--count", type=int, default=4000)
     parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()

@@ -31,7 +31,7 @@ class Asked:
 class Judged:
     """One completion's rewards by name, each in 0..1, and `total`, their sum weighted by the recipe.
 
-    `rewards` has `mask`, `valid_json` and `valid_tags`, and `calibration` and `length` where the recipe gives them a weight.
+    `rewards` has `mask`, `valid_json` and `valid_tags`, and `boxes`, `calibration` and `length` where the recipe gives them a weight.
     `iou` is that of the union of all masks with the truth, whatever the recipe rewards. `kind` says by a short name why strict
     parsing refused the completion, "" if it did not. `instances` (View pixels) are those that were segmented, `union` is the
     union of their masks; an unparsable completion has none.

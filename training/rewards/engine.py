@@ -17,6 +17,7 @@ from t2s_agent.mask import Mask
 from t2s_agent.segmenting.segmenter import Embedding, Segmenter
 from training.recipe import Reward
 from training.rewards.asked import Asked, Judged
+from training.rewards.boxes import box_reward
 from training.rewards.calibration import calibration_reward
 from training.rewards.length import length_reward
 from training.rewards.masks import drawer_for
@@ -28,11 +29,12 @@ from training.rewards.target import Target, target_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What the masks of one completion are worth: their union, its IoU, the mask reward, and the matching of single masks."""
+    """What one completion is worth: the masks' union, its IoU, the rewards of masks and of boxes, and the matching of single masks."""
 
     union: Tensor
     iou: float
     mask: float
+    boxes: float
     matched: Matched | None
 
 
@@ -45,7 +47,7 @@ class RewardEngine:
         self._drawer = drawer_for(segmenter)
         self._reward, self._most_tokens = reward, most_tokens or 0
         self._matches = reward.level == "instance"
-        self._needs_objects = self._matches or reward.weigh == "objects"
+        self._needs_objects = self._matches or reward.weigh == "objects" or reward.boxes > 0
 
     def judge(
         self, asked: Sequence[Asked], completions: Sequence[str], tokens: Sequence[int] | None = None
@@ -90,14 +92,16 @@ class RewardEngine:
         ious = union_ious(unions, target)
         matches = [matched(areas, places, target) if areas else None for places in wanted]
         scores = self._scores(unions, ious, matches, target)
+        boxes = [box_reward(read.instances, target.objects) if self._reward.boxes else 0.0 for read in reads]
         return [
             _Seen(
                 union,
                 mask_reward(iou, nothing_said=read.nothing_said, target=target),
                 mask_reward(score, nothing_said=read.nothing_said, target=target),
+                mask_reward(box, nothing_said=read.nothing_said, target=target),
                 match,
             )
-            for read, union, iou, score, match in zip(reads, unions, ious, scores, matches, strict=True)
+            for read, union, iou, score, box, match in zip(reads, unions, ious, scores, boxes, matches, strict=True)
         ]
 
     def _scores(
@@ -110,6 +114,8 @@ class RewardEngine:
 
     def _judged(self, read: Read, seen: _Seen, tokens: int) -> Judged:
         rewards = {"mask": seen.mask, "valid_json": read.valid_json, "valid_tags": read.valid_tags}
+        if self._reward.boxes:
+            rewards["boxes"] = seen.boxes
         if self._reward.calibration:
             rewards["calibration"] = _calibration(read, seen)
         if self._reward.length:

@@ -57,8 +57,12 @@ def matched(areas: Areas, places: list[int], target: Target) -> Matched:
     shared = areas.shared[places].astype(float)
     true = np.array([each.area for each in target.objects], float)
     together = areas.own[places][:, None] + true[None, :] - shared
-    ious = shared / np.maximum(together, 1)
-    best = np.zeros(len(places))
+    return matched_by(shared / np.maximum(together, 1))
+
+
+def matched_by(ious: NDArray[np.float64]) -> Matched:
+    """Matches one by one, from the IoU of each thing said with each true one (N, T)."""
+    best = np.zeros(len(ious))
     rows, columns = linear_sum_assignment(ious, maximize=True)
     best[rows] = ious[rows, columns]
-    return Matched(best, len(target.objects))
+    return Matched(best, ious.shape[1])

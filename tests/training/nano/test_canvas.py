@@ -43,7 +43,9 @@ def test_each_box_frames_white_pixels_and_holds_its_points(folder, seed):
     for x1, y1, x2, y2, *points in labels.numbers * SIDE / 1000:
         boxed[round(y1) : round(y2), round(x1) : round(x2)] = True
         assert white[round(y1) + 1 : round(y2) - 1, round(x1) + 1 : round(x2) - 1].mean() > 0.95
-        assert x1 <= points[0] <= x2 and x1 <= points[2] <= x2 and y1 <= points[1] <= y2
+        assert x1 <= points[0] <= x2
+        assert x1 <= points[2] <= x2
+        assert y1 <= points[1] <= y2
     cover = np.kron(labels.cover[..., TANK], np.ones((32, 32))) / 255
     assert abs(cover.mean() - white.mean()) < 0.01
     assert not boxed.any() or boxed.mean() <= white.mean() + 0.01
@@ -65,11 +67,14 @@ def test_an_object_that_is_mostly_cut_off_is_left_out(folder):
 def test_an_empty_canvas_has_no_object_and_is_an_image(folder):
     canvas = Canvas(((0, 0),) * 4, (0,) * 4, zoom=1.0, left=0.0, top=0.0, empty=7)
     pixels, labels = pixels_of_canvas([folder], canvas), labels_of_canvas([folder], canvas)
-    assert len(labels.numbers) == 0 and labels.cover.sum() == 0
-    assert pixels.shape == (3, SIDE, SIDE) and pixels.abs().max() <= 1
+    assert len(labels.numbers) == 0
+    assert labels.cover.sum() == 0
+    assert pixels.shape == (3, SIDE, SIDE)
+    assert pixels.abs().max() <= 1
 
 
 def test_a_step_draws_the_same_batch_again_and_another_process_another(folder):
     batches = [CanvasBatches([folder], [1.0], size=4, seed=0, process=process) for process in (0, 0, 1)]
     first, again, other = (each[5].canvases for each in batches)
-    assert first == again and first != other
+    assert first == again
+    assert first != other

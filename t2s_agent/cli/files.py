@@ -48,11 +48,11 @@ def copied(result: "Record", folder: Path, out: Path | None) -> str:
     if _is_file(out):
         from t2s_agent.results.export import write
 
-        replaced = ", in place of the file of that name" if out.exists() else ""
-        return f"written to {write(out, result, folder)}{replaced}"
+        instead = ", in place of the file of that name" if out.exists() else ""
+        return f"written to {write(out, result, folder)}{instead}"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        files = list(folder.iterdir())
+        files = [file for file in folder.iterdir() if not file.name.startswith(".")]
         replaced = [file.name for file in files if (out / file.name).exists()]
         for file in files:
             _copy(file, out / file.name)

@@ -6,7 +6,7 @@ What is held is where each feature begins in the file: sixteen bytes a region, h
 import json
 import re
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -52,6 +52,23 @@ class StoredRegions(Sequence[Region]):
 
     def __init__(self, path: Path, *, outlines: bool = True) -> None:
         self._path, self._outlines = path, outlines
+
+    @classmethod
+    def known(cls, path: Path, starts: Iterable[int], sizes: Iterable[int]) -> "StoredRegions":
+        """The regions of a file of which `positions` are known, so that it need not be read for them."""
+        found = cls(path)
+        try:
+            with path.open("rb") as file:
+                frame = _frame(file.readline().decode("utf-8"))
+        except (OSError, ValueError) as error:
+            raise _damaged(path) from error
+        found._index = _Index(array("q", starts), array("q", sizes), frame)
+        return found
+
+    @property
+    def positions(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Where each feature begins in the file, and how long it is, in bytes."""
+        return self._index.starts, self._index.sizes
 
     def __len__(self) -> int:
         return len(self._index.starts)

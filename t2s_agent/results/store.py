@@ -130,7 +130,7 @@ class ResultStore:
         folder = self.folder / self.load(id_).id
         path = folder / name
         if Path(name).name != name or not path.is_file():
-            there = ", ".join(sorted(f.name for f in folder.iterdir()))
+            there = ", ".join(sorted(f.name for f in folder.iterdir() if not f.name.startswith(".")))
             raise T2SError("result_unknown", f"{folder.name} has no file {name[:60]!r}", f"It has {there}")
         return path
 

@@ -1,9 +1,11 @@
 """Keeps where the regions of a result lie in its scene, and their measures, so that any part of many regions is found at once.
 
-An index is made once a result from its regions.geojson (130 bytes a region in memory); outlines stay in the file.
+An index is made once a result from its regions.geojson (130 bytes a region in memory); outlines stay in the file. That of many regions is
+kept beside them (`stored_index`).
 """
 
 import itertools
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -23,8 +25,10 @@ from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.results.record import Record
 from t2s_agent.scene.georeference import Georeference
 from t2s_agent.server.page.remarks import seam_words
+from t2s_agent.server.page.stored_index import Arrays, read_arrays, write_arrays
 
 _AT_ONCE = 5_000  # regions whose corners are converted together
+KEPT_FROM = 5_000  # regions of an index that is kept in a file: fewer are read in a quarter of a second
 _MOST_HELD = 2_000_000  # regions of all indexes together: 260 MB
 Floats = NDArray[np.float64]
 _NUMBERS = ("area", "area_pm", "perimeter", "perimeter_pm", "score", "probability", "x", "y")
@@ -173,6 +177,46 @@ def index_of(result: Record, folder: Path) -> RegionIndex:
     )
 
 
+def stored_index_of(result: Record, folder: Path) -> RegionIndex:
+    """`index_of`, from the file in which it was kept where that fits; of many regions it is kept now."""
+    if arrays := read_arrays(folder):
+        return _from_arrays(result, folder, arrays)
+    made = index_of(result, folder)
+    if len(made) >= KEPT_FROM:
+        write_arrays(folder, _as_arrays(made))
+    return made
+
+
+def _as_arrays(index: RegionIndex) -> Arrays:
+    words = json.dumps({"labels": index.labels, "seams": list(index.seams.items())})
+    starts, sizes = index.regions.positions
+    return {
+        "ids": index.ids,
+        "boxes": index.boxes,
+        "numbers": np.stack([index.numbers[name] for name in _NUMBERS]),
+        "label": index.label,
+        "unsure": index.unsure,
+        "words": np.frombuffer(words.encode(), np.uint8),
+        "starts": np.array(starts),
+        "sizes": np.array(sizes),
+    }
+
+
+def _from_arrays(result: Record, folder: Path, arrays: Arrays) -> RegionIndex:
+    words = json.loads(arrays["words"].tobytes())
+    return RegionIndex(
+        StoredRegions.known(folder / REGIONS, arrays["starts"].tolist(), arrays["sizes"].tolist()),
+        Places.of(result, folder / MASK),
+        arrays["ids"],
+        arrays["boxes"],
+        dict(zip(_NUMBERS, arrays["numbers"], strict=True)),
+        tuple(words["labels"]),
+        arrays["label"],
+        dict(words["seams"]),
+        arrays["unsure"],
+    )
+
+
 class Indexes:
     """The indexes that were used last, of at most two million regions together."""
 
@@ -196,7 +240,7 @@ class Indexes:
             with self._lock:
                 if key in self._held:
                     return self._held[key]
-            made = index_of(result, folder)
+            made = stored_index_of(result, folder)
             with self._lock:
                 self._held[key] = made
                 while sum(map(len, self._held.values())) > _MOST_HELD and len(self._held) > 1:

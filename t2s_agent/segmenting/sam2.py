@@ -46,7 +46,7 @@ _SAM3 = Family("Sam3TrackerModel", (0.5,) * 3, (0.5,) * 3)
 FAMILIES = {"sam2": _SAM2, "sam2_video": _SAM2, "sam3_tracker": _SAM3, "sam3_tracker_video": _SAM3, "sam3_video": _SAM3}
 _PREPROCESSING = "square-bilinear-1"  # part of every cache key: change it when the preprocessing below changes
 _POSITIVE, _NEGATIVE = 1, 0  # labels of points
-_PIXELS_AT_ONCE = 16 * 192**2  # input pixels in one pass of the image encoder: 16 crops for nano, one View of 1,024 px
+_PIXELS_AT_ONCE = 4 * 192**2  # input pixels in one pass of the encoder; more than 4 crops leave a processor's cache
 
 
 class Sam2Segmenter:
@@ -57,8 +57,10 @@ class Sam2Segmenter:
     ) -> None:
         self.name, self.digest = name, digest
         self._model, self._side, self._cache, self._family = model, side, cache, family
+        from t2s_agent.segmenting.image_encoder import ImageEncoder, fits
         from t2s_agent.segmenting.mask_decoder import MaskDecoder
 
+        self._encode = ImageEncoder(model).embed if fits(model) else model.get_image_embeddings
         self._decoder = MaskDecoder(model)
         self._prepared: tuple[str, Prepared] | None = None  # of the last View, by its key
         self.threads = threads_for(model)
@@ -117,7 +119,7 @@ class Sam2Segmenter:
 
         tensor = torch.from_numpy(np.stack([self._pixels(view) for view in views.values()]))
         with self._computing():
-            maps = self._model.get_image_embeddings(tensor.to(self._model.device, self._model.dtype))
+            maps = self._encode(tensor.to(self._model.device, self._model.dtype))
             self.embedded += len(views)
         found = {}
         for index, (key, view) in enumerate(views.items()):

@@ -244,8 +244,8 @@ def test_small_views_encoded_together_equal_those_encoded_one_by_one(folder):
     views = [view_of(seed=seed) for seed in (0, 1, 0, 2)]
     together, alone = Sam2Segmenter.load(folder), Sam2Segmenter.load(folder)
     passes = []
-    trunk = together._model.get_image_embeddings
-    together._model.get_image_embeddings = lambda pixels: (passes.append(len(pixels)), trunk(pixels))[1]
+    trunk = together._encode
+    together._encode = lambda pixels: (passes.append(len(pixels)), trunk(pixels))[1]
     found = together.embed(views)
     assert passes == [3]
     assert together.embedded == 3

@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     remote_cache_bytes: int = Field(
         2**30, ge=2**20, description="disk space for the fetched parts of one remote image, in bytes"
     )
+    remote_at_once: int = Field(
+        4, ge=1, le=16, description="requests for parts of one remote image that are under way together"
+    )
     remote_seconds: float = Field(30.0, gt=0, description="longest wait for one request to a server of images")
 
     # the server

@@ -1,8 +1,9 @@
 """Defines `t2s-agent items`: a search of a STAC API, whose answer `t2s-agent batch` and `segment` read."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,7 +43,14 @@ def items(
             "output_unwritable", f"{out} cannot be written ({error.strerror})", "Name another file"
         ) from error
     typer.echo(f"{len(found['features'])} items are in {out}")
-    if signed := sum("?" in str(asset.get("href")) for each in found["features"] for asset in each["assets"].values()):
+    if signed := sum("?" in href for each in found["features"] for href in _hrefs(each)):
         typer.echo(
             f"{signed} addresses in it have a query, which may be a signature: keep the file to yourself", err=True
         )
+
+
+def _hrefs(item: Any) -> Iterator[str]:
+    assets = item.get("assets")
+    for asset in assets.values() if isinstance(assets, dict) else ():
+        if isinstance(asset, dict):
+            yield str(asset.get("href", ""))

@@ -104,6 +104,7 @@ def remote_of(settings: Settings) -> "Remote":
     limits = RemoteLimits(
         whole_bytes=settings.remote_whole_bytes,
         cache_bytes=settings.remote_cache_bytes,
+        at_once=settings.remote_at_once,
         request_seconds=settings.remote_seconds,
     )
     return Remote(Hosts(settings.remote_hosts, settings.remote_private_hosts), limits, settings.remote_ca_file)

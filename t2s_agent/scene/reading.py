@@ -204,7 +204,7 @@ class Reader:
         )
 
     def _run(self, read: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return read(*args, **options) if self._remote is None else self._remote.run(read, *args, **options)
+        return read(*args, **options) if self._remote is None else self._remote.read(read, *args, **options)
 
     def _check_fetched(self) -> None:
         if self._remote is not None:

@@ -32,8 +32,11 @@ class Source(Protocol):
     def check(self) -> None:
         """Raises where something was read that had not been fetched."""
 
+    def read(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a function that reads the dataset, in whatever thread, and fetches what it reads besides."""
+
     def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls a function that opens, reads or closes the dataset, in whatever thread."""
+        """Calls a function that opens or closes the dataset, in whatever thread."""
 
     def close(self) -> None:
         """Releases connections and space; a second call has no effect."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import httpx
 
@@ -38,7 +39,7 @@ class Identity:
 
 
 class RemoteClient:
-    """Requests ranges of one file. `requests` and `received` (bytes of bodies) count what was done."""
+    """Requests ranges of one file, of several threads too. `requests` and `received` (bytes of bodies) count what was done."""
 
     def __init__(self, address: Address, hosts: Hosts, limits: RemoteLimits, *, ca_file: Path | None = None) -> None:
         hosts.check(address)
@@ -47,6 +48,7 @@ class RemoteClient:
         self.identity: Identity | None = None
         self.requests, self.received = 0, 0
         self._until = float("inf")
+        self._lock = Lock()  # of the counts
 
     def close(self) -> None:
         """Closes the connections."""
@@ -86,13 +88,16 @@ class RemoteClient:
             self._take(response, first, last, sink)
 
     def _count_request(self) -> None:
-        if self.requests >= self._limits.requests:
-            raise T2SError(
-                "limit_exceeded",
-                f"{self._name} takes more than {self._limits.requests} requests",
-                "Download the file, or ask for smaller parts",
-            )
-        self.requests += 1
+        with self._lock:
+            self.requests += 1
+            if self.requests <= self._limits.requests:
+                return
+            self.requests -= 1
+        raise T2SError(
+            "limit_exceeded",
+            f"{self._name} takes more than {self._limits.requests} requests",
+            "Download the file, or ask for smaller parts",
+        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -174,7 +179,8 @@ class RemoteClient:
         most = self._limits.whole_bytes if last is None else last + 1 - first
         self._check_length(response, last is None, most)
         for part in response.iter_raw(_CHUNK):
-            self.received += len(part)
+            with self._lock:
+                self.received += len(part)
             if at + len(part) - first > most:
                 raise self._too_large(most) if last is None else self._failed("sent more bytes than it said", _AGAIN)
             if self.received > self._limits.received_bytes:

@@ -8,10 +8,10 @@ not httpx2, requests or GDAL.
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,11 @@ _NOT_PUBLIC_6 = tuple(
 _INTERFACE_OF_ISATAP = (0x00005EFE, 0x02005EFE)  # an IPv4 address is in the 32 bits that follow
 
 
-@dataclass(slots=True)
-class Deadline:
-    """A moment, in seconds of `time.monotonic`, at which waiting for the network ends."""
+class Deadline(threading.local):
+    """A moment, in seconds of `time.monotonic`, at which waiting for the network ends: one for each thread, as for each request."""
 
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        return cls(time.monotonic() + seconds)
+    def __init__(self, at: float) -> None:
+        self.at = at
 
     def left(self) -> float:
         """Seconds left. Raises httpcore.ReadTimeout where there are none."""
@@ -95,6 +91,7 @@ class _Backend(httpcore.NetworkBackend):
         self._hosts, self._deadline = hosts, deadline
         self._inner = httpcore.SyncBackend()
         self._resolved: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._lock = threading.Lock()
 
     def connect_tcp(
         self,
@@ -106,8 +103,9 @@ class _Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """A connection to the first address that answers."""
         origin = (host, port)
-        if origin not in self._resolved:
-            self._resolved[origin] = resolve(host, port, private=self._hosts.is_private(origin))
+        with self._lock:
+            if origin not in self._resolved:
+                self._resolved[origin] = resolve(host, port, private=self._hosts.is_private(origin))
         failed: Exception | None = None
         for address in self._resolved[origin]:
             seconds = min(timeout or self._deadline.left(), self._deadline.left())
@@ -156,7 +154,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class GuardedTransport(httpx.BaseTransport):
-    """Sends requests to allowed https hosts only. `deadline` may be moved before each request."""
+    """Sends requests to allowed https hosts only, of several threads too. `deadline` may be moved before each request."""
 
     def __init__(self, hosts: Hosts, *, ca_file: Path | None = None) -> None:
         self.deadline = Deadline(float("inf"))

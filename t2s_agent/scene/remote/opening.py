@@ -7,7 +7,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import uuid4
 
 import rasterio
@@ -15,7 +15,7 @@ import rasterio
 from t2s_agent.errors import T2SError
 from t2s_agent.scene.legend import Sensing
 from t2s_agent.scene.limits import Limits
-from t2s_agent.scene.opening import PINNED, open_dataset
+from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset
 from t2s_agent.scene.remote.address import Hosts, parse_address
 from t2s_agent.scene.remote.client import RemoteClient
 from t2s_agent.scene.remote.header import NoPlan, read_images
@@ -25,6 +25,11 @@ from t2s_agent.scene.remote.sparse import SparseFile
 from t2s_agent.scene.scene import Origin, Scene, scene_of
 from t2s_agent.scene.source import Wanted
 
+if TYPE_CHECKING:
+    from t2s_agent.scene.remote.ranges import Range
+
+_ROUNDS = 16  # of reads outside of the plan: GDAL names one block after the other, so each fetches twice as much around
+_AROUND = 2**12  # bytes that the first of them fetches around
 _SMALL = 256 * 2**10  # bytes: a file up to this size is fetched whole, in one more request
 
 
@@ -49,6 +54,7 @@ class RemoteSource:
         self._client = client
         self._file = SparseFile(client, limits)
         self._plan = self._planned()
+        self._ranges: list[Range] = []  # of the read that goes on
         self._context, self._lock = copy_context(), Lock()
         _OPEN.add(self)
 
@@ -79,6 +85,27 @@ class RemoteSource:
         with self._lock:
             return self._context.run(function, *args, **kwargs)
 
+    def read(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a function that reads the dataset, again where it read bytes outside of the plan, which are fetched first.
+
+        GDAL's choice of an overview is not always the planned one where a window begins between two pixels. Raises `internal` where it
+        still reads others after some rounds.
+        """
+        for number in range(_ROUNDS):
+            try:
+                found = self.run(function, *args, **kwargs)
+            except DAMAGE:
+                if not self._file.missed:
+                    raise
+            else:
+                if not self._file.missed:
+                    return found
+            around = _AROUND << number
+            self._ranges += [(start - around, stop + around) for start, stop in self._file.missed]
+            self._file.missed.clear()
+            self._file.fetch(self._ranges)
+        return self.run(function, *args, **kwargs)
+
     def fetch(self, wanted: Sequence[Wanted]) -> None:
         """Fetches the blocks that reads need. Raises as RemoteClient does, and `limit_exceeded`."""
         if self._plan is None:
@@ -89,6 +116,7 @@ class RemoteSource:
             self._file.fetch_whole()
             self._plan = None
         else:
+            self._ranges = ranges
             self._file.fetch(ranges)
 
     def check(self) -> None:

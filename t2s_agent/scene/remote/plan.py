@@ -1,8 +1,8 @@
 """Which bytes of a remote TIFF a read needs: the level that GDAL chooses, and the blocks of it that the window touches.
 
 GDAL's choice (gcore/rasterio.cpp, `GDALBandGetBestOverviewLevel2`): of the overviews at most as coarse as what is asked for
-(times a threshold, plus 0.1), the coarsest; the first that fits to 0.1 ends the search. A read of what was not planned is an
-error (`SparseFile.require_all_fetched`), so a GDAL that chooses otherwise is noticed.
+(times a threshold, plus 0.1), the coarsest; the first that fits to 0.1 ends the search. Where GDAL reads what was not planned, that is
+fetched and the read begins again (`RemoteSource.read`): the pixels are right, at the cost of a few more requests.
 """
 
 import math
@@ -14,7 +14,7 @@ from t2s_agent.scene.source import Wanted
 
 _NEARLY = 0.1
 _NEAREST_THRESHOLD = 1.2  # what reading.py sets for nearest neighbours; 1 for averages
-_WHOLE = 1e-6  # pixels: a window whose edges are so close to pixels' edges touches no more
+_WHOLE = 1e-11  # pixels: GDAL reads one more where a window is further than this from the edges of pixels
 _KERNEL = 3  # pixels: the largest radius of a resampling kernel (lanczos), for other ways than nearest and average
 
 

@@ -8,8 +8,10 @@ swallowed by GDAL).
 import errno
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import SEEK_CUR, SEEK_END
+from threading import Lock
 from types import TracebackType
 
 from t2s_agent.errors import T2SError
@@ -27,7 +29,7 @@ class SparseFile:
 
     def __init__(self, client: RemoteClient, limits: RemoteLimits) -> None:
         self._client, self._limits = client, limits
-        self._filled = Filled()
+        self._filled, self._lock = Filled(), Lock()
         self._kept: list[tuple[int, bytes]] = []  # the header: it stays when other ranges are dropped
         self.missed: list[Range] = []
         self.descriptor = _temporary()
@@ -121,10 +123,22 @@ class SparseFile:
         os.ftruncate(self.descriptor, identity.length)
         return identity.length
 
-    def _fetch(self, ranges: Iterable[Range]) -> None:
+    def _fetch(self, ranges: Sequence[Range]) -> None:
+        """Fetches ranges side by side. Raises the error of the first that failed, after those under way have ended."""
         self._client.begin_read()
-        for start, stop in ranges:
-            self._client.fetch(start, stop, self._write)
+        most = min(len(ranges), self._limits.at_once)
+        if most <= 1:
+            for start, stop in ranges:
+                self._client.fetch(start, stop, self._write)
+            return
+        with ThreadPoolExecutor(most, "t2s-remote") as threads:
+            waiting = [threads.submit(self._client.fetch, start, stop, self._write) for start, stop in ranges]
+            try:
+                for each in waiting:
+                    each.result()
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _write(self, at: int, part: bytes) -> None:
         try:
@@ -133,7 +147,8 @@ class SparseFile:
             raise _unwritable(error) from error
         if written != len(part):
             raise _unwritable(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        self._filled.add(at, at + len(part))
+        with self._lock:
+            self._filled.add(at, at + len(part))
 
     def _keep(self, ranges: Iterable[Range]) -> None:
         for start, stop in ranges:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from rasterio.windows import Window as RasterioWindow
 from evals.remote.serving import https_files, ranged
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import Window, open_scene
+from t2s_agent.scene.reading import Piece
 from t2s_agent.scene.remote import opening as module
 from t2s_agent.scene.remote.address import Hosts
 from t2s_agent.scene.remote.limits import RemoteLimits
 from t2s_agent.scene.remote.opening import Remote, open_remote
+from t2s_agent.scene.remote.plan import Plan
 
 GEO = Path("../shared/data/geo")
 
@@ -117,6 +120,57 @@ def test_a_window_and_an_overview_of_a_large_image_take_five_requests(large):
         scene.view(max_size=1024)
         assert len(served.requests) <= 5
         assert served.sent < 2 * 2**20
+
+
+def test_requests_side_by_side_are_the_same_ones_and_give_the_same_pixels(make, tmp_path, every_size_is_planned):
+    path = make.geotiff(tmp_path / "a.tif", height=600, width=700, interleave="band", bands=4, blockysize=1)
+    seen = {}
+    for at_once in (1, 4):
+        with (
+            https_files(tmp_path) as served,
+            open_remote(f"{served.url}/a.tif", remote_of(served, at_once=at_once)) as scene,
+        ):
+            digests = [scene.view(window=Window(10, y, 600, 20)).digest() for y in (0, 300, 570)]
+            source: Any = scene.origin.source
+            seen[at_once] = digests, sorted(served.requests), source.requests, source.received, served.sent
+    assert seen[1] == seen[4]
+    assert seen[4][2:4] == (len(seen[4][1]), seen[4][4])
+    with open_scene(path) as local:
+        assert seen[4][0] == [local.view(window=Window(10, y, 600, 20)).digest() for y in (0, 300, 570)]
+
+
+@pytest.mark.parametrize("shape", [{"bands": 3, "interleave": "band"}, {"bands": 3, "compress": "deflate"}])
+def test_what_gdal_reads_outside_of_the_plan_is_fetched_too(make, tmp_path, every_size_is_planned, monkeypatch, shape):
+    path = make.geotiff(tmp_path / "a.tif", height=150, width=200, tiled=True, blockxsize=32, blockysize=32, **shape)
+    planned = Plan.ranges
+    monkeypatch.setattr(Plan, "ranges", lambda *given: planned(*given)[:1])
+    with (
+        https_files(tmp_path) as served,
+        open_scene(path) as local,
+        open_remote(f"{served.url}/a.tif", remote_of(served)) as remote,
+    ):
+        assert views(remote) == views(local)
+
+
+def test_a_window_between_pixels_whose_overview_gdal_chooses_otherwise_is_read(make, tmp_path, every_size_is_planned):
+    """GDAL 3.10 reads full resolution here, and the overview where the window begins at 2."""
+    path = make.geotiff(
+        tmp_path / "a.tif", height=257, width=331, bands=3, interleave="band", tiled=True, blockxsize=32, blockysize=32
+    )
+    with rasterio.open(path, "r+") as file:
+        file.build_overviews([2], rasterio.enums.Resampling.nearest)
+    pieces = [
+        Piece(slice(0, 2), slice(0, 1), (234.99999999, 2.00001, 2, 4)),
+        Piece(slice(0, 1), slice(0, 1), (2.001, 119, 2, 1)),
+    ]
+    with (
+        https_files(tmp_path) as served,
+        open_scene(path) as local,
+        open_remote(f"{served.url}/a.tif", remote_of(served)) as remote,
+    ):
+        for piece in pieces:
+            read = [scene._reader.values(piece, [1, 2, 3]) for scene in (remote, local)]
+            assert np.array_equal(*read)
 
 
 def test_a_window_that_was_read_before_is_not_fetched_again(large):

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from threading import Barrier, Lock
 
 import pytest
 
@@ -128,3 +129,52 @@ def test_the_file_object_reads_and_seeks_like_a_file(file):
     assert reader.seek(-5, 1) == 100
     assert reader.seek(0, 2) == len(CONTENT)
     assert reader.read(5) == b""
+
+
+FAR_APART = [(n * MIB, n * MIB + 100) for n in range(1, 7)]
+
+
+class AtOnce(Counting):
+    """Answers when so many requests are under way together; `most` counts them."""
+
+    def __init__(self, together):
+        super().__init__()
+        self.meeting, self.lock, self.under_way, self.most = Barrier(together), Lock(), 0, 0
+
+    def fetch(self, start, stop, sink):
+        if start:
+            with self.lock:
+                self.under_way += 1
+                self.most = max(self.most, self.under_way)
+            self.meeting.wait(10)
+            with self.lock:
+                self.under_way -= 1
+        super().fetch(start, stop, sink)
+
+
+@pytest.mark.parametrize("together", [1, 2, 3])
+def test_ranges_of_one_read_are_fetched_side_by_side_up_to_a_limit(together):
+    client = AtOnce(together)
+    file = SparseFile(client, RemoteLimits(at_once=together))
+    file.fetch(FAR_APART)
+    assert client.most == together
+    assert sorted(client.asked[1:]) == FAR_APART
+    assert [file.read_at(start, 100) for start, _ in FAR_APART] == [
+        CONTENT[start : start + 100] for start, _ in FAR_APART
+    ]
+    file.close()
+
+
+def test_an_error_of_one_range_is_raised_and_the_waiting_ones_are_not_asked_for(client):
+    file = SparseFile(client, RemoteLimits(at_once=2))
+
+    def broken(start, stop, sink):
+        client.asked.append((start, stop))
+        raise T2SError("remote_failed", f"{start}", "")
+
+    client.asked.clear()
+    client.fetch = broken
+    with pytest.raises(T2SError, match=str(MIB)):
+        file.fetch(FAR_APART)
+    assert len(client.asked) < len(FAR_APART)
+    file.close()

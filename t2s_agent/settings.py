@@ -133,6 +133,10 @@ class Settings(BaseSettings):
     remote_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="HOST:PORT of servers of your own, which may have private addresses: localhost:8443"
     )
+    object_buckets: dict[str, dict[str, str | bool]] = Field(
+        {},
+        description='buckets from which images may be fetched, with options: {"s3://NAME": {"region": "eu-central-1"}}; empty: none',
+    )
     remote_ca_file: Path | None = Field(
         None, description="file with certificates (PEM) that are accepted besides the usual ones"
     )

@@ -38,11 +38,11 @@ def image_named(given: str, roots: Sequence[Path] = ()) -> str:
 
     With `roots` it is for opening to say what there is, since names count from there.
     """
-    from t2s_agent.scene.remote.address import is_address, require_https
+    from t2s_agent.scene.remote.address import is_address, require_remote
     from t2s_agent.scene.stac import is_item, split_asset
 
     if is_address(given):
-        return require_https(given)
+        return require_remote(given)
     if roots:
         return given
     path = Path(split_asset(given)[0] if is_item(given) else given).expanduser()

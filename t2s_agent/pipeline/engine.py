@@ -11,7 +11,7 @@ from t2s_agent.results.files import LOCAL
 from t2s_agent.results.record import Record, SceneReference
 from t2s_agent.results.store import ResultStore
 from t2s_agent.scene import Limits, Scene, Sensing, open_scene
-from t2s_agent.scene.remote.address import Hosts, is_address, require_https, without_secrets
+from t2s_agent.scene.remote.address import Hosts, is_address, require_remote, without_secrets
 from t2s_agent.scene.remote.limits import RemoteLimits
 from t2s_agent.settings import Settings
 from t2s_agent.text import one_line
@@ -40,7 +40,7 @@ class Engine:
         """Opens an image within the roots, or any local image if there are no roots; at an https address, of an allowed host.
 
         A STAC item names its picture. `like`: with sidecars and at the height of this view, whatever the settings say. Raises `remote_refused` for a host
-        that is not allowed, and `argument_invalid` for addresses that are not https.
+        that is not allowed, or a bucket that is not allowed, and `argument_invalid` for addresses that are neither https nor of an object store.
         """
         settings = self.settings
         image, _ = picture_named(settings, image)
@@ -50,7 +50,7 @@ class Engine:
         if is_address(str(image)):
             from t2s_agent.scene.remote.opening import open_remote  # httpx is not needed for local images
 
-            address, remote = require_https(str(image)), remote_of(settings)
+            address, remote = require_remote(str(image)), remote_of(settings)
             return open_remote(address, remote, limits=limits, sensing=sensing, height_m=height_m)
         return open_scene(
             image,
@@ -99,6 +99,7 @@ class Engine:
 
 def remote_of(settings: Settings) -> "Remote":
     """What the settings allow of remote images. Raises `argument_invalid` for names that are none."""
+    from t2s_agent.scene.remote.bucket import Buckets
     from t2s_agent.scene.remote.opening import Remote
 
     limits = RemoteLimits(
@@ -107,7 +108,8 @@ def remote_of(settings: Settings) -> "Remote":
         at_once=settings.remote_at_once,
         request_seconds=settings.remote_seconds,
     )
-    return Remote(Hosts(settings.remote_hosts, settings.remote_private_hosts), limits, settings.remote_ca_file)
+    hosts = Hosts(settings.remote_hosts, settings.remote_private_hosts)
+    return Remote(hosts, limits, settings.remote_ca_file, Buckets(settings.object_buckets))
 
 
 def shown_name(image: Path | str) -> str:

@@ -103,9 +103,16 @@ def require_https(text: str) -> str:
         raise T2SError(
             "argument_invalid",
             what,
-            "Give a signed https address of the file (a presigned URL, or one with a SAS token)",
+            "Write s3://, gs:// or az:// for an image, or give a signed https address (a presigned URL, or one with a SAS token)",
         )
     raise T2SError("argument_invalid", what, "Give its https address, or download the file and name it by its path")
+
+
+def require_remote(text: str) -> str:
+    """An https address with both slashes, or that of an object store (`scene.remote.bucket`). Raises `argument_invalid` for others."""
+    if found := re.match(r"(s3|gs|az):/{1,2}(?=[^/])", text, re.IGNORECASE):
+        return f"{found[1].lower()}://{text[found.end() :]}"
+    return require_https(text)
 
 
 def without_secrets(text: str) -> str:

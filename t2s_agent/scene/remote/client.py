@@ -41,14 +41,25 @@ class Identity:
 class RemoteClient:
     """Requests ranges of one file, of several threads too. `requests` and `received` (bytes of bodies) count what was done."""
 
-    def __init__(self, address: Address, hosts: Hosts, limits: RemoteLimits, *, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        hosts: Hosts,
+        limits: RemoteLimits,
+        *,
+        ca_file: Path | None = None,
+        renewed: Callable[[], Address] | None = None,
+        valid_s: float = float("inf"),
+    ) -> None:
+        """`renewed` gives the address anew, with another signature, after half of `valid_s` seconds."""
         hosts.check(address)
         self.address, self._limits = address, limits
         self._transport = GuardedTransport(hosts, ca_file=ca_file)
         self.identity: Identity | None = None
         self.requests, self.received = 0, 0
         self._until = float("inf")
-        self._lock = Lock()  # of the counts
+        self._lock = Lock()  # of the counts and the address
+        self._renewed, self._valid_s, self._signed = renewed, valid_s, time.monotonic()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -73,7 +84,15 @@ class RemoteClient:
                 time.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
+    def _current(self) -> str:
+        """The address of the next request."""
+        with self._lock:
+            if self._renewed is not None and time.monotonic() - self._signed > self._valid_s / 2:
+                self.address, self._signed = self._renewed(), time.monotonic()
+            return self.address.url
+
     def _try(self, start: int, stop: int, sink: Sink) -> None:
+        url = self._current()
         self._count_request()
         now = time.monotonic()
         self._transport.deadline.at = min(now + self._limits.request_seconds, self._until)
@@ -81,7 +100,7 @@ class RemoteClient:
         if self.identity is not None and self.identity.strong_etag:
             headers["If-Match"] = self.identity.strong_etag
         seconds = self._limits.request_seconds
-        with self._errors(), self._transport.stream("GET", self.address.url, headers, seconds=seconds) as response:
+        with self._errors(), self._transport.stream("GET", url, headers, seconds=seconds) as response:
             self._check_status(response)
             whole = response.status_code == httpx.codes.OK
             first, last = (0, None) if whole else self._check_range(response, start, stop)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -16,11 +17,13 @@ from t2s_agent.errors import T2SError
 from t2s_agent.scene.legend import Sensing
 from t2s_agent.scene.limits import Limits
 from t2s_agent.scene.opening import DAMAGE, PINNED, open_dataset
-from t2s_agent.scene.remote.address import Hosts, parse_address
+from t2s_agent.scene.remote.address import Address, Hosts, parse_address
+from t2s_agent.scene.remote.bucket import Buckets, ObjectAddress, is_object, parse_object
 from t2s_agent.scene.remote.client import RemoteClient
 from t2s_agent.scene.remote.header import NoPlan, read_images
 from t2s_agent.scene.remote.limits import RemoteLimits
 from t2s_agent.scene.remote.plan import Plan
+from t2s_agent.scene.remote.signing import VALID_S, https_address
 from t2s_agent.scene.remote.sparse import SparseFile
 from t2s_agent.scene.scene import Origin, Scene, scene_of
 from t2s_agent.scene.source import Wanted
@@ -35,11 +38,12 @@ _SMALL = 256 * 2**10  # bytes: a file up to this size is fetched whole, in one m
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What a user allows of remote images: hosts, limits, and a file with certificates besides the usual ones."""
+    """What a user allows of remote images: hosts, buckets of object stores, limits, and a file with certificates besides the usual ones."""
 
     hosts: Hosts = field(default_factory=Hosts)
     limits: RemoteLimits = field(default_factory=RemoteLimits)
     ca_file: Path | None = None
+    buckets: Buckets = field(default_factory=Buckets)
 
 
 P = ParamSpec("P")
@@ -148,20 +152,19 @@ def open_remote(
     sensing: Sensing = Sensing(),  # noqa: B008 (frozen)
     height_m: float | None = None,
 ) -> Scene:
-    """Opens an image at an https address of an allowed host, with the same checks as a local file.
+    """Opens an image at an https address of an allowed host, or in an allowed bucket, with the same checks as a local file.
 
     Raises `remote_refused` before any request for an address or a host that is not allowed, `remote_failed`,
     `remote_changed`, and what `open_scene` raises.
     """
-    address = parse_address(text)
     with ExitStack() as undo:
-        client = RemoteClient(address, remote.hosts, remote.limits, ca_file=remote.ca_file)
+        client, address = _object(text, remote) if is_object(text) else _file(text, remote)
         undo.callback(client.close)
         source = RemoteSource(client, remote.limits)
         undo.callback(source.close)
         descriptor = os.dup(source.descriptor)
         undo.callback(os.close, descriptor)
-        name = Path(address.name)
+        name = Path(client.address.name)
         with rasterio.Env(**PINNED):
             try:
                 dataset = source.run(open_dataset, descriptor, name, limits, opener=source.opener, key=uuid4().hex)
@@ -169,8 +172,23 @@ def open_remote(
                 source.check()
                 raise
             undo.callback(source.run, dataset.close)
-            origin = Origin(address.shown, bool(address.query), source)
+            signed = isinstance(address, Address) and bool(address.query)
+            origin = Origin(address.shown, signed, source)
             scene = scene_of(dataset, descriptor, name, limits, sensing=sensing, height_m=height_m, origin=origin)
             source.check()
         undo.pop_all()
     return scene
+
+
+def _file(text: str, remote: Remote) -> tuple[RemoteClient, Address]:
+    address = parse_address(text)
+    return RemoteClient(address, remote.hosts, remote.limits, ca_file=remote.ca_file), address
+
+
+def _object(text: str, remote: Remote) -> tuple[RemoteClient, ObjectAddress]:
+    """A client of the object's host, which its bucket allows; private addresses only where the user allowed them."""
+    address = parse_object(text)
+    found = https_address(address, remote.buckets)
+    hosts = Hosts((f"{found.host}:{found.port}",), remote.hosts.private)
+    renewed = partial(https_address, address, remote.buckets)
+    return RemoteClient(found, hosts, remote.limits, ca_file=remote.ca_file, renewed=renewed, valid_s=VALID_S), address

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "t2s_agent/pipeline/calibrating.py": "tests/pipeline/test_calibrated.py",
     "t2s_agent/pipeline/describe.py": "tests/tools/test_describe_region.py",
     "t2s_agent/pipeline/engine.py": "tests/pipeline/test_pipeline.py",
+    "t2s_agent/pipeline/refinement.py": "tests/pipeline/test_refine.py",
     "t2s_agent/pipeline/saving.py": "tests/pipeline/test_pipeline.py",
     "t2s_agent/pipeline/segment.py": "tests/pipeline/test_pipeline.py",
     "t2s_agent/pipeline/steps.py": "tests/pipeline/test_pipeline.py",

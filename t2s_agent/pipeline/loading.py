@@ -7,7 +7,7 @@ import shapely
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
-from t2s_agent.pipeline.tiled_view import tiled_view
+from t2s_agent.pipeline.tiled_view import require_few_pixels, tiled_view
 from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.geojson import regions_from
 from t2s_agent.regions.mask_blocks import LabelBlock
@@ -29,6 +29,8 @@ def view_of(engine: Engine, result: Record) -> View:
     Raises `image_unreadable` if its pixels have changed, `limit_exceeded` for a result of windows with too many pixels for one View.
     """
     reference = result.scene
+    if result.tiling is not None:
+        require_few_pixels(result)
     with engine.scene_of(result) as scene:
         if result.tiling is not None and not result.parents:
             return tiled_view(scene, result, engine.store.artifact(result.id, WINDOWS))
@@ -57,7 +59,7 @@ def require_not_large(result: Record, what: str) -> None:
             "limit_exceeded",
             f"{what} needs all of {result.id} in memory: {result.region_count} regions in {width} x {height} px",
             f"At most {MOST_REGIONS_HELD} regions and {MOST_MASK_PX / 1e6:g} million px: ask about a part with bbox, "
-            "or export the regions to a GIS; describing and listing work at any size",
+            "or export the regions to a GIS; describing, listing, filtering and sorting work at any size",
         )
 
 

@@ -14,7 +14,7 @@ def overview_of(
     scene: Scene,
     window: Window | None,
     bbox: Sequence[float] | None,
-    bands: str | None,
+    bands: str | Sequence[int] | None,
     max_size: int,
     *,
     in_parts: bool,
@@ -33,7 +33,7 @@ def overview_of(
     return _put_together(scene, whole, bands, max_size)
 
 
-def _put_together(scene: Scene, whole: Window, bands: str | None, max_size: int) -> View:
+def _put_together(scene: Scene, whole: Window, bands: str | Sequence[int] | None, max_size: int) -> View:
     step = -(-max(whole.width, whole.height) // max_size)  # scene pixels a pixel, rounded up
     width, height = -(-whole.width // step), -(-whole.height // step)
     rgb, valid = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)

@@ -1,21 +1,13 @@
 """Corrects, filters or combines an earlier result and stores a new one."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from t2s_agent.bounds import (
-    LARGEST_AREA_M2,
-    LARGEST_LENGTH_M,
-    LONGEST_QUERY,
-    MOST_IDS,
-    MOST_POINTS,
-    require_amount,
-    require_at_most,
-)
+from t2s_agent.bounds import LONGEST_QUERY
 from t2s_agent.errors import T2SError
 from t2s_agent.instance import Box, Point
 from t2s_agent.mask import Mask, boxes_of
@@ -23,8 +15,11 @@ from t2s_agent.models import check_models
 from t2s_agent.pipeline.calibrating import carried, with_own_prompts, with_persons_prompts
 from t2s_agent.pipeline.corrections import Corrections, corrected
 from t2s_agent.pipeline.engine import Engine
+from t2s_agent.pipeline.filters import by_ids, filtered
 from t2s_agent.pipeline.instructions import parse_instruction
 from t2s_agent.pipeline.loading import ids_of, other_result, region_set, regions_with_edges, require_not_large, view_of
+from t2s_agent.pipeline.refine_large import is_filtered_in_parts, refine_large
+from t2s_agent.pipeline.refinement import Operation, Refinement, given_in, name_of, require_sense
 from t2s_agent.pipeline.saving import Saved, prompted_of, prompter_reference, segmenter_reference, store_result
 from t2s_agent.pipeline.steps import (
     Clock,
@@ -39,10 +34,9 @@ from t2s_agent.pipeline.steps import (
 )
 from t2s_agent.pipeline.window_accounts import missing_words
 from t2s_agent.regions import operations
-from t2s_agent.regions.build import build_regions, subset
+from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.edges import with_edges
 from t2s_agent.regions.lineage import of_parent, with_parents
-from t2s_agent.regions.order import ordered, require_order
 from t2s_agent.regions.region import Region, RegionSet, Source
 from t2s_agent.regions.relations import nearest_of
 from t2s_agent.regions.units import Units
@@ -53,54 +47,6 @@ from t2s_agent.text import plain
 if TYPE_CHECKING:
     from t2s_agent.prompting.answer import Status
 
-Operation = Literal["union", "intersection", "difference"]
-
-
-@dataclass(frozen=True, slots=True)
-class Refinement:
-    """What to do to a result. Points and box are in lon/lat, or in scene pixels where `pixels` says so. Where the image has no
-    place on Earth there are only pixels: what is named `_m` then means pixels of the scene, `_m2` square pixels, and the result
-    says so in a warning.
-
-    The order of the work:
-
-    1. `instruction`: computed where it is one of the few that need no model (`instructions.understood`), else a model looks again.
-    2. `box` adds an object. Points correct the region that they lie in or next to; a positive one that lies in none adds one.
-    3. `keep` and `drop`, ids of the parent's regions.
-    4. `within_m` and `beyond_m`: keep what lies at most, or more than, so far from the nearest region of `other`, edge to edge.
-       Where `other` is the result itself, distances are those between neighbours: a region is never its own.
-    5. `operation` with `other`: union, intersection, difference.
-    6. `smooth_m`.
-    7. `min_area_m2` to `max_area_m2`, `min_length_m` to `max_length_m`, both ends included; `min_probability`: what a calibration
-       gives a lower probability of being what was asked for goes, and what has none stays (a person added it, or it was changed).
-    8. `sort_by` (`order.SORT_BY`; `nearest`: the distance to `other`) numbers the regions in that order, the smallest first
-       unless `descending`; `first` keeps so many of them (0: all). Regions without that measure come last.
-    """
-
-    instruction: str = ""
-    positive: tuple[Point, ...] = ()
-    negative: tuple[Point, ...] = ()
-    box: Box | None = None
-    keep: tuple[int, ...] = ()
-    drop: tuple[int, ...] = ()
-    other: str = ""
-    operation: Operation | None = None
-    within_m: float | None = None
-    beyond_m: float | None = None
-    min_area_m2: float = 0.0
-    max_area_m2: float | None = None
-    min_length_m: float = 0.0
-    max_length_m: float | None = None
-    smooth_m: float = 0.0
-    min_probability: float = 0.0
-    sort_by: str = ""
-    descending: bool = False
-    first: int = 0
-    pixels: bool = False
-
-
-_NOTHING = Refinement()
-
 
 def refine(engine: Engine, result_id: str, how: Refinement, *, progress: Progress = no_progress) -> Record:
     """Refines a result and returns the new record; see `refine_with_picture`."""
@@ -110,18 +56,20 @@ def refine(engine: Engine, result_id: str, how: Refinement, *, progress: Progres
 def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, progress: Progress = no_progress) -> Saved:
     """Makes a new result from an earlier one, which stays unchanged and becomes its parent.
 
-    The View is the parent's; its embedding comes from the cache. Raises `result_unknown`, `region_unknown`, `argument_invalid`,
+    A large result is filtered and sorted part by part (`refine_large`). The View is the parent's; its embedding comes from the cache. Raises `result_unknown`, `region_unknown`, `argument_invalid`,
     and `image_unreadable` where the image is no longer what the parent saw.
     """
     clock = Clock()
     parent = engine.store.load(result_id)
-    _require_sense(how)
+    require_sense(how)
     other = other_result(engine, parent, how.other) if how.other else None
     if other is not None:
         how = replace(how, other=other.id)
-    for each in (parent, *([other] if other else [])):
-        require_not_large(each, "a refinement")
     operations.require_known(ids_of(parent), (*how.keep, *how.drop))
+    if is_filtered_in_parts(parent):
+        return refine_large(engine, parent, how, clock, progress)
+    if other is not None:
+        require_not_large(other, "a refinement")
     engine.store.require_writable()
     progress(f"reading {parent.scene.name}")
     with clock("read"):
@@ -202,9 +150,9 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
         reference,
         regions,
         query=query,
-        operation=_named(how, computed is not None),
+        operation=name_of(how, computed is not None),
         parents=(parent.id,) if other is None else (parent.id, other.id),
-        parameters=_given(how),
+        parameters=given_in(how),
         prompter=prompter,
         segmenter=segmenter,
         prompted=prompted,
@@ -253,7 +201,7 @@ def _operated(
 ) -> RegionSet:
     """Returns the regions after all operations that need no model, in the order that `Refinement` documents."""
     left_out: dict[str, int] = dict(regions.left_out)
-    chosen = _by_ids(regions, parent.id, how, left_out)
+    chosen = by_ids(regions, parent.id, how, left_out)
     theirs = region_set(engine, other) if other is not None else None
     if theirs is not None and other is not None and (how.within_m is not None or how.beyond_m is not None):
         own = with_edges(chosen, regions.labels, view.georeference, view.window)
@@ -286,8 +234,8 @@ def _operated(
             edges, regions_with_edges(engine, other), units=built.units, own=_own(built.regions, other.id)
         )
         distances = {nearest.id: nearest.distance.value for nearest in found if nearest}
-    filtered = _filtered(replace(built, left_out=left_out), how, distances)
-    return replace(filtered, warnings=(*warnings, *filtered.warnings))
+    left = filtered(replace(built, left_out=left_out), how, distances)
+    return replace(left, warnings=(*warnings, *left.warnings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,21 +245,6 @@ class _Piece:
     mask: Mask
     region: Region
     sources: tuple[Source, ...]
-
-
-def _by_ids(regions: RegionSet, parent: str, how: Refinement, left_out: dict[str, int]) -> list[Region]:
-    """Returns the regions to keep by the ids of the parent. New regions, which are not from the parent, stay."""
-    keep, drop = set(how.keep), set(how.drop)
-    found = []
-    for region in regions.regions:
-        ids = {source.id for source in region.sources if source.result == parent}
-        if ids & drop:
-            left_out["drop"] = left_out.get("drop", 0) + 1
-        elif ids and keep and not ids & keep:
-            left_out["keep"] = left_out.get("keep", 0) + 1
-        else:
-            found.append(region)
-    return found
 
 
 def _by_distance(
@@ -373,98 +306,6 @@ def _same_grid(parent: Record, other: Record) -> bool:
     return (a.path, a.window, a.view_size, a.pixels_sha256) == (b.path, b.window, b.view_size, b.pixels_sha256)
 
 
-def _filtered(regions: RegionSet, how: Refinement, distances: Mapping[int, float]) -> RegionSet:
-    """Filters regions by size and length, sorts them, keeps the first ones; counts those that are left out."""
-    left_out = dict(regions.left_out)
-    chosen = []
-    for position, region in enumerate(regions.regions):
-        area, length = region.area.value, region.length.value if region.length else math.nan
-        failed = next(
-            (
-                name
-                for name, bad in (
-                    ("min_area_m2", area < how.min_area_m2),
-                    ("max_area_m2", how.max_area_m2 is not None and area > how.max_area_m2),
-                    ("min_length_m", how.min_length_m > 0 and not length >= how.min_length_m),
-                    ("max_length_m", how.max_length_m is not None and not length <= how.max_length_m),
-                    ("min_probability", region.probability is not None and region.probability < how.min_probability),
-                )
-                if bad
-            ),
-            "",
-        )
-        if failed:
-            left_out[failed] = left_out.get(failed, 0) + 1
-        else:
-            chosen.append(position)
-    left = [regions.regions[i] for i in chosen]
-    order = ordered(
-        left,
-        how.sort_by,
-        descending=how.descending,
-        first=how.first,
-        distances=distances,
-        units=regions.units,
-    )
-    if len(order) < len(left):
-        left_out["first"] = left_out.get("first", 0) + len(left) - len(order)
-    positions = [chosen[i] for i in order]
-    changed = positions != list(range(len(regions.regions)))
-    return replace(subset(regions, positions) if changed else regions, left_out=left_out)
-
-
-def _require_sense(how: Refinement) -> None:
-    compares = how.within_m is not None or how.beyond_m is not None or how.sort_by == "nearest"
-    if (how.operation or compares) and not how.other:
-        raise T2SError(
-            "argument_invalid",
-            "an operation or a distance without another result",
-            "Name the other result by its id (or the result itself, for distances between neighbours)",
-        )
-    if how.other and not how.operation and not compares:
-        raise T2SError(
-            "argument_invalid",
-            f"nothing is to be done with {how.other}",
-            "Give an operation, within_m, beyond_m, or sort_by nearest",
-        )
-    require_order(how.sort_by, how.descending, how.first)
-    for name, most in (("positive", MOST_POINTS), ("negative", MOST_POINTS), ("keep", MOST_IDS), ("drop", MOST_IDS)):
-        require_at_most(name, getattr(how, name), most)
-    require_at_most("instruction", how.instruction, LONGEST_QUERY)
-    for name in ("within_m", "beyond_m", "min_length_m", "max_length_m", "smooth_m"):
-        require_amount(name, getattr(how, name) or 0.0, LARGEST_LENGTH_M, "metres")
-    for name in ("min_area_m2", "max_area_m2"):
-        require_amount(name, getattr(how, name) or 0.0, LARGEST_AREA_M2, "square metres")
-    if not 0 <= how.min_probability <= 1:
-        raise T2SError(
-            "argument_invalid", f"min_probability = {how.min_probability:g} is not a probability", "Give 0 to 1"
-        )
-    for least, largest, name in (
-        (how.min_area_m2, how.max_area_m2, "area_m2"),
-        (how.min_length_m, how.max_length_m, "length_m"),
-        (how.beyond_m or 0.0, how.within_m, "distance"),
-    ):
-        if largest is not None and least > largest:
-            raise T2SError(
-                "argument_invalid",
-                f"no {name} is from {least:g} to {largest:g}",
-                "Give the smaller number as the least",
-            )
-    for point in (*how.positive, *how.negative):
-        if len(point) != 2 or not all(map(math.isfinite, point)):
-            raise T2SError("argument_invalid", f"the point {list(point)} is not two numbers", "Give it as lon, lat")
-    if how.box is not None and (len(how.box) != 4 or not all(map(math.isfinite, how.box))):
-        raise T2SError(
-            "bbox_invalid", f"the box {list(how.box)} is not four numbers", "Give west, south, east, north in degrees"
-        )
-    if replace(how, pixels=False) == _NOTHING:
-        raise T2SError(
-            "argument_invalid",
-            "there is nothing to do",
-            "Give points, a box, ids, an operation, a size or an instruction",
-        )
-
-
 def _require_no_ids(how: Refinement) -> None:
     """Refuses ids of the parent together with an instruction for a model, because a model's regions are new."""
     if how.keep or how.drop:
@@ -473,28 +314,6 @@ def _require_no_ids(how: Refinement) -> None:
             f"the instruction {plain(how.instruction, 100)!r} is for a model, and then keep and drop name regions that are gone",
             "Give the ids in a separate call, before or after the instruction",
         )
-
-
-def _named(how: Refinement, computed: bool) -> str:
-    names = [name for name in _given(how) if name != "pixels"]
-    return "refine " + " ".join(
-        "computed instruction" if computed and name == "instruction" else name for name in names
-    )
-
-
-def _given(how: Refinement) -> dict[str, Any]:
-    """Returns the fields of a refinement that differ from their defaults; `refinement_of` restores it from them."""
-    given = {field.name: getattr(how, field.name) for field in fields(how)}
-    return {name: value for name, value in given.items() if value != getattr(_NOTHING, name)}
-
-
-def refinement_of(parameters: Mapping[str, Any]) -> Refinement:
-    """Returns the refinement for a record's parameters; lists from JSON become tuples."""
-    return Refinement(**{name: _tuples(value) for name, value in parameters.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(each) for each in value) if isinstance(value, list | tuple) else value
 
 
 def _followed_up(parent: Record, regions: RegionSet, instruction: str, view: View) -> str:

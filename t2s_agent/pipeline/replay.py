@@ -6,7 +6,8 @@ from typing import Any
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline.engine import Engine
-from t2s_agent.pipeline.refine import Refinement, refine, refinement_of
+from t2s_agent.pipeline.refine import refine
+from t2s_agent.pipeline.refinement import Refinement, refinement_of
 from t2s_agent.pipeline.segment import segment
 from t2s_agent.pipeline.steps import Progress, no_progress
 from t2s_agent.prompting.sampling import Sampling

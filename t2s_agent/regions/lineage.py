@@ -33,10 +33,11 @@ def of_parent(regions: RegionSet, parent: str) -> RegionSet:
 def with_parents(regions: RegionSet, before: RegionSet, parent: str) -> RegionSet:
     """The regions of a result with their relation to the parent result.
 
-    `was` is the id in the parent where the pixels are the same; the parent's region is then a source. Overlaps of the parent's
-    masks are kept.
+    `was` is the id in the parent where the pixels are the same; the parent's region is then a source, and why windows do not agree on it
+    is still true. Overlaps of the parent's masks are kept.
     """
     was = unchanged_ids(before.labels, regions.labels)
+    seams = {region.id: region.seams for region in before.regions}
     found = []
     now: dict[int, list[int]] = {}  # by id in the parent
     for region in regions.regions:
@@ -46,7 +47,10 @@ def with_parents(regions: RegionSet, before: RegionSet, parent: str) -> RegionSe
         for source in sources:
             if source.result == parent:
                 now.setdefault(source.id, []).append(region.id)
-        found.append(replace(region, was=was.get(region.id), sources=tuple(sources)))
+        same = was.get(region.id)
+        found.append(
+            replace(region, was=same, sources=tuple(sources), seams=region.seams if same is None else seams[same])
+        )
     overlaps: dict[int, set[int]] = {}
     for region in before.regions:
         for id_ in now.get(region.id, ()) if region.overlaps else ():

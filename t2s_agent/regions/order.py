@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from t2s_agent.errors import T2SError
-from t2s_agent.regions.region import Region
+from t2s_agent.regions.region import Measure, Region
 from t2s_agent.regions.units import METRES, PIXELS, Units
 
+_DECIMALS = 3  # of compactness, as records have it
 SORT_BY = (
     "area",
     "length",
@@ -54,37 +55,45 @@ def ordered(
     `argument_invalid` for an unknown order, and `no_georeference` for degrees without a georeference.
     """
     require_order(sort_by, descending, first)
-    positions = list(range(len(regions)))
+    require_axis(sort_by, units)
+    values = [value_of(region, sort_by, units, distances) for region in regions]
+    return order_of(values, sort_by, descending=descending, first=first)
+
+
+def order_of(values: Sequence[float | None], sort_by: str, *, descending: bool, first: int) -> list[int]:
+    """`ordered`, of what `value_of` gives for each region."""
+    positions = list(range(len(values)))
     if sort_by:
-        values = _values(regions, sort_by, distances or {}, units)
+        if sort_by == "lon":
+            values = list(from_middle(np.array(values)))
         sign = -1 if descending else 1
         known = [value is not None and math.isfinite(value) for value in values]
         positions.sort(key=lambda i: (not known[i], sign * (values[i] or 0.0) if known[i] else 0.0))
     return positions[:first] if first else positions
 
 
-def _values(
-    regions: Sequence[Region], sort_by: str, distances: Mapping[int, float], units: Units
-) -> list[float | None]:
-    if sort_by in (*METRES.axes, *PIXELS.axes):
-        if sort_by not in units.axes:
-            raise T2SError(
-                "argument_invalid" if units.on_earth else "no_georeference",
-                f"regions cannot be sorted by {sort_by}: the image has {'a' if units.on_earth else 'no'} place on Earth",
-                f"Sort by {' or '.join(units.axes)}",
-            )
-        axis = units.axes.index(sort_by)
-        values = np.array([region.centroid[axis] for region in regions])
-        return list(from_middle(values) if sort_by == "lon" else values)
+def require_axis(sort_by: str, units: Units) -> None:
+    """Raises `no_georeference` or `argument_invalid` for an order by an axis that regions of these units do not have."""
+    if sort_by in (*METRES.axes, *PIXELS.axes) and sort_by not in units.axes:
+        raise T2SError(
+            "argument_invalid" if units.on_earth else "no_georeference",
+            f"regions cannot be sorted by {sort_by}: the image has {'a' if units.on_earth else 'no'} place on Earth",
+            f"Sort by {' or '.join(units.axes)}",
+        )
+
+
+def value_of(region: Region, sort_by: str, units: Units, distances: Mapping[int, float] | None = None) -> float | None:
+    """What a region is sorted by, as it is kept (rounded by the size of a pixel); None where it is not known."""
+    if not sort_by:
+        return None
+    if sort_by in units.axes:
+        return region.centroid[units.axes.index(sort_by)]
     if sort_by == "nearest":
-        return [distances.get(region.id) for region in regions]
-    if sort_by == "orientation":
-        return [region.orientation_deg for region in regions]
-    found = []
-    for region in regions:
-        value = getattr(region, sort_by)
-        found.append(value if value is None or isinstance(value, int | float) else value.value)
-    return found
+        return (distances or {}).get(region.id)
+    value = region.orientation_deg if sort_by == "orientation" else getattr(region, sort_by)
+    if isinstance(value, Measure):
+        return region.rounding.area(value.value) if sort_by == "area" else region.rounding.length(value.value)
+    return round(value, _DECIMALS) if value is not None and sort_by == "compactness" else value
 
 
 def from_middle(lon: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ def test_listing_reads_no_outline_but_all_else(engine, tanks, large):
 def test_what_needs_all_of_it_says_what_works_instead(engine, tanks, large):
     large()
     asked = [
-        lambda: refine(engine, tanks.id, Refinement(min_area_m2=10)),
+        lambda: refine(engine, tanks.id, Refinement(smooth_m=2)),
         lambda: describe(engine, result_id=tanks.id, bands=True),
         lambda: describe(engine, result_id=tanks.id, other=tanks.id),
         lambda: describe(engine, result_id=tanks.id, question="What is this?"),

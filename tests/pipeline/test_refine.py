@@ -9,7 +9,7 @@ from served.data import SCRIPT, said, settings_in, stage
 from t2s_agent.bounds import MOST_IDS
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, refine, segment
-from t2s_agent.pipeline.refine import refinement_of
+from t2s_agent.pipeline.refinement import refinement_of
 
 FOLLOWED_UP = (
     "tanks (found before, as left, top, right, bottom: 1: 8% 10% 25% 30%; 2: 67% 10% 83% 30%). Now: the pier instead"

@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Refinement, describe, refine, replay, segment
-from t2s_agent.pipeline.refine import _given, refinement_of
+from t2s_agent.pipeline.refinement import given_in, refinement_of
 from t2s_agent.regions.order import SORT_BY
 
 TANKS, SHIPS = "Where are the storage tanks?", "ships"
@@ -47,7 +47,7 @@ refinements = st.builds(
 
 @given(refinements)
 def test_a_refinement_comes_back_from_its_record_field_by_field(how):
-    recorded = json.loads(json.dumps(_given(how), allow_nan=False))
+    recorded = json.loads(json.dumps(given_in(how), allow_nan=False))
     assert refinement_of(recorded) == how
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from t2s_agent.prompting.guessing import Guesses, forms_of
 from t2s_agent.prompting.token_steps import Prefill, TextWeights, TokenSteps
 from t2s_agent.threads import SMALL
 
@@ -47,20 +48,36 @@ _NEUTRAL = {  # values of other settings that change nothing, besides None, Fals
 }
 
 
-def generate(model: Any, inputs: dict[str, Any], config: Any, weights: TextWeights | None = None) -> list[list[int]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What is the same for all answers of a model: its weights, laid out, and the form of each token. The model must not change."""
+
+    weights: TextWeights
+    forms: Sequence[str]
+
+    @classmethod
+    def of(cls, model: Any, tokenizer: Any) -> "Prepared | None":
+        """None for a model that is left to transformers."""
+        if not is_plain(model):
+            return None
+        weights = TextWeights.of(model)
+        return cls(weights, forms_of(tokenizer, len(weights.embedding)))
+
+
+def generate(model: Any, inputs: dict[str, Any], config: Any, prepared: Prepared | None = None) -> list[list[int]]:
     """Returns the new tokens of each row, padded to one length, as `model.generate(**inputs, generation_config=config)` writes them.
 
     Samples draw from torch's random state in the same order as transformers; their probabilities differ by rounding.
-    `weights` are the model's, laid out beforehand; None leaves it to this function whether it knows the model.
+    `prepared` is the model's; None leaves it to this function whether it knows the model.
     """
     drawing = Drawing.of(model, config)
-    if drawing is None or "image_grid_thw" not in inputs or not (weights or is_plain(model)):
+    if drawing is None or "image_grid_thw" not in inputs or not (prepared or is_plain(model)):
         width = inputs["input_ids"].shape[1]
         written: list[list[int]] = model.generate(**inputs, generation_config=config)[:, width:].tolist()
         return written
     samples = drawing.samples
     rows = [row for row in range(len(inputs["input_ids"])) for _ in range(samples)]
-    return decode(model, prefill(model, inputs), drawing, rows, weights)
+    return decode(model, prefill(model, inputs), drawing, rows, prepared)
 
 
 def is_plain(model: Any) -> bool:
@@ -138,18 +155,21 @@ def prefill(model: Any, inputs: dict[str, Any]) -> Prefill:
 
 
 def decode(
-    model: Any, prompts: Prefill, drawing: Drawing, rows: Sequence[int], weights: TextWeights | None = None
+    model: Any, prompts: Prefill, drawing: Drawing, rows: Sequence[int], prepared: Prepared | None = None
 ) -> list[list[int]]:
     """Continues the prompts of the numbers `rows` (equal numbers side by side, as many of each); the tokens, padded to one length.
 
-    `weights` are the model's; without them they are laid out anew, which nano takes as long for as for ten tokens.
+    `prepared` is the model's; without it the weights are laid out anew, which nano takes as long for as for ten tokens.
     """
     import torch
 
     with torch.inference_mode():
-        steps = TokenSteps(weights or TextWeights.of(model), prompts, len(rows))
+        weights = prepared.weights if prepared else TextWeights.of(model)
+        steps = TokenSteps(weights, prompts, len(rows))
         choose = _Chooser(drawing, steps.vocabulary)
         logits = prompts.logits.float()[list(rows)]
+        if prepared and len(rows) == 1 and not drawing.sampled:
+            return [_decode_guessing(steps, choose, drawing, logits, Guesses(prepared.forms))]
         written: list[list[int]] = []
         open_ = [True] * len(rows)
         while True:
@@ -160,6 +180,25 @@ def decode(
             if len(written) == drawing.most or not any(open_):
                 return [list(row) for row in zip(*written, strict=True)]
             logits = steps.step(tokens)
+
+
+def _decode_guessing(
+    steps: TokenSteps, choose: "_Chooser", drawing: Drawing, logits: "Tensor", guesses: Guesses
+) -> list[int]:
+    """Continues one prompt greedily. What the form of the answer makes likely is run along, and kept where the model chooses it too."""
+    written: list[int] = []
+    [token] = choose(logits, first=True)
+    while True:
+        guessed = guesses.after(token)
+        chosen = choose(steps.step([token, *guessed]), first=False)
+        right = next((n for n, guess in enumerate(guessed) if guess != chosen[n]), len(guessed))
+        steps.forget(len(guessed) - right)
+        for kept in (token, *guessed[:right]):
+            written.append(kept)
+            if kept in drawing.ends or len(written) == drawing.most:
+                return written
+            guesses.add(kept)
+        token = chosen[right]
 
 
 class _Chooser:

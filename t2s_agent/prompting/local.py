@@ -15,14 +15,13 @@ from t2s_agent.errors import T2SError
 from t2s_agent.prompting.agreement import agreed
 from t2s_agent.prompting.answer import Answer
 from t2s_agent.prompting.checkpoint import Checkpoint, open_checkpoint
-from t2s_agent.prompting.decoding import generate, is_plain
+from t2s_agent.prompting.decoding import Prepared, generate
 from t2s_agent.prompting.frames import Frame, Size
 from t2s_agent.prompting.inputs import InputBuilder, chat_of, plain, visual_tokens
 from t2s_agent.prompting.reading import LONGER, SAME, read_answer
 from t2s_agent.prompting.sampling import GREEDY, Sampling
 from t2s_agent.prompting.style import DEFAULT_STYLE, PromptStyle
 from t2s_agent.prompting.thinking import split_thinking
-from t2s_agent.prompting.token_steps import TextWeights
 from t2s_agent.prompting.vocabulary import Vocabulary
 from t2s_agent.scene.view import View
 from t2s_agent.threads import threads, threads_for
@@ -111,9 +110,9 @@ class TransformersPrompter:
         return weights_digest(self._folder)
 
     @cached_property
-    def _laid_out(self) -> TextWeights | None:
-        """The weights of a small model, laid out for its decoder; the model does not change after loading."""
-        return TextWeights.of(self._model) if is_plain(self._model) else None
+    def _prepared(self) -> Prepared | None:
+        """What a small model's answers have in common; the model does not change after loading."""
+        return Prepared.of(self._model, self._tokenizer)
 
     def answer(self, views: Sequence[View], questions: Sequence[str]) -> list[Answer]:
         """One answer a pair, in View pixels, `batch_size` pairs at a time; `model_failed` where memory does not suffice.
@@ -186,7 +185,7 @@ class TransformersPrompter:
             memory_for("answer", self.name),
             threads(self.threads),
         ):
-            rows = generate(self._model, inputs, config, self._laid_out)
+            rows = generate(self._model, inputs, config, self._prepared)
         ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         return [self._decoded(row, ends) for row in rows]
 

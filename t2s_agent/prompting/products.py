@@ -21,8 +21,10 @@ def product_of(*projections: Any) -> Product:
     weight = torch.cat([projection.weight for projection in projections]).detach()
     if not _is_exact_in_half(weight) or torch.backends.quantized.engine not in ("x86", "fbgemm"):
         return _laid_out(weight)
-    pack, multiply = torch.ops.quantized.linear_prepack_fp16, torch.ops.quantized.linear_dynamic_fp16
-    packed = pack(weight.contiguous(), None)
+    operators = torch.ops.quantized
+    packed = operators.linear_prepack_fp16(weight.contiguous(), None)
+    # what the operator calls; around it, torch looks in Python for arguments of its compiler, which takes as long as a small product
+    multiply = getattr(operators.linear_dynamic_fp16, "_op", operators.linear_dynamic_fp16)
     return lambda x: multiply(x, packed)
 
 

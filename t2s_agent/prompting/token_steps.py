@@ -144,53 +144,85 @@ class TokenSteps:
             _OwnPrompts(keys, values, hidden) if group == 1 else _SharedPrompts(keys, values, hidden, group)
             for keys, values in zip(prompts.keys, prompts.values, strict=True)
         ]
-        self._at = 0
+        self._prompt = prompts.mask.shape[1]
+        self._at, self._many = 0, 1  # tokens so far, and of this step
+        self._hidden: Tensor | None = hidden
+        self._later: Tensor | None = None
         self._cos = self._sin = torch.empty(0)
 
     def step(self, tokens: "Sequence[int]") -> "Tensor":
-        """Returns the logits (B, V) after these tokens, one for each row."""
+        """Returns the logits (B, V) after these tokens, one for each row; or, with one row, (n, V) after each of its next n tokens."""
         import torch
 
-        if self._at % ROOM == 0:
+        self._many = len(tokens) if self._rows == 1 else 1
+        while self._at + self._many > len(self._cos):
             self._make_room()
+        self._later = self._later_tokens() if self._many > 1 else None
         x = self._weights.embedding[torch.tensor(tokens)]
         for weights, store in zip(self._weights.layers, self._stores, strict=True):
             x = self._layer(x, weights, store)
-        self._at += 1
+        self._at += self._many
         return self._weights.head(self._weights.norm(x))
+
+    def _later_tokens(self) -> "Tensor":
+        """-inf where one of this step's n tokens is later than another (r * n, all tokens so far), else 0."""
+        import torch
+        from torch.nn import functional as F
+
+        among = torch.full((self._many, self._many), -torch.inf).triu(1)
+        repeats = self._weights.layers[0].queries // self._weights.layers[0].heads
+        later = F.pad(among, (self._prompt + self._at, 0))
+        if self._hidden is not None:
+            later[:, : self._prompt] += self._hidden[0, 0]
+        return later.repeat(repeats, 1)
+
+    def forget(self, count: int) -> None:
+        """Takes the last `count` tokens back."""
+        self._at -= count
 
     def _layer(self, x: "Tensor", weights: _LayerWeights, store: "_OwnPrompts | _SharedPrompts") -> "Tensor":
         """x (B, C) after one layer."""
         from torch.nn import functional as F
 
-        qkv = weights.qkv(weights.before(x)).view(self._rows, -1, weights.size)
+        qkv = weights.qkv(weights.before(x)).view(len(x), -1, weights.size)
         x = x + weights.out(self._attend(qkv, weights, store))
         gate, up = weights.gate_up(weights.after(x)).chunk(2, -1)
         return x + weights.down(F.silu(gate) * up)
 
     def _attend(self, qkv: "Tensor", weights: _LayerWeights, store: "_OwnPrompts | _SharedPrompts") -> "Tensor":
-        """What each row's token, whose heads are (B, queries + 2 H, D), takes from the tokens before it and itself: (B, queries * D)."""
+        """What tokens, whose heads are (B or n, queries + 2 H, D), take from those before and themselves: (B or n, queries * D)."""
         import torch
 
-        turning = weights.queries + weights.heads
+        turning, at = weights.queries + weights.heads, slice(self._at, self._at + self._many)
         turned = weights.of_heads(qkv[:, :turning])
-        within = self._at % ROOM
         half_turned = turned.roll(weights.size // 2, -1)
-        turned = torch.addcmul(turned * self._cos[within], half_turned, self._sin[within])
-        store.keep(self._at, turned[:, weights.queries :], qkv[:, turning:])
-        query = turned[:, : weights.queries].view(self._rows, weights.heads, -1, weights.size)
-        return store.seen(self._at, query).reshape(self._rows, -1)
+        turned = torch.addcmul(turned * self._cos[at].flatten(0, 1), half_turned, self._sin[at].flatten(0, 1))
+        query, key, value = turned[:, : weights.queries], turned[:, weights.queries :], qkv[:, turning:]
+        if self._many == 1:
+            store.keep(self._at, key, value)
+            query = query.view(self._rows, weights.heads, -1, weights.size)
+            return store.seen(self._at, query).reshape(self._rows, -1)
+        for number in range(self._many):
+            store.keep(self._at + number, key[number : number + 1], value[number : number + 1])
+        grouped = query.unflatten(1, (weights.heads, -1)).permute(1, 2, 0, 3).flatten(1, 2)[None]  # (1, H, r * n, D)
+        seen = store.seen(self._at + self._many - 1, grouped, self._later)
+        by_token: Tensor = seen[0].unflatten(1, (-1, self._many)).permute(2, 0, 1, 3)
+        return by_token.reshape(self._many, -1)
 
     def _make_room(self) -> None:
-        """Room for ROOM more tokens, and their rotations: cosines and signed sines, ROOM times (B, 1, D)."""
+        """Room for ROOM more tokens, and their rotations: cosines and signed sines (N, B, 1, D) of all."""
         import torch
 
         for store in self._stores:
             store.grow()
-        at = self._at + torch.arange(ROOM)
+        at = len(self._cos) + torch.arange(ROOM)
         angles = (self._position + at[:, None])[..., None].float() * self._weights.frequencies
         cos, sin = angles.cos() * self._weights.scaling, angles.sin() * self._weights.scaling
-        self._cos, self._sin = torch.cat([cos, cos], -1)[:, :, None], torch.cat([-sin, sin], -1)[:, :, None]
+        turns = [torch.cat([cos, cos], -1)[:, :, None], torch.cat([-sin, sin], -1)[:, :, None]]
+        self._cos, self._sin = (
+            torch.cat([before, more]) if len(before) else more
+            for before, more in zip((self._cos, self._sin), turns, strict=True)
+        )
 
 
 class _OwnPrompts:
@@ -216,13 +248,13 @@ class _OwnPrompts:
         keys.copy_(key)
         values.copy_(value)
 
-    def seen(self, at: int, query: "Tensor") -> "Tensor":
-        """What queries (B, H, r, D) of the `at`-th token after the prompt take."""
+    def seen(self, at: int, query: "Tensor", later: "Tensor | None" = None) -> "Tensor":
+        """What queries (B, H, r, D) take from the prompt and the tokens up to the `at`-th after it; `later` (r, N) is -inf for what is later."""
         from torch.nn import functional as F
 
         length = self._prompt + at + 1
         keys, values = self._keys.narrow(2, 0, length), self._values.narrow(2, 0, length)
-        mask = None if self._hidden is None else self._hidden.narrow(3, 0, length)
+        mask = later if later is not None or self._hidden is None else self._hidden.narrow(3, 0, length)
         return F.scaled_dot_product_attention(query, keys, values, mask, scale=1.0)
 
 
@@ -244,7 +276,8 @@ class _SharedPrompts:
         self._keys[:, :, at] = key
         self._values[:, :, at] = value
 
-    def seen(self, at: int, query: "Tensor") -> "Tensor":
+    def seen(self, at: int, query: "Tensor", _later: "Tensor | None" = None) -> "Tensor":
+        """As above; several rows get one token at a time, of which none is later."""
         import torch
 
         own = query @ self._keys[:, :, : at + 1].transpose(-1, -2)

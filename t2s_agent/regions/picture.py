@@ -1,6 +1,7 @@
 """The picture of a result: the View with outlined, numbered regions, a legend and a scale bar."""
 
 import math
+import zlib
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def _font_for(image: Image.Image) -> ImageFont.FreeTypeFont:
 
 def write_picture(picture: Image.Image, path: Path) -> None:
     """Writes a PNG."""
-    picture.save(path, compress_level=3)  # a quarter of the time for 4 % more bytes
+    picture.save(path, compress_type=zlib.Z_RLE)  # a fifth of the time, and no more bytes: most pixels are enlarged
 
 
 def _resized(view: View) -> Image.Image:

@@ -52,12 +52,12 @@ def transformers_own(model, inputs, config, seed=0):
         return model.generate(**repeated, generation_config=alone)[:, inputs["input_ids"].shape[1] :].tolist()
 
 
-def ours(model, inputs, config, monkeypatch, seed=0):
+def ours(model, inputs, config, monkeypatch, seed=0, prepared=None):
     """As this module writes it; fails where it would leave the work to transformers."""
     with monkeypatch.context() as patch, torch.inference_mode():
         patch.setattr(model, "generate", None)
         torch.manual_seed(seed)
-        return generate(model, inputs, config)
+        return generate(model, inputs, config, prepared)
 
 
 def test_greedy_tokens_of_prompts_of_different_lengths(tiny, config, view_of, monkeypatch):
@@ -137,7 +137,21 @@ def test_nano_answers_as_with_transformers(view_of, monkeypatch, sampling):
     inputs = asked(nano, [view_of(448, 448)], ["Where are the storage tanks?"])
     config = nano._generation(sampling.samples)
     config.max_new_tokens = 40
-    assert ours(nano._model, inputs, config, monkeypatch) == transformers_own(nano._model, inputs, config)
+    expected = transformers_own(nano._model, inputs, config)
+    assert ours(nano._model, inputs, config, monkeypatch) == expected
+    assert ours(nano._model, inputs, config, monkeypatch, prepared=nano._prepared) == expected
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 60])
+def test_guesses_neither_change_tokens_nor_pass_the_limit(tiny, config, view_of, monkeypatch, most):
+    """Also where nearly all of them are wrong: the form of every token is that of a word."""
+    inputs = asked(tiny, [view_of(96, 96)], ["a"])
+    config.update(max_new_tokens=most)
+    expected = transformers_own(tiny._model, inputs, config)
+    assert ours(tiny._model, inputs, config, monkeypatch, prepared=tiny._prepared) == expected
+    for form in ("word", "#"):
+        prepared = replace(tiny._prepared, forms=[form] * len(tiny._prepared.forms))
+        assert ours(tiny._model, inputs, config, monkeypatch, prepared=prepared) == expected
 
 
 @pytest.mark.slow
@@ -149,4 +163,9 @@ def test_nano_writes_the_same_answers_about_the_demo_and_procedural_scenes(view_
         some = asked_about[start : start + 4]
         views = [replace(view_of(rgb.shape[1], rgb.shape[0]), rgb=rgb) for rgb, _ in some]
         inputs, config = asked(nano, views, [question for _, question in some]), nano._generation(1)
-        assert ours(nano._model, inputs, config, monkeypatch) == transformers_own(nano._model, inputs, config)
+        written = ours(nano._model, inputs, config, monkeypatch)
+        assert written == transformers_own(nano._model, inputs, config)
+        for view, (_, question), together in zip(views, some, written, strict=True):
+            [alone] = ours(nano._model, asked(nano, [view], [question]), config, monkeypatch, prepared=nano._prepared)
+            assert alone == together[: len(alone)]
+            assert set(together[len(alone) :]) <= {config.pad_token_id}

@@ -32,6 +32,33 @@ def test_logits_after_more_tokens_than_there_is_room_for_at_first(tiny, view_of,
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
+def test_several_tokens_of_a_row_in_one_step_and_tokens_taken_back(tiny, view_of):
+    model, inputs = tiny._model, prompts(tiny, view_of, ["a"])
+    tokens = torch.randint(5, 50, (1, ROOM + 6), generator=torch.Generator().manual_seed(0))
+    whole = tokens[0].tolist()
+    with torch.inference_mode():
+        steps = TokenSteps(TextWeights.of(model), prefill(model, inputs), 1)
+        some = [steps.step(whole[:3]), *(steps.step([token]) for token in whole[3 : ROOM - 2])]
+        steps.step([7, 8, 9])
+        steps.forget(3)
+        ours = torch.cat([*some, steps.step(whole[ROOM - 2 :])])
+        theirs = _by_transformers(model, inputs, tokens)
+    torch.testing.assert_close(ours[None], theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_several_tokens_after_a_padded_prompt(tiny, view_of):
+    model, both = tiny._model, prompts(tiny, view_of, ["a", "a longer question"])
+    grids = both["image_grid_thw"][:1]
+    padded = {key: both[key][:1] for key in ("input_ids", "attention_mask", "mm_token_type_ids")}
+    padded |= {"image_grid_thw": grids, "pixel_values": both["pixel_values"][: int(grids.prod())]}
+    assert (padded["attention_mask"] == 0).any()
+    with torch.inference_mode():
+        weights, start = TextWeights.of(model), prefill(model, padded)
+        one, several = TokenSteps(weights, start, 1), TokenSteps(weights, start, 1)
+        ours = torch.cat([one.step([token]) for token in (7, 8, 9)])
+        torch.testing.assert_close(several.step([7, 8, 9]), ours, rtol=1e-4, atol=1e-4)
+
+
 def _by_transformers(model, inputs, tokens):
     """Logits (B, N, V) after each token, in one pass over prompt and tokens."""
     group = len(tokens) // len(inputs["input_ids"])

@@ -114,6 +114,10 @@ def _about_sensor(sensor: Sensor) -> Iterator[str]:
     known += [f"tag `{sensor.tags}`"] if sensor.tags else []
     known += ["the names of its bands"] if sensor.names else []
     yield f"- recognised by: {', '.join(known) or 'nothing: the caller names it'}"
+    if sensor.order_note:
+        yield f"- not certain: {_cell(sensor.order_note)}"
+    if sensor.unconfirmed:
+        yield f"- not confirmed: {_cell(sensor.unconfirmed)}"
     yield f"- source: {_cell(sensor.source)}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import rasterio
 
 from t2s_agent.scene.bands import Band, Colours, colours_of
-from t2s_agent.scene.recognising import CALLER, Recognised, recognise
+from t2s_agent.scene.recognising import CALLER, Recognised, in_order, recognise
 from t2s_agent.scene.scaling import Scaling, scaling_of
 from t2s_agent.scene.sensors import load_sensors
 from t2s_agent.scene.spectral import common_name, wavelength_in, wavelength_tag
@@ -86,6 +86,11 @@ class Legend:
         if self.recognised is None:
             return
         yield f"read as {self.sensor_words}"
+        sensor = self.recognised.sensor
+        if sensor.order_note and in_order(self.recognised, self.bands):
+            yield sensor.order_note
+        if sensor.unconfirmed:
+            yield f"not confirmed for {sensor.title}: {sensor.unconfirmed}"
         if self.not_alpha:
             band = self.recognised.bands[self.not_alpha - 1]
             yield f"band {self.not_alpha} is interpreted as alpha and is the sensor's {band.name if band else ''}: it is read as that"

@@ -61,6 +61,12 @@ def recognise(
     return by_names
 
 
+def in_order(found: Recognised, bands: Sequence[Band]) -> bool:
+    """Whether the bands are known by their order alone: none has the name that the sensor gives it."""
+    pairs = zip(bands, found.bands, strict=True)
+    return not any(meaning and _by_name(band.description, found.sensor) == meaning for band, meaning in pairs)
+
+
 def _named_by(sensor: Sensor, name: str, lines: str) -> str:
     """What names a sensor: the file's name, or a tag by its key; empty where nothing does."""
     if sensor.file and re.search(sensor.file, name, re.IGNORECASE):

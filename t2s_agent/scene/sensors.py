@@ -82,6 +82,8 @@ class Sensor(BaseModel):
     offset_by: OffsetBy = OffsetBy()
     fill: Factor | None = None
     unscaled: Text = ""
+    order_note: Text = ""
+    unconfirmed: Text = ""
 
     @model_validator(mode="after")
     def _known_names(self) -> "Sensor":

@@ -59,6 +59,6 @@ def test_a_picture_in_decibels_is_the_same_again(asked, tmp_path):
 def test_a_named_sensor_is_in_the_record_and_used_again(asked, tmp_path):
     path = files.micasense(tmp_path / "field.tif", names=False)
     made = segment(asked(sensor="micasense-rededge"), path, ASKED, bands="false")
-    assert (made.scene.sensor, made.scene.bands) == ("micasense-rededge", (4, 3, 2))
+    assert (made.scene.sensor, made.scene.bands) == ("micasense-rededge", (5, 3, 2))
     assert "read as MicaSense RedEdge (3, M, MX), by the caller" in made.warnings
     assert replay(asked(), made.id).first_difference is None

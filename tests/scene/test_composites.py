@@ -154,7 +154,7 @@ def test_the_caller_names_the_sensor_for_names_of_its_bands(tmp_path, sensors):
     with open_scene(path) as scene, pytest.raises(T2SError, match="name it with sensor"):
         scene.view(bands="nir,red,green")
     with open_scene(path, sensing=Sensing("micasense-rededge")) as scene:
-        assert scene.view(bands="nir,red,green").bands == (4, 3, 2)
+        assert scene.view(bands="nir,red,green").bands == (5, 3, 2)
 
 
 def test_a_file_of_one_band_is_told_how_to_stack(tmp_path, sensors):

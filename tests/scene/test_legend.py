@@ -8,10 +8,30 @@ def test_a_recognised_sensor_gives_common_names_colours_and_a_remark(tmp_path, s
     with open_scene(
         sensors.micasense(tmp_path / "field.tif", names=False), sensing=Sensing("micasense-rededge")
     ) as scene:
-        assert [band.common for band in scene.bands] == ["blue", "green", "red", "nir", "rededge"]
+        assert [band.common for band in scene.bands] == ["blue", "green", "red", "rededge", "nir"]
         assert scene.view().bands == (3, 2, 1)
-        assert scene.legend.colours.nir == 4
+        assert scene.legend.colours.nir == 5
+        read_as, order = scene.remarks()
+        assert read_as == "read as MicaSense RedEdge (3, M, MX), by the caller"
+        assert "bands without names are read in order of wavelength" in order
+
+
+def test_an_order_that_is_not_certain_is_said_only_where_it_is_used(tmp_path, sensors):
+    with open_scene(sensors.micasense(tmp_path / "a.tif"), sensing=Sensing("micasense-rededge")) as scene:
+        assert scene.legend.colours.nir == 5
         assert scene.remarks() == ("read as MicaSense RedEdge (3, M, MX), by the caller",)
+
+
+def test_what_is_not_confirmed_of_a_sensor_is_said(tmp_path, sensors):
+    table = tmp_path / "own.toml"
+    table.write_text(
+        '[[sensor]]\nid = "mine"\ntitle = "Mine"\nsource = "a note"\nunconfirmed = "the scale, from memory"\nscale = 0.5\n'
+        'orders = [["red", "nir"]]\nbands = [{ name = "red" }, { name = "nir" }]\n',
+        encoding="utf-8",
+    )
+    path = sensors.write(tmp_path / "a.tif", [sensors.halves(1, 2, "uint16")] * 2)
+    with open_scene(path, sensing=Sensing("mine", table)) as scene:
+        assert scene.remarks() == ("read as Mine, by the caller", "not confirmed for Mine: the scale, from memory")
 
 
 def test_landsat_8_has_its_narrow_near_infrared_band_as_near_infrared(tmp_path, sensors):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from t2s_agent.errors import T2SError
 from t2s_agent.scene import open_scene
 from t2s_agent.scene.bands import Band
-from t2s_agent.scene.recognising import recognise
+from t2s_agent.scene.recognising import in_order, recognise
 from t2s_agent.scene.sensors import load_sensors
 
 SENSORS = load_sensors()
@@ -109,6 +109,14 @@ def test_otherwise_no_sensor_is_guessed(names, file):
 def test_the_caller_names_the_sensor_and_bands_without_names_are_in_its_order():
     found = recognise(bands(NAMELESS[5]), "a.tif", {}, SENSORS, "micasense-rededge")
     assert found.why == "the caller"
+    assert [band.common for band in found.bands] == ["blue", "green", "red", "rededge", "nir"]
+    assert in_order(found, bands(NAMELESS[5]))
+    named = ("Blue", "Green", "Red", "NIR", "Red edge")
+    assert not in_order(recognise(bands(named), "a.tif", {}, SENSORS, "micasense-rededge"), bands(named))
+
+
+def test_stacks_in_the_order_of_a_camera_have_a_sensor_of_their_own():
+    found = recognise(bands(NAMELESS[5]), "a.tif", {}, SENSORS, "micasense-camera-order")
     assert [band.common for band in found.bands] == ["blue", "green", "red", "nir", "rededge"]
 
 

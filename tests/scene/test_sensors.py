@@ -29,7 +29,7 @@ def test_ids_are_unique_and_the_ones_asked_for_are_there():
     assert {
         "sentinel-2-l1c", "sentinel-2-l2a", "landsat-8-9-c2-l2", "landsat-4-7-c2-l2", "landsat-8-9-c2-l1", "naip",
         "planetscope-4-sr", "planetscope-8-sr", "worldview-8", "maxar-4", "spot-6-7", "pleiades", "pleiades-neo",
-        "micasense-rededge", "micasense-rededge-p", "micasense-altum", "parrot-sequoia", "dji-p4m", "dji-m3m", "pan",
+        "micasense-rededge", "micasense-rededge-p", "micasense-altum", "micasense-camera-order", "parrot-sequoia", "dji-p4m", "dji-m3m", "pan",
         "sentinel-1-grd",
     } <= set(ids)  # fmt: skip
 

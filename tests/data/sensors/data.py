@@ -92,9 +92,9 @@ def radar(path: Path, names: Sequence[str | None] = ("VV", "VH"), unit: str = "p
 
 
 def micasense(path: Path, names: bool = True) -> Path:
-    """A RedEdge orthomosaic: blue, green, red, near infrared, red edge; reflectance 1 is stored as 32768."""
-    meadow = (0.04, 0.08, 0.05, 0.45, 0.15)
-    described = ("Blue", "Green", "Red", "NIR", "Red edge") if names else ()
+    """A RedEdge orthomosaic: blue, green, red, red edge, near infrared; reflectance 1 is stored as 32768."""
+    meadow = (0.04, 0.08, 0.05, 0.15, 0.45)
+    described = ("Blue", "Green", "Red", "Red edge", "NIR") if names else ()
     return write(path, [halves(v * 32768, v * 30000, "uint16") for v in meadow], described)
 
 

@@ -53,7 +53,13 @@ def _unnamed(job: Job, named: set[str]) -> dict[tuple[str, str], Record]:
 
 def _answers(record: Record, job: Job) -> bool:
     given, settings, asked = record.parameters, job.settings, record.prompted
-    wanted = {"bbox": None, "bands": job.bands, "merge": job.merge, "min_area_m2": job.min_area_m2}
+    wanted = {
+        "bbox": None,
+        "bands": job.bands,
+        "stretch": job.stretch,
+        "merge": job.merge,
+        "min_area_m2": job.min_area_m2,
+    }
     return (
         all(given.get(name) == value for name, value in wanted.items())
         and _at_that_resolution(record, job)
@@ -65,9 +71,13 @@ def _answers(record: Record, job: Job) -> bool:
 
 def _at_that_resolution(record: Record, job: Job) -> bool:
     """Whether a result looked at windows where the job would, within the same limits."""
-    if record.parameters.get("mode") == "full":
-        limits = all(record.parameters.get(name) == getattr(job, name) for name in LIMITS)
-        return limits and job.mode != "overview"
+    mode = record.parameters.get("mode")
+    if mode != "overview" and record.tiling is not None:
+        wanted = {name: getattr(job, name) for name in LIMITS}
+        if job.pairs and job.gsd_m is None:
+            wanted["gsd_m"] = "native"  # as two dates are asked
+        limits = all(record.parameters.get(name) == value for name, value in wanted.items())
+        return limits and job.mode in ("auto", mode)  # `auto`: a resolution that was chosen by the question
     shown = record.scene.scene_px_per_view_px or 1.0
     return job.mode == "overview" or (job.gsd_m is None and shown <= (1.0 if job.mode == "full" else COARSE))
 

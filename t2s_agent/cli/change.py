@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2s_agent.api.naming import image_named
+from t2s_agent.api.naming import image_named, stretch_text
 from t2s_agent.cli import words
 from t2s_agent.cli.show import Screen, aligned
 from t2s_agent.errors import T2SError
@@ -29,6 +29,13 @@ def change(
         str | None, typer.Option(metavar="CODE", help="CRS of the box: EPSG:32631, image or pixels")
     ] = None,
     bands: Annotated[str | None, typer.Option(help="bands shown as red, green and blue, such as 4,3,2")] = None,
+    stretch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH",
+            help="stored values shown black and white in both: 200:3000, or three with commas; or the stretch of a result or an image",
+        ),
+    ] = None,
     min_area_m2: Annotated[float, typer.Option(help="leave out smaller regions")] = 0.0,
     max_size: Annotated[int | None, typer.Option(help="longer side in pixels of the picture that models see")] = None,
     prompter: Annotated[str | None, typer.Option(help="nano, a hub name, a folder, URL#model, scripted:FILE")] = None,
@@ -51,14 +58,16 @@ def change(
     settings = load_settings(prompter=prompter, segmenter=segmenter, device=device, store=store, max_size=max_size)
     before, after = (image_named(image, settings.roots) for image in (before, after))
     with screen.progress() as progress:
+        engine = Engine.open(settings)
         found = work(
-            Engine.open(settings),
+            engine,
             before,
             after,
             query,
             bbox=where,
             bbox_crs=bbox_crs,
             bands=bands,
+            stretch=stretch_text(engine, stretch) if stretch else None,
             min_area_m2=min_area_m2,
             progress=progress,
         )

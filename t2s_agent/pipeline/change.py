@@ -165,6 +165,8 @@ def change(
         own: SegmentOptions = {**options, **other}  # type: ignore[typeddict-item]  # the names are those of options
         if later and bands_after is not None:
             own["bands"] = bands_after
+        if own.get("gsd_m") is None:  # not one that is enough to find a thing: its area at two dates is compared
+            own["gsd_m"] = "native"
         with _of_date(later):
             return segment(engine, image, query, **own)
 

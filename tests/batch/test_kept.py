@@ -58,6 +58,7 @@ def test_not_those_of_other_options_or_of_a_store_that_others_use(run, job, aske
     assert [each.result for each in with_kept([row], job, set())] == [line.result]
     assert [each.result for each in with_kept([row], job, {line.result})] == [""]
     assert [each.result for each in with_kept([row], replace(job, min_area_m2=5.0), set())] == [""]
+    assert [each.result for each in with_kept([row], replace(job, stretch="0:100"), set())] == [""]
     assert [each.result for each in with_kept([row], replace(job, store=job.results), set())] == [""]
 
 

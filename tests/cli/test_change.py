@@ -28,6 +28,13 @@ def test_a_table_says_what_changed(change):
     assert done.stdout.count("\nsame ") == 2
 
 
+def test_both_dates_are_shown_with_one_stretch(change, tmp_path, t2s):
+    assert change("--stretch", "0:120").returncode == 0
+    listed = json.loads(t2s("results", "--json").stdout)["results"][:2]
+    shown = [json.loads(t2s("results", "show", each["id"], "--json").stdout)["scene"]["stretch"] for each in listed]
+    assert [(each["named"], each["high"]) for each in shown] == [(True, [120.0] * 3)] * 2
+
+
 def test_what_may_have_shifted_is_said(change):
     done = change(moved=5)
     assert "uncertain: " in done.stdout

@@ -8,6 +8,7 @@ from affine import Affine
 from evals.tiling.boxes import BoxModels, BoxPrompter
 from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, describe, refine, replay, segment
+from t2s_agent.pipeline.change import change
 from t2s_agent.pipeline.resolution import OBJECT_PX, checked_gsd
 from t2s_agent.settings import load_settings
 
@@ -101,6 +102,11 @@ def test_a_replay_chooses_the_same(engine, scene):
     again = replay(engine, record.id)
     assert again.first_difference is None
     assert engine.store.load(again.result_id).tiling == record.tiling
+
+
+def test_two_dates_are_compared_in_full_resolution(engine, scene):
+    found = change(engine, scene, scene, ASKED)
+    assert {found.before.tiling.grid, found.after.tiling.grid} == {(WIDTH, HEIGHT)}
 
 
 def test_a_table_of_ones_own_is_used(engine, scene, tmp_path):

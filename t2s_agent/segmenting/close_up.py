@@ -12,7 +12,7 @@ import numpy as np
 
 from t2s_agent.instance import Instance, Point
 from t2s_agent.scene.view import View, Window
-from t2s_agent.segmenting.segmenter import Embedding, Masks, Segmenter
+from t2s_agent.segmenting.segmenter import DecodesEach, Embedding, Masks, Segmenter
 
 CONTEXT = 1.7  # side of the window divided by the longer side of the box
 LEAST_PX = 16  # shortest side of a window
@@ -78,10 +78,16 @@ class CloseUpSegmenter:
             some = instances[start : start + _AT_ONCE]
             windows = [window_around(instance, view.height, view.width) for instance in some]
             embeddings = self._inner.embed([_part(view, window) for window in windows])
-            for index, (instance, window, near) in enumerate(zip(some, windows, embeddings, strict=True), start):
-                found = self._inner.decode(near, [instance.moved(-window.x, -window.y)])
+            near = [instance.moved(-window.x, -window.y) for instance, window in zip(some, windows, strict=True)]
+            for index, (window, found) in enumerate(zip(windows, self._decoded(embeddings, near), strict=True), start):
                 masks.append(found.masks[0].moved(window.x, window.y))
                 scores[index] = found.scores[0]
                 if found.margins is not None:
                     margins[index] = found.margins[0]
         return Masks(tuple(masks), scores, view.height, view.width, margins)
+
+    def _decoded(self, embeddings: Sequence[Embedding], instances: Sequence[Instance]) -> list[Masks]:
+        """The masks of each embedding's instance."""
+        if isinstance(self._inner, DecodesEach):
+            return self._inner.decode_each(embeddings, instances)
+        return [self._inner.decode(near, [instance]) for near, instance in zip(embeddings, instances, strict=True)]

@@ -6,7 +6,7 @@ from the side of the few prompt tokens, (q W) x instead of q (W x): a third less
 of its size is copied.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,20 +21,27 @@ _CPU_BYTES = 8 * 2**20  # of the prompts' images: beyond a processor's cache, mo
 class Prepared:
     """A View's part of the work. L = h * w positions of the coarsest feature map; D channels; H heads of d channels.
 
-    `image` (L, D), and `placed` with the positions added; `keys` and `values` (H, L, d) and `queries` (H, d, L) of the first layer;
+    `image` (L, D), and `placed` with the positions added; `first`, what the first layer needs of them;
     `middle` (L, 4, D / 4) and `fine` (L, 4, 4, D / 8), the finer maps by position in the coarsest one, with the bias of the
-    convolution whose output they are added to.
+    convolution whose output they are added to. For prompts about a View each, all but the first layer's have a P before the L.
     """
 
     image: Tensor
     placed: Tensor
-    keys: Tensor
-    values: Tensor
-    queries: Tensor
+    first: "FirstLayer | None"
     middle: Tensor
     fine: Tensor
     height: int
     width: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstLayer:
+    """`keys` and `values` (H, L, d) and `queries` (H, d, L) of an image that all prompts see as it is."""
+
+    keys: Tensor
+    values: Tensor
+    queries: Tensor
 
 
 class MaskDecoder:
@@ -54,19 +61,27 @@ class MaskDecoder:
 
     def prepare(self, maps: list[Tensor]) -> Prepared:
         """The View's part, from the three maps of `get_image_embeddings`: (1, C, h, w) each, the finest first."""
-        fine, middle, coarse = (each[0] for each in maps)
-        height, width = coarse.shape[1:]
-        image = (coarse.flatten(1).T + self._no_mask).contiguous()
-        placed = image + self._positions
-        first = self._transformer.layers[0]
-        asked, asking = first.cross_attn_token_to_image, first.cross_attn_image_to_token
-        return Prepared(
-            image=image,
-            placed=placed,
+        each = self.prepare_each(maps)
+        image, placed = each.image[0], each.placed[0]
+        layer = self._transformer.layers[0]
+        asked, asking = layer.cross_attn_token_to_image, layer.cross_attn_image_to_token
+        first = FirstLayer(
             keys=_heads(asked, asked.k_proj(placed)).contiguous(),
             values=_heads(asked, asked.v_proj(image)).contiguous(),
             queries=_heads(asking, asking.q_proj(placed)).transpose(1, 2).contiguous(),
-            middle=_by_position(middle, height, width)[:, 0] + self._decoder.upscale_conv1.bias,
+        )
+        return replace(each, image=image, placed=placed, first=first, middle=each.middle[0], fine=each.fine[0])
+
+    def prepare_each(self, maps: list[Tensor]) -> Prepared:
+        """The part of P Views with one prompt each, from maps (P, C, h, w)."""
+        fine, middle, coarse = maps
+        height, width = coarse.shape[2:]
+        image = (coarse.flatten(2).transpose(1, 2) + self._no_mask).contiguous()
+        return Prepared(
+            image=image,
+            placed=image + self._positions,
+            first=None,
+            middle=_by_position(middle, height, width)[:, :, 0] + self._decoder.upscale_conv1.bias,
             fine=_by_position(fine, height, width) + self._decoder.upscale_conv2.bias,
             height=height,
             width=width,
@@ -88,7 +103,7 @@ class MaskDecoder:
         """The transformer: the tokens (P, T, D) and each prompt's image (P, L, D) after it."""
         tokens, image, placed = prompts, prepared.image, prepared.placed
         for number, layer in enumerate(self._transformer.layers):
-            cached = prepared if number == 0 else None
+            cached = prepared.first if number == 0 else None
             tokens = layer.layer_norm1(_to_each_other(layer, tokens, prompts))
             seen = _seen(layer.cross_attn_token_to_image, tokens + prompts, image, placed, cached)
             tokens = layer.layer_norm2(tokens + seen)
@@ -121,7 +136,7 @@ def _to_each_other(layer: Any, tokens: Tensor, prompts: Tensor) -> Tensor:
     return tokens + added
 
 
-def _seen(attention: Any, asking: Tensor, image: Tensor, placed: Tensor, cached: Prepared | None) -> Tensor:
+def _seen(attention: Any, asking: Tensor, image: Tensor, placed: Tensor, cached: FirstLayer | None) -> Tensor:
     """What tokens (P, T, D) take from the image: from the cached keys and values, or each prompt from its own (P, L, D)."""
     query: Tensor = attention.q_proj(asking)
     if cached:
@@ -140,7 +155,7 @@ def _seen(attention: Any, asking: Tensor, image: Tensor, placed: Tensor, cached:
     return own
 
 
-def _scores(attention: Any, asked: Tensor, placed: Tensor, cached: Prepared | None) -> Tensor:
+def _scores(attention: Any, asked: Tensor, placed: Tensor, cached: FirstLayer | None) -> Tensor:
     """How much each position of the image asks for each token (P, T, D), before the softmax: (P, H, T, L)."""
     key: Tensor = attention.k_proj(asked) * attention.scaling
     if cached:
@@ -181,10 +196,12 @@ def _upscaled(conv: Any, maps: Tensor) -> Tensor:
 
 
 def _by_position(finer: Tensor, height: int, width: int) -> Tensor:
-    """A map (C, 2h, 2w) or (C, 4h, 4w) by position in the (h, w) map: (h * w, 1, 4, C) or (h * w, 4, 4, C), in the order of `_upscaled`."""
-    twice = finer.shape[1] // (2 * height)  # 1 or 2
-    cut: Tensor = finer.view(-1, height, twice, 2, width, twice, 2)
-    return cut.permute(1, 4, 2, 5, 3, 6, 0).reshape(height * width, twice * twice, 4, -1)
+    """Maps (P, C, 2h, 2w) or (P, C, 4h, 4w) by position in the (h, w) map: (P, h * w, 1, 4, C) or (P, h * w, 4, 4, C), in the order of
+    `_upscaled`.
+    """
+    twice = finer.shape[2] // (2 * height)  # 1 or 2
+    cut: Tensor = finer.reshape(len(finer), -1, height, twice, 2, width, twice, 2)
+    return cut.permute(0, 2, 5, 3, 6, 4, 7, 1).reshape(len(finer), height * width, twice * twice, 4, -1)
 
 
 def _in_rows(masks: Tensor, height: int, width: int) -> Tensor:

@@ -63,6 +63,10 @@ class Sam2Segmenter:
         self._encode = ImageEncoder(model).embed if fits(model) else model.get_image_embeddings
         self._decoder = MaskDecoder(model)
         self._prepared: tuple[str, Prepared] | None = None  # of the last View, by its key
+        levels = np.arange(256, dtype=np.float32)[:, None] / 255
+        self._normalised = (
+            ((levels - family.mean) / family.std).astype(np.float32).T
+        )  # (3, 256): of each value of a pixel
         self.threads = threads_for(model)
         self._lock = threading.Lock()
         self.embedded = 0  # number of Views that the image encoder has processed
@@ -137,9 +141,8 @@ class Sam2Segmenter:
 
     def _pixels(self, view: View) -> NDArray[np.float32]:
         """The model's input (3, side, side)."""
-        square = Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR)
-        pixels = (np.asarray(square, np.float32) / 255 - self._family.mean) / self._family.std
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
+        square = np.asarray(Image.fromarray(view.rgb).resize((self._side, self._side), Image.Resampling.BILINEAR))
+        return np.stack([values[square[..., band]] for band, values in enumerate(self._normalised)])
 
     @property
     def device(self) -> Any:
@@ -148,8 +151,6 @@ class Sam2Segmenter:
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
         """Masks of all instances. A mask is where the logits are above 0."""
-        import torch
-
         masks = [EMPTY] * len(instances)
         scores = np.zeros(len(instances), np.float32)
         margins = np.zeros((len(instances), 2), np.float32)
@@ -158,14 +159,48 @@ class Sam2Segmenter:
             step = at_once(embedding.height, embedding.width)
             for start in range(0, len(places), step):
                 some = places[start : start + step]
-                with self._computing():
-                    full = enlarged(logits[start : start + step], embedding.height, embedding.width)
-                    beyond = torch.stack([(full > at).sum((1, 2)) for at in (SURER, LESS_SURE)], 1)
-                    pixels = (full > 0).cpu().numpy()
-                margins[some] = beyond.float().cpu().numpy()
-                for place, own in zip(some, pixels, strict=True):
-                    masks[place] = Mask.of(own)
+                drawn, margins[some] = self._drawn(logits[start : start + step], embedding)
+                for place, own in zip(some, drawn, strict=True):
+                    masks[place] = own
         return Masks(tuple(masks), scores, embedding.height, embedding.width, margins)
+
+    def _drawn(self, logits: Any, embedding: Embedding) -> tuple[list[Mask], NDArray[np.float32]]:
+        """The masks of logits (n, h, w) in the View's pixels, and their margins (n, 2)."""
+        import torch
+
+        with self._computing():
+            full = enlarged(logits, embedding.height, embedding.width)
+            beyond = torch.stack([(full > at).sum((1, 2)) for at in (SURER, LESS_SURE)], 1)
+            pixels = (full > 0).cpu().numpy()
+        return [Mask.of(own) for own in pixels], beyond.float().cpu().numpy()
+
+    def decode_each(self, embeddings: Sequence[Embedding], instances: Sequence[Instance]) -> list[Masks]:
+        """`decode` of each embedding's one instance, many in one pass."""
+        own = [
+            instance.scaled(self._side / near.width, self._side / near.height)
+            for near, instance in zip(embeddings, instances, strict=True)
+        ]
+        found: dict[int, Masks] = {}
+        for group in _by_form(own).values():
+            for start in range(0, len(group), self._decoder.at_once):
+                places = group[start : start + self._decoder.at_once]
+                logits, quality = self._logits_each([embeddings[i] for i in places], [own[i] for i in places])
+                for number, place in enumerate(places):
+                    near, scores = embeddings[place], quality[number : number + 1].cpu().numpy()
+                    drawn, margins = self._drawn(logits[number : number + 1], near)
+                    found[place] = Masks(tuple(drawn), scores, near.height, near.width, margins)
+        return [found[place] for place in range(len(instances))]
+
+    def _logits_each(self, embeddings: Sequence[Embedding], own: Sequence[Instance]) -> tuple[Any, Any]:
+        """Logits and estimates of instances in the model's pixels, of one form, each of its own embedding."""
+        import torch
+
+        device, kind = self._model.device, self._model.dtype
+        with self._computing():
+            levels = range(len(embeddings[0].features))
+            maps = [torch.cat([near.features[f"level{i}"] for near in embeddings]).to(device, kind) for i in levels]
+            logits, quality = self._decoder.logits(self._decoder.prepare_each(maps), self._prompts(own))
+            return logits.float(), quality.float().clamp(0, 1)
 
     def logits(self, embedding: Embedding, instances: Sequence[Instance]) -> Iterator[tuple[list[int], Any, Any]]:
         """The decoder's logits, few instances at a time: their places in `instances`, logits (n, h, w), estimates of IoU (n,).
@@ -174,34 +209,45 @@ class Sam2Segmenter:
         of prompt (box or not, number of points) share a call. Different kinds need separate ones: transformers pads points
         with zero vectors that take part in attention, so a mask would depend on the other instances of the call.
         """
-        forms: dict[tuple[bool, int], list[int]] = {}
-        for index, each in enumerate(instances):
-            forms.setdefault((each.box is not None, len(each.positive) + len(each.negative)), []).append(index)
-        for group in forms.values():
+        for group in _by_form(instances).values():
             for start in range(0, len(group), self._decoder.at_once):
                 places = group[start : start + self._decoder.at_once]
                 yield places, *self._logits(embedding, [instances[place] for place in places])
 
     def _logits(self, embedding: Embedding, instances: list[Instance]) -> tuple[Any, Any]:
         """Logits and estimates of instances that all have a box, or all have none, and as many points."""
-        import torch
-
         device, kind = self._model.device, self._model.dtype
         own = [i.scaled(self._side / embedding.width, self._side / embedding.height) for i in instances]
-        listed = [[*i.positive, *i.negative] for i in own]
-        labels = [[_POSITIVE] * len(i.positive) + [_NEGATIVE] * len(i.negative) for i in own]
         with self._computing():
-            prompts, _ = self._model.prompt_encoder(
-                input_points=torch.tensor(listed, dtype=kind, device=device)[None] if listed[0] else None,
-                input_labels=torch.tensor(labels, device=device)[None] if listed[0] else None,
-                input_boxes=torch.tensor([i.box for i in own], dtype=kind, device=device)[None] if own[0].box else None,
-                input_masks=None,
-            )
+            prompts = self._prompts(own)
             if self._prepared is None or self._prepared[0] != embedding.key:
                 maps = [embedding.features[f"level{i}"].to(device, kind) for i in range(len(embedding.features))]
                 self._prepared = embedding.key, self._decoder.prepare(maps)
-            logits, quality = self._decoder.logits(self._prepared[1], prompts[0])
+            logits, quality = self._decoder.logits(self._prepared[1], prompts)
             return logits.float(), quality.float().clamp(0, 1)
+
+    def _prompts(self, own: Sequence[Instance]) -> Any:
+        """The tokens (P, T, D) of instances in the model's pixels, all of one form."""
+        import torch
+
+        device, kind = self._model.device, self._model.dtype
+        listed = [[*i.positive, *i.negative] for i in own]
+        labels = [[_POSITIVE] * len(i.positive) + [_NEGATIVE] * len(i.negative) for i in own]
+        prompts, _ = self._model.prompt_encoder(
+            input_points=torch.tensor(listed, dtype=kind, device=device)[None] if listed[0] else None,
+            input_labels=torch.tensor(labels, device=device)[None] if listed[0] else None,
+            input_boxes=torch.tensor([i.box for i in own], dtype=kind, device=device)[None] if own[0].box else None,
+            input_masks=None,
+        )
+        return prompts[0]
+
+
+def _by_form(instances: Sequence[Instance]) -> dict[tuple[bool, int], list[int]]:
+    """The places of instances by the kind of their prompt: box or not, number of points."""
+    forms: dict[tuple[bool, int], list[int]] = {}
+    for index, each in enumerate(instances):
+        forms.setdefault((each.box is not None, len(each.positive) + len(each.negative)), []).append(index)
+    return forms
 
 
 def enlarged(logits: Any, height: int, width: int) -> Any:

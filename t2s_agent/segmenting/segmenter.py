@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,15 @@ class Segmenter(Protocol):
 
     def decode(self, embedding: Embedding, instances: Sequence[Instance]) -> Masks:
         """The masks of all instances; no masks for no instances."""
+        ...
+
+
+@runtime_checkable
+class DecodesEach(Protocol):
+    """A segmenter that decodes one instance of each of many embeddings together."""
+
+    def decode_each(self, embeddings: Sequence[Embedding], instances: Sequence[Instance]) -> list[Masks]:
+        """The masks of each pair, as `decode` gives them."""
         ...
 
 

@@ -72,3 +72,17 @@ def test_on_a_cpu_fewer_prompts_are_decoded_together_the_larger_the_image_is(mod
     assert decoder.at_once == 32
     decoder._positions = torch.zeros(64 * 64, 256)
     assert decoder.at_once == 2
+
+
+def test_prompts_about_a_view_each_are_decoded_as_one_by_one(model):
+    pixels = torch.randn(4, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        decoder, maps = MaskDecoder(model), model.get_image_embeddings(pixels)
+        absent = dict.fromkeys(("input_points", "input_labels", "input_boxes", "input_masks"))
+        tokens = model.prompt_encoder(**absent | prompts_of("both", 4))[0][0]
+        logits, quality = decoder.logits(decoder.prepare_each(maps), tokens)
+        for at in range(4):
+            own = decoder.prepare([each[at : at + 1] for each in maps])
+            alone, own_quality = decoder.logits(own, tokens[at : at + 1])
+            torch.testing.assert_close(logits[at : at + 1], alone, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(quality[at : at + 1], own_quality, rtol=1e-4, atol=1e-4)

@@ -267,3 +267,19 @@ def test_margins_hold_the_masks_area_between_them_and_no_instance_has_none(segme
     expected = [(masks.margins[i, 1] - masks.margins[i, 0]) / areas[i] for i in known]
     assert masks.softness[known] == pytest.approx(expected)
     assert len(segmenter.decode(segmenter.embed([view_of()])[0], []).softness) == 0
+
+
+def test_one_instance_of_each_of_many_embeddings_is_decoded_as_it_is_alone(segmenter):
+    views = [view_of(120, 200, seed=0), view_of(90, 90, seed=1), view_of(120, 200, seed=2)]
+    box, point = Instance((20, 20, 70, 60)), Instance(None, ((40, 40),))
+    asked = [box, point, Instance((10, 10, 50, 90))]
+    embeddings = segmenter.embed(views)
+    together = segmenter.decode_each(embeddings, asked)
+    for near, instance, found in zip(embeddings, asked, together, strict=True):
+        alone = segmenter.decode(near, [instance])
+        assert (found.height, found.width) == (near.height, near.width)
+        assert np.allclose(found.scores, alone.scores, atol=1e-4)
+        differing = found.masks[0].full(near.height, near.width) != alone.masks[0].full(near.height, near.width)
+        assert differing.mean() < 0.001
+        assert np.allclose(found.margins, alone.margins, atol=0.001 * near.height * near.width)
+    assert segmenter.decode_each([], []) == []

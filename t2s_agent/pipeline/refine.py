@@ -42,6 +42,7 @@ from t2s_agent.regions.relations import nearest_of
 from t2s_agent.regions.units import Units
 from t2s_agent.results.record import Record
 from t2s_agent.scene import View
+from t2s_agent.scene.not_overhead import among
 from t2s_agent.text import plain
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def refine_with_picture(engine: Engine, result_id: str, how: Refinement, *, prog
     prompter, prompted, segmenter = parent.prompter, parent.prompted, parent.segmenter
     query = parent.query
     answered: Status = "not_understood" if parent.status == "not_understood" else "found"
-    warnings: list[str] = []
+    warnings = [*among(parent.warnings)]
     computed = parse_instruction(how.instruction, parent.units)
     if how.instruction:
         query = f"{parent.query}; {plain(how.instruction, LONGEST_QUERY)}"

@@ -38,6 +38,7 @@ from t2s_agent.results.record import (
 )
 from t2s_agent.results.store import IdTaken
 from t2s_agent.scene import Scene, View
+from t2s_agent.scene.not_overhead import among
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import plain
 
@@ -117,7 +118,7 @@ def _save(engine: Engine, view: View, regions: RegionSet, result: Record) -> Ima
     """Writes the record and the files, and returns the picture that it wrote."""
     collection = feature_collection(regions, about(result), Frame.of_view(view))
 
-    picture = draw_picture(view, regions, title=result.query)
+    picture = draw_picture(view, regions, title=result.query, notes=among(result.warnings))
     engine.store.save(
         result,
         {

@@ -38,6 +38,7 @@ from t2s_agent.results.record import (
 from t2s_agent.results.store import IdTaken
 from t2s_agent.results.windows import WindowLook, write_windows
 from t2s_agent.scene import Picture, View
+from t2s_agent.scene.not_overhead import among
 from t2s_agent.scene.scale import Scale, significant
 
 
@@ -129,7 +130,7 @@ def store_large_result(
             first,
             result.pm_level,
         )
-        picture = draw_many(overview, small.labels, legend, title=query)
+        picture = draw_many(overview, small.labels, legend, title=query, notes=among(result.warnings))
         looks = tuple(windows)
         files: dict[str, Callable[[Path], None]] = {
             MASK: lambda path: _put(folder / MASK, path),

@@ -36,6 +36,7 @@ from t2s_agent.pipeline.windows import checked_budget
 from t2s_agent.regions.build import build_regions
 from t2s_agent.regions.units import Units
 from t2s_agent.results.record import Record
+from t2s_agent.scene.not_overhead import about_picture
 from t2s_agent.scene.places import box_window
 from t2s_agent.scene.scale import Scale
 from t2s_agent.tiling.sizes import load_sizes
@@ -114,7 +115,7 @@ def segment_with_picture(
             where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
             view = overview_of(scene, where, bbox, bands, engine.settings.max_size, in_parts=mode != "overview")
             reference = reference_to(scene, view, engine.settings.max_size)
-            remarks = scene.remarks(bands)
+            remarks = (*about_picture(view), *scene.remarks(bands))
         share = float(view.valid.mean())
         if share < _MOSTLY:
             remarks = (*remarks, f"{1 - share:.0%} of the view is nodata, where nothing is found")

@@ -45,10 +45,10 @@ class Legend:
         return cls(len(regions.regions), regions.total_area(), regions.regions[:LISTED], level)
 
 
-def draw_picture(view: View, regions: RegionSet, *, title: str = "") -> Image.Image:
-    """The picture above, its longer side at most `LARGEST` px, and the legend below."""
+def draw_picture(view: View, regions: RegionSet, *, title: str = "", notes: Sequence[str] = ()) -> Image.Image:
+    """The picture above, its longer side at most `LARGEST` px, and the legend with notes below."""
     picture = _outlined(_resized(view), view, regions.labels, _ids(regions), scale_bar=True)
-    return _with_legend(picture, Legend.of(regions), title, _font_for(picture))
+    return _with_legend(picture, Legend.of(regions), title, notes, _font_for(picture))
 
 
 def draw_regions(view: View, regions: RegionSet) -> Image.Image:
@@ -56,7 +56,7 @@ def draw_regions(view: View, regions: RegionSet) -> Image.Image:
     return _outlined(Image.fromarray(view.rgb), view, regions.labels, _ids(regions), scale_bar=False)
 
 
-def draw_many(view: View, labels: Labels, legend: Legend, *, title: str = "") -> Image.Image:
+def draw_many(view: View, labels: Labels, legend: Legend, *, title: str = "", notes: Sequence[str] = ()) -> Image.Image:
     """`draw_picture` of any number of regions, whose ids are in `labels` (H, W) of the View: only those with room are numbered.
 
     Above `_DRAWN_ONE_BY_ONE` regions, outlines are the pixels at their edges.
@@ -68,7 +68,7 @@ def draw_many(view: View, labels: Labels, legend: Legend, *, title: str = "") ->
         picture = _outlined(image, view, labels, ids.tolist(), scale_bar=True, numbers_outside=False)
     else:
         picture = _tinted(image, view, labels)
-    return _with_legend(picture, legend, title, _font_for(picture))
+    return _with_legend(picture, legend, title, notes, _font_for(picture))
 
 
 def _ids(regions: RegionSet) -> list[int]:
@@ -196,12 +196,14 @@ def _scale_bar(pen: ImageDraw.ImageDraw, width: int, height: int, gsd_m: float, 
     pen.text((x + pixels / 2, y - 6), text, fill=(255, 255, 255, 255), font=font, anchor="ms")
 
 
-def _with_legend(picture: Image.Image, legend: Legend, title: str, font: ImageFont.FreeTypeFont) -> Image.Image:
+def _with_legend(
+    picture: Image.Image, legend: Legend, title: str, said: Sequence[str], font: ImageFont.FreeTypeFont
+) -> Image.Image:
     title, lines = drawable(title), _legend(legend)
     size, width = round(font.size), picture.width
     columns = 2 if width >= 600 else 1
     rows = math.ceil(len(lines) / columns)
-    notes = [f"level of ±: {legend.level}"] if lines else []
+    notes = [*said, *([f"level of ±: {legend.level}"] if lines else [])]
     if UNKNOWN in title or any(UNKNOWN in text for _, text in lines):
         notes.append(UNKNOWN_WORDS)
     below = [line for note in notes for line in _wrapped(note, width - 2 * size, font)]

@@ -19,6 +19,7 @@ from t2s_agent.results.files import MEDIA_TYPES, PREVIEW, WINDOWS, public_facts
 from t2s_agent.results.record import Record
 from t2s_agent.scene import Window
 from t2s_agent.scene.georeference import Georeference
+from t2s_agent.scene.not_overhead import among
 from t2s_agent.server.page.pyramid import TILE, Pyramid
 from t2s_agent.server.page.region_features import features_in
 from t2s_agent.server.page.region_index import Indexes
@@ -37,7 +38,7 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
 
     `grid` is lon/lat at 17 x 17 places of the scene, or None where the image cannot be opened any more or has no ground.
     `decimals` are those that a position deserves. `count` is the number of regions; `levels` and `tile` are those of the scene's tiles.
-    `remarks` are the record's warnings in the words of the page, and `corrections` says which corrections work.
+    `remarks` are the record's warnings in the words of the page, `alerts` those that say that the picture is no overhead image, and `corrections` says which corrections work.
     """
     scene = result.scene
     folder = engine.store.folder / result.id
@@ -49,6 +50,7 @@ def result_view(engine: Engine, result: Record, others: Sequence[Summary]) -> di
         "levels": Pyramid(scene.width, scene.height).levels,
         "tile": TILE,
         "name": engine.store.name_of(result.id),
+        "alerts": [on_the_page(remark) for remark in among(result.warnings)],
         "remarks": [on_the_page(remark, result.prompter.name) for remark in result.warnings],
         "corrections": corrections_of(result),
         "windows": (folder / WINDOWS).is_file(),

@@ -144,7 +144,7 @@ function showResult(root, shown, doors) {
   root.viewer = picture.viewer;
   root.replaceChildren(
     titleOf(shown, doors),
-    ...(shown.remark ? [el("p", { class: "alert", role: "alert" }, shown.remark)] : []),
+    ...[shown.remark, ...shown.alerts].filter(Boolean).map((text) => el("p", { class: "alert", role: "alert" }, text)),
     el("div", { class: "layout" },
       el("div", { class: "stack left" }, picture.panel),
       el("div", { class: "stack" }, tableOf(shown, selection, correction, doors, picture), wordsOf(shown, doors), lineageOf(shown, doors), recordOf(shown, doors))),

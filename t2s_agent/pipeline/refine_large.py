@@ -29,6 +29,7 @@ from t2s_agent.results.files import MASK, REGIONS
 from t2s_agent.results.outlines import StoredRegions
 from t2s_agent.results.record import Record
 from t2s_agent.scene import View, Window
+from t2s_agent.scene.not_overhead import among
 from t2s_agent.text import plain
 
 _PREVIEW = 2048  # px of the picture of a result
@@ -75,7 +76,7 @@ def refine_large(engine: Engine, parent: Record, how: Refinement, clock: Clock, 
         prompter=parent.prompter,
         segmenter=parent.segmenter,
         prompted=parent.prompted,
-        warnings=[*words, *_warnings(parent, how)],
+        warnings=[*among(parent.warnings), *words, *_warnings(parent, how)],
         clock=clock,
         progress=progress,
         parents=(parent.id,),

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from t2s_agent.pipeline.loading import is_large
-from t2s_agent.pipeline.tiled_view import MOST_PIXELS
+from t2s_agent.pipeline.refine_large import is_filtered_in_parts
 from t2s_agent.results.record import Record
 from t2s_agent.tiling.seams import REASONS
 
@@ -31,7 +31,7 @@ _ADVICE = (
     (r"min_area_m2 = ", "the smallest area "),
 )
 
-
+_SIZES = "These words work: “only the largest”, “the three longest”, “larger than 200 m²”."
 _WORD = re.compile(r"[a-z]+(?![\w.-])")
 
 
@@ -49,19 +49,19 @@ def seam_words(reasons: Sequence[str]) -> list[str]:
     return [REASONS.get(reason, reason) for reason in reasons]
 
 
-def corrections_of(result: Record) -> dict[str, str]:
-    """Which corrections a result takes: `words` is `all`, `sizes` (what is computed from measures) or empty; `why` says what is missing."""
-    width, height = result.scene.view_size
-    if is_large(result) or (result.tiling is not None and width * height > MOST_PIXELS):
-        return {
-            "words": "",
-            "why": f"This result is too large to be corrected here ({result.region_count:,} regions in {width:,} × {height:,} px). "
-            "Ask about a part of the image, and correct that.",
-        }
-    if result.tiling is not None:
+def corrections_of(result: Record) -> dict[str, Any]:
+    """Which corrections a result takes: `words` is `all` or `sizes` (what is computed from measures), `marks` whether points can be set;
+    `why` says what is missing.
+    """
+    if is_filtered_in_parts(result):
+        width, height = result.scene.view_size
         return {
             "words": "sizes",
-            "why": "This image was looked at in windows, so the model cannot look at it again as a whole. These words work: “only the "
-            "largest”, “the three longest”, “larger than 200 m²”. For all else, ask a new question.",
+            "marks": False,
+            "why": f"This result has {result.region_count:,} regions in {width:,} × {height:,} px: too large for marks on the picture. {_SIZES} "
+            "To correct a part, ask about that part, and correct its result.",
         }
-    return {"words": "all", "why": ""}
+    if result.tiling is not None:
+        why = f"This image was looked at in windows, so the model cannot look at it again as a whole. {_SIZES}"
+        return {"words": "sizes", "marks": True, "why": f"{why} For all else, ask a new question."}
+    return {"words": "all", "marks": True, "why": ""}

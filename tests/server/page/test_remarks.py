@@ -8,7 +8,6 @@ from t2s_agent.pipeline.large import about_seams
 from t2s_agent.pipeline.window_accounts import about_windows
 from t2s_agent.results.record import TilingRecord
 from t2s_agent.scene.scale import Scale
-from t2s_agent.server.page import remarks
 from t2s_agent.server.page.remarks import corrections_of, on_the_page, seam_words
 
 TANKS = "Where are the storage tanks?"
@@ -68,7 +67,7 @@ def test_codes_of_seams_are_said_in_words():
 
 
 def test_a_result_of_one_look_takes_all_corrections(engine):
-    assert corrections_of(segment(engine, "harbour.tif", TANKS)) == {"words": "all", "why": ""}
+    assert corrections_of(segment(engine, "harbour.tif", TANKS)) == {"words": "all", "marks": True, "why": ""}
 
 
 def test_a_result_of_windows_takes_words_that_are_computed(engine):
@@ -81,8 +80,9 @@ def test_a_result_of_windows_takes_words_that_are_computed(engine):
         refine(engine, made.id, Refinement(instruction=words))
 
 
-def test_a_result_too_large_to_hold_takes_none_and_says_so(engine, monkeypatch):
+def test_a_result_too_large_to_hold_takes_words_about_sizes_and_no_marks(engine, monkeypatch):
     windowed = segment(engine, "harbour.tif", TANKS).model_copy(update={"tiling": TILING})
-    monkeypatch.setattr(remarks, "MOST_PIXELS", 100)
-    assert corrections_of(windowed)["words"] == ""
-    assert "too large" in corrections_of(windowed)["why"]
+    monkeypatch.setattr("t2s_agent.pipeline.refine_large.MOST_PIXELS", 100)
+    found = corrections_of(windowed)
+    assert (found["words"], found["marks"]) == ("sizes", False)
+    assert "7 regions in 640 × 640 px" in found["why"]

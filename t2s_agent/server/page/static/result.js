@@ -139,7 +139,7 @@ function showResult(root, shown, doors) {
   root.viewer?.close();
   const selection = new Selection(), marks = new Marks();
   const record = shown.record;
-  const correction = doors.refine && shown.corrections.words ? correctionOf(shown, selection, marks, doors) : null;
+  const correction = doors.refine ? correctionOf(shown, selection, marks, doors) : null;
   const picture = pictureOf(shown, selection, marks, doors, correction);
   root.viewer = picture.viewer;
   root.replaceChildren(
@@ -254,7 +254,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
       selection.point(viewer.regionAt(to), true);
       spoken.textContent = selection.hot ? `region ${selection.hot}` : readout.textContent;
     } else if (event.key === "Enter" && spot) act(spot, mode !== "does not", selection.hot, !viewer.clustered).catch(problem);
-    else if (correction && "pn".includes(event.key) && spot) marks.add(...spot, event.key === "p");
+    else if (correction && shown.corrections.marks && "pn".includes(event.key) && spot) marks.add(...spot, event.key === "p");
     else if (asking && event.key === "b" && spot) asking.corner(spot);
     else if (event.key === "+" || event.key === "=") viewer.zoom(2);
     else if (event.key === "-") viewer.zoom(1 / 2);
@@ -276,7 +276,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
 
   const asking = doors.ask ? askingOf(viewer, doors, () => setMode("part")) : null;
   if (asking) viewer.on("box", (box) => asking.take(box));
-  const modes = [["look", "", "", "Look"], ...(correction ? [["belongs", "+", "good", "Belongs"], ["does not", "−", "bad", "Does not"]] : []), ...(asking ? [["part", "▢", "", "Ask about a part"]] : [])];
+  const modes = [["look", "", "", "Look"], ...(correction && shown.corrections.marks ? [["belongs", "+", "good", "Belongs"], ["does not", "−", "bad", "Does not"]] : []), ...(asking ? [["part", "▢", "", "Ask about a part"]] : [])];
   const buttons = modes.length < 2 ? [] : modes.map(([name, sign, kind, text]) =>
     el("button", { type: "button", "data-mode": name, "aria-pressed": name === mode, onclick: () => setMode(name) }, sign ? el("span", { class: `sign ${kind}`, "aria-hidden": "true" }, sign) : null, text));
   function setMode(name) {
@@ -313,7 +313,7 @@ function pictureOf(shown, selection, marks, doors, correction) {
       el("button", { type: "button", "aria-label": "Zoom out", onclick: () => viewer.zoom(1 / 2) }, "−"),
       el("button", { type: "button", "aria-label": "Zoom in", onclick: () => viewer.zoom(2) }, "+"),
       el("button", { type: "button", "aria-label": "Show all that was asked about", onclick: () => viewer.home() }, "⤢"))),
-    legend, facts, correction ? correction.panel : doors.refine && shown.corrections?.why ? el("p", { class: "legend" }, shown.corrections.why) : null, asking ? asking.panel : null);
+    legend, facts, correction ? correction.panel : null, asking ? asking.panel : null);
   if (asking) asking.panel.hidden = true;
   if (!record.query && asking) setMode("part");
   return { panel, viewer };
@@ -388,7 +388,7 @@ function askingOf(viewer, doors, begin) {
 
 function correctionOf(shown, selection, marks, doors) {
   const hints = {
-    look: `Choose “Belongs” or “Does not”, then click on the picture. ${shown.would_use.segmenter} draws a new result; this one stays.`,
+    look: !shown.corrections.marks ? "Choose regions in the table or on the picture to keep or drop them, or write which ones." : `Choose “Belongs” or “Does not”, then click on the picture. ${shown.would_use.segmenter} draws a new result; this one stays.`,
     belongs: "Click on what belongs to a region, or is one. Right-click, or hold Alt, for what does not.",
     "does not": "Click on what a region should leave out.",
   };

@@ -5,7 +5,7 @@
     python -m evals.speed.answer --against /tmp/old --busy 2      beside two processes that keep cores busy
 
 Both checkouts run in processes of their own with the same packages, one thread each, and answer alternately: about a drawn scene
-with some 40 buildings, and about the demo scene. Ends with an error where the texts of the answers differ.
+with some 40 buildings, and about the demo scene, as new and again. Ends with an error where the texts of the answers differ.
 """
 
 import argparse
@@ -41,6 +41,7 @@ class Job:
     name: str
     image: Path
     question: str
+    again: bool = False  # what was kept of the picture may be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,11 @@ class Worker:
         """Does a job. Raises RuntimeError where the process has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps({"image": str(job.image), "question": job.question}), file=self._process.stdin, flush=True)
+        print(
+            json.dumps({"image": str(job.image), "question": job.question, "again": job.again}),
+            file=self._process.stdin,
+            flush=True,
+        )
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("a worker has ended; its error is above")
@@ -105,7 +110,12 @@ def jobs(folder: Path) -> list[Job]:
     many, harbour = folder / "many.tif", folder / "harbour.tif"
     write(draw(MANY), many)
     write(demo(), harbour)
-    return [Job("40 objects", many, "Find every building."), Job("demo", harbour, "Find the storage tanks.")]
+    tanks = "Find the storage tanks."
+    return [
+        Job("40 objects", many, "Find every building."),
+        Job("demo", harbour, tanks),
+        Job("demo, again", harbour, tanks, again=True),
+    ]
 
 
 def require_same(job: Job, ours: Turn, theirs: Turn) -> None:

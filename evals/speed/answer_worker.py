@@ -1,8 +1,8 @@
 """Answers questions with nano for `evals.speed.answer`, with the package of any checkout that has nano (8a55278 and later).
 
 It is run as a file, with the checkout on PYTHONPATH. Each line of input is a job, each line of output what it took:
-{"image": path, "question": text} -> {"seconds": {"answer", "masks", "whole"}, "text", "tokens", "areas"}.
-Models are loaded before the first job, and no embedding is kept, so that each job computes everything.
+{"image": path, "question": text, "again": bool} -> {"seconds": {"answer", "masks", "whole"}, "text", "tokens", "areas"}.
+Models are loaded before the first job. Unless it is asked `again`, all that is kept of pictures is forgotten first.
 """
 
 import json
@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from t2s_agent.segmenting.cache import EmbeddingCache
 from t2s_agent.settings import load_settings
 
 
@@ -22,12 +23,12 @@ def main() -> None:
         engine, segment = opened(Path(folder))
         for line in sys.stdin:
             job = json.loads(line)
-            print(json.dumps(measured(engine, segment, job["image"], job["question"])), flush=True)
+            print(json.dumps(measured(engine, segment, job)), flush=True)
 
 
 def opened(store: Path) -> tuple[Any, Callable[..., Any]]:
     """An engine with nano, and the function that answers with it, by the names of the checkout."""
-    settings = load_settings(store=store, prompter="nano", segmenter="nano", device="cpu", embedding_bytes=0)
+    settings = load_settings(store=store, prompter="nano", segmenter="nano", device="cpu")
     pipeline = import_module("t2s_agent.pipeline")
     if hasattr(pipeline, "Engine"):
         engine, segment = pipeline.Engine.open(settings), pipeline.segment
@@ -38,20 +39,33 @@ def opened(store: Path) -> tuple[Any, Callable[..., Any]]:
     return engine, segment
 
 
-def measured(engine: Any, segment: Callable[..., Any], image: str, question: str) -> dict[str, Any]:
+def forget(engine: Any) -> None:
+    """Drops embeddings of crops, and features of pictures where the checkout keeps some."""
+    engine.models.segmenter()._inner._cache = EmbeddingCache()
+    if prepared := getattr(engine.models.prompter(), "_prepared", None):
+        prepared.looks._kept.clear()
+
+
+def measured(engine: Any, segment: Callable[..., Any], job: dict[str, Any]) -> dict[str, Any]:
     """What an answer, its masks, and a whole call from the file to the stored result take; and what was found."""
+    image, question = job["image"], job["question"]
     with engine.scene(image) as scene:
         view = scene.view(max_size=engine.settings.max_size)
+    if not job["again"]:
+        forget(engine)
     prompter, segmenter = engine.models.prompter(), engine.models.segmenter()
     began = time.perf_counter()
     answer = prompter.answer([view], [question])[0]
     answered = time.perf_counter()
     masks = segmenter.decode(segmenter.embed([view])[0], answer.instances)
     drawn = time.perf_counter()
+    if not job["again"]:
+        forget(engine)
+    asked = time.perf_counter()
     segment(engine, image, question)
     stored = time.perf_counter()
     return {
-        "seconds": {"answer": answered - began, "masks": drawn - answered, "whole": stored - drawn},
+        "seconds": {"answer": answered - began, "masks": drawn - answered, "whole": stored - asked},
         "text": answer.raw,
         "tokens": answer.tokens,
         "areas": [int(mask.area if hasattr(mask, "area") else mask.sum()) for mask in masks.masks],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from t2s_agent.prompting.guessing import Guesses, forms_of
+from t2s_agent.prompting.looking import Looks
 from t2s_agent.prompting.token_steps import Prefill, TextWeights, TokenSteps
 from t2s_agent.threads import SMALL
 
@@ -50,10 +51,11 @@ _NEUTRAL = {  # values of other settings that change nothing, besides None, Fals
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What is the same for all answers of a model: its weights, laid out, and the form of each token. The model must not change."""
+    """What is kept for the answers of a model that does not change: its weights, laid out, the form of each token, the last pictures."""
 
     weights: TextWeights
     forms: Sequence[str]
+    looks: Looks | None = None
 
     @classmethod
     def of(cls, model: Any, tokenizer: Any) -> "Prepared | None":
@@ -61,7 +63,8 @@ class Prepared:
         if not is_plain(model):
             return None
         weights = TextWeights.of(model)
-        return cls(weights, forms_of(tokenizer, len(weights.embedding)))
+        forms = forms_of(tokenizer, len(weights.embedding))
+        return cls(weights, forms, Looks(model) if Looks.fit(model) else None)
 
 
 def generate(model: Any, inputs: dict[str, Any], config: Any, prepared: Prepared | None = None) -> list[list[int]]:
@@ -77,6 +80,10 @@ def generate(model: Any, inputs: dict[str, Any], config: Any, prepared: Prepared
         return written
     samples = drawing.samples
     rows = [row for row in range(len(inputs["input_ids"])) for _ in range(samples)]
+    if prepared and prepared.looks:
+        patches, grids = inputs["pixel_values"], inputs["image_grid_thw"]
+        inputs = {key: value for key, value in inputs.items() if key != "pixel_values"}
+        inputs["mm_encoder_outputs"] = prepared.looks.of(patches, grids)
     return decode(model, prefill(model, inputs), drawing, rows, prepared)
 
 

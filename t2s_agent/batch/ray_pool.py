@@ -6,6 +6,7 @@ output folder and the scenes under the same paths, has this package and the mode
 Ray restarts nothing here: `Schedule` decides what becomes of the rows of an actor that died, as for processes.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from t2s_agent.batch.rows import Row
 from t2s_agent.batch.schema import EXTRA_RAY
 from t2s_agent.batch.worker import Worker
 from t2s_agent.errors import T2SError
+from t2s_agent.text import one_line
 
 LOCAL = "local"
 
@@ -35,7 +37,7 @@ class RayPool:
             _join(self._ray, address, size)
         resources = self._ray.cluster_resources()
         on_gpu = resources.get("GPU", 0) >= 1 and job.settings.device != "cpu"
-        self.size = size or max(1, int(resources["GPU" if on_gpu else "CPU"]))
+        self.size = size or max(1, int(resources.get("GPU" if on_gpu else "CPU", 1)))
         # a row is tried again by Schedule alone, so that none is done twice
         wanted = {"num_cpus": 1, "num_gpus": int(on_gpu), "max_restarts": 0, "max_task_retries": 0}
         self._class = self._ray.remote(**wanted)(_Answering)
@@ -112,13 +114,13 @@ def _require_ray() -> Any:
 
 def _join(ray: Any, address: str, size: int) -> None:
     if address == LOCAL:
-        ray.init(num_cpus=size or None, include_dashboard=False, log_to_driver=False)
+        ray.init(num_cpus=size or None, include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
         return
     try:
-        ray.init(address=address, log_to_driver=False)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError) as error:
         raise T2SError(
             "argument_invalid",
-            f"no Ray answers at {address!r} ({error})",
-            "Start one with `ray start --head`, or use --ray local",
+            f"no Ray answers at {address!r} ({one_line(str(error), 300)})",
+            "Start one with `ray start --head` (with the same RAY_AUTH_TOKEN here and there, and the same version of Ray), or use --ray local",
         ) from error

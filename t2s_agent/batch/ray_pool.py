@@ -114,7 +114,14 @@ def _require_ray() -> Any:
 
 def _join(ray: Any, address: str, size: int) -> None:
     if address == LOCAL:
-        ray.init(num_cpus=size or None, include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
+        # without the address Ray joins a cluster of this machine, also one that was killed and left its address in /tmp/ray
+        ray.init(
+            address=LOCAL,
+            num_cpus=size or None,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+        )
         return
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)

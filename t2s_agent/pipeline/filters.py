@@ -11,14 +11,14 @@ from t2s_agent.regions.order import ordered
 from t2s_agent.regions.region import Region, RegionSet
 
 
-def taken_by_id(ids: AbstractSet[int], how: Refinement) -> str:
+def taken_by_id(ids: AbstractSet[int], keep: AbstractSet[int], drop: AbstractSet[int]) -> str:
     """Returns `drop` or `keep` where that takes a region away whose pixels come from these ids of the parent; "" otherwise.
 
     Regions that are not from the parent stay.
     """
-    if not ids.isdisjoint(how.drop):
+    if not ids.isdisjoint(drop):
         return "drop"
-    return "keep" if ids and how.keep and ids.isdisjoint(how.keep) else ""
+    return "keep" if ids and keep and ids.isdisjoint(keep) else ""
 
 
 def taken_by_size(region: Region, how: Refinement) -> str:
@@ -41,9 +41,10 @@ def taken_by_size(region: Region, how: Refinement) -> str:
 def by_ids(regions: RegionSet, parent: str, how: Refinement, left_out: dict[str, int]) -> list[Region]:
     """Returns the regions that are left by the ids of the parent, and counts the others in `left_out`."""
     found = []
+    keep, drop = frozenset(how.keep), frozenset(how.drop)
     for region in regions.regions:
         ids = {source.id for source in region.sources if source.result == parent}
-        if name := taken_by_id(ids, how):
+        if name := taken_by_id(ids, keep, drop):
             left_out[name] = left_out.get(name, 0) + 1
         else:
             found.append(region)

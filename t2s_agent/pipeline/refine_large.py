@@ -109,9 +109,10 @@ def _left(stored: StoredRegions, stages: Sequence[Refinement], progress: Progres
         kept: list[int] = []
         found: list[tuple[int, bool]] = []
         values: list[float | None] = []
+        keep, drop = frozenset(stage.keep), frozenset(stage.drop)
         for position, region in zip(positions, stored.at(positions), strict=True):
             most_id = max(most_id, region.id)
-            if name := taken_by_id({region.id}, stage) or taken_by_size(region, stage):
+            if name := taken_by_id({region.id}, keep, drop) or taken_by_size(region, stage):
                 left_out[name] = left_out.get(name, 0) + 1
                 continue
             kept.append(position)

@@ -1,7 +1,7 @@
 """Saves new results: record, mask, outlines and picture."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,8 +36,8 @@ from t2s_agent.results.record import (
     new_id,
     prompted_words,
 )
-from t2s_agent.results.store import IdTaken
-from t2s_agent.scene import Scene, View
+from t2s_agent.results.store import IdTaken, Writer
+from t2s_agent.scene import Picture, Scene, View
 from t2s_agent.scene.not_overhead import among
 from t2s_agent.scene.scale import Scale, significant
 from t2s_agent.text import plain
@@ -75,14 +75,10 @@ def store_result(
 
     `answered`: the outcome of the question, if one was asked.
     """
-    scale = Scale.of(view, reference.gsd_m, enough=tiling is not None and bool(tiling.chosen_because))
-    reference = reference.model_copy(update=_scale_fields(scale))  # an older parent's record may not have them
-    if remark := scale.remark(reference.max_size):
-        warnings = (remark, *warnings)
+    scale, reference, remarks = scaled(view, reference, tiling)
     progress(f"writing {len(regions.regions)} region{'s' * (len(regions.regions) != 1)}")
     missing = tiling is not None and tiling.looked_at < tiling.windows
     result = Record(
-        id=new_id(),
         parents=parents,
         operation=operation,
         parameters=parameters,
@@ -100,34 +96,52 @@ def store_result(
         **measures_of(regions),
         changes=tuple(changes),
         tiling=tiling,
-        warnings=bounded_warnings(tuple(dict.fromkeys((*warnings, *regions.warnings)))),
-        seconds=clock.seconds,
         mask_sha256=mask_digest(regions.labels),
-        code_version=code_version(),
-        created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        owner=engine.store.owner,
+        **made_now(engine, clock, (*remarks, *warnings, *regions.warnings)),
     )
-    while True:
-        try:
-            return Saved(result, _save(engine, view, regions, result))
-        except IdTaken:
-            result = result.model_copy(update={"id": new_id()})
+    picture = draw_picture(view, regions, title=query, notes=among(result.warnings))
 
-
-def _save(engine: Engine, view: View, regions: RegionSet, result: Record) -> Image:
-    """Writes the record and the files, and returns the picture that it wrote."""
-    collection = feature_collection(regions, about(result), Frame.of_view(view))
-
-    picture = draw_picture(view, regions, title=result.query, notes=among(result.warnings))
-    engine.store.save(
-        result,
-        {
+    def files(named: Record) -> dict[str, Writer]:
+        collection = feature_collection(regions, about(named), Frame.of_view(view))
+        return {
             MASK: lambda path: write_mask(regions.labels, view, path),
             REGIONS: lambda path: _write_text(path, text_of(collection)),
             PREVIEW: lambda path: write_picture(picture, path),
-        },
-    )
-    return picture
+        }
+
+    return Saved(saved(engine, result, files), picture)
+
+
+def scaled(
+    view: Picture, reference: SceneReference, tiling: TilingRecord | None
+) -> tuple[Scale, SceneReference, tuple[str, ...]]:
+    """Returns the scale of what was looked at, the reference with it (an older parent's may not have it), and remarks about it."""
+    scale = Scale.of(view, reference.gsd_m, enough=tiling is not None and bool(tiling.chosen_because))
+    remark = scale.remark(reference.max_size)
+    return scale, reference.model_copy(update=_scale_fields(scale)), (remark,) if remark else ()
+
+
+def made_now(engine: Engine, clock: Clock, warnings: Sequence[str]) -> dict[str, Any]:
+    """Returns the fields of a new record that do not depend on what was found: id, time, version, owner, and each warning once."""
+    return {
+        "id": new_id(),
+        "warnings": bounded_warnings(tuple(dict.fromkeys(warnings))),
+        "seconds": clock.seconds,
+        "code_version": code_version(),
+        "created_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "owner": engine.store.owner,
+    }
+
+
+def saved(engine: Engine, result: Record, files: Callable[[Record], Mapping[str, Writer]]) -> Record:
+    """Saves a record with the files that are made for it; with another id where its own was taken meanwhile. Returns it as it was saved."""
+    while True:
+        try:
+            engine.store.save(result, files(result))
+        except IdTaken:
+            result = result.model_copy(update={"id": new_id()})
+        else:
+            return result
 
 
 def _write_text(path: Path, lines: Iterable[str]) -> None:

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from t2s_agent.pipeline.engine import Engine
-from t2s_agent.pipeline.saving import Saved
+from t2s_agent.pipeline.saving import Saved, made_now, saved, scaled
 from t2s_agent.pipeline.steps import Clock, Progress
 from t2s_agent.prompting.answer import Status, outcome
 from t2s_agent.regions.fields import known_in, values_of
@@ -31,15 +30,11 @@ from t2s_agent.results.record import (
     SceneReference,
     TilingRecord,
     about,
-    bounded_warnings,
-    code_version,
-    new_id,
 )
-from t2s_agent.results.store import IdTaken
+from t2s_agent.results.store import Writer
 from t2s_agent.results.windows import WindowLook, write_windows
 from t2s_agent.scene import Picture, View
 from t2s_agent.scene.not_overhead import among
-from t2s_agent.scene.scale import Scale, significant
 
 
 def store_large_result(
@@ -86,12 +81,7 @@ def store_large_result(
     Memory holds a block, a chunk of regions, the picture and its labels. Parts go to a folder in the store, which is removed if
     anything fails: OSError becomes `output_unwritable`. `progress` may raise to stop.
     """
-    scale = Scale.of(grid, reference.gsd_m, enough=tiling is not None and bool(tiling.chosen_because))
-    reference = reference.model_copy(
-        update={"view_gsd_m": scale.view_gsd_m, "scene_px_per_view_px": significant(scale.scene_px, 5)}
-    )
-    if remark := scale.remark(reference.max_size):
-        warnings = (remark, *warnings)
+    scale, reference, remarks = scaled(grid, reference, tiling)
     engine.store.require_writable()
     with engine.store.workspace() as folder, RegionSpool(folder) as spool:
         progress("writing the mask")
@@ -104,7 +94,6 @@ def store_large_result(
             answered, measures.count, coarse=scale.coarse, left_out=not parents and any((left_out or {}).values())
         )
         result = Record(
-            id=new_id(),
             parents=parents,
             operation=operation,
             parameters=parameters,
@@ -117,12 +106,8 @@ def store_large_result(
             **measures.fields(calibration, total, count_range),
             tiling=tiling,
             left_out=dict(left_out or {}),
-            warnings=bounded_warnings(tuple(dict.fromkeys(warnings))),
-            seconds=clock.seconds,
             mask_sha256=digest,
-            code_version=code_version(),
-            created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            owner=engine.store.owner,
+            **made_now(engine, clock, (*remarks, *warnings)),
         )
         legend = Legend(
             result.region_count,
@@ -132,21 +117,17 @@ def store_large_result(
         )
         picture = draw_many(overview, small.labels, legend, title=query, notes=among(result.warnings))
         looks = tuple(windows)
-        files: dict[str, Callable[[Path], None]] = {
-            MASK: lambda path: _put(folder / MASK, path),
-            REGIONS: lambda path: _write_regions(path, result, spool, known, grid),
-            PREVIEW: lambda path: write_picture(picture, path),
-        }
-        if looks:
-            files[WINDOWS] = lambda path: write_windows(looks, grid, path)
         progress(f"writing {measures.count} region{'s' * (measures.count != 1)}")
-        while True:
-            try:
-                engine.store.save(result, files)
-            except IdTaken:
-                result = result.model_copy(update={"id": new_id()})
-            else:
-                return Saved(result, picture)
+
+        def files(named: Record) -> dict[str, Writer]:
+            writers: dict[str, Writer] = {
+                MASK: lambda path: _put(folder / MASK, path),
+                REGIONS: lambda path: _write_regions(path, named, spool, known, grid),
+                PREVIEW: lambda path: write_picture(picture, path),
+            }
+            return writers | ({WINDOWS: lambda path: write_windows(looks, grid, path)} if looks else {})
+
+        return Saved(saved(engine, result, files), picture)
 
 
 def _spooled(

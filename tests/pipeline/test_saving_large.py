@@ -139,7 +139,7 @@ def test_an_id_that_is_taken_meanwhile_is_replaced_in_all_files(engine, monkeypa
     found = regions_of(view)
     taken = saved_large(engine, view, found).record.id
     ids = iter([taken, "r_00000000000000000000000a"])
-    monkeypatch.setattr("t2s_agent.pipeline.saving_large.new_id", lambda: next(ids))
+    monkeypatch.setattr("t2s_agent.pipeline.saving.new_id", lambda: next(ids))
     saved = saved_large(engine, view, found).record
     assert saved.id == "r_00000000000000000000000a"
     folder = engine.store.folder / saved.id

@@ -149,6 +149,7 @@ class TokenSteps:
         self._hidden: Tensor | None = hidden
         self._later: Tensor | None = None
         self._cos = self._sin = torch.empty(0)
+        self._turns = self._cos, self._sin  # of this step's tokens (B or n, 1, D)
 
     def step(self, tokens: "Sequence[int]") -> "Tensor":
         """Returns the logits (B, V) after these tokens, one for each row; or, with one row, (n, V) after each of its next n tokens."""
@@ -158,6 +159,8 @@ class TokenSteps:
         while self._at + self._many > len(self._cos):
             self._make_room()
         self._later = self._later_tokens() if self._many > 1 else None
+        at = slice(self._at, self._at + self._many)
+        self._turns = self._cos[at].flatten(0, 1), self._sin[at].flatten(0, 1)
         x = self._weights.embedding[torch.tensor(tokens)]
         for weights, store in zip(self._weights.layers, self._stores, strict=True):
             x = self._layer(x, weights, store)
@@ -193,11 +196,12 @@ class TokenSteps:
         """What tokens, whose heads are (B or n, queries + 2 H, D), take from those before and themselves: (B or n, queries * D)."""
         import torch
 
-        turning, at = weights.queries + weights.heads, slice(self._at, self._at + self._many)
-        turned = weights.of_heads(qkv[:, :turning])
-        half_turned = turned.roll(weights.size // 2, -1)
-        turned = torch.addcmul(turned * self._cos[at].flatten(0, 1), half_turned, self._sin[at].flatten(0, 1))
-        query, key, value = turned[:, : weights.queries], turned[:, weights.queries :], qkv[:, turning:]
+        turning = weights.queries + weights.heads
+        turned, value = qkv.split([turning, weights.heads], 1)
+        turned = weights.of_heads(turned)
+        cos, sin = self._turns
+        turned = torch.addcmul(turned * cos, turned.roll(weights.size // 2, -1), sin)
+        query, key = turned.split([weights.queries, weights.heads], 1)
         if self._many == 1:
             store.keep(self._at, key, value)
             query = query.view(self._rows, weights.heads, -1, weights.size)

@@ -1,7 +1,6 @@
 """The engine as a program uses it: made from the user's settings, and kept for the next call."""
 
 import threading
-from functools import lru_cache
 from typing import Any, cast
 
 from t2s_agent import pipeline
@@ -13,6 +12,7 @@ from t2s_agent.settings import Settings, load_settings
 
 _KEPT = 2  # engines: that of the settings, and that of the options given last. Each may hold a model of many gigabytes
 _lock = threading.Lock()
+_engines: "list[tuple[Settings, Engine]]" = []  # the one used last is the last
 
 
 class Engine(pipeline.Engine):
@@ -69,6 +69,10 @@ def engine_for(engine: pipeline.Engine | None, **options: Any) -> pipeline.Engin
     return engine
 
 
-@lru_cache(maxsize=_KEPT)
 def _kept(settings: Settings) -> Engine:
-    return Engine.open(settings)
+    """The engine of these settings, made at the first call. They are compared, since some of them cannot be hashed."""
+    at = next((position for position, (known, _) in enumerate(_engines) if known == settings), None)
+    entry = (settings, Engine.open(settings)) if at is None else _engines.pop(at)
+    _engines.append(entry)
+    del _engines[:-_KEPT]
+    return entry[1]

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,9 @@ from t2s_agent.errors import T2SError
 from t2s_agent.text import one_line
 
 _LARGEST = 2**20  # bytes of a file of entries
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W_]+")  # with digits: A320 is a plane
+_PLACE = frozenset({"in", "on"})
+_PICTURE = frozenset({"image", "map", "picture", "scene"})
 Text = Annotated[str, Field(max_length=200)]
 
 
@@ -53,8 +56,8 @@ class Sizes:
     def asked(self, question: str) -> Asked | None:
         """The smallest of the things that a question names; None where it names none, or has a word that is not in the table.
 
-        Whole words count, the longest names first: a tennis court is no court. A word that is not known may be what is looked
-        for, so nothing is said then.
+        Whole words count, the longest names first: a tennis court is no court. A word or symbol that is not known may be what is
+        looked for, so nothing is said then; nor where the first thing is only the place to look at ("what is on the runway").
 
         >>> sizes = load_sizes()
         >>> sizes.asked("Where are the lakes?")
@@ -63,16 +66,25 @@ class Sizes:
         'boat'
         >>> sizes.asked("lakes with jetties") is None
         True
+        >>> sizes.asked("What is on the lake?") is None
+        True
         """
+        if any(unicodedata.category(letter) == "So" for letter in question):  # a picture of what is asked for
+            return None
         words = [word.lower() for word in _WORD.findall(question)]
         found: list[Asked] = []
+        inside = False
         at = 0
         while at < len(words):
             name = next((n for n in range(min(self._longest, len(words) - at), 0, -1) if self._at(words, at, n)), 0)
             if name:
+                if inside and not found:
+                    return None
                 found.append(Asked(*self._sides[tuple(words[at : at + name])]))
             elif words[at] not in self.plain:
                 return None
+            elif words[at] in _PLACE or words[at] in _PICTURE:
+                inside = words[at] in _PLACE
             at += max(1, name)
         return min(found, key=lambda each: each.side_m, default=None)
 

@@ -23,6 +23,9 @@ def asked(question, sizes=load_sizes()):  # noqa: B008 (read once)
         ("which ferries are there", "ferry"),
         ("a ground track field", "ground track field"),  # neither a field nor a track
         ("football field", "football field"),
+        ("lakes in forests", "forest"),
+        ("Where in this image are the lakes?", "lake"),
+        ("lakes on the map", "lake"),
     ],
 )
 def test_things_are_found_by_whole_words_the_longest_first(question, name):
@@ -43,6 +46,12 @@ def test_things_are_found_by_whole_words_the_longest_first(question, name):
         "Where are the?",
         "",
         "湖",
+        "What is on the runway?",  # the runway is only the place
+        "all that is in the lake",
+        "land in a lake",
+        "lakes \N{AUTOMOBILE}",
+        "the 737 of the airport",
+        "list A380, airport",
     ],
 )
 def test_a_question_with_a_word_that_is_not_in_the_table_asks_for_nothing_known(question):

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from t2s_agent.batch.scenes import Finder, SceneRef, find_scenes
+from t2s_agent.batch.scenes import PAIRS, Finder, SceneRef, find_scenes
 from t2s_agent.errors import T2SError
 from t2s_agent.text import one_line
 
-LISTS = (".csv", ".jsonl", ".ndjson")
 _SHAPE = 'Write the columns before and after (id is optional), or lines {"before": ..., "after": ...}'
 
 
@@ -31,7 +30,7 @@ def find_pairs(
     given: Sequence[str], *, root: Path | None = None, asset: str = "", leave_out: Path | None = None
 ) -> Pairs:
     """The pairs that lists name, or those of two folders. Raises `argument_invalid`, and what `find_scenes` raises."""
-    if all(name.lower().endswith(LISTS) for name in given):
+    if all(name.lower().endswith(PAIRS) for name in given):
         finder = Finder.of(root, asset, leave_out)
         return Pairs(_unique([pair for name in given for pair in _of_list(Path(name).expanduser(), finder)]))
     if len(given) != 2 or root is not None:

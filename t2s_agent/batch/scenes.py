@@ -20,6 +20,7 @@ from t2s_agent.scene.remote.address import is_address, without_secrets
 from t2s_agent.text import one_line
 
 LISTS = (".txt", ".lst")
+PAIRS = (".csv", ".jsonl", ".ndjson")
 ITEMS = (".json", ".geojson", ".parquet", ".geoparquet")
 
 
@@ -120,6 +121,12 @@ class Finder:
         ending = path.suffix.lower()
         if ending in LISTS:
             yield from self._of_list(path)
+        elif ending in PAIRS:
+            raise T2SError(
+                "argument_invalid",
+                f"{_said(path.name)} is no image: {', '.join(PAIRS)} files list pairs of images",
+                "Add --pair to compare two dates, or list one image a line in a .txt file",
+            )
         elif ending in ITEMS:
             yield from self._of_items(path)
         else:

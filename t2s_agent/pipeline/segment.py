@@ -11,7 +11,7 @@ from t2s_agent.pipeline.engine import Engine, shown_name
 from t2s_agent.pipeline.items import picture_named
 from t2s_agent.pipeline.large import LargeQuestion, Mode, wants_windows
 from t2s_agent.pipeline.overview import overview_of
-from t2s_agent.pipeline.resolution import checked_gsd, resolution_of
+from t2s_agent.pipeline.resolution import checked_gsd, resolution_of, step_of
 from t2s_agent.pipeline.saving import (
     Saved,
     prompted_of,
@@ -112,6 +112,8 @@ def segment_with_picture(
         with clock("read"):
             if stretch:
                 use_stretch(engine, scene, stretch, bands)
+            if mode != "overview":
+                step_of(scene, gsd_m)  # a size that the image does not have is said before a model is asked
             where = box_window(scene, bbox, bbox_crs) if bbox and bbox_crs else None
             view = overview_of(scene, where, bbox, bands, engine.settings.max_size, in_parts=mode != "overview")
             reference = reference_to(scene, view, engine.settings.max_size)

@@ -1,6 +1,7 @@
 """Reads a stretch that a person names, such as `200:3000`, and writes one in the same words."""
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,11 +15,12 @@ _HOW = (
     "green and blue"
 )
 _NUMBER = "0123456789+-.eE"
+_NEARLY = re.compile(r"[0-9.]+\s*-\s*[0-9.]+|[0-9.+-]+%?(\s*[,;:]\s*[0-9.+-]+%?)+|-?nan:.*|.*:nan")  # meant as ranges
 
 
 def is_ranges(text: str) -> bool:
-    """Whether a text is meant as ranges of values, and not as the name of a result or of an image."""
-    return ":" in text and not set(text) - set(_NUMBER + ":, ")
+    """Whether a text is meant as ranges of values, and not as the name of a result or of an image; also where it is badly written."""
+    return (":" in text and not set(text) - set(_NUMBER + ":, ")) or _NEARLY.fullmatch(text.strip()) is not None
 
 
 def parse_stretch(text: str) -> Stretch:

@@ -81,3 +81,10 @@ def test_ids_are_the_same_for_a_copy_elsewhere_and_change_with_the_size_and_the_
     with (scenes / "a.tif").open("ab") as file:
         file.write(b"\0")
     assert [new == old for new, old in zip(ids(scenes), before, strict=True)] == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["dates.csv", "dates.JSONL"])
+def test_a_list_of_pairs_without_that_it_is_one_is_no_image(tmp_path, name):
+    (tmp_path / name).write_text("before,after\na.tif,b.tif\n")
+    with pytest.raises(T2SError, match="Add --pair"):
+        find_scenes([str(tmp_path / name)])

@@ -122,6 +122,13 @@ def test_what_is_no_resolution_is_refused(gsd_m):
         checked_gsd(gsd_m)
 
 
+def test_metres_of_an_image_without_a_size_on_the_ground_are_refused_before_a_model_is_asked(engine, tmp_path):
+    steps = []
+    with pytest.raises(T2SError, match="no size on the ground"):
+        segment(engine, written(tmp_path / "plain.png.tif"), ASKED, gsd_m=2, progress=steps.append)
+    assert not [step for step in steps if step.startswith("asking")]
+
+
 def test_a_resolution_may_be_text():
     assert checked_gsd("0.5") == 0.5
     assert checked_gsd("native") == "native"

@@ -54,7 +54,16 @@ def test_what_is_wrong_is_named_with_an_example(text, why):
     assert raised.value.code == "argument_invalid"
 
 
-@pytest.mark.parametrize("text", ["r_0123456789", "whole.tif", "https://host/a.tif", "C:/a.tif", "12"])
+@pytest.mark.parametrize("text", ["200-3000", "200,3000", "200;3000", "2%:98%", "200 - 3000", "nan:1"])
+def test_ranges_that_are_badly_written_are_no_names(text):
+    assert is_ranges(text)
+    with pytest.raises(T2SError, match=r"LOW:HIGH|finite"):
+        parse_stretch(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["r_0123456789", "whole.tif", "https://host/a.tif", "C:/a.tif", "12", "2020-01-01", "2020-01.tif"]
+)
 def test_names_are_no_ranges(text):
     assert not is_ranges(text)
 

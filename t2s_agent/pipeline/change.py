@@ -28,6 +28,8 @@ from t2s_agent.regions.rounding import Rounding
 from t2s_agent.results.files import WINDOWS
 from t2s_agent.results.record import Record, pm_level
 from t2s_agent.scene import View, Window
+from t2s_agent.scene.not_overhead import among
+from t2s_agent.scene.remarks import MISFIT
 
 _OTHER_SCALE = 1.25  # ratio of pixel sizes of two dates from which a warning is given
 
@@ -79,11 +81,15 @@ class Change:
         }
 
     def warnings(self) -> list[str]:
-        """What makes the comparison doubtful as a whole: a date that was not looked at everywhere, or other resolutions."""
+        """What makes the comparison doubtful as a whole: a date that was not looked at everywhere or whose picture shows nothing, or
+        other resolutions.
+        """
         found = []
         for name, result in (("earlier", self.before), ("later", self.after)):
             if result.status == "partly":
                 found.append(f"the {name} date was looked at only partly ({result.id}): more may be there")
+            misfits = [each for each in result.warnings if MISFIT in each]
+            found += [f"the {name} date: {each}" for each in (*among(result.warnings), *misfits)]
         sizes = [each.scene.view_gsd_m or each.scene.scene_px_per_view_px or 1.0 for each in (self.before, self.after)]
         if max(sizes) > _OTHER_SCALE * min(sizes):
             found.append(

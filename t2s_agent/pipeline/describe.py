@@ -205,7 +205,7 @@ def _of_result(
         with engine.scene_of(result) as scene:
             measured["bands"] = band_facts(scene, Window(*result.scene.window), inside)
     measured |= scale_facts(scale) | stretch_facts(result.scene.stretch)
-    remarks = [scale.remark(result.scene.max_size)]
+    remarks = [scale.remark(result.scene.max_size, windows=result.tiling is not None)]
     if large and not region_id:
         remarks.append("distances between neighbours are not computed for a result of this size")
     if any(remarks):

@@ -117,7 +117,7 @@ def scaled(
 ) -> tuple[Scale, SceneReference, tuple[str, ...]]:
     """Returns the scale of what was looked at, the reference with it (an older parent's may not have it), and remarks about it."""
     scale = Scale.of(view, reference.gsd_m, enough=tiling is not None and bool(tiling.chosen_because))
-    remark = scale.remark(reference.max_size)
+    remark = scale.remark(reference.max_size, windows=tiling is not None)
     return scale, reference.model_copy(update=_scale_fields(scale)), (remark,) if remark else ()
 
 

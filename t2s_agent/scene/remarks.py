@@ -127,11 +127,14 @@ def about_fills(stretch: Stretch, shown: tuple[int, int, int]) -> Iterator[str]:
         yield f"some values are far outside the range of most pixels: the picture shows only {low:.6g} to {high:.6g}"
 
 
+MISFIT = ", which was named, shows almost only "
+
+
 def about_named(stretch: Stretch, darkest: int, brightest: int) -> Iterator[str]:
     """Says that a stretch that the caller named makes a picture almost black or almost white."""
     looks = "black" if brightest < DARK else "white" if darkest > 255 - DARK else ""
     if looks:
         yield (
-            f"the stretch {stretch_words(stretch.low, stretch.high)}, which was named, shows almost only {looks} (values {darkest} to "
+            f"the stretch {stretch_words(stretch.low, stretch.high)}{MISFIT}{looks} (values {darkest} to "
             f"{brightest} of 255): it does not fit this image's values; describe the image to see its own stretch"
         )

@@ -42,18 +42,18 @@ class Scale:
             return f"about {significant(SMALLEST_SEEN_PX * self.view_gsd_m, 2):g} m"
         return f"about {significant(SMALLEST_SEEN_PX * self.scene_px, 2):g} pixels of the image"
 
-    def remark(self, max_size: int) -> str:
-        """A warning for the user; empty where the view is not coarse. `max_size` is the view's longer side."""
+    def remark(self, max_size: int, *, windows: bool = False) -> str:
+        """A warning for the user; empty where the view is not coarse. `max_size` is the longer side of the view, or of its `windows`."""
         if not self.coarse:
             return ""
         if self.view_gsd_m and self.gsd_m:
             seen = f"the models looked at {significant(self.view_gsd_m, 3):g} m a pixel, the image has {significant(self.gsd_m, 3):g} m"
         else:
             seen = f"the models looked at a picture of which 1 pixel is {significant(self.scene_px, 3):g} pixels of the image"
-        return (
-            f"{seen}: objects smaller than {self.smallest_seen} cannot be seen; "
-            f"narrow with bbox, look with mode full, or raise max_size (now {max_size})"
-        )
+        finer = f"narrow with bbox, look with mode full, or raise max_size (now {max_size})"
+        if windows:  # they have the resolution that was named, in any part and of any size
+            finer = "gsd_m native looks in full resolution"
+        return f"{seen}: objects smaller than {self.smallest_seen} cannot be seen; {finer}"
 
 
 def significant(value: float, digits: int) -> float:

@@ -55,3 +55,9 @@ def test_a_file_of_another_type_is_refused_before_any_work(change):
     done = change("--out", "c.shp")
     assert done.returncode == 2
     assert "ends in .geojson" in done.stderr
+
+
+def test_a_stretch_that_shows_nothing_is_said_of_each_date(change):
+    said = change("--stretch", "250:251").stdout
+    assert said.count("which was named, shows almost only black") == 2
+    assert "note: the earlier date: the stretch 250:251" in said

@@ -94,3 +94,20 @@ def test_ground_without_data_at_one_date_is_not_compared(changed):
     found = changed([[8, 8, 16, 16], [40, 40, 48, 48]], [], after={"data": data})
     assert [(match.kind, match.before) for match in found.comparison.matches] == [("gone", (1,))]
     assert found.comparison.not_seen_before == (2,)
+
+
+def test_a_date_whose_picture_shows_nothing_is_named(changed):
+    data = np.full((3, 64, 64), 60, np.uint8)
+    found = changed(
+        [[8, 8, 16, 16]], [[8, 8, 16, 16]], after={"data": data}, before={"data": np.tile(ramp(), (3, 1, 1))}
+    )
+    assert [said for said in found.warnings() if "no texture" in said] == [
+        said for said in found.warnings() if "later" in said
+    ]
+    assert any(said.startswith("the later date: this picture has no texture") for said in found.facts()["warnings"])
+
+
+def ramp():
+    """A checked pattern with a slope: a picture with texture."""
+    y, x = np.mgrid[:64, :64]
+    return (60 + x + 25 * ((x // 5 + y // 7) % 2)).astype(np.uint8)

@@ -32,6 +32,11 @@ def test_only_a_view_coarser_by_more_than_two_gives_a_warning(side, coarse):
     assert bool(scale.remark(100)) == coarse
 
 
+def test_where_windows_are_coarse_only_their_resolution_helps():
+    said = Scale.of(a_view((400, 400), 100, 100, gsd_m=2.0), gsd_m=0.5).remark(128, windows=True)
+    assert said.endswith("cannot be seen; gsd_m native looks in full resolution")
+
+
 def test_significant_digits_keep_small_numbers():
     assert significant(0.0000123456, 3) == 0.0000123
     assert significant(11.71875, 3) == 11.7

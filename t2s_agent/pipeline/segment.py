@@ -173,7 +173,7 @@ def segment_with_picture(
             merge=merge,
             min_area_m2=min_area_m2,
         )
-    require_pixels(answer, regions, engine.settings.segmenter)
+    require_pixels(answer, regions, engine.settings.segmenter, share)
     if merge == "instances":
         regions = with_own_prompts(engine, regions)
         coarse = Scale.of(view, reference.gsd_m).coarse

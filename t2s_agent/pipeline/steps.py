@@ -100,14 +100,20 @@ def require_parsable(answer: Answer, name: str) -> None:
         )
 
 
-def require_pixels(answer: Answer, regions: RegionSet, segmenter: str) -> None:
+def require_pixels(answer: Answer, regions: RegionSet, segmenter: str, share: float = 1.0) -> None:
     """Raises `model_failed` if a prompter named objects but no mask has a pixel: that does not mean that nothing is there.
 
-    Regions that the smallest area left out are not a failure: warnings report them.
+    Regions that the smallest area left out are not a failure: warnings report them. `share` of the picture has data.
     """
     if not answer.instances or regions.regions or regions.left_out:
         return
     count = len(answer.instances)
+    if not share:
+        raise T2SError(
+            "model_failed",
+            f"the prompter named {count} object{'s' * (count != 1)} in a picture of which no pixel has data",
+            "Ask about a part of the image that has data, or check the image's nodata value and mask",
+        )
     raise T2SError(
         "model_failed",
         f"the prompter named {count} object{'s' * (count != 1)}, and the segmenter {plain(segmenter, 60)} drew no pixel of "

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from t2s_agent.errors import T2SError
 from t2s_agent.pipeline import Engine, Refinement, refine, segment
 from t2s_agent.scene.not_overhead import REMARKS
 from t2s_agent.settings import load_settings
@@ -55,3 +56,11 @@ def picture_without_remark():
     y, x = np.mgrid[:200, :200]
     waves = 120 + 60 * np.sin(x / 9) * np.cos(y / 13) + np.random.default_rng(0).normal(0, 4, (200, 200))
     return Image.fromarray(np.repeat(np.clip(waves, 0, 255).astype(np.uint8)[..., None], 3, 2))
+
+
+def test_objects_in_a_picture_without_any_data_are_no_fault_of_the_question(engine, tmp_path):
+    Image.fromarray(np.zeros((200, 200, 4), np.uint8)).save(tmp_path / "clear.png")  # all of it is transparent
+    with pytest.raises(T2SError, match="no pixel has data") as raised:
+        segment(engine, "clear.png", "tanks")
+    assert raised.value.code == "model_failed"
+    assert "nodata" in raised.value.fix

@@ -33,7 +33,8 @@ def find_pairs(
     if all(name.lower().endswith(PAIRS) for name in given):
         finder = Finder.of(root, asset, leave_out)
         return Pairs(_unique([pair for name in given for pair in _of_list(Path(name).expanduser(), finder)]))
-    if len(given) != 2 or root is not None:
+    listed = any(name.lower().endswith(PAIRS) for name in given)
+    if len(given) != 2 or root is not None or listed:
         raise T2SError(
             "argument_invalid",
             "--pair takes lists of pairs, or two folders, and --root counts for lists only",

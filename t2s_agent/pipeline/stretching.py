@@ -31,6 +31,12 @@ def use_stretch(engine: Engine, scene: Scene, named: str, bands: str | None) -> 
             f"the stretch of {shown_name(text)} is of decibels, and {scene.name} is shown without them",
             "Choose the same bands there and here",
         )
+    if len(set(scene.shown(bands))) == 1 and len(set(zip(stretch.low, stretch.high, strict=True))) > 1:
+        raise T2SError(
+            "argument_invalid",
+            f"the stretch {shown_name(text)} has other ranges for red, green and blue, and one band of {scene.name} is shown, as grey",
+            "Name one range, for example 200:3000, or show three bands",
+        )
     scene.name_stretch(stretch, bands)
 
 

@@ -85,6 +85,9 @@ def test_one_folder_three_folders_and_folders_without_a_common_name_are_no_pairs
     for given in ([dates[0]], [*dates, dates[0]]):
         with pytest.raises(T2SError, match="--pair takes"):
             find_pairs(list(map(str, given)))
+    (tmp_path / "pairs.csv").write_text("before,after\n")
+    with pytest.raises(T2SError, match="--pair takes"):  # a list and a folder
+        find_pairs([str(tmp_path / "pairs.csv"), str(dates[0])])
     write_scene(tmp_path / "other" / "z.tif")
     with pytest.raises(T2SError, match=r"same name in both, such as a\.tif, z\.tif"):
         find_pairs([str(dates[0]), str(tmp_path / "other")])

@@ -141,3 +141,11 @@ def test_a_signature_is_not_kept(images):
     assert recorded("https://host.example/a.tif?sig=secret") == "https://host.example/a.tif"
     assert recorded("200:3000") == "200:3000"
     assert recorded("") is None
+
+
+@pytest.mark.parametrize("stretch", ["100:9000,200:8000,300:7000", "1:2,1:2,1:3"])
+def test_one_band_is_not_tinted_by_the_ranges_of_three(images, stretch):
+    with pytest.raises(T2SError, match="as grey") as raised:
+        asked(images, "left", stretch, bands="1")
+    assert raised.value.code == "argument_invalid"
+    assert asked(images, "left", "200:9000", bands="1")[1].scene.stretch.words == "200:9000"

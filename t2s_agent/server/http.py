@@ -105,22 +105,27 @@ def build_app(server: "MCPServer[Any]", settings: "Settings") -> Starlette:
 
 def serve_http(server: "MCPServer[Any]", settings: "Settings") -> NoReturn:
     """Serves until SIGTERM or SIGINT, then ends the process within three seconds: no new calls, work stops at its next step."""
-    import uvicorn
-
     app = build_app(server, settings)
     listening = _listen(settings.host, settings.port)
-    config = uvicorn.Config(
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"t2s-agent serves http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
+    _server_of(config_of(app)).run(sockets=[listening])
+    os._exit(0)  # everything is closed; a normal exit would take seconds to unload torch
+
+
+def config_of(app: Starlette) -> "uvicorn.Config":
+    """How uvicorn serves. Requests are read by h11, also where httptools is installed, which keeps the spaces after a header's value."""
+    import uvicorn
+
+    return uvicorn.Config(
         app,
+        http="h11",
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=STOP_S,  # type: ignore[arg-type]  # annotated as int, waited for as a float
     )
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    print(f"t2s-agent serves http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
-    _server_of(config).run(sockets=[listening])
-    os._exit(0)  # everything is closed; a normal exit would take seconds to unload torch
 
 
 def _server_of(config: "uvicorn.Config") -> "uvicorn.Server":

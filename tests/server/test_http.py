@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from served.data import HeldModels, JobEvents, happened, settings_in
 
 from t2s_agent.errors import T2SError
 from t2s_agent.server.build import build_server
-from t2s_agent.server.http import build_app
+from t2s_agent.server.http import build_app, config_of
 
 TANKS = {"image": "harbour.tif", "query": "tanks"}
 ANN, BOB = "a-secret-of-ann-123", "a-secret-of-bob-456"
@@ -98,6 +99,28 @@ def test_results_of_one_credential_are_as_if_they_were_not_for_another(two, era)
             assert other.content[0].text.startswith("result_unknown")
 
     anyio.run(main)
+
+
+def test_spaces_around_a_headers_value_are_no_part_of_it_whatever_is_installed():
+    async def echo(scope, receive, send):
+        if scope["type"] == "http":
+            body = dict(scope["headers"])[b"mcp-name"]
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"[" + body + b"]"})
+
+    config = config_of(echo)
+    config.port = 0
+    running = Running(config)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    assert running.listens.wait(30)
+    with socket.create_connection(running.servers[0].sockets[0].getsockname()) as asked:
+        asked.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nMcp-Name: \t reason_segment \t \r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: asked.recv(4096), b""))
+    running.should_exit = True
+    thread.join()
+    assert b"[reason_segment]" in answer
+    assert config.http == "h11"  # httptools, where it is installed, keeps the spaces that follow
 
 
 def test_the_page_shows_each_credential_its_own(two):

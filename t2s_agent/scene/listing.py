@@ -1,6 +1,7 @@
 """Lists the images in the allowed folders, by the names that `open_scene` accepts."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".j2k")
 _MOST_ENTRIES = 20_000  # most entries read in total, so that a huge folder takes at most a second
+_RESULT = re.compile(r"r_[0-9a-f]{24}")  # the folder of a result, whose mask and picture are no images to ask about
 _DEEPEST = 32  # most levels of nested folders
 
 
@@ -30,7 +32,7 @@ class Listing:
 def images_in(roots: Sequence[Path], most: int = 1_000) -> Listing:
     """The images in the roots, at most `most`, each by a name that `open_scene` accepts: relative to its root.
 
-    Links to folders and hidden entries are skipped. Where two roots contain the same name, the second is an absolute path. An
+    Links to folders, hidden entries and folders of results are skipped. Where two roots contain the same name, the second is an absolute path. An
     entry that cannot be shown is counted and left out: a name that is not UTF-8 or has control characters, a broken or circular
     link, a folder without read permission or below too many levels.
     """
@@ -48,6 +50,8 @@ def images_in(roots: Sequence[Path], most: int = 1_000) -> Listing:
             folders = []
             for entry in listed:
                 kind = _kind(entry)
+                if kind == "folder" and _RESULT.fullmatch(entry.name):
+                    continue
                 if kind == "folder" and depth < _DEEPEST:
                     folders.append((entry.path, depth + 1))
                 elif kind == "image":

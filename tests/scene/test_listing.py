@@ -24,6 +24,13 @@ def test_images_are_named_relative_to_their_root(root):
     assert listing.remark() == ""
 
 
+def test_masks_of_results_below_a_root_are_no_images(root):
+    for folder in ("r_6b0ad3f9cdece4a56bb150cc", "r_20240101"):  # the second is a folder of a person
+        (root / "run" / folder).mkdir(parents=True)
+        (root / "run" / folder / "mask.tif").touch()
+    assert images_in([root]).names == ["a.tif", "run/r_20240101/mask.tif", "sub/b.PNG"]
+
+
 def test_the_same_name_in_a_second_root_is_given_in_full(root, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     (other / "a.tif").touch()

@@ -23,6 +23,7 @@ from typing import Any
 import anyio
 import uvicorn
 
+from t2s_agent.server.http import config_of
 from tests.conformance.server import conformance_app
 
 HERE = Path(__file__).parent
@@ -77,7 +78,7 @@ def passes(checks: list[Check]) -> int:
 
 async def _run_both(executables: Path, fixtures: bool, unknown: set[str]) -> dict[str, Scenarios]:
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(conformance_app(Path(folder), fixtures, unknown), log_config=None))
+        server = uvicorn.Server(config_of(conformance_app(Path(folder), fixtures, unknown)))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listening])
             # Whoever connects before the server is up waits in the socket's queue.

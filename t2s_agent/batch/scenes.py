@@ -111,7 +111,9 @@ class Finder:
             folders[:] = sorted(
                 name
                 for name in folders
-                if not name.startswith(".") and not ID.fullmatch(name) and Path(here, name).resolve() != left_out
+                if not name.startswith(".")
+                and not _is_result(Path(here, name))
+                and Path(here, name).resolve() != left_out
             )
             for name in sorted(files):
                 if name.lower().endswith(ENDINGS) and not name.startswith("."):
@@ -207,3 +209,9 @@ def _whole(path: Path) -> Path:
 
 def _said(text: str) -> str:
     return repr(one_line(text, 200))
+
+
+def _is_result(folder: Path) -> bool:
+    """Whether a folder is a stored result: r_20240101 may also be one of a person's."""
+    whole = len("r_") + 24  # digits of an id that `new_id` makes; older ones have fewer
+    return ID.fullmatch(folder.name) is not None and (len(folder.name) == whole or (folder / "record.json").exists())

@@ -88,3 +88,9 @@ def test_a_list_of_pairs_without_that_it_is_one_is_no_image(tmp_path, name):
     (tmp_path / name).write_text("before,after\na.tif,b.tif\n")
     with pytest.raises(T2SError, match="Add --pair"):
         find_scenes([str(tmp_path / name)])
+
+
+def test_a_folder_that_is_only_named_like_a_result_is_searched(tmp_path):
+    (tmp_path / "r_20240101").mkdir()
+    (tmp_path / "r_20240101" / "a.tif").touch()
+    assert names(tmp_path) == ["r_20240101/a.tif"]

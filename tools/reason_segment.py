@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # ruff: noqa: B006 (empty lists as defaults are never written to)
 
+_NATIVE = -1  # gsd_m: the resolution of the image
+
 
 def reason_segment(
     engine: "Engine",
@@ -66,7 +68,7 @@ def reason_segment(
             stretch=shown_like,
             min_area_m2=min_area_m2,
             mode=mode,
-            gsd_m="native" if gsd_m < 0 else gsd_m or None,
+            gsd_m="native" if gsd_m == _NATIVE else gsd_m or None,
             max_windows=max_windows or None,
             progress=progress,
         )

@@ -11,6 +11,7 @@ from t2s_agent.scene.named_stretch import is_ranges, parse_stretch
 from t2s_agent.scene.remote.address import is_address, without_secrets
 from t2s_agent.scene.stretch import Stretch
 
+_LOOK_PX = 256  # longer side of the look at whether an image has data
 _RESULT = re.compile(r"r_[0-9a-f]+")
 
 
@@ -79,6 +80,10 @@ def _of_image(engine: Engine, image: str, bands: str | None) -> Stretch:
     found, shown = picture_named(engine.settings, image, bands)
     with engine.scene(found) as other:
         stretch = other.stretch(shown)
+        empty = stretch is not None and not other.view(max_size=_LOOK_PX, bands=shown).valid.any()
+    if empty:
+        what = f"{shown_name(image)} has no pixel with data in these bands, so there is no stretch to take from it"
+        raise T2SError("argument_invalid", what, "Name another image, or ranges, for example 200:3000")
     if stretch is None:
         raise T2SError(
             "argument_invalid", f"{shown_name(image)} is shown with a colour table, without a stretch", "Name ranges"

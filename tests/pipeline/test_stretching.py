@@ -149,3 +149,12 @@ def test_one_band_is_not_tinted_by_the_ranges_of_three(images, stretch):
         asked(images, "left", stretch, bands="1")
     assert raised.value.code == "argument_invalid"
     assert asked(images, "left", "200:9000", bands="1")[1].scene.stretch.words == "200:9000"
+
+
+def test_the_stretch_of_an_image_without_data_is_refused(images):
+    with rasterio.open(
+        images / "empty.tif", "w", driver="GTiff", width=64, height=64, count=3, dtype="float32"
+    ) as file:
+        file.write(np.full((3, 64, 64), np.nan, np.float32))
+    with pytest.raises(T2SError, match=r"empty\.tif has no pixel with data"):
+        asked(images, "left", str(images / "empty.tif"))

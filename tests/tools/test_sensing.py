@@ -73,3 +73,8 @@ def test_windows_have_the_resolution_that_was_asked_for(engine, images):
     engine.settings = engine.settings.model_copy(update={"max_size": 32})
     answer = reason_segment(engine, "harbour.tif", "tanks", mode="full", gsd_m=1, preview=False)
     assert answer.windows["gsd_m"] == pytest.approx(1, rel=0.01)
+
+
+def test_a_resolution_below_zero_is_refused_and_not_taken_for_the_images_own(engine):
+    with pytest.raises(T2SError, match="not above zero"):
+        reason_segment(engine, "harbour.tif", "tanks", mode="full", gsd_m=-0.5, preview=False)

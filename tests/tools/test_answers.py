@@ -11,10 +11,12 @@ from t2s_agent.tools.answers import TEXT_BYTES, Column, SortBy, size_of, warning
 from t2s_agent.pipeline import Engine
 from t2s_agent.regions.order import SORT_BY
 from t2s_agent.regions.table import COLUMNS
+from t2s_agent.scene.not_overhead import REMARKS
 
 
 def test_facts_hold_only_what_is_known(engine):
     facts = reason_segment(engine, "harbour.tif", "tanks").facts()
+    assert facts.pop("warnings") == [REMARKS["blank"]]  # the drawn harbour has no texture
     known = {"status", "result_id", "total", "total_area_m2", "total_pm", "pm_level", "columns", "rows", "thinking"}
     assert facts.keys() == known
     assert facts["pm_level"] == "pixel only: the model's own error is not known"

@@ -94,7 +94,7 @@ def packed(tmp_path):
 @pytest.mark.slow
 def test_a_run_in_pieces_is_bit_for_bit_the_run_in_one_with_any_number_of_workers(packed, tmp_path, same):
     tokenizer = build_tokenizer(fixed_prompt_texts())
-    plan = {"steps": 3, "size": 1, "peak": 1e-3, "whole_from": 1.0, "seed": 0}
+    plan = {"steps": 3, "size": 1, "peak": 1e-3, "whole_from": 1.0, "canvas": False, "seed": 0}
 
     def run(name, minutes=None, workers=0):
         torch.manual_seed(0)

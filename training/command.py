@@ -1,6 +1,7 @@
 """What the commands of `training.grpo` and `training.sft` have in common: their options, where they go on, and words about the plan."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ def run_command(
         sys.exit("interrupted; the same command with --resume goes on from the newest whole checkpoint")
     finally:
         if distributed.is_available() and distributed.is_initialized():
+            gc.collect()  # a trainer refers to itself, and holds the group: only without it does the group end here
             distributed.destroy_process_group()  # left to the end of Python, gloo's threads (torch 2.13) may abort the process
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
@@ -21,6 +20,7 @@ from training.nano.imagery import (
     clip_numbers,
     labels_of,
     rotate_labels,
+    rotate_pixels,
     shares_of_cells,
     truth_of,
 )
@@ -94,7 +94,7 @@ def pixels_of_canvas(folders: list[Packed], canvas: Canvas) -> Tensor:
     if canvas.empty is not None:
         return _nothing(np.random.default_rng(canvas.empty))
     pictures = [
-        _turned(folders[folder].images[index], turn)
+        rotate_pixels(folders[folder].images[index], turn)
         for (folder, index), turn in zip(canvas.images, canvas.turns, strict=True)
     ]
     whole = np.concatenate([np.concatenate(pictures[:2], 1), np.concatenate(pictures[2:], 1)], 0)
@@ -109,14 +109,6 @@ def pixels_of_canvas(folders: list[Packed], canvas: Canvas) -> Tensor:
     turn = torch.tensor([[[half[0], 0, at[0] + half[0]], [0, half[1], at[1] + half[1]]]], dtype=torch.float32)
     grid = F.affine_grid(turn, [1, 3, SIDE, SIDE], align_corners=False)
     return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)[0]
-
-
-def _turned(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    if turn & 1:
-        image = image[:, ::-1]
-    if turn & 2:
-        image = image[::-1]
-    return image.swapaxes(0, 1) if turn & 4 else image
 
 
 def _nothing(rng: np.random.Generator) -> Tensor:

@@ -14,6 +14,7 @@ from t2s_agent.scene.view import Window
 from t2s_agent.segmenting.close_up import CONTEXT, window_around
 from t2s_agent.segmenting.sam2 import IMAGENET_MEAN, IMAGENET_STD
 from training.nano.image_tokens import SIDE
+from training.nano.imagery import rotate_pixels
 from training.nano.pack import coco, procedural, semantic
 
 Mask = NDArray[np.bool_]
@@ -175,7 +176,7 @@ class Pictures:
             picture, bits = self.objects[int(np.searchsorted(self._weight, rng.random() * self._weight[-1]))]
             rgb, mask = self.rgb[picture], np.unpackbits(bits, count=SIDE * SIDE).reshape(SIDE, SIDE).astype(bool)
         turn = int(rng.integers(8))
-        return _rotate(rgb, turn), _rotate(mask, turn)
+        return rotate_pixels(rgb, turn), rotate_pixels(mask, turn)
 
     def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
         """Returns a procedural scene and one mask; each category of the scene is equally likely."""
@@ -207,14 +208,6 @@ class Pictures:
     def restore(self, state: list[int]) -> None:
         """Draws from the scenes of these seeds; each is made again when it is first needed."""
         self._pool = list(state)
-
-
-def _rotate(array: np.ndarray, turn: int) -> np.ndarray:
-    if turn & 1:
-        array = array[:, ::-1]
-    if turn & 2:
-        array = array[::-1]
-    return array.swapaxes(0, 1) if turn & 4 else array
 
 
 def normalise(rgb: NDArray[np.uint8], rng: np.random.Generator | None) -> Tensor:

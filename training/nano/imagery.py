@@ -89,6 +89,15 @@ def transform_labels(labels: Labels, part: ImageCrop) -> Labels:
     return _crop_labels(turned, part) if part.zoom > 1 else turned
 
 
+def rotate_pixels(array: np.ndarray, turn: int) -> np.ndarray:
+    """Returns an image or mask (H, W, ...) rotated or mirrored (`ImageCrop.turn`), as a view."""
+    if turn & 1:
+        array = array[:, ::-1]
+    if turn & 2:
+        array = array[::-1]
+    return array.swapaxes(0, 1) if turn & 4 else array
+
+
 def rotate_labels(labels: Labels, turn: int) -> Labels:
     """Returns the truth of a rotated or mirrored image (`ImageCrop.turn`)."""
     cover, numbers = labels.cover, labels.numbers.reshape(-1, 4, 2)
